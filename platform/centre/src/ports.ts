@@ -1,0 +1,189 @@
+/**
+ * The ports inside the centre. Everything that makes sense of the log stands behind one of these; nothing behind a port
+ * knows who is on the other side. Services in other processes reach the same ports over the link (see `services/`).
+ */
+import type { ObservationBatch } from '@enerchain/link';
+import type { Command, CommandEvent, GapRecord, Mrid, Point, SiteDocument, SourceEvent, UtcNanos } from '@enerchain/model';
+
+/** What the centre itself does or finds; into the same append-only chain as the data. */
+export interface AuditRecord {
+  /** Dotted name: `login`, `command.operate`, `alarm.acknowledge`, `ingest.chain-break`, `user.create` … */
+  readonly action: string;
+  /** Account or source that acted; `centre` for the centre itself. */
+  readonly actor: string;
+  readonly outcome: 'ok' | 'refused' | 'failed';
+  readonly subject?: string;
+  readonly detail?: Readonly<Record<string, unknown>>;
+}
+
+/** One decoded record of the ingest log. */
+export interface LogEntry {
+  /** Position in the log: 0, 1, 2 … without holes. */
+  readonly offset: number;
+  /** When the centre appended it. */
+  readonly at: UtcNanos;
+  /** The source that signed it; `centre` for the centre's own records. */
+  readonly source: string;
+  readonly content: LogContent;
+}
+
+export type LogContent =
+  | { readonly kind: 'observations'; readonly batch: ObservationBatch }
+  | { readonly kind: 'gap'; readonly gap: GapRecord }
+  | { readonly kind: 'commandEvents'; readonly events: readonly CommandEvent[] }
+  | { readonly kind: 'sourceEvents'; readonly events: readonly SourceEvent[] }
+  | { readonly kind: 'site'; readonly document: SiteDocument }
+  | { readonly kind: 'alarmRaised'; readonly alarm: RaisedAlarm }
+  | { readonly kind: 'audit'; readonly record: AuditRecord };
+
+/** The ingest log as its consumers see it. */
+export interface LogReader {
+  /** Offset of the oldest record still kept, and the offset that the next record will get. */
+  bounds(): { readonly first: number; readonly next: number };
+  /**
+   * Records from `from` on in order: first what is kept, then what arrives, until `signal` aborts. Waits for the
+   * consumer: a slow consumer is late, never lossy. A `from` below `first` yields a first record of kind `gap`
+   * (`ingestRetention`) and goes on at `first`.
+   */
+  read(from: number, signal: AbortSignal): AsyncIterable<readonly LogEntry[]>;
+}
+
+export interface LogWriter {
+  /** Appends and fsyncs (group commit); resolves with the offset when durable. */
+  append(record: AuditRecord): Promise<number>;
+}
+
+/** An alarm raised by a service or by the centre's own rules (ISA-18.2 words). */
+export interface RaisedAlarm {
+  /** Stable key of the condition: raising it again while it stands changes its text, not its number. */
+  readonly key: string;
+  readonly priority: 1 | 2 | 3 | 4;
+  /** One sentence: what, where, since when, what it means. */
+  readonly message: string;
+  readonly point?: Mrid;
+  readonly source?: string;
+  /** False when the condition has gone (return to normal). */
+  readonly active: boolean;
+  /** Nanoseconds since the Unix epoch, decimal. */
+  readonly at: string;
+  readonly consequence?: string;
+  readonly action?: string;
+}
+
+export interface PointInfo extends Point {
+  readonly source: string;
+  readonly site: string;
+  readonly endpoint: string;
+  readonly address: string;
+  readonly access: 'read' | 'control';
+}
+
+/** All points announced by all sources, by their newest announcement. */
+export interface PointDirectory {
+  get(mRID: Mrid): PointInfo | undefined;
+  all(): Iterable<PointInfo>;
+  site(source: string): SiteDocument | undefined;
+  /** Grows with every announcement. */
+  readonly revision: number;
+}
+
+/** Last value of one point. */
+export interface LiveValue {
+  readonly point: Mrid;
+  readonly value: number | string | null;
+  readonly quality: number;
+  readonly sourceTime: UtcNanos;
+  readonly timeQuality: number;
+  readonly receiveTime: UtcNanos;
+  readonly cause: number;
+  readonly source: string;
+  /** Offset of the log record it came with. */
+  readonly offset: number;
+}
+
+export interface LiveState {
+  get(point: Mrid): LiveValue | undefined;
+  all(): Iterable<LiveValue>;
+  /** Calls back once per animation-friendly interval (default 100 ms) with the points changed since. Returns unsubscribe. */
+  onChange(listener: (changed: readonly LiveValue[]) => void): () => void;
+}
+
+export interface HistoryQuery {
+  readonly point: Mrid;
+  readonly from: UtcNanos;
+  readonly to: UtcNanos;
+  /** Upper bound of returned rows; reached → `truncated` */
+  readonly limit?: number;
+}
+
+/** Columns of equal length, ascending source time. */
+export interface HistorySamples {
+  readonly time: BigInt64Array;
+  readonly value: readonly (number | string | null)[];
+  readonly quality: Uint16Array;
+  readonly truncated: boolean;
+}
+
+/** One bucket of a resampled query. */
+export interface HistoryBucket {
+  readonly start: UtcNanos;
+  readonly count: number;
+  readonly min: number | null;
+  readonly max: number | null;
+  readonly mean: number | null;
+  readonly last: number | null;
+  /** Bitwise OR of the details and the worst validity. */
+  readonly quality: number;
+}
+
+export interface Historian {
+  range(query: HistoryQuery): Promise<HistorySamples>;
+  resample(query: HistoryQuery & { readonly bucket: UtcNanos }): Promise<readonly HistoryBucket[]>;
+  /** Last sample at or before `at`. */
+  lastBefore(point: Mrid, at: UtcNanos): Promise<{ time: UtcNanos; value: number | string | null; quality: number } | undefined>;
+}
+
+export type SourceRole = 'edge' | 'service';
+
+/** What is known about a connected or once connected source. */
+export interface SourceStatus {
+  readonly source: string;
+  readonly role: SourceRole;
+  readonly connected: boolean;
+  readonly since: UtcNanos;
+  /** Last acknowledged position. */
+  readonly epoch: number;
+  readonly sequence: number;
+  readonly batches: number;
+  readonly observations: number;
+  readonly rejected: number;
+  readonly gaps: number;
+  readonly chainBreaks: number;
+  /** Last status message of the source itself: endpoints, outbox, counters. */
+  readonly report?: SourceReport;
+}
+
+/** Sent by a source every few seconds; not chained, only shown. */
+export interface SourceReport {
+  readonly version: string;
+  readonly startedAt: string;
+  readonly outbox?: { readonly batches: number; readonly bytes: number; readonly oldest?: string };
+  readonly endpoints: readonly {
+    readonly id: string;
+    readonly protocol: string;
+    readonly state: 'up' | 'down' | 'connecting' | 'disabled';
+    readonly since?: string;
+    readonly detail?: string;
+    readonly counters: Readonly<Record<string, number>>;
+  }[];
+  readonly counters: Readonly<Record<string, number>>;
+}
+
+/** The connected sources. */
+export interface Sources {
+  status(): readonly SourceStatus[];
+  /** Delivers a signed command to its edge. @throws EnerchainError `centre.source.away` when it is not connected */
+  sendCommand(target: string, command: Command): Promise<void>;
+  /** Called when a source connects, leaves or reports. */
+  onChange(listener: (status: SourceStatus) => void): () => void;
+}

@@ -1,0 +1,89 @@
+/** Commands and what became of them (IEC 61850-7-2 § 20, IEC 60870-5-101 § 7.3.2). */
+import Type from 'typebox';
+import { Mrid } from './identity.ts';
+
+export const CommandAction = Type.Enum(['select', 'operate', 'cancel'] as const);
+export type CommandAction = Type.Static<typeof CommandAction>;
+
+/** IEC 61850-7-3 originator category. */
+export const OrCat = Type.Enum([
+  'bayControl',
+  'stationControl',
+  'remoteControl',
+  'automaticBay',
+  'automaticStation',
+  'automaticRemote',
+  'maintenance',
+  'process',
+] as const);
+
+/** One signed order of the centre to an edge. Select and operate of one command share `id`; `action` tells them apart. */
+export const Command = Type.Object(
+  {
+    id: Mrid,
+    point: Mrid,
+    action: CommandAction,
+    value: Type.Number(),
+    /** The edge refuses a command whose age exceeds this many milliseconds, measured on its own monotonic clock. */
+    validFor: Type.Integer({ minimum: 1, maximum: 120_000 }),
+    /** When the centre signed it; nanoseconds since the Unix epoch as a decimal string. */
+    issuedAt: Type.String({ pattern: '^\\d{1,19}$' }),
+    origin: Type.Object({ orCat: OrCat, orIdent: Type.String({ maxLength: 64 }) }),
+    test: Type.Optional(Type.Boolean()),
+    /** The source (edge) that is to carry it out. */
+    target: Type.String({ minLength: 1, maxLength: 100 }),
+  },
+  { additionalProperties: false, $id: 'Command' },
+);
+export type Command = Type.Static<typeof Command>;
+
+/**
+ * The steps of a command in the order in which they can happen. `prepared` to `sent` are the centre's, the others the
+ * edge's. `outcomeUnknown` means: the order may or may not have been carried out; look at the feedback.
+ */
+export const COMMAND_STEPS = [
+  'prepared',
+  'refusedByCentre',
+  'sent',
+  'received',
+  'refusedByEdge',
+  'selected',
+  'selectRefused',
+  'operateSent',
+  'confirmed',
+  'terminated',
+  'negative',
+  'cancelled',
+  'timedOut',
+  'outcomeUnknown',
+  'feedbackSeen',
+  'feedbackMissing',
+] as const;
+export const CommandStep = Type.Enum(COMMAND_STEPS);
+export type CommandStep = Type.Static<typeof CommandStep>;
+
+/** Steps after which nothing more happens to a command, but for its feedback. */
+export const FINAL_STEPS: ReadonlySet<CommandStep> = new Set([
+  'refusedByCentre',
+  'refusedByEdge',
+  'selectRefused',
+  'terminated',
+  'negative',
+  'cancelled',
+  'timedOut',
+  'outcomeUnknown',
+]);
+
+export const CommandEvent = Type.Object(
+  {
+    command: Mrid,
+    point: Mrid,
+    action: CommandAction,
+    step: CommandStep,
+    at: Type.String({ pattern: '^\\d{1,19}$', description: 'nanoseconds since the Unix epoch, as a decimal string' }),
+    /** The protocol's own reason: `COT 47 unknown information object address`, an AddCause, a policy's name. */
+    reason: Type.Optional(Type.String({ maxLength: 500 })),
+  },
+  { additionalProperties: false, $id: 'CommandEvent' },
+);
+export type CommandEvent = Type.Static<typeof CommandEvent>;

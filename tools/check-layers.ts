@@ -1,0 +1,101 @@
+/**
+ * Fails when a package imports from a layer above its own, from a package it does not declare, or through another
+ * package's inner files. The order of the layers is the architecture; this is what keeps it true.
+ */
+import { globSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
+
+/** Lower number = lower layer. `benchmarks` and `interop` stand outside the house and may look at all of it. */
+const LAYERS: Record<string, number> = { standards: 0, platform: 1, services: 2, apps: 3, benchmarks: 4, interop: 4 };
+
+/** Inside the platform layer the packages have an order of their own; edge and centre never import each other. */
+const PLATFORM_ORDER: Record<string, number> = { model: 0, trust: 1, link: 2, edge: 3, centre: 3, smgwa: 3 };
+
+interface Package {
+  readonly name: string;
+  readonly folder: string;
+  readonly layer: number;
+  readonly declared: ReadonlySet<string>;
+}
+
+const patterns: string[] = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).workspaces;
+const packages = new Map<string, Package>();
+for (const manifest of globSync(
+  patterns.map((pattern) => `${pattern}/package.json`),
+  { cwd: root },
+)) {
+  const folder = dirname(manifest);
+  const json = JSON.parse(readFileSync(join(root, manifest), 'utf8'));
+  const layer = LAYERS[folder.split(sep)[0] as string];
+  if (layer === undefined) throw new Error(`${folder}: not in a known layer`);
+  packages.set(json.name, {
+    name: json.name,
+    folder,
+    layer,
+    declared: new Set(
+      Object.keys({
+        ...json.dependencies,
+        ...json.devDependencies,
+        ...json.optionalDependencies,
+        ...json.peerDependencies,
+      }),
+    ),
+  });
+}
+
+const rootDev = new Set(Object.keys(JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).devDependencies));
+const importPattern = /(?:^|[\s;(])(?:import|export)\s*(?:[^'"()]*?\sfrom\s*)?\(?\s*['"]([^'"\n]+)['"]/g;
+const problems: string[] = [];
+
+for (const pkg of packages.values()) {
+  for (const file of globSync(`${pkg.folder}/**/*.{ts,tsx,mts,mjs}`, {
+    cwd: root,
+    exclude: (name) => /node_modules|\.peers|dist/.test(name),
+  })) {
+    const isTest = /(^|[\\/])(test|examples)[\\/]/.test(relative(pkg.folder, file)) || /config\.ts$/.test(file);
+    for (const [, specifier] of readFileSync(join(root, file), 'utf8').matchAll(importPattern)) {
+      const problem = check(pkg, file, specifier as string, isTest);
+      if (problem) problems.push(`${file}: ${problem}`);
+    }
+  }
+}
+
+function check(pkg: Package, file: string, specifier: string, isTest: boolean): string | undefined {
+  if (specifier.startsWith('node:') || specifier.startsWith('#')) return undefined;
+  if (specifier.startsWith('.')) {
+    const target = relative(root, resolve(root, dirname(file), specifier));
+    if (!target.startsWith(pkg.folder + sep) && pkg.layer < 4) {
+      return `'${specifier}' leaves the package; import the other package by its name`;
+    }
+    return undefined;
+  }
+  const name = specifier.startsWith('@')
+    ? specifier.split('/').slice(0, 2).join('/')
+    : (specifier.split('/')[0] as string);
+  const target = packages.get(name);
+  if (!target) {
+    return pkg.declared.has(name) || (isTest && rootDev.has(name)) || /^virtual:/.test(name)
+      ? undefined
+      : `'${name}' is not in the package's dependencies`;
+  }
+  if (target.layer > pkg.layer) return `'${name}' lies in a layer above`;
+  if (target === pkg) return undefined;
+  if (!pkg.declared.has(name) && !isTest) return `'${name}' is not in the package's dependencies`;
+  const [ownRank, targetRank] = [
+    PLATFORM_ORDER[pkg.folder.split(sep)[1]!],
+    PLATFORM_ORDER[target.folder.split(sep)[1]!],
+  ];
+  if (pkg.layer === 1 && target.layer === 1 && !isTest && (targetRank ?? 9) >= (ownRank ?? 9)) {
+    return `'${name}' is not below '${pkg.name}' (order: ${Object.keys(PLATFORM_ORDER).join(' < ')})`;
+  }
+  return undefined;
+}
+
+if (problems.length > 0) {
+  console.error(`${problems.length} imports break the layers:\n  ${problems.join('\n  ')}`);
+  process.exit(1);
+}
+console.log(`layers: ${packages.size} packages, every import points down`);

@@ -1,0 +1,19 @@
+import { defineConfig } from 'vitest/config';
+
+/**
+ * Two suites. `fast` is what a developer runs before each commit: no network beyond loopback, no third-party
+ * program, under two minutes on two cores. `slow` (files named `*.slow.test.ts`) is chaos, soak and long fuzzing.
+ */
+const slow = process.env.ENERCHAIN_SUITE === 'slow';
+
+export default defineConfig({
+  test: {
+    include: slow ? ['**/test/**/*.slow.test.ts'] : ['**/test/**/*.test.ts'],
+    exclude: ['**/node_modules/**', '**/.peers/**', 'interop/**', ...(slow ? [] : ['**/*.slow.test.ts'])],
+    pool: 'forks',
+    maxWorkers: 2,
+    testTimeout: slow ? 600_000 : 20_000,
+    hookTimeout: slow ? 120_000 : 30_000,
+    execArgv: ['--disable-warning=ExperimentalWarning'],
+  },
+});

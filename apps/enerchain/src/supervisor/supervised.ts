@@ -1,0 +1,34 @@
+/** The child's side: says when it is ready, and ends when it is told to or when its parent is gone. */
+
+export interface ChildMessage {
+  readonly type: 'ready';
+  readonly info: Record<string, unknown>;
+}
+
+const supervised = process.env.ENERCHAIN_SUPERVISED === '1' && process.send !== undefined;
+
+/** How long a clean stop may take before the process ends anyway, ms. */
+const STOP_WITHIN = 9_000;
+
+/**
+ * Aborts on SIGINT, SIGTERM and, in a supervised process, when the parent's channel closes (a parent that was killed
+ * cannot send a signal). A second signal, or a stop that takes too long, ends the process at once.
+ */
+export function stopSignal(): AbortSignal {
+  const controller = new AbortController();
+  const stop = (): void => {
+    if (controller.signal.aborted) process.exit(1);
+    controller.abort();
+    setTimeout(() => process.exit(1), STOP_WITHIN).unref();
+  };
+  process.on('SIGINT', stop);
+  process.on('SIGTERM', stop);
+  process.on('SIGHUP', stop);
+  if (supervised) process.once('disconnect', () => (controller.signal.aborted ? undefined : stop()));
+  return controller.signal;
+}
+
+/** Tells the supervisor, if there is one, that the process does its work now. */
+export function reportReady(info: Record<string, unknown>): void {
+  if (supervised) process.send?.({ type: 'ready', info } satisfies ChildMessage);
+}

@@ -1,0 +1,84 @@
+#!/usr/bin/env node
+/**
+ * The door of the repository: `npm start`, `npm test`, `npm run check` and `npx enerchain` come through here. Sets up
+ * what is missing, then hands over to the pinned Node 22.
+ */
+import { join } from 'node:path';
+import {
+  buildControlRoom,
+  checkPlatform,
+  installDependencies,
+  pinnedNode,
+  root,
+  run,
+  SetupError,
+  withSetupLock,
+} from './setup.mjs';
+
+const say = (text) => process.stderr.write(`· ${text}\n`);
+const [task, ...rest] = process.argv.slice(2);
+const QUIET = '--disable-warning=ExperimentalWarning';
+const bin = (name) => join(root, 'node_modules', ...name.split('/'));
+
+/** Every check that needs no running system; all of them run, so that one message does not hide the next. */
+async function check() {
+  const node = pinnedNode();
+  const steps = [
+    ['layers', [QUIET, join(root, 'tools', 'check-layers.ts')]],
+    ['lint and format', [bin('@biomejs/biome/bin/biome'), 'check', '--log-level=warn', '.']],
+    ['types', [bin('typescript/bin/tsc'), '--noEmit', '-p', root]],
+    ['types of the control room', [bin('typescript/bin/tsc'), '--noEmit', '-p', join(root, 'apps', 'control-room')]],
+  ];
+  let failed = 0;
+  for (const [name, args] of steps) {
+    say(name);
+    if ((await run(node, args)) !== 0) failed += 1;
+  }
+  return failed;
+}
+
+/** The child ends when the channel to us closes, so a SIGKILL here leaves nothing behind. */
+const enerchain = (args) =>
+  run(pinnedNode(), [QUIET, join(root, 'apps', 'enerchain', 'src', 'main.ts'), ...args], {
+    cwd: process.cwd(),
+    stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+    env: { ...process.env, ENERCHAIN_SUPERVISED: '1' },
+  });
+
+const vitest = (args, env = {}) =>
+  run(pinnedNode(), [bin('vitest/vitest.mjs'), 'run', ...args], { env: { ...process.env, ...env } });
+
+async function main() {
+  checkPlatform();
+  await withSetupLock(say, async () => {
+    await installDependencies(say);
+    if (task === 'start' || (task === 'enerchain' && ['up', 'centre'].includes(rest[0]))) await buildControlRoom(say);
+  });
+  switch (task) {
+    case 'start':
+      return enerchain(['up', ...rest]);
+    case 'enerchain':
+      return enerchain(rest);
+    case 'check':
+      return check();
+    case 'test': {
+      const slow = rest.includes('--slow');
+      const args = rest.filter((arg) => arg !== '--slow');
+      const failed = slow || args.length > 0 ? 0 : await check();
+      const status = await vitest(args, slow ? { ENERCHAIN_SUITE: 'slow' } : {});
+      return failed > 0 ? 1 : status;
+    }
+    default:
+      throw new SetupError(`unknown task '${task}': start, test, check or enerchain`);
+  }
+}
+
+main().then(
+  (status) => {
+    process.exitCode = status;
+  },
+  (error) => {
+    process.stderr.write(error instanceof SetupError ? `${error.message}\n` : `${error.stack}\n`);
+    process.exitCode = 1;
+  },
+);

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * The door of the repository: `npm start`, `npm test`, `npm run check` and `npx enerchain` come through here. Sets up
+ * The door of the repository: `npm start`, `npm test`, `npm run …` and `npx enerchain` come through here. Sets up
  * what is missing, then hands over to the pinned Node 22.
  */
 import { join } from 'node:path';
@@ -45,14 +45,22 @@ const enerchain = (args) =>
     env: { ...process.env, ENERCHAIN_SUPERVISED: '1' },
   });
 
-const vitest = (args, env = {}) =>
-  run(pinnedNode(), [bin('vitest/vitest.mjs'), 'run', ...args], { env: { ...process.env, ...env } });
+/** Runs a suite; its counts are left in `.reports/<suite>.json` for those who add them up. */
+const vitest = (suite, args, env = {}) =>
+  run(
+    pinnedNode(),
+    [
+      ...[QUIET, bin('vitest/vitest.mjs'), 'run', '--reporter=default', '--reporter=json'],
+      ...[`--outputFile.json=${join(root, '.reports', `${suite}.json`)}`, ...args],
+    ],
+    { env: { ...process.env, ...env } },
+  );
 
 async function main() {
   checkPlatform();
   await withSetupLock(say, async () => {
     await installDependencies(say);
-    if (task === 'start' || (task === 'enerchain' && ['up', 'centre'].includes(rest[0]))) await buildControlRoom(say);
+    if (['start', 'interop'].includes(task) || (task === 'enerchain' && ['up', 'centre'].includes(rest[0]))) await buildControlRoom(say);
   });
   switch (task) {
     case 'start':
@@ -65,11 +73,13 @@ async function main() {
       const slow = rest.includes('--slow');
       const args = rest.filter((arg) => arg !== '--slow');
       const failed = slow || args.length > 0 ? 0 : await check();
-      const status = await vitest(args, slow ? { ENERCHAIN_SUITE: 'slow' } : {});
+      const status = await vitest(slow ? 'slow' : 'fast', args, slow ? { ENERCHAIN_SUITE: 'slow' } : {});
       return failed > 0 ? 1 : status;
     }
+    case 'interop':
+      return vitest('interop', ['--config', join(root, 'interop', 'vitest.config.ts'), ...rest]);
     default:
-      throw new SetupError(`unknown task '${task}': start, test, check or enerchain`);
+      throw new SetupError(`unknown task '${task}': start, test, interop, check or enerchain`);
   }
 }
 

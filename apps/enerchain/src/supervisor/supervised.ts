@@ -10,14 +10,22 @@ const supervised = process.env.ENERCHAIN_SUPERVISED === '1' && process.send !== 
 /** How long a clean stop may take before the process ends anyway, ms. */
 const STOP_WITHIN = 9_000;
 
+/** A terminal sends Ctrl-C to a whole group, and launchers forward it too: signals this close together, ms, are one. */
+const SAME_SIGNAL = 1_000;
+
 /**
  * Aborts on SIGINT, SIGTERM and, in a supervised process, when the parent's channel closes (a parent that was killed
  * cannot send a signal). A second signal, or a stop that takes too long, ends the process at once.
  */
 export function stopSignal(): AbortSignal {
   const controller = new AbortController();
+  let stoppedAt = 0;
   const stop = (): void => {
-    if (controller.signal.aborted) process.exit(1);
+    if (controller.signal.aborted) {
+      if (performance.now() - stoppedAt > SAME_SIGNAL) process.exit(1);
+      return;
+    }
+    stoppedAt = performance.now();
     controller.abort();
     setTimeout(() => process.exit(1), STOP_WITHIN).unref();
   };

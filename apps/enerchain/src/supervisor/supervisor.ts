@@ -135,6 +135,8 @@ class Child {
     const startedAt = performance.now();
     const child = spawn(program, [...options, ...args], {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      // A process group of its own: Ctrl-C reaches us alone, and we stop the children in order.
+      detached: true,
       env: { ...process.env, ...env, ENERCHAIN_SUPERVISED: '1' },
     });
     this.#process = child;

@@ -1,0 +1,55 @@
+/** `enerchain centre`. */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { runCentre } from '@enerchain/centre';
+import { EnerchainError } from '@enerchain/model';
+import { lockFolder, openDataFolder } from '../data-folder.ts';
+import { createLogger } from '../logger.ts';
+import { reportReady, stopSignal } from '../supervisor/supervised.ts';
+import { wholeNumber } from './up.ts';
+
+export interface CentreOptions {
+  readonly data: string;
+  readonly port: string;
+  readonly host: string;
+  readonly linkPort?: string;
+  readonly linkHost?: string;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+}
+
+/** Where the built control room lies in a checkout. */
+const controlRoom = fileURLToPath(new URL('../../../control-room/dist', import.meta.url));
+
+export async function centre(options: CentreOptions): Promise<void> {
+  const folder = openDataFolder(options.data).centre;
+  const lock = lockFolder(folder, 'a centre');
+  const port = wholeNumber(options.port, '--port', 1, 65_535);
+  const linkPort = options.linkPort === undefined ? port + 1 : wholeNumber(options.linkPort, '--link-port', 1, 65_535);
+  const logger = createLogger('centre');
+  const signal = stopSignal();
+  const tls = tlsOf(options);
+  const handle = await runCentre({
+    dataDir: folder,
+    http: { host: options.host, port, ...(tls ? { tls } : {}) },
+    link: { host: options.linkHost ?? '127.0.0.1', port: linkPort },
+    ...(process.env.DATABASE_URL ? { databaseUrl: process.env.DATABASE_URL } : {}),
+    ...(existsSync(join(controlRoom, 'index.html')) ? { controlRoomDir: controlRoom } : {}),
+    logger,
+    signal,
+  });
+  writeFileSync(join(folder, 'url'), handle.url, { mode: 0o600 });
+  reportReady({ url: handle.url, link: handle.linkUrl, ...(handle.setupLink ? { setupLink: handle.setupLink } : {}) });
+  await handle.closed;
+  lock.release();
+  if (process.connected) process.disconnect();
+}
+
+function tlsOf({ tlsCert, tlsKey }: CentreOptions): { cert: string; key: string } | undefined {
+  if (!tlsCert && !tlsKey) return undefined;
+  if (!tlsCert || !tlsKey) {
+    throw new EnerchainError('caller', 'cli.option', 'TLS needs both --tls-cert and --tls-key');
+  }
+  return { cert: readFileSync(tlsCert, 'utf8'), key: readFileSync(tlsKey, 'utf8') };
+}

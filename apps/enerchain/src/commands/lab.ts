@@ -1,0 +1,51 @@
+/** `enerchain lab` and `enerchain lab fault`. */
+import { FAULTS, labFault, runLab } from '@enerchain/lab';
+import { EnerchainError } from '@enerchain/model';
+import { lockFolder, openDataFolder } from '../data-folder.ts';
+import { createLogger } from '../logger.ts';
+import { reportReady, stopSignal } from '../supervisor/supervised.ts';
+import { wholeNumber } from './up.ts';
+
+export async function lab(grid: string, options: { data: string; seed: string; speed: string }): Promise<void> {
+  if (grid !== 'cigre-mv') throw new EnerchainError('caller', 'cli.option', `there is no lab grid '${grid}': cigre-mv is the one there is`);
+  const speed = Number(options.speed);
+  if (!(speed > 0 && speed <= 3600)) {
+    throw new EnerchainError('caller', 'cli.option', `--speed must be a number above 0 and up to 3600, not '${options.speed}'`);
+  }
+  const folder = openDataFolder(options.data).lab;
+  const lock = lockFolder(folder, 'a lab');
+  const handle = await runLab({
+    dataDir: folder,
+    seed: wholeNumber(options.seed, '--seed', 0, 2 ** 31 - 1),
+    speed,
+    logger: createLogger('lab'),
+    signal: stopSignal(),
+  });
+  reportReady({ gridFile: handle.gridFile, siteFiles: handle.siteFiles });
+  await handle.closed;
+  lock.release();
+  if (process.connected) process.disconnect();
+}
+
+export async function fault(
+  kind: string | undefined,
+  target: string | undefined,
+  settings: readonly string[],
+  options: { data: string },
+): Promise<void> {
+  if (!kind) {
+    for (const { name, description } of FAULTS) process.stdout.write(`${name.padEnd(22)}${description}\n`);
+    return;
+  }
+  const pairs = settings.map((setting) => {
+    const at = setting.indexOf('=');
+    if (at < 1) throw new EnerchainError('caller', 'cli.option', `'${setting}' is not of the form key=value`);
+    return [setting.slice(0, at), setting.slice(at + 1)];
+  });
+  const done = await labFault(openDataFolder(options.data).lab, {
+    kind,
+    ...(target === undefined ? {} : { target }),
+    settings: Object.fromEntries(pairs),
+  });
+  process.stdout.write(`${done}\n`);
+}

@@ -1,0 +1,144 @@
+/** `enerchain up`: every process of a system on this machine, supervised, on loopback. */
+import { existsSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { EnerchainError, type GridModel } from '@enerchain/model';
+import { parse } from 'yaml';
+import { type DataFolder, lockFolder, openDataFolder } from '../data-folder.ts';
+import { reportReady, stopSignal } from '../supervisor/supervised.ts';
+import { Supervisor } from '../supervisor/supervisor.ts';
+import { SystemClient } from '../system-client.ts';
+
+export interface UpOptions {
+  readonly data: string;
+  readonly port: string;
+  readonly host: string;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  readonly lab: boolean;
+  readonly site?: readonly string[];
+  readonly seed: string;
+  readonly speed: string;
+}
+
+const say = (text: string): void => void process.stdout.write(`${text}\n`);
+const main = fileURLToPath(new URL('../main.ts', import.meta.url));
+
+export async function up(options: UpOptions): Promise<void> {
+  const data = openDataFolder(options.data);
+  const lock = lockFolder(join(data.root, 'run'), 'a system');
+  const signal = stopSignal();
+  const supervisor = new Supervisor({
+    program: [process.execPath, '--disable-warning=ExperimentalWarning', main],
+    logFolder: data.logs,
+    say: (text) => say(`· ${text}`),
+  });
+  try {
+    await startAll(supervisor, data, options, signal);
+    if (!signal.aborted) await new Promise((done) => signal.addEventListener('abort', done, { once: true }));
+    say('· stopping');
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  } finally {
+    await supervisor.stop();
+    lock.release();
+    // The channel to our own parent would keep us alive.
+    if (process.connected) process.disconnect();
+  }
+}
+
+async function startAll(supervisor: Supervisor, data: DataFolder, options: UpOptions, signal: AbortSignal): Promise<void> {
+  const port = wholeNumber(options.port, '--port', 1, 65_534);
+  await portIsFree(port, options.host);
+  await portIsFree(port + 1, '127.0.0.1');
+
+  const sites = (options.site ?? []).map((file) => resolve(file));
+  let gridFile: string | undefined;
+  if (options.lab) {
+    say('· starting the lab grid');
+    const lab = await supervisor.start({
+      name: 'lab',
+      args: () => ['lab', '--data', data.root, '--seed', options.seed, '--speed', options.speed],
+    });
+    gridFile = String(lab.gridFile);
+    sites.push(...(lab.siteFiles as string[]));
+  }
+
+  if (signal.aborted) return;
+  say('· starting the centre');
+  const tls = options.tlsCert && options.tlsKey ? ['--tls-cert', options.tlsCert, '--tls-key', options.tlsKey] : [];
+  const centre = await supervisor.start({
+    name: 'centre',
+    args: () => ['centre', '--data', data.root, '--port', String(port), '--host', options.host, ...tls],
+    readyWithin: 120_000,
+  });
+  const client = SystemClient.find(data.root);
+  if (gridFile) await importGrid(client, gridFile);
+
+  const link = String(centre.link);
+  const startNode = async (name: string, role: 'edge' | 'service', folder: string, args: readonly string[]): Promise<void> => {
+    if (signal.aborted) return;
+    say(`· starting ${name}`);
+    await supervisor.start({
+      name,
+      args: () => [...args, '--data', data.root, '--centre', link],
+      env: async () => (existsSync(join(folder, 'identity', 'certificate.pem')) ? {} : { ENERCHAIN_ENROL: await token(client, name, role) }),
+    });
+  };
+  for (const site of sites) {
+    const name = sourceOf(site);
+    await startNode(name, 'edge', data.edge(name), ['edge', site]);
+  }
+  await startNode('grid-state', 'service', data.service('grid-state'), ['grid-state']);
+  if (signal.aborted) return;
+
+  reportReady({ url: client.url });
+  say(`\nCloudEnerChain runs: ${String(centre.url)}`);
+  if (centre.setupLink) say(`First login — make the first administrator here (once): ${String(centre.setupLink)}`);
+  say(`Data and logs: ${data.root}\nStop with Ctrl-C.\n`);
+}
+
+async function token(client: SystemClient, name: string, role: 'edge' | 'service'): Promise<string> {
+  return (await client.request<{ token: string }>('POST', '/enrolment-tokens', { name, role })).token;
+}
+
+/** Gives the centre the lab's grid, unless it already has this version of it. */
+async function importGrid(client: SystemClient, file: string): Promise<void> {
+  const grid = JSON.parse(readFileSync(file, 'utf8')) as GridModel;
+  const present = await client.request<GridModel>('GET', '/grid').catch(() => undefined);
+  if (present?.mRID === grid.mRID && present.version === grid.version) return;
+  await client.request('PUT', '/grid', grid);
+}
+
+/** The name that a site file gives to its gateway. */
+export function sourceOf(siteFile: string): string {
+  let site: unknown;
+  try {
+    site = parse(readFileSync(siteFile, 'utf8'));
+  } catch (error) {
+    throw new EnerchainError('caller', 'cli.site.unreadable', `${siteFile} cannot be read as YAML`, { cause: error });
+  }
+  const source = (site as { source?: unknown } | null)?.source;
+  if (typeof source === 'string' && /^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$/.test(source)) return source;
+  throw new EnerchainError('caller', 'cli.site.no-source', `${siteFile}: 'source' must name the gateway, for example edge-north`);
+}
+
+/** @throws EnerchainError when the text is no whole number within the bounds */
+export function wholeNumber(text: string, option: string, minimum: number, maximum: number): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= minimum && value <= maximum) return value;
+  throw new EnerchainError('caller', 'cli.option', `${option} must be a whole number from ${minimum} to ${maximum}, not '${text}'`);
+}
+
+function portIsFree(port: number, host: string): Promise<void> {
+  return new Promise((done, fail) => {
+    const probe = createServer();
+    probe.once('error', (cause: NodeJS.ErrnoException) => {
+      const what =
+        cause.code === 'EADDRINUSE' ? `port ${port} is in use by another program` : `${host}:${port} cannot be listened on`;
+      fail(new EnerchainError('environment', 'cli.port', `${what}: choose another with --port (two ports in a row are needed)`, { cause }));
+    });
+    probe.listen({ port, host, exclusive: true }, () => probe.close(() => done()));
+  });
+}

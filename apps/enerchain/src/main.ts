@@ -1,0 +1,150 @@
+/**
+ * `enerchain`: the one command. Each subcommand is a file in `commands/`, loaded only when it is asked for, so that a
+ * field tool starts quickly and a missing optional part disturbs nobody else.
+ */
+import { Command } from 'commander';
+import { describeError, EnerchainError } from '@enerchain/model';
+import { defaultDataFolder } from './data-folder.ts';
+
+const program = new Command('enerchain')
+  .description('Connects grid devices to the control centre over a chain of trust anyone can check')
+  .version('0.1.0')
+  .showHelpAfterError('(enerchain --help lists the commands)')
+  .enablePositionalOptions();
+
+const data: [string, string, string] = ['--data <folder>', 'where the system keeps what it must not forget', defaultDataFolder()];
+const json: [string, string] = ['--json', 'print JSON Lines on stdout'];
+
+program
+  .command('up')
+  .description('the whole system on this machine: lab grid, gateways, centre and control room')
+  .option(...data)
+  .option('--port <port>', 'port of the control room and API', '8080')
+  .option('--host <address>', 'address to listen on; anything but loopback needs --tls-cert and --tls-key', '127.0.0.1')
+  .option('--tls-cert <file>', 'PEM certificate chain for the control room')
+  .option('--tls-key <file>', 'PEM private key for the control room')
+  .option('--no-lab', 'without the simulated grid')
+  .option('--site <files...>', 'site files of gateways of your own, run beside the lab')
+  .option('--seed <number>', 'seed of the simulated grid', '1')
+  .option('--speed <factor>', 'simulated time per real time', '1')
+  .action(async (options) => (await import('./commands/up.ts')).up(options));
+
+program
+  .command('centre')
+  .description('the centre: ingest log, historian, alarms, commands, API and control room')
+  .option(...data)
+  .option('--port <port>', 'port of the control room and API', '8080')
+  .option('--host <address>', 'address to listen on', '127.0.0.1')
+  .option('--link-port <port>', 'port for gateways and services (default: --port + 1)')
+  .option('--link-host <address>', 'address for gateways and services (always mutual TLS)', '127.0.0.1')
+  .option('--tls-cert <file>', 'PEM certificate chain for the control room')
+  .option('--tls-key <file>', 'PEM private key for the control room')
+  .action(async (options) => (await import('./commands/centre.ts')).centre(options));
+
+program
+  .command('edge')
+  .description('a gateway: its devices, outbox and uplink')
+  .argument('<site.yaml>', 'connectors, endpoints and bindings')
+  .option(...data)
+  .option('--centre <url>', 'link address of the centre, wss://host:port', process.env.ENERCHAIN_LINK)
+  .option('--token <token>', 'one-time enrolment token (first start only; or ENERCHAIN_ENROL)', process.env.ENERCHAIN_ENROL)
+  .option('--check', 'check the site file and stop')
+  .action(async (site, options) => (await import('./commands/edge.ts')).edge(site, options));
+
+program
+  .command('lab')
+  .description('the simulated grid; `enerchain lab fault` makes trouble in a running one')
+  .argument('[grid]', 'cigre-mv', 'cigre-mv')
+  .option(...data)
+  .option('--seed <number>', 'same seed, same run', '1')
+  .option('--speed <factor>', 'simulated time per real time', '1')
+  .action(async (grid, options) => (await import('./commands/lab.ts')).lab(grid, options))
+  .command('fault')
+  .description('make a fault: enerchain lab fault <kind> [target] [key=value…]; without a kind, list them')
+  .argument('[kind]')
+  .argument('[target]', 'the RTU, switch or point concerned')
+  .argument('[settings...]', 'key=value')
+  .option(...data)
+  .action(async (kind, target, settings, options) =>
+    (await import('./commands/lab.ts')).fault(kind, target, settings, options),
+  );
+
+program
+  .command('grid-state')
+  .description('the grid-state service: topology and power flow from live values')
+  .option(...data)
+  .option('--centre <url>', 'link address of the centre', process.env.ENERCHAIN_LINK)
+  .option('--token <token>', 'one-time enrolment token', process.env.ENERCHAIN_ENROL)
+  .action(async (options) => (await import('./commands/grid-state.ts')).gridState(options));
+
+program
+  .command('enrol-token')
+  .description('make a one-time token with which a new gateway or service gets its certificate')
+  .argument('<name>', 'name of the gateway or service')
+  .option('--role <role>', 'edge or service', 'edge')
+  .option(...data)
+  .action(async (name, options) => (await import('./commands/system.ts')).enrolToken(name, options));
+
+program
+  .command('status')
+  .description('gateways, services and devices of a running system')
+  .option(...data)
+  .option(...json)
+  .action(async (options) => (await import('./commands/system.ts')).status(options));
+
+program
+  .command('values')
+  .description('points of a running system with their present values')
+  .argument('[filter]', 'part of the name')
+  .option(...data)
+  .option(...json)
+  .action(async (filter, options) => (await import('./commands/system.ts')).values(filter, options));
+
+const iec104 = program.command('iec104').description('tools for IEC 60870-5-104 devices');
+const address: [string, string] = ['<host:port>', 'the device; port 2404 when left out'];
+const widths = (command: Command): Command =>
+  command
+    .option('--originator <octet>', 'originator address', '0')
+    .option('--tls-ca <file>', 'PEM of the CA: speak TLS (IEC 62351-3)')
+    .option('--tls-cert <file>', 'PEM certificate of this side')
+    .option('--tls-key <file>', 'PEM private key of this side')
+    .option('--tls-server-name <name>', 'name that the certificate of the device must carry');
+
+widths(iec104.command('listen'))
+  .description('connect, interrogate, and print every information object that arrives')
+  .argument(...address)
+  .option('--ca <address>', 'common address to interrogate; 65535 = all', '65535')
+  .option('--no-interrogate', 'only listen')
+  .option('--count <n>', 'stop after n information objects')
+  .option('--for <seconds>', 'stop after this time')
+  .option(...json)
+  .action(async (at, options) => (await import('./commands/iec104.ts')).listen(at, options));
+
+widths(iec104.command('command'))
+  .description('send one command or set-point; never repeated')
+  .argument(...address)
+  .requiredOption('--ca <address>', 'common address')
+  .requiredOption('--ioa <address>', 'information object address')
+  .requiredOption('--type <type>', 'C_SC_NA_1, C_DC_NA_1, C_RC_NA_1, C_SE_NA_1, C_SE_NB_1, C_SE_NC_1, C_BO_NA_1 (or …_TA_1)')
+  .requiredOption('--value <value>', 'on/off, 1/0, 2/1 for double commands, a number for set-points')
+  .option('--select', 'select before operate')
+  .option('--qualifier <n>', 'QU of the command', '0')
+  .option(...json)
+  .action(async (at, options) => (await import('./commands/iec104.ts')).command(at, options));
+
+widths(iec104.command('scan'))
+  .description('draft a point list (CSV) from a general interrogation')
+  .argument(...address)
+  .option('--ca <address>', 'common address; 65535 = all', '65535')
+  .option('--settle <seconds>', 'how long to go on listening after the interrogation', '2')
+  .option(...json)
+  .action(async (at, options) => (await import('./commands/iec104.ts')).scan(at, options));
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  // A sentence for people; the stack only when it is our own fault or was asked for.
+  const ours = !(error instanceof EnerchainError) && !(error instanceof Error && 'fault' in error && error.fault !== 'local');
+  process.stderr.write(`${ours || process.env.ENERCHAIN_DEBUG ? (error as Error).stack : describeError(error)}\n`);
+  process.exitCode = 1;
+}

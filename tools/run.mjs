@@ -60,7 +60,8 @@ async function main() {
   checkPlatform();
   await withSetupLock(say, async () => {
     await installDependencies(say);
-    if (['start', 'interop'].includes(task) || (task === 'enerchain' && ['up', 'centre'].includes(rest[0]))) await buildControlRoom(say);
+    if (['start', 'interop'].includes(task) || (task === 'enerchain' && ['up', 'centre'].includes(rest[0])))
+      await buildControlRoom(say);
   });
   switch (task) {
     case 'start':

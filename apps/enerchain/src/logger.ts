@@ -7,6 +7,9 @@ export function createLogger(name: string): Logger {
     level: process.env.ENERCHAIN_LOG ?? 'info',
     base: { name },
     timestamp: pino.stdTimeFunctions.isoTime,
-    redact: { paths: ['token', 'password', '*.token', '*.password', 'headers.authorization', 'headers.cookie'], censor: '…' },
+    redact: {
+      paths: ['token', 'password', '*.token', '*.password', 'headers.authorization', 'headers.cookie'],
+      censor: '…',
+    },
   });
 }

@@ -2,8 +2,9 @@
  * `enerchain`: the one command. Each subcommand is a file in `commands/`, loaded only when it is asked for, so that a
  * field tool starts quickly and a missing optional part disturbs nobody else.
  */
-import { Command } from 'commander';
+
 import { describeError, EnerchainError } from '@enerchain/model';
+import { Command } from 'commander';
 import { defaultDataFolder } from './data-folder.ts';
 
 const program = new Command('enerchain')
@@ -12,7 +13,11 @@ const program = new Command('enerchain')
   .showHelpAfterError('(enerchain --help lists the commands)')
   .enablePositionalOptions();
 
-const data: [string, string, string] = ['--data <folder>', 'where the system keeps what it must not forget', defaultDataFolder()];
+const data: [string, string, string] = [
+  '--data <folder>',
+  'where the system keeps what it must not forget',
+  defaultDataFolder(),
+];
 const json: [string, string] = ['--json', 'print JSON Lines on stdout'];
 
 program
@@ -47,7 +52,11 @@ program
   .argument('<site.yaml>', 'connectors, endpoints and bindings')
   .option(...data)
   .option('--centre <url>', 'link address of the centre, wss://host:port', process.env.ENERCHAIN_LINK)
-  .option('--token <token>', 'one-time enrolment token (first start only; or ENERCHAIN_ENROL)', process.env.ENERCHAIN_ENROL)
+  .option(
+    '--token <token>',
+    'one-time enrolment token (first start only; or ENERCHAIN_ENROL)',
+    process.env.ENERCHAIN_ENROL,
+  )
   .option('--check', 'check the site file and stop')
   .action(async (site, options) => (await import('./commands/edge.ts')).edge(site, options));
 
@@ -125,7 +134,10 @@ widths(iec104.command('command'))
   .argument(...address)
   .requiredOption('--ca <address>', 'common address')
   .requiredOption('--ioa <address>', 'information object address')
-  .requiredOption('--type <type>', 'C_SC_NA_1, C_DC_NA_1, C_RC_NA_1, C_SE_NA_1, C_SE_NB_1, C_SE_NC_1, C_BO_NA_1 (or …_TA_1)')
+  .requiredOption(
+    '--type <type>',
+    'C_SC_NA_1, C_DC_NA_1, C_RC_NA_1, C_SE_NA_1, C_SE_NB_1, C_SE_NC_1, C_BO_NA_1 (or …_TA_1)',
+  )
   .requiredOption('--value <value>', 'on/off, 1/0, 2/1 for double commands, a number for set-points')
   .option('--select', 'select before operate')
   .option('--qualifier <n>', 'QU of the command', '0')
@@ -144,7 +156,8 @@ try {
   await program.parseAsync();
 } catch (error) {
   // A sentence for people; the stack only when it is our own fault or was asked for.
-  const ours = !(error instanceof EnerchainError) && !(error instanceof Error && 'fault' in error && error.fault !== 'local');
+  const ours =
+    !(error instanceof EnerchainError) && !(error instanceof Error && 'fault' in error && error.fault !== 'local');
   process.stderr.write(`${ours || process.env.ENERCHAIN_DEBUG ? (error as Error).stack : describeError(error)}\n`);
   process.exitCode = 1;
 }

@@ -44,7 +44,9 @@ export class SystemClient {
         signal: AbortSignal.timeout(30_000),
       });
     } catch (error) {
-      throw new EnerchainError('environment', 'cli.system.unreachable', `${this.url} does not answer`, { cause: error });
+      throw new EnerchainError('environment', 'cli.system.unreachable', `${this.url} does not answer`, {
+        cause: error,
+      });
     }
     const text = await response.text();
     const answer: unknown = text && /json/.test(response.headers.get('content-type') ?? '') ? JSON.parse(text) : text;

@@ -19,7 +19,11 @@ export async function edge(siteFile: string, options: EdgeOptions): Promise<void
     return;
   }
   if (!options.centre) {
-    throw new EnerchainError('caller', 'cli.option', 'say where the centre is: --centre wss://host:port (or ENERCHAIN_LINK)');
+    throw new EnerchainError(
+      'caller',
+      'cli.option',
+      'say where the centre is: --centre wss://host:port (or ENERCHAIN_LINK)',
+    );
   }
   const name = sourceOf(siteFile);
   const folder = openDataFolder(options.data).edge(name);
@@ -41,6 +45,9 @@ export async function edge(siteFile: string, options: EdgeOptions): Promise<void
 function checkSite(siteFile: string): void {
   const { site, findings } = loadSite(siteFile);
   for (const finding of findings) process.stderr.write(`${finding.text}\n`);
-  if (site) process.stdout.write(`${siteFile}: ${site.endpoints.length} endpoints, ${site.document.points.length} points, ready to run\n`);
+  if (site)
+    process.stdout.write(
+      `${siteFile}: ${site.endpoints.length} endpoints, ${site.document.points.length} points, ready to run\n`,
+    );
   else process.exitCode = 1;
 }

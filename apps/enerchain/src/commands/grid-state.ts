@@ -7,7 +7,11 @@ import { reportReady, stopSignal } from '../supervisor/supervised.ts';
 
 export async function gridState(options: { data: string; centre?: string; token?: string }): Promise<void> {
   if (!options.centre) {
-    throw new EnerchainError('caller', 'cli.option', 'say where the centre is: --centre wss://host:port (or ENERCHAIN_LINK)');
+    throw new EnerchainError(
+      'caller',
+      'cli.option',
+      'say where the centre is: --centre wss://host:port (or ENERCHAIN_LINK)',
+    );
   }
   const folder = openDataFolder(options.data).service('grid-state');
   const lock = lockFolder(folder, 'the grid-state service');

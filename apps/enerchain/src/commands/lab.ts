@@ -7,10 +7,15 @@ import { reportReady, stopSignal } from '../supervisor/supervised.ts';
 import { wholeNumber } from './up.ts';
 
 export async function lab(grid: string, options: { data: string; seed: string; speed: string }): Promise<void> {
-  if (grid !== 'cigre-mv') throw new EnerchainError('caller', 'cli.option', `there is no lab grid '${grid}': cigre-mv is the one there is`);
+  if (grid !== 'cigre-mv')
+    throw new EnerchainError('caller', 'cli.option', `there is no lab grid '${grid}': cigre-mv is the one there is`);
   const speed = Number(options.speed);
   if (!(speed > 0 && speed <= 3600)) {
-    throw new EnerchainError('caller', 'cli.option', `--speed must be a number above 0 and up to 3600, not '${options.speed}'`);
+    throw new EnerchainError(
+      'caller',
+      'cli.option',
+      `--speed must be a number above 0 and up to 3600, not '${options.speed}'`,
+    );
   }
   const folder = openDataFolder(options.data).lab;
   const lock = lockFolder(folder, 'a lab');

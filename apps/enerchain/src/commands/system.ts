@@ -9,7 +9,9 @@ interface SourceItem {
   readonly sequence: number;
   readonly observations: number;
   readonly gaps: number;
-  readonly report?: { readonly endpoints: readonly { readonly id: string; readonly protocol: string; readonly state: string }[] };
+  readonly report?: {
+    readonly endpoints: readonly { readonly id: string; readonly protocol: string; readonly state: string }[];
+  };
 }
 
 interface PointItem {
@@ -31,7 +33,9 @@ export async function status(options: { data: string; json?: boolean }): Promise
       continue;
     }
     const state = item.connected ? 'connected' : 'away';
-    print(`${item.source.padEnd(16)}${item.role.padEnd(9)}${state.padEnd(11)}${item.observations} observations, ${item.gaps} gaps`);
+    print(
+      `${item.source.padEnd(16)}${item.role.padEnd(9)}${state.padEnd(11)}${item.observations} observations, ${item.gaps} gaps`,
+    );
     for (const endpoint of item.report?.endpoints ?? []) {
       print(`  ${endpoint.id.padEnd(24)}${endpoint.protocol.padEnd(9)}${endpoint.state}`);
     }
@@ -42,15 +46,18 @@ export async function status(options: { data: string; json?: boolean }): Promise
 export async function values(filter: string | undefined, options: { data: string; json?: boolean }): Promise<void> {
   const client = SystemClient.find(options.data);
   for (let cursor: string | undefined = ''; cursor !== undefined; ) {
-    const query = new URLSearchParams({ limit: '500', ...(filter ? { q: filter } : {}), ...(cursor ? { cursor } : {}) });
+    const query = new URLSearchParams({
+      limit: '500',
+      ...(filter ? { q: filter } : {}),
+      ...(cursor ? { cursor } : {}),
+    });
     const page: { items: PointItem[]; next?: string } = await client.request('GET', `/points?${query}`);
     cursor = page.next;
     if (page.items.length === 0) continue;
     const ids = page.items.map((point) => point.mRID).join(',');
-    const { values: live } = await client.request<{ values: { p: string; v: number | string | null; q: number; t: number }[] }>(
-      'GET',
-      `/values?points=${ids}`,
-    );
+    const { values: live } = await client.request<{
+      values: { p: string; v: number | string | null; q: number; t: number }[];
+    }>('GET', `/values?points=${ids}`);
     const byPoint = new Map(live.map((value) => [value.p, value]));
     for (const point of page.items) {
       const value = byPoint.get(point.mRID);
@@ -67,7 +74,9 @@ export async function values(filter: string | undefined, options: { data: string
         );
       } else {
         const multiplier = point.unitMultiplier && point.unitMultiplier !== 'none' ? point.unitMultiplier : '';
-        const text = value ? `${value.v} ${multiplier}${point.unitSymbol ?? ''} ${toQualityObject(value.q).validity}` : 'no value yet';
+        const text = value
+          ? `${value.v} ${multiplier}${point.unitSymbol ?? ''} ${toQualityObject(value.q).validity}`
+          : 'no value yet';
         print(`${point.name.padEnd(44)}${text}`);
       }
     }

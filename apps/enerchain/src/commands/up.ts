@@ -48,7 +48,12 @@ export async function up(options: UpOptions): Promise<void> {
   }
 }
 
-async function startAll(supervisor: Supervisor, data: DataFolder, options: UpOptions, signal: AbortSignal): Promise<void> {
+async function startAll(
+  supervisor: Supervisor,
+  data: DataFolder,
+  options: UpOptions,
+  signal: AbortSignal,
+): Promise<void> {
   const port = wholeNumber(options.port, '--port', 1, 65_534);
   await portIsFree(port, options.host);
   await portIsFree(port + 1, '127.0.0.1');
@@ -77,13 +82,21 @@ async function startAll(supervisor: Supervisor, data: DataFolder, options: UpOpt
   if (gridFile) await importGrid(client, gridFile);
 
   const link = String(centre.link);
-  const startNode = async (name: string, role: 'edge' | 'service', folder: string, args: readonly string[]): Promise<void> => {
+  const startNode = async (
+    name: string,
+    role: 'edge' | 'service',
+    folder: string,
+    args: readonly string[],
+  ): Promise<void> => {
     if (signal.aborted) return;
     say(`· starting ${name}`);
     await supervisor.start({
       name,
       args: () => [...args, '--data', data.root, '--centre', link],
-      env: async () => (existsSync(join(folder, 'identity', 'certificate.pem')) ? {} : { ENERCHAIN_ENROL: await token(client, name, role) }),
+      env: async () =>
+        existsSync(join(folder, 'identity', 'certificate.pem'))
+          ? {}
+          : { ENERCHAIN_ENROL: await token(client, name, role) },
     });
   };
   for (const site of sites) {
@@ -121,14 +134,22 @@ export function sourceOf(siteFile: string): string {
   }
   const source = (site as { source?: unknown } | null)?.source;
   if (typeof source === 'string' && /^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$/.test(source)) return source;
-  throw new EnerchainError('caller', 'cli.site.no-source', `${siteFile}: 'source' must name the gateway, for example edge-north`);
+  throw new EnerchainError(
+    'caller',
+    'cli.site.no-source',
+    `${siteFile}: 'source' must name the gateway, for example edge-north`,
+  );
 }
 
 /** @throws EnerchainError when the text is no whole number within the bounds */
 export function wholeNumber(text: string, option: string, minimum: number, maximum: number): number {
   const value = Number(text);
   if (Number.isInteger(value) && value >= minimum && value <= maximum) return value;
-  throw new EnerchainError('caller', 'cli.option', `${option} must be a whole number from ${minimum} to ${maximum}, not '${text}'`);
+  throw new EnerchainError(
+    'caller',
+    'cli.option',
+    `${option} must be a whole number from ${minimum} to ${maximum}, not '${text}'`,
+  );
 }
 
 function portIsFree(port: number, host: string): Promise<void> {
@@ -136,8 +157,17 @@ function portIsFree(port: number, host: string): Promise<void> {
     const probe = createServer();
     probe.once('error', (cause: NodeJS.ErrnoException) => {
       const what =
-        cause.code === 'EADDRINUSE' ? `port ${port} is in use by another program` : `${host}:${port} cannot be listened on`;
-      fail(new EnerchainError('environment', 'cli.port', `${what}: choose another with --port (two ports in a row are needed)`, { cause }));
+        cause.code === 'EADDRINUSE'
+          ? `port ${port} is in use by another program`
+          : `${host}:${port} cannot be listened on`;
+      fail(
+        new EnerchainError(
+          'environment',
+          'cli.port',
+          `${what}: choose another with --port (two ports in a row are needed)`,
+          { cause },
+        ),
+      );
     });
     probe.listen({ port, host, exclusive: true }, () => probe.close(() => done()));
   });

@@ -1,0 +1,201 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { analyse, BlockLu } from '../src/powerflow/block-lu.ts';
+import { BUS_TYPE, branchTable, busTable, type PowerFlowCase } from '../src/powerflow/case.ts';
+import { NewtonSolver } from '../src/powerflow/newton.ts';
+import { branchPattern } from '../src/powerflow/pattern.ts';
+import { denseSolve, residual } from './dense-reference.ts';
+import { hasMatpower, readMatpower } from './matpower.ts';
+
+const solverFor = ({ buses, branches }: PowerFlowCase) => new NewtonSolver(buses.p.length, branches.from, branches.to);
+
+/** A connected grid: a random tree with some meshes, bus 0 the slack. */
+const randomCase = fc
+  .record({
+    size: fc.integer({ min: 2, max: 25 }),
+    seed: fc.array(fc.double({ min: 0, max: 0.999, noNaN: true }), { minLength: 200, maxLength: 200 }),
+    meshes: fc.integer({ min: 0, max: 6 }),
+  })
+  .map(({ size, seed, meshes }) => {
+    let at = 0;
+    const random = () => seed[at++ % seed.length]!;
+    const pairs: [number, number][] = [];
+    for (let i = 1; i < size; i++) pairs.push([Math.floor(random() * i), i]);
+    for (let k = 0; k < meshes; k++) {
+      const [a, b] = [Math.floor(random() * size), Math.floor(random() * size)];
+      if (a < size && b < size && a !== b) pairs.push([a, b]);
+    }
+    const buses = busTable(size);
+    const branches = branchTable(pairs.length);
+    buses.type[0] = BUS_TYPE.slack;
+    buses.vm[0] = 1.02;
+    for (let i = 1; i < size; i++) {
+      buses.p[i] = (random() - 0.6) * 0.05;
+      buses.q[i] = (random() - 0.6) * 0.03;
+      buses.bs[i] = random() * 0.01;
+    }
+    pairs.forEach(([from, to], k) => {
+      branches.from[k] = Math.min(from, size - 1);
+      branches.to[k] = Math.min(to, size - 1);
+      branches.r[k] = 0.01 + random() * 0.03;
+      branches.x[k] = 0.02 + random() * 0.05;
+      branches.bFrom[k] = random() * 0.01;
+      branches.bTo[k] = branches.bFrom[k]!;
+      branches.gFrom[k] = random() * 0.001;
+      branches.ratio[k] = 0.97 + random() * 0.06;
+      branches.shift[k] = k % 5 === 0 ? (random() - 0.5) * 0.2 : 0;
+    });
+    return { buses, branches };
+  });
+
+describe('Newton–Raphson power flow', () => {
+  test('agrees with an independent dense solver on random grids', () => {
+    fc.assert(
+      fc.property(randomCase, (input) => {
+        const solution = solverFor(input).solve(input, { tolerance: 1e-11 });
+        expect(solution.converged).toBe(true);
+        denseSolve(input).forEach((v, i) => {
+          expect(solution.vm[i]!).toBeCloseTo(Math.hypot(v.re, v.im), 9);
+          expect(solution.va[i]!).toBeCloseTo(Math.atan2(v.im, v.re), 9);
+        });
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test('a load beyond the capacity of its line fails with a sentence and names the bus', () => {
+    const buses = busTable(2);
+    const branches = branchTable(1);
+    buses.type[0] = BUS_TYPE.slack;
+    buses.p[1] = -40;
+    branches.to[0] = 1;
+    branches.x[0] = 0.1;
+    const solution = solverFor({ buses, branches }).solve({ buses, branches });
+    expect(solution.converged).toBe(false);
+    expect(solution.failure?.message).toMatch(/mismatch|pivot/);
+    expect(solution.worst[0]?.bus).toBe(1);
+  });
+
+  test('a bus without any connection is a singular pivot, not a division by zero', () => {
+    const buses = busTable(3);
+    const branches = branchTable(1);
+    buses.type[0] = BUS_TYPE.slack;
+    buses.p[2] = -0.1;
+    branches.to[0] = 1;
+    branches.x[0] = 0.1;
+    const solution = solverFor({ buses, branches }).solve({ buses, branches });
+    expect(solution.failure).toMatchObject({ kind: 'singular', bus: 2 });
+  });
+
+  test('an island without a source, an impedance of zero and a load that is no number are refused by name', () => {
+    const make = () => {
+      const buses = busTable(2);
+      const branches = branchTable(1);
+      branches.to[0] = 1;
+      branches.x[0] = 0.1;
+      return { buses, branches };
+    };
+    const noSource = make();
+    expect(solverFor(noSource).solve(noSource).failure?.kind).toBe('noReference');
+    const noImpedance = make();
+    noImpedance.branches.x[0] = 0;
+    expect(solverFor(noImpedance).solve(noImpedance).failure?.kind).toBe('invalidInput');
+    const noNumber = make();
+    noNumber.buses.p[1] = Number.NaN;
+    expect(solverFor(noNumber).solve(noNumber).failure?.kind).toBe('invalidInput');
+    expect(() => new NewtonSolver(2, Int32Array.of(0), Int32Array.of(7))).toThrow(/bus 7/);
+  });
+
+  test('an empty grid is solved', () => {
+    expect(
+      new NewtonSolver(0, new Int32Array(0), new Int32Array(0)).solve({ buses: busTable(0), branches: branchTable(0) })
+        .converged,
+    ).toBe(true);
+  });
+
+  const limits: Record<string, number> = {
+    case9: 6,
+    case14: 5,
+    case118: 5,
+    case300: 7,
+    case1354pegase: 6,
+    case2869pegase: 8,
+  };
+  for (const [name, iterations] of Object.entries(limits)) {
+    test.skipIf(!hasMatpower(name))(
+      `solves MATPOWER ${name} (skipped when the reference data is not beside the repository)`,
+      () => {
+        const input = readMatpower(name);
+        const solution = solverFor(input).solve(input);
+        expect(solution.failure).toBeUndefined();
+        expect(solution.iterations).toBeLessThanOrEqual(iterations);
+        expect(residual(input, solution.vm, solution.va)).toBeLessThan(1e-8);
+      },
+    );
+  }
+
+  test.skipIf(!hasMatpower('case14'))('case14 gives the published voltages', () => {
+    const input = readMatpower('case14');
+    const { vm, va } = solverFor(input).solve(input);
+    // Published to three decimals and hundredths of a degree, in the case itself.
+    for (let i = 0; i < vm.length; i++) {
+      expect(Math.abs(vm[i]! - input.buses.vm[i]!)).toBeLessThan(2e-3);
+      expect(Math.abs(va[i]! - input.buses.va[i]!)).toBeLessThan(0.02 * (Math.PI / 180));
+    }
+  });
+});
+
+describe('the sparse factorisation', () => {
+  test('the elimination order is a permutation, and a tree gets no fill at all', () => {
+    fc.assert(
+      fc.property(fc.array(fc.double({ min: 0, max: 0.999, noNaN: true }), { maxLength: 120 }), (picks) => {
+        const to = Int32Array.from(picks, (_, k) => k + 1);
+        const from = Int32Array.from(picks, (pick, k) => Math.floor(pick * (k + 1)));
+        const { order, lowerColumn } = analyse(branchPattern(picks.length + 1, from, to));
+        expect([...order].sort((a, b) => a - b)).toEqual(Array.from(order, (_, i) => i));
+        expect(lowerColumn.length).toBe(picks.length);
+      }),
+    );
+  });
+
+  test('solves random block systems', () => {
+    fc.assert(
+      fc.property(
+        randomCase,
+        fc.infiniteStream(fc.double({ min: -1, max: 1, noNaN: true })),
+        ({ buses, branches }, stream) => {
+          const pattern = branchPattern(buses.p.length, branches.from, branches.to);
+          const next = () => stream.next().value as number;
+          const values = new Float64Array(4 * pattern.column.length).map(() => next());
+          // Diagonally dominant, so that it is surely regular.
+          for (const at of pattern.diagonal) {
+            values[4 * at] = values[4 * at]! + 60;
+            values[4 * at + 3] = values[4 * at + 3]! + 60;
+          }
+          const x = new Float64Array(2 * pattern.size).map(() => next());
+          const b = new Float64Array(2 * pattern.size);
+          for (let i = 0; i < pattern.size; i++) {
+            for (let at = pattern.start[i]!; at < pattern.start[i + 1]!; at++) {
+              const j = pattern.column[at]!;
+              for (const [r, c] of [
+                [0, 0],
+                [0, 1],
+                [1, 0],
+                [1, 1],
+              ] as const) {
+                b[2 * i + r] = b[2 * i + r]! + values[4 * at + 2 * r + c]! * x[2 * j + c]!;
+              }
+            }
+          }
+          const lu = new BlockLu(pattern);
+          expect(lu.factorise(values)).toBe(-1);
+          lu.solve(b);
+          b.forEach((value, i) => {
+            expect(value).toBeCloseTo(x[i]!, 10);
+          });
+        },
+      ),
+      { numRuns: 50 },
+    );
+  });
+});

@@ -1,0 +1,96 @@
+/**
+ * The port between the edge and a protocol. A connector lives in a folder of its own under `connectors/` and is the
+ * only place that knows both its protocol and the model. What it hears goes into its `Intake`; what it is told comes
+ * as an `Order`; how it fares it says in `health`. It never waits for the disk and never keeps what it has handed over.
+ */
+import type { Clock, Command, CommandStep, Mrid, SourceEvent, TimeQuality, UtcNanos, Value } from '@enerchain/model';
+import type { Logger } from 'pino';
+import type { BoundPoint } from './site/site.ts';
+
+/** Something to be confirmed to the device once everything handed over before it is durable. */
+export interface Receipt {
+  release(): void;
+}
+
+/**
+ * Where the observations of one endpoint go. Allocation-free per observation; the time stamps are the connector's to
+ * make, because it may share them between the values of one frame.
+ */
+export interface Intake {
+  /**
+   * One observation.
+   * @param cause index into `CAUSES`
+   * @param identified true when `sourceTime` is the device's own complete time stamp, so that a second sending of the
+   *   same change can be recognised by it
+   */
+  add(
+    point: BoundPoint,
+    value: Value,
+    quality: number,
+    sourceTime: UtcNanos,
+    timeQuality: TimeQuality,
+    receiveTime: UtcNanos,
+    cause: number,
+    identified: boolean,
+  ): void;
+  /** Released once everything added so far is committed to disk; at once when it already is. */
+  hold(receipt: Receipt): void;
+  /** Changes when receipts held so far have been taken along by a batch: a cumulative receipt need be held once per turn. */
+  readonly turn: number;
+  /** The device is about to wait for our acknowledgement: commit now rather than when the batch is full. */
+  commitSoon(): void;
+  /** The connection stands; what the device sends from here on belongs to a new connection. */
+  connected(): void;
+  /** The present state of the device is complete (end of its interrogation): gaps that were open end here. */
+  synchronized(): void;
+  /** The connection is gone. @param reason one sentence */
+  lost(reason: string): void;
+  /** The device said that its own buffer overflowed, and so lost events before `at`. */
+  overflowed(at: UtcNanos, detail: string): void;
+  /** Something arrived for an address that is not bound: counted, and reported once per address. */
+  unknown(address: string): void;
+  /** A value that could not be used: counted and logged now and then. */
+  malformed(detail: string): void;
+  /** Onto the chain, as part of the source's history. */
+  event(kind: SourceEvent['kind'], detail?: string, code?: string): void;
+}
+
+export interface ConnectorHost {
+  readonly intake: Intake;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Folder of the site file; relative paths of certificates start there. */
+  readonly folder: string;
+}
+
+/** A command that has passed signature, freshness and local policy. */
+export interface Order {
+  readonly command: Command;
+  readonly point: BoundPoint;
+}
+
+/** Called for every step, in order; the last one is one of `FINAL_STEPS`, or `selected` for a select. */
+export type ReportStep = (step: CommandStep, reason?: string) => void;
+
+export type EndpointState = 'up' | 'down' | 'connecting' | 'disabled';
+
+export interface Health {
+  readonly state: EndpointState;
+  /** Since when, as nanoseconds since the Unix epoch. */
+  readonly since: UtcNanos;
+  readonly detail?: string;
+  readonly counters: Readonly<Record<string, number>>;
+}
+
+export interface Connector {
+  start(): void;
+  /** Carries an order out, once; never repeats it. Resolves when nothing more will be reported. */
+  operate(order: Order, report: ReportStep): Promise<void>;
+  health(): Health;
+  /** Closes the connection in an orderly way; nothing is handed over afterwards. */
+  stop(): Promise<void>;
+}
+
+/** Canonical identity of a point in messages of the log. */
+export const pointLabel = (point: { readonly point: { readonly mRID: Mrid; readonly name: string } }): string =>
+  `'${point.point.name}' (${point.point.mRID})`;

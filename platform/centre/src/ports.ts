@@ -3,7 +3,20 @@
  * knows who is on the other side. Services in other processes reach the same ports over the link (see `services/`).
  */
 import type { ObservationBatch } from '@enerchain/link';
-import type { Command, CommandEvent, GapRecord, Mrid, Point, SiteDocument, SourceEvent, UtcNanos } from '@enerchain/model';
+import type {
+  Command,
+  CommandEvent,
+  GapRecord,
+  Mrid,
+  Point,
+  RaisedAlarm,
+  SiteDocument,
+  SourceEvent,
+  SourceReport,
+  UtcNanos,
+} from '@enerchain/model';
+
+export type { RaisedAlarm, SourceReport } from '@enerchain/model';
 
 /** What the centre itself does or finds; into the same append-only chain as the data. */
 export interface AuditRecord {
@@ -51,23 +64,6 @@ export interface LogReader {
 export interface LogWriter {
   /** Appends and fsyncs (group commit); resolves with the offset when durable. */
   append(record: AuditRecord): Promise<number>;
-}
-
-/** An alarm raised by a service or by the centre's own rules (ISA-18.2 words). */
-export interface RaisedAlarm {
-  /** Stable key of the condition: raising it again while it stands changes its text, not its number. */
-  readonly key: string;
-  readonly priority: 1 | 2 | 3 | 4;
-  /** One sentence: what, where, since when, what it means. */
-  readonly message: string;
-  readonly point?: Mrid;
-  readonly source?: string;
-  /** False when the condition has gone (return to normal). */
-  readonly active: boolean;
-  /** Nanoseconds since the Unix epoch, decimal. */
-  readonly at: string;
-  readonly consequence?: string;
-  readonly action?: string;
 }
 
 export interface PointInfo extends Point {
@@ -140,7 +136,10 @@ export interface Historian {
   range(query: HistoryQuery): Promise<HistorySamples>;
   resample(query: HistoryQuery & { readonly bucket: UtcNanos }): Promise<readonly HistoryBucket[]>;
   /** Last sample at or before `at`. */
-  lastBefore(point: Mrid, at: UtcNanos): Promise<{ time: UtcNanos; value: number | string | null; quality: number } | undefined>;
+  lastBefore(
+    point: Mrid,
+    at: UtcNanos,
+  ): Promise<{ time: UtcNanos; value: number | string | null; quality: number } | undefined>;
 }
 
 export type SourceRole = 'edge' | 'service';
@@ -161,22 +160,6 @@ export interface SourceStatus {
   readonly chainBreaks: number;
   /** Last status message of the source itself: endpoints, outbox, counters. */
   readonly report?: SourceReport;
-}
-
-/** Sent by a source every few seconds; not chained, only shown. */
-export interface SourceReport {
-  readonly version: string;
-  readonly startedAt: string;
-  readonly outbox?: { readonly batches: number; readonly bytes: number; readonly oldest?: string };
-  readonly endpoints: readonly {
-    readonly id: string;
-    readonly protocol: string;
-    readonly state: 'up' | 'down' | 'connecting' | 'disabled';
-    readonly since?: string;
-    readonly detail?: string;
-    readonly counters: Readonly<Record<string, number>>;
-  }[];
-  readonly counters: Readonly<Record<string, number>>;
 }
 
 /** The connected sources. */

@@ -1,4 +1,5 @@
 /** The metadata model. See the sections of IEC 61970-301 and IEC 61850-7-3 named in each file. */
+export * from './alarm.ts';
 export * from './command.ts';
 export * from './errors.ts';
 export * from './event.ts';
@@ -9,6 +10,7 @@ export * from './observation.ts';
 export * from './point.ts';
 export * from './quality.ts';
 export * from './quality-iec104.ts';
+export * from './report.ts';
 export * from './site.ts';
 export * from './time.ts';
 export * from './validate.ts';

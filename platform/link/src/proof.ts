@@ -1,0 +1,53 @@
+/** Proof of one point's column: shows what a source signed about one point without showing the others. */
+import type { KeyObject } from 'node:crypto';
+import { EnerchainError, type Mrid } from '@enerchain/model';
+import { coseCheck1, coseParse1 } from '@enerchain/trust';
+import { BATCH_TYPE, type Batch, type BatchHeader, columnIndex, decodeHeader } from './batch.ts';
+import { baseTimeOf, readColumn } from './column.ts';
+import type { Column } from './content.ts';
+import { leafHash, leafSalt, merkleProof, rootFromProof } from './merkle.ts';
+
+export interface ColumnProof {
+  /** COSE_Sign1 over the batch header. */
+  readonly signed: Uint8Array;
+  /** Position of the column among the leaves. */
+  readonly index: number;
+  /** Salt of this leaf alone. */
+  readonly salt: Uint8Array;
+  /** The column as sent. */
+  readonly column: Uint8Array;
+  /** Sibling hashes from the leaf to the root. */
+  readonly path: readonly Uint8Array[];
+}
+
+/** @throws EnerchainError `link.proof.point` (fault caller) when the batch says nothing about the point */
+export function columnProof(batch: Batch, point: Mrid): ColumnProof {
+  const index = batch.header.kind === 'observations' ? columnIndex(batch, point) : -1;
+  const column = batch.columns[index];
+  if (!column) {
+    const { source, epoch, sequence } = batch.header;
+    throw new EnerchainError(
+      'caller',
+      'link.proof.point',
+      `batch ${epoch}/${sequence} of ${source} says nothing of ${point}`,
+    );
+  }
+  const leaves = batch.columns.map((bytes, i) => leafHash(leafSalt(batch.salt, i), bytes));
+  return { signed: batch.signed, index, salt: leafSalt(batch.salt, index), column, path: merkleProof(leaves, index) };
+}
+
+/**
+ * @param key public key of the source
+ * @returns the header of the batch and the column
+ * @throws EnerchainError (fault peer) `cose.signature`, `link.proof.path` or what a malformed column throws
+ */
+export function verifyColumnProof(proof: ColumnProof, key: KeyObject): { header: BatchHeader; column: Column } {
+  const message = coseParse1(proof.signed);
+  coseCheck1(message, key, BATCH_TYPE);
+  const header = decodeHeader(message.payload);
+  const root = rootFromProof(leafHash(proof.salt, proof.column), proof.index, header.columns, proof.path);
+  if (header.kind !== 'observations' || !root || Buffer.compare(root, header.root) !== 0) {
+    throw new EnerchainError('peer', 'link.proof.path', 'the column is not part of the batch that was signed');
+  }
+  return { header, column: readColumn(proof.column, baseTimeOf(header.baseTime)) };
+}

@@ -1,0 +1,3 @@
+/** DER, X.509 certificates and requests, signers. */
+export * from './error.ts';
+export * from './signer.ts';

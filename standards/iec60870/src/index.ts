@@ -1,0 +1,11 @@
+/** IEC 60870-5-104: client and server, codec and tables. */
+export * from './codec/apdu.ts';
+export * from './codec/asdu.ts';
+export * from './codec/elements.ts';
+export * from './codec/time.ts';
+export * from './codec/zone.ts';
+export * from './errors.ts';
+export * from './spec/causes.ts';
+export * from './spec/parameters.ts';
+export * from './spec/qualifiers.ts';
+export * from './spec/types.ts';

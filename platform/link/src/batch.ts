@@ -4,6 +4,7 @@
  */
 import { type KeyObject, randomBytes } from 'node:crypto';
 import {
+  AuditRecord,
   CommandEvent,
   EnerchainError,
   GapRecord,
@@ -189,6 +190,8 @@ function recordOf(content: Exclude<Content, { kind: 'observations' }>): unknown 
       return content.document;
     case 'alarmRaised':
       return content.alarm;
+    case 'audit':
+      return content.record;
   }
 }
 
@@ -332,6 +335,7 @@ const RECORD = {
   sourceEvent: validator(SourceEvent, 'peer'),
   site: validator(SiteDocument, 'peer'),
   alarmRaised: validator(RaisedAlarm, 'peer'),
+  audit: validator(AuditRecord, 'peer'),
 } as const;
 
 function listOf<T>(item: Validator<T>, record: unknown, what: string): T[] {
@@ -364,6 +368,8 @@ export function contentOf(batch: Batch): Content {
         return { kind, document: RECORD.site.parse(record, what) };
       case 'alarmRaised':
         return { kind, alarm: RECORD.alarmRaised.parse(record, what) };
+      case 'audit':
+        return { kind, record: RECORD.audit.parse(record, what) };
     }
   })();
   const records = Array.isArray(record) ? record.length : 1;

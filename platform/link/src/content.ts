@@ -1,5 +1,13 @@
 /** What a source puts on its chain. */
-import type { CommandEvent, GapRecord, Mrid, RaisedAlarm, SiteDocument, SourceEvent } from '@enerchain/model';
+import type {
+  AuditRecord,
+  CommandEvent,
+  GapRecord,
+  Mrid,
+  RaisedAlarm,
+  SiteDocument,
+  SourceEvent,
+} from '@enerchain/model';
 
 /**
  * All observations of one point in a batch, in the order in which they were made. The arrays have equal length.
@@ -31,7 +39,15 @@ export interface ObservationBatch {
 }
 
 /** Kinds of content; the position is the code in the batch header. */
-export const CONTENT_KINDS = ['observations', 'gap', 'commandEvents', 'sourceEvents', 'site', 'alarmRaised'] as const;
+export const CONTENT_KINDS = [
+  'observations',
+  'gap',
+  'commandEvents',
+  'sourceEvents',
+  'site',
+  'alarmRaised',
+  'audit',
+] as const;
 export type ContentKind = (typeof CONTENT_KINDS)[number];
 
 export type Content =
@@ -40,4 +56,6 @@ export type Content =
   | { readonly kind: 'commandEvents'; readonly events: readonly CommandEvent[] }
   | { readonly kind: 'sourceEvents'; readonly events: readonly SourceEvent[] }
   | { readonly kind: 'site'; readonly document: SiteDocument }
-  | { readonly kind: 'alarmRaised'; readonly alarm: RaisedAlarm };
+  | { readonly kind: 'alarmRaised'; readonly alarm: RaisedAlarm }
+  /** Of the centre's own chain only. */
+  | { readonly kind: 'audit'; readonly record: AuditRecord };

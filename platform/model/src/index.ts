@@ -1,5 +1,6 @@
 /** The metadata model. See the sections of IEC 61970-301 and IEC 61850-7-3 named in each file. */
 export * from './alarm.ts';
+export * from './audit.ts';
 export * from './command.ts';
 export * from './errors.ts';
 export * from './event.ts';

@@ -1,4 +1,5 @@
 import type { Asdu, InformationObject } from '../codec/asdu.ts';
+import { Cp56Time } from '../codec/time.ts';
 import { COT } from '../spec/causes.ts';
 import type { CommandRequest, CommandVerdict, RequestContext, ServerHandlers } from './handlers.ts';
 import { isRefusal } from './handlers.ts';
@@ -40,7 +41,7 @@ function requestOf(asdu: Asdu, object: InformationObject, phase: CommandRequest[
     value,
     qualifier: 'qualifier' in element ? element.qualifier : 0,
     element,
-    ...(object.time === undefined ? {} : { time: object.time as NonNullable<CommandRequest['time']> }),
+    ...(object.time instanceof Cp56Time ? { time: object.time } : {}),
   };
 }
 

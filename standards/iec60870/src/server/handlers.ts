@@ -23,7 +23,12 @@ export interface RequestContext {
 }
 
 /** What a refusal looks like on the wire: a cause 44 to 47, or the confirmation of the request with P/N = 1. */
-export type RefusalKind = 'unknown type' | 'unknown cause' | 'unknown common address' | 'unknown object address' | 'negative';
+export type RefusalKind =
+  | 'unknown type'
+  | 'unknown cause'
+  | 'unknown common address'
+  | 'unknown object address'
+  | 'negative';
 
 export interface Refusal {
   readonly refuse: RefusalKind;

@@ -27,7 +27,12 @@ export function confirm(request: Asdu, negative = false, commonAddress = request
 
 /** The refusal of a request. A read has no confirmation, so its plain 'negative' is an unknown object address. */
 export function refuse(request: Asdu, kind: RefusalKind, commonAddress = request.commonAddress): Asdu {
-  if (kind !== 'negative') return mirror(request, REFUSAL_CAUSES[kind], true, commonAddress);
+  if (kind !== 'negative') {
+    // A type in monitor direction may have come as a sequence that may not be sent as one.
+    const sendable = !request.sequence || request.opaque !== undefined || typeSpec(request.typeId)?.sequence === true;
+    const body = sendable ? request : { ...request, sequence: false, objects: request.objects.slice(0, 1) };
+    return mirror(body, REFUSAL_CAUSES[kind], true, commonAddress);
+  }
   if (request.cause === COT.request) return mirror(request, COT.unknownObjectAddress, true, commonAddress);
   return confirm(request, true, commonAddress);
 }
@@ -41,7 +46,11 @@ export const BROADCAST_TYPES: ReadonlySet<number> = new Set([100, 101, 103, 105]
  */
 export function objection(
   request: Asdu,
-  known: { readonly commonAddress: (address: number) => boolean; readonly broadcast: number; readonly type: (typeId: number) => boolean },
+  known: {
+    readonly commonAddress: (address: number) => boolean;
+    readonly broadcast: number;
+    readonly type: (typeId: number) => boolean;
+  },
 ): Exclude<RefusalKind, 'negative'> | undefined {
   const spec = typeSpec(request.typeId);
   if (spec === undefined || spec.controlCauses.length === 0 || !known.type(request.typeId)) return 'unknown type';

@@ -82,7 +82,8 @@ export class InterrogationJob implements ReplyJob {
     const sequence = content.sequence ?? false;
     const most = this.#options.objectsPerAsdu(content.typeId, sequence);
     const to = Math.min(content.objects.length, this.#from + most);
-    const objects = this.#from === 0 && to === content.objects.length ? content.objects : content.objects.slice(this.#from, to);
+    const objects =
+      this.#from === 0 && to === content.objects.length ? content.objects : content.objects.slice(this.#from, to);
     this.#content = to < content.objects.length ? content : undefined;
     this.#from = this.#content === undefined ? 0 : to;
     return {

@@ -1,5 +1,5 @@
 import type { Asdu } from '../codec/asdu.ts';
-import type { Cp56Time } from '../codec/time.ts';
+import { Cp56Time } from '../codec/time.ts';
 import { COT } from '../spec/causes.ts';
 import { FREEZE } from '../spec/qualifiers.ts';
 import { typeSpec } from '../spec/types.ts';
@@ -78,7 +78,9 @@ export class Station<P extends StationPeer> {
       commonAddress: (address) => address !== 0 && (addresses?.has(address) ?? true),
       type: (typeId) => this.#serves(typeId),
     };
-    this.commands = new Commands(options.handlers, options.selects, options.now, (error, asdu) => this.#failed(error, asdu));
+    this.commands = new Commands(options.handlers, options.selects, options.now, (error, asdu) =>
+      this.#failed(error, asdu),
+    );
   }
 
   /** Answers one ASDU. Never rejects: what goes wrong in a handler becomes a negative answer. */
@@ -190,7 +192,14 @@ export class Station<P extends StationPeer> {
     this.#stream(peer, asdu, commonAddress, qualifier, answer);
   }
 
-  async #counters(peer: P, context: RequestContext, asdu: Asdu, commonAddress: number, request: number, freeze: number) {
+  async #counters(
+    peer: P,
+    context: RequestContext,
+    asdu: Asdu,
+    commonAddress: number,
+    request: number,
+    freeze: number,
+  ) {
     if (asdu.cause === COT.deactivation) {
       return peer.reply(confirm(asdu, !peer.cancel(asdu.typeId, commonAddress), commonAddress));
     }
@@ -237,8 +246,8 @@ export class Station<P extends StationPeer> {
 
   async #clockSync(peer: P, context: RequestContext, asdu: Asdu, commonAddress: number): Promise<void> {
     const object = asdu.objects[0]!;
-    const time = object.time as Cp56Time | undefined;
-    if (time === undefined) return peer.reply(refuse(asdu, 'negative', commonAddress));
+    const time = object.time;
+    if (!(time instanceof Cp56Time)) return peer.reply(refuse(asdu, 'negative', commonAddress));
     const answer = await this.#options.handlers.clockSync?.(context, commonAddress, time);
     if (isRefusal(answer)) return peer.reply(refuse(asdu, answer.refuse, commonAddress));
     this.counters.clockSyncs++;

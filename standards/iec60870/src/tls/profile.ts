@@ -17,13 +17,48 @@ interface CipherRow {
 export const CIPHER_SUITES: readonly CipherRow[] = [
   { name: 'TLS_AES_256_GCM_SHA384', openssl: 'TLS_AES_256_GCM_SHA384', version: 'TLSv1.3', use: 'recommended' },
   { name: 'TLS_AES_128_GCM_SHA256', openssl: 'TLS_AES_128_GCM_SHA256', version: 'TLSv1.3', use: 'required' },
-  { name: 'TLS_CHACHA20_POLY1305_SHA256', openssl: 'TLS_CHACHA20_POLY1305_SHA256', version: 'TLSv1.3', use: 'recommended' },
-  { name: 'TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256', openssl: 'ECDHE-ECDSA-AES128-GCM-SHA256', version: 'TLSv1.2', use: 'required' },
-  { name: 'TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256', openssl: 'ECDHE-RSA-AES128-GCM-SHA256', version: 'TLSv1.2', use: 'required' },
-  { name: 'TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384', openssl: 'ECDHE-ECDSA-AES256-GCM-SHA384', version: 'TLSv1.2', use: 'recommended' },
-  { name: 'TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384', openssl: 'ECDHE-RSA-AES256-GCM-SHA384', version: 'TLSv1.2', use: 'recommended' },
-  { name: 'TLS_DHE_RSA_WITH_AES_128_GCM_SHA256', openssl: 'DHE-RSA-AES128-GCM-SHA256', version: 'TLSv1.2', use: 'recommended' },
-  { name: 'TLS_DHE_RSA_WITH_AES_256_GCM_SHA384', openssl: 'DHE-RSA-AES256-GCM-SHA384', version: 'TLSv1.2', use: 'recommended' },
+  {
+    name: 'TLS_CHACHA20_POLY1305_SHA256',
+    openssl: 'TLS_CHACHA20_POLY1305_SHA256',
+    version: 'TLSv1.3',
+    use: 'recommended',
+  },
+  {
+    name: 'TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256',
+    openssl: 'ECDHE-ECDSA-AES128-GCM-SHA256',
+    version: 'TLSv1.2',
+    use: 'required',
+  },
+  {
+    name: 'TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256',
+    openssl: 'ECDHE-RSA-AES128-GCM-SHA256',
+    version: 'TLSv1.2',
+    use: 'required',
+  },
+  {
+    name: 'TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384',
+    openssl: 'ECDHE-ECDSA-AES256-GCM-SHA384',
+    version: 'TLSv1.2',
+    use: 'recommended',
+  },
+  {
+    name: 'TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384',
+    openssl: 'ECDHE-RSA-AES256-GCM-SHA384',
+    version: 'TLSv1.2',
+    use: 'recommended',
+  },
+  {
+    name: 'TLS_DHE_RSA_WITH_AES_128_GCM_SHA256',
+    openssl: 'DHE-RSA-AES128-GCM-SHA256',
+    version: 'TLSv1.2',
+    use: 'recommended',
+  },
+  {
+    name: 'TLS_DHE_RSA_WITH_AES_256_GCM_SHA384',
+    openssl: 'DHE-RSA-AES256-GCM-SHA384',
+    version: 'TLSv1.2',
+    use: 'recommended',
+  },
   { name: 'TLS_RSA_WITH_AES_128_CBC_SHA256', openssl: 'AES128-SHA256', version: 'TLSv1.2', use: 'legacy' },
   { name: 'TLS_RSA_WITH_AES_128_GCM_SHA256', openssl: 'AES128-GCM-SHA256', version: 'TLSv1.2', use: 'legacy' },
 ];
@@ -130,6 +165,8 @@ export function clientOptions(profile: TlsProfile): ConnectionOptions {
 /** Whether a public key is as long as the profile wants it. */
 export function keyIsStrongEnough(profile: TlsProfile, details: { type: string; bits: number | undefined }): boolean {
   if (details.bits === undefined) return true;
-  const atLeast = details.type.startsWith('rsa') ? (profile.minRsaKeyBits ?? DEFAULT_MIN_RSA_KEY_BITS) : MIN_EC_KEY_BITS;
+  const atLeast = details.type.startsWith('rsa')
+    ? (profile.minRsaKeyBits ?? DEFAULT_MIN_RSA_KEY_BITS)
+    : MIN_EC_KEY_BITS;
   return details.bits >= atLeast;
 }

@@ -20,14 +20,23 @@ export const SECURITY_EVENTS = {
   'renegotiation-failed': {
     severity: 'alarm',
     text: 'renegotiation of the session keys failed',
-    codes: ['ERR_TLS_RENEGOTIATE', 'ERR_TLS_RENEGOTIATION_DISABLED', 'ERR_TLS_SESSION_ATTACK', 'ERR_SSL_NO_RENEGOTIATION'],
+    codes: [
+      'ERR_TLS_RENEGOTIATE',
+      'ERR_TLS_RENEGOTIATION_DISABLED',
+      'ERR_TLS_SESSION_ATTACK',
+      'ERR_SSL_NO_RENEGOTIATION',
+    ],
   },
   'certificate-expired': {
     severity: 'alarm',
     text: 'certificate has expired',
     codes: ['CERT_HAS_EXPIRED', 'ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED', 'ERR_SSL_SSL/TLS_ALERT_CERTIFICATE_EXPIRED'],
   },
-  'certificate-not-yet-valid': { severity: 'alarm', text: 'certificate is not yet valid', codes: ['CERT_NOT_YET_VALID'] },
+  'certificate-not-yet-valid': {
+    severity: 'alarm',
+    text: 'certificate is not yet valid',
+    codes: ['CERT_NOT_YET_VALID'],
+  },
   'certificate-revoked': {
     severity: 'alarm',
     text: 'certificate has been revoked',
@@ -60,7 +69,11 @@ export const SECURITY_EVENTS = {
   'certificate-purpose-invalid': {
     severity: 'alarm',
     text: 'certificate is not meant for this use',
-    codes: ['INVALID_PURPOSE', 'ERR_SSL_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE', 'ERR_SSL_SSL/TLS_ALERT_UNSUPPORTED_CERTIFICATE'],
+    codes: [
+      'INVALID_PURPOSE',
+      'ERR_SSL_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE',
+      'ERR_SSL_SSL/TLS_ALERT_UNSUPPORTED_CERTIFICATE',
+    ],
   },
   'certificate-name-mismatch': {
     severity: 'alarm',
@@ -91,14 +104,24 @@ export const SECURITY_EVENTS = {
   'key-too-weak': {
     severity: 'alarm',
     text: 'public key of the certificate is shorter than the profile allows',
-    codes: ['EE_KEY_TOO_SMALL', 'CA_KEY_TOO_SMALL', 'CA_MD_TOO_WEAK', 'ERR_SSL_EE_KEY_TOO_SMALL', 'ERR_SSL_DH_KEY_TOO_SMALL'],
+    codes: [
+      'EE_KEY_TOO_SMALL',
+      'CA_KEY_TOO_SMALL',
+      'CA_MD_TOO_WEAK',
+      'ERR_SSL_EE_KEY_TOO_SMALL',
+      'ERR_SSL_DH_KEY_TOO_SMALL',
+    ],
   },
   'crl-unavailable': {
     severity: 'alarm',
     text: 'no revocation list of the issuer at hand',
     codes: ['UNABLE_TO_GET_CRL', 'UNABLE_TO_GET_CRL_ISSUER'],
   },
-  'crl-expired': { severity: 'alarm', text: 'revocation list is out of date', codes: ['CRL_HAS_EXPIRED', 'CRL_NOT_YET_VALID'] },
+  'crl-expired': {
+    severity: 'alarm',
+    text: 'revocation list is out of date',
+    codes: ['CRL_HAS_EXPIRED', 'CRL_NOT_YET_VALID'],
+  },
   'crl-invalid': {
     severity: 'alarm',
     text: 'revocation list is not authentic',
@@ -130,18 +153,37 @@ export const SECURITY_EVENTS = {
   'not-tls': {
     severity: 'alarm',
     text: 'peer does not speak TLS',
-    codes: ['ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_SSL_HTTP_REQUEST', 'ERR_SSL_PACKET_LENGTH_TOO_LONG', 'ERR_SSL_BAD_RECORD_TYPE'],
+    codes: [
+      'ERR_SSL_WRONG_VERSION_NUMBER',
+      'ERR_SSL_HTTP_REQUEST',
+      'ERR_SSL_PACKET_LENGTH_TOO_LONG',
+      'ERR_SSL_BAD_RECORD_TYPE',
+    ],
   },
   'record-tampered': {
     severity: 'alarm',
     text: 'record with a wrong authentication code',
-    codes: ['ERR_SSL_DECRYPTION_FAILED_OR_BAD_RECORD_MAC', 'ERR_SSL_SSLV3_ALERT_BAD_RECORD_MAC', 'ERR_SSL_SSL/TLS_ALERT_BAD_RECORD_MAC'],
+    codes: [
+      'ERR_SSL_DECRYPTION_FAILED_OR_BAD_RECORD_MAC',
+      'ERR_SSL_SSLV3_ALERT_BAD_RECORD_MAC',
+      'ERR_SSL_SSL/TLS_ALERT_BAD_RECORD_MAC',
+    ],
   },
-  'handshake-timeout': { severity: 'warning', text: 'handshake not finished in time', codes: ['ERR_TLS_HANDSHAKE_TIMEOUT', 'ETIMEDOUT'] },
+  'handshake-timeout': {
+    severity: 'warning',
+    text: 'handshake not finished in time',
+    codes: ['ERR_TLS_HANDSHAKE_TIMEOUT', 'ETIMEDOUT'],
+  },
   'handshake-failed': {
     severity: 'alarm',
     text: 'handshake failed',
-    codes: ['ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE', 'ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE', 'ECONNRESET', 'EPROTO', 'EPIPE'],
+    codes: [
+      'ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE',
+      'ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE',
+      'ECONNRESET',
+      'EPROTO',
+      'EPIPE',
+    ],
   },
 } as const satisfies Record<string, EventRow>;
 
@@ -174,7 +216,9 @@ export interface PeerCertificate {
 }
 
 const BY_CODE: ReadonlyMap<string, SecurityEventName> = new Map(
-  Object.entries(SECURITY_EVENTS).flatMap(([name, row]) => row.codes.map((code) => [code, name as SecurityEventName] as const)),
+  Object.entries(SECURITY_EVENTS).flatMap(([name, row]) =>
+    row.codes.map((code) => [code, name as SecurityEventName] as const),
+  ),
 );
 
 /** The event that a code of the TLS library means; 'handshake-failed' for one that the catalogue does not know. */
@@ -187,7 +231,12 @@ export function securityEvent(
   name: SecurityEventName,
   role: 'client' | 'server',
   peer: string,
-  detail: { code?: string | undefined; certificate?: PeerCertificate | undefined; protocol?: string | undefined; cipher?: string | undefined } = {},
+  detail: {
+    code?: string | undefined;
+    certificate?: PeerCertificate | undefined;
+    protocol?: string | undefined;
+    cipher?: string | undefined;
+  } = {},
 ): SecurityEvent {
   const row = SECURITY_EVENTS[name];
   const outcome = row.severity === 'notice' ? 'connection kept' : 'connection refused';

@@ -15,7 +15,10 @@ import type { PlacementOptions } from './placement.ts';
  * bytea as Buffer, timestamptz as Date, numeric as text.
  */
 export interface Queryable {
-  query<Row extends object = Record<string, unknown>>(sql: string, values?: readonly unknown[]): Promise<Row[]>;
+  query<Row extends object = Record<string, unknown>>(
+    sql: string,
+    values?: readonly unknown[],
+  ): Promise<{ readonly rows: Row[] }>;
 }
 
 export interface Database extends Queryable {
@@ -136,11 +139,11 @@ class PooledDatabase implements Database {
     return this.#available;
   }
 
-  async query<Row extends object = Record<string, unknown>>(sql: string, values?: readonly unknown[]): Promise<Row[]> {
-    return this.#guarded(async () => {
-      const result = await this.#pool.query<Row>(sql, values as unknown[] | undefined);
-      return result.rows;
-    });
+  async query<Row extends object = Record<string, unknown>>(
+    sql: string,
+    values?: readonly unknown[],
+  ): Promise<{ readonly rows: Row[] }> {
+    return this.#guarded(() => this.#pool.query<Row>(sql, values as unknown[] | undefined));
   }
 
   async transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T> {
@@ -152,8 +155,8 @@ class PooledDatabase implements Database {
       };
       client.on('error', onError);
       const tx: Queryable = {
-        query: async <Row extends object>(sql: string, values?: readonly unknown[]) =>
-          (await client.query<Row>(sql, values as unknown[] | undefined)).rows,
+        query: <Row extends object>(sql: string, values?: readonly unknown[]) =>
+          client.query<Row>(sql, values as unknown[] | undefined),
       };
       try {
         await client.query('BEGIN');

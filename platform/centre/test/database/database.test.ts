@@ -29,7 +29,7 @@ describe('the database', () => {
   it('keeps 64 bits and octets', async () => {
     const id = 1_795_400_000_123_456_789n;
     await database.query('INSERT INTO thing VALUES ($1, $2)', [id, Buffer.from([0, 255, 7])]);
-    expect(await database.query('SELECT id, data FROM thing')).toEqual([{ id, data: Buffer.from([0, 255, 7]) }]);
+    expect((await database.query('SELECT id, data FROM thing')).rows).toEqual([{ id, data: Buffer.from([0, 255, 7]) }]);
   });
 
   it('commits a transaction as a whole or not at all', async () => {
@@ -38,7 +38,7 @@ describe('the database', () => {
       await tx.query('INSERT INTO thing (id) VALUES ($1)', [1]);
     });
     await expect(failing).rejects.toMatchObject({ code: '23505' });
-    expect(await database.query('SELECT 1 FROM thing WHERE id = 1')).toEqual([]);
+    expect((await database.query('SELECT 1 FROM thing WHERE id = 1')).rows).toEqual([]);
     expect(database.available).toBe(true);
     expect(database.counters.failed).toBe(1);
   });
@@ -57,7 +57,7 @@ describe('the database', () => {
     await expect(open()).rejects.toMatchObject({ code: 'centre.database.migration-changed' });
     writeFileSync(join(migrations, '002-second.sql'), 'ALTER TABLE thing ADD COLUMN name text');
     database = await open();
-    expect(await database.query("SELECT 1 FROM pg_tables WHERE tablename = 'other'")).toEqual([]);
+    expect((await database.query("SELECT 1 FROM pg_tables WHERE tablename = 'other'")).rows).toEqual([]);
   });
 
   it('says what is wrong with an external database, without its password', async () => {

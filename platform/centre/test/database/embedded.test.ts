@@ -105,7 +105,7 @@ describe('the embedded database', () => {
       fault: 'environment',
     });
     await database.whenAvailable(AbortSignal.timeout(15_000));
-    expect(await database.query('SELECT 1::int AS one')).toEqual([{ one: 1 }]);
+    expect((await database.query('SELECT 1::int AS one')).rows).toEqual([{ one: 1 }]);
     expect(changes).toEqual([false, true]);
     expect(embedded.counters.falls).toBeGreaterThanOrEqual(1);
     await database.close();

@@ -6,6 +6,7 @@ CREATE TABLE journal (
   stream      text NOT NULL,
   kind        text,
   source_time bigint NOT NULL,
+  until       bigint,
   point       uuid,
   source      text,
   body        text NOT NULL

@@ -39,7 +39,7 @@ CREATE TABLE audit (
   actor      text NOT NULL,
   outcome    text NOT NULL,
   subject    text,
-  detail     jsonb
+  detail     json
 );
 
 -- One row: how far the journal has come, and what it needs to go on from there.

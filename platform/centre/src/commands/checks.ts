@@ -1,0 +1,114 @@
+/**
+ * What is checked before a command goes out; a list to which later work adds (interlocks, attestation of the path, a
+ * second person). All checks run when a command is prepared, and again before each order.
+ */
+import { isControl, type Mrid } from '@enerchain/model';
+import type { Principal } from '../accounts/accounts.ts';
+import { word } from '../alarms/conditions.ts';
+import type { PointInfo, Sources } from '../ports.ts';
+
+export interface CommandCheckInput {
+  readonly principal: Principal;
+  readonly mRID: Mrid;
+  /** The point as announced; undefined when no source announces it. */
+  readonly point: PointInfo | undefined;
+  readonly value: number;
+  /** The command that is being checked. */
+  readonly command: string;
+}
+
+export interface CommandCheck {
+  readonly name: string;
+  /** @returns whether the command may go on, and one sentence for the operator and the audit */
+  check(input: CommandCheckInput): Result | Promise<Result>;
+}
+type Result = { readonly ok: boolean; readonly text: string };
+
+const verdict = (ok: boolean, yes: string, no: string): Result => ({ ok, text: ok ? yes : no });
+
+/** @param runningOn id of the unfinished command on a point */
+export function standardChecks(sources: Sources, runningOn: (point: Mrid) => string | undefined): CommandCheck[] {
+  return [
+    {
+      name: 'role',
+      check: ({ principal }) =>
+        verdict(
+          principal.rights.has('commands.operate'),
+          `${principal.name} may operate.`,
+          `${principal.name} has no role that may operate.`,
+        ),
+    },
+    {
+      name: 'point',
+      check: ({ mRID, point }) =>
+        verdict(
+          point !== undefined && isControl(point),
+          `${point?.name} is a control.`,
+          point ? `${point.name} is a measurement, not a control.` : `No source announces a point ${mRID}.`,
+        ),
+    },
+    {
+      name: 'binding',
+      check: ({ mRID, point }) =>
+        verdict(
+          point !== undefined && point.access === 'control',
+          `Bound to ${point?.endpoint} ${point?.address} of ${point?.source}.`,
+          `${point?.name ?? mRID} is bound to no address that takes commands.`,
+        ),
+    },
+    {
+      name: 'value',
+      check: ({ point, value }) => checkValue(point, value),
+    },
+    {
+      name: 'source',
+      check: ({ point }) => checkSource(point, sources),
+    },
+    {
+      name: 'exclusive',
+      check: ({ mRID, command }) => {
+        const other = runningOn(mRID);
+        return verdict(
+          other === undefined || other === command,
+          'No other command is running on this point.',
+          `The command ${other} is still running on this point.`,
+        );
+      },
+    },
+  ];
+}
+
+function checkValue(point: PointInfo | undefined, value: number): Result {
+  if (!point) return { ok: false, text: 'The value cannot be checked without the point.' };
+  if (!Number.isFinite(value)) return { ok: false, text: `${value} is no value that can be ordered.` };
+  if (point.kind === 'command') {
+    const allowed = point.valueAliases
+      ? Object.keys(point.valueAliases).map(Number)
+      : point.cdc === 'DPC' || point.cdc === 'BSC'
+        ? [1, 2]
+        : [0, 1];
+    return verdict(
+      allowed.includes(value),
+      `${value} (${word(point, value)}) is a state of this control.`,
+      `${value} is no state of ${point.name}; it knows ${allowed.map((each) => `${each} (${word(point, each)})`).join(', ')}.`,
+    );
+  }
+  const { minimum = Number.NEGATIVE_INFINITY, maximum = Number.POSITIVE_INFINITY } = point;
+  return verdict(
+    value >= minimum && value <= maximum,
+    `${word(point, value)} lies within the range of the set-point.`,
+    `${word(point, value)} lies outside ${minimum} … ${maximum}, the range of ${point.name}.`,
+  );
+}
+
+function checkSource(point: PointInfo | undefined, sources: Sources): Result {
+  if (!point) return { ok: false, text: 'The source cannot be checked without the point.' };
+  const status = sources.status().find(({ source }) => source === point.source);
+  if (!status?.connected) return { ok: false, text: `The gateway ${point.source} is not connected.` };
+  const endpoint = status.report?.endpoints.find(({ id }) => id === point.endpoint);
+  return verdict(
+    endpoint === undefined || endpoint.state === 'up',
+    `The gateway ${point.source} is connected${endpoint ? ` and reaches ${point.endpoint}` : ''}.`,
+    `The gateway ${point.source} is connected, but its device ${point.endpoint} is ${endpoint?.state}.`,
+  );
+}

@@ -1,0 +1,91 @@
+/** A command as people and JSON see it: a fold over the audit records and command events of the log. */
+import {
+  type CommandAction,
+  CommandAction as CommandActionSchema,
+  type CommandStep,
+  CommandStep as CommandStepSchema,
+  FINAL_STEPS,
+  Mrid,
+  toIso,
+  type UtcNanos,
+} from '@enerchain/model';
+import Type from 'typebox';
+
+const DateTime = Type.String({ format: 'date-time' });
+
+export const CommandCheckJson = Type.Object({
+  name: Type.String(),
+  ok: Type.Boolean(),
+  text: Type.String({ description: 'one sentence' }),
+});
+export type CommandCheckJson = Type.Static<typeof CommandCheckJson>;
+
+export const CommandEventJson = Type.Object({
+  step: CommandStepSchema,
+  action: Type.Optional(CommandActionSchema),
+  at: DateTime,
+  reason: Type.Optional(Type.String()),
+});
+
+export const CommandJson = Type.Object(
+  {
+    id: Mrid,
+    point: Mrid,
+    value: Type.Number(),
+    ctlModel: Type.Enum(['direct', 'sbo'] as const),
+    target: Type.String({ description: 'the source that carries it out' }),
+    by: Type.String(),
+    test: Type.Boolean(),
+    state: CommandStepSchema,
+    final: Type.Boolean({ description: 'nothing more will be sent; feedback may still follow' }),
+    checks: Type.Array(CommandCheckJson),
+    expiresAt: DateTime,
+    events: Type.Array(CommandEventJson),
+  },
+  { $id: 'CommandState' },
+);
+export type CommandJson = Type.Static<typeof CommandJson>;
+
+/** One step of one command. */
+export interface StepRecord {
+  readonly step: CommandStep;
+  readonly action?: CommandAction | undefined;
+  readonly at: UtcNanos;
+  readonly reason?: string | undefined;
+  /** Ends a command by a step that is not final by itself (`confirmed` by a device that reports no termination). */
+  readonly final?: boolean | undefined;
+}
+
+/** More steps than any command has; a source that sends more is not believed. */
+const MAX_STEPS = 64;
+
+export function withStep(view: CommandJson, record: StepRecord): CommandJson {
+  if (view.events.length >= MAX_STEPS) return view;
+  const { step, action, at, reason } = record;
+  return {
+    ...view,
+    state: step,
+    final: view.final || FINAL_STEPS.has(step) || step === 'feedbackSeen' || record.final === true,
+    events: [...view.events, { step, at: toIso(at), ...(action ? { action } : {}), ...(reason ? { reason } : {}) }],
+  };
+}
+
+/** How a step reads in the list of events. */
+export const STEP_WORDS: Readonly<Record<CommandStep, string>> = {
+  prepared: 'prepared',
+  refusedByCentre: 'refused by the centre',
+  sent: 'sent to the gateway',
+  received: 'received by the gateway',
+  refusedByEdge: 'refused by the gateway',
+  selected: 'selected by the device',
+  selectRefused: 'selection refused by the device',
+  operateSent: 'sent to the device',
+  confirmed: 'confirmed by the device',
+  terminated: 'carried out',
+  negative: 'refused by the device',
+  cancelled: 'cancelled',
+  timedOut: 'timed out',
+  outcomeUnknown: 'outcome unknown: it may or may not have been carried out, look at the feedback',
+  feedbackSeen: 'feedback seen',
+  feedbackMissing: 'feedback did not come',
+};

@@ -4,6 +4,7 @@
  */
 import type { ObservationBatch } from '@enerchain/link';
 import type {
+  AuditRecord,
   Command,
   CommandEvent,
   GapRecord,
@@ -16,18 +17,7 @@ import type {
   UtcNanos,
 } from '@enerchain/model';
 
-export type { RaisedAlarm, SourceReport } from '@enerchain/model';
-
-/** What the centre itself does or finds; into the same append-only chain as the data. */
-export interface AuditRecord {
-  /** Dotted name: `login`, `command.operate`, `alarm.acknowledge`, `ingest.chain-break`, `user.create` … */
-  readonly action: string;
-  /** Account or source that acted; `centre` for the centre itself. */
-  readonly actor: string;
-  readonly outcome: 'ok' | 'refused' | 'failed';
-  readonly subject?: string;
-  readonly detail?: Readonly<Record<string, unknown>>;
-}
+export type { AuditRecord, RaisedAlarm, SourceReport } from '@enerchain/model';
 
 /** One decoded record of the ingest log. */
 export interface LogEntry {
@@ -64,6 +54,14 @@ export interface LogReader {
 export interface LogWriter {
   /** Appends and fsyncs (group commit); resolves with the offset when durable. */
   append(record: AuditRecord): Promise<number>;
+}
+
+/** What else the centre may put on its own chain. */
+export type CentreContent = Extract<LogContent, { kind: 'gap' | 'commandEvents' | 'sourceEvents' | 'alarmRaised' }>;
+
+export interface LogPublisher {
+  /** Like `append`, for an alarm the centre raises, a gap it found, the steps of a command. */
+  publish(content: CentreContent): Promise<number>;
 }
 
 export interface PointInfo extends Point {

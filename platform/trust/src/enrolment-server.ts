@@ -1,0 +1,152 @@
+/**
+ * Enrolment over HTTPS, on the port of the link. Bootstrapping as in RFC 7030 § 4.1.1, with JSON instead of CMS:
+ * - `GET /enrol/ca` → the CA certificate, which the device compares with the fingerprint in its token
+ * - `POST /enrol` {token secret, request} → {certificate, ca}
+ * - `POST /enrol/renew` {request}, with a client certificate → {certificate, ca} for the same name and role
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { TLSSocket } from 'node:tls';
+import { type Clock, EnerchainError, systemClock, toMillis } from '@enerchain/model';
+import { PkiError } from '@enerchain/pki';
+import { checkedCertificate, type Holder } from './role.ts';
+
+/** What the handler needs of an authority. */
+export interface EnrolmentAuthority {
+  readonly certificatePem: string;
+  redeem(secret: Uint8Array, requestDer: Uint8Array): Promise<string>;
+  issue(requestDer: Uint8Array, holder: Holder): Promise<string>;
+}
+
+export interface EnrolmentEvent {
+  readonly action: 'enrol' | 'renew';
+  readonly outcome: 'ok' | 'refused' | 'failed';
+  /** Address of the client. */
+  readonly from: string;
+  readonly detail?: string;
+}
+
+const MAX_BODY = 16 * 1024;
+/** Failed attempts per address and minute before further ones are turned away unread. */
+const MAX_FAILURES = 10;
+const MINUTE = 60_000;
+const MAX_ADDRESSES = 10_000;
+/** Seconds a client may take to send its request. */
+const BODY_TIMEOUT = 10_000;
+
+/**
+ * @returns a handler that answers requests under `/enrol` and says whether it did
+ */
+export function enrolmentHandler(options: {
+  authority: EnrolmentAuthority;
+  clock?: Clock;
+  onEvent?(event: EnrolmentEvent): void;
+}): (request: IncomingMessage, response: ServerResponse) => boolean {
+  const clock = options.clock ?? systemClock;
+  const failures = new Map<string, { count: number; since: number }>();
+
+  const mayTry = (from: string): boolean => {
+    const now = clock.monotonic();
+    const entry = failures.get(from);
+    if (entry && now - entry.since > MINUTE) failures.delete(from);
+    return (failures.get(from)?.count ?? 0) < MAX_FAILURES;
+  };
+  const failed = (from: string) => {
+    if (failures.size >= MAX_ADDRESSES) failures.delete(failures.keys().next().value as string);
+    const entry = failures.get(from) ?? { count: 0, since: clock.monotonic() };
+    failures.set(from, { ...entry, count: entry.count + 1 });
+  };
+
+  const answer = async (
+    request: IncomingMessage,
+    from: string,
+    action: 'enrol' | 'renew',
+  ): Promise<[number, object]> => {
+    if (!mayTry(from)) return [429, problem('trust.enrol.limit', 'too many failed attempts; wait a minute')];
+    const holder = action === 'renew' ? clientOf(request, options.authority.certificatePem, clock) : undefined;
+    const body = await readJson(request);
+    const der = Buffer.from(fieldOf(body, 'request'), 'base64');
+    const certificate = holder
+      ? await options.authority.issue(der, holder)
+      : await options.authority.redeem(Buffer.from(fieldOf(body, 'token'), 'base64url'), der);
+    return [200, { certificate, ca: options.authority.certificatePem }];
+  };
+
+  return (request, response) => {
+    const path = new URL(request.url ?? '/', 'https://centre').pathname;
+    if (path !== '/enrol' && path !== '/enrol/ca' && path !== '/enrol/renew') return false;
+    const from = request.socket.remoteAddress ?? 'unknown';
+    if (path === '/enrol/ca' && request.method === 'GET') {
+      response.writeHead(200, { 'content-type': 'application/x-pem-file' }).end(options.authority.certificatePem);
+      return true;
+    }
+    if (path === '/enrol/ca' || request.method !== 'POST') {
+      reply(response, 405, problem('trust.enrol.method', `${request.method} is not offered here`));
+      return true;
+    }
+    const action = path === '/enrol' ? 'enrol' : 'renew';
+    answer(request, from, action).then(
+      ([status, body]) => {
+        if (status === 200) options.onEvent?.({ action, outcome: 'ok', from });
+        reply(response, status, body);
+      },
+      (error: unknown) => {
+        const known = error instanceof EnerchainError || error instanceof PkiError ? error : undefined;
+        const theirs = known?.fault === 'peer' || known?.fault === 'caller' || known?.fault === 'unsupported';
+        if (theirs) failed(from);
+        const detail = error instanceof Error ? error.message : String(error);
+        options.onEvent?.({ action, outcome: theirs ? 'refused' : 'failed', from, detail });
+        if (theirs) reply(response, 403, problem(known.code, known.message));
+        else
+          reply(
+            response,
+            500,
+            problem('trust.enrol.failed', 'the certificate could not be issued; see the log of the centre'),
+          );
+      },
+    );
+    return true;
+  };
+}
+
+const problem = (code: string, detail: string) => ({ type: `urn:enerchain:problem:${code}`, code, detail });
+
+function reply(response: ServerResponse, status: number, body: object): void {
+  response
+    .writeHead(status, {
+      'content-type': status === 200 ? 'application/json' : 'application/problem+json',
+      'cache-control': 'no-store',
+      connection: 'close',
+    })
+    .end(JSON.stringify(body));
+}
+
+/** Who renews: the holder of the client certificate, checked by TLS and again here. */
+function clientOf(request: IncomingMessage, caPem: string, clock: Clock): Holder {
+  const certificate = (request.socket as TLSSocket).getPeerX509Certificate?.();
+  if (!certificate) throw new EnerchainError('peer', 'trust.renew.anonymous', 'renewal needs the present certificate');
+  return checkedCertificate(certificate.raw, caPem, new Date(toMillis(clock.now()))).holder;
+}
+
+function fieldOf(body: unknown, field: string): string {
+  const value = typeof body === 'object' && body !== null ? (body as Record<string, unknown>)[field] : undefined;
+  if (typeof value !== 'string')
+    throw new EnerchainError('peer', 'trust.enrol.body', `the field '${field}' is missing`);
+  return value;
+}
+
+async function readJson(request: IncomingMessage): Promise<unknown> {
+  const tooLong = new EnerchainError('peer', 'trust.enrol.body', `the body exceeds ${MAX_BODY} bytes`);
+  request.setTimeout(BODY_TIMEOUT, () => request.destroy(new Error('the body did not arrive in time')));
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > MAX_BODY) throw tooLong;
+    chunks.push(chunk);
+  }
+  try {
+    return JSON.parse(Buffer.concat(chunks).toString('utf8')) as unknown;
+  } catch (cause) {
+    throw new EnerchainError('peer', 'trust.enrol.body', 'the body is not JSON', { cause });
+  }
+}

@@ -1,0 +1,70 @@
+/** Who a certificate speaks for: CN = name, URI SAN = `urn:enerchain:<role>:<name>`. */
+import { EnerchainError } from '@enerchain/model';
+import {
+  type Certificate,
+  certificateFromPem,
+  commonNameOf,
+  type GeneralName,
+  parseCertificate,
+  verifyCertificate,
+} from '@enerchain/pki';
+
+/** `edge`, `service`: sources with a chain; `relay`: passes batches of others on; `centre`: signs commands. */
+export const ROLES = ['edge', 'service', 'relay', 'centre'] as const;
+export type Role = (typeof ROLES)[number];
+
+const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
+
+/** A name as a certificate may carry it: at most 64 characters (X.520 ub-common-name). */
+export const isName = (text: string): boolean => NAME.test(text);
+
+/** @throws EnerchainError `trust.name` (fault caller) */
+export function checkName(name: string): void {
+  if (!isName(name)) {
+    throw new EnerchainError(
+      'caller',
+      'trust.name',
+      `'${name}' cannot be a name: letters, digits, '.', '_' and '-', at most 64, beginning with a letter or digit`,
+    );
+  }
+}
+
+export interface Holder {
+  readonly name: string;
+  readonly role: Role;
+}
+
+export const holderUri = ({ role, name }: Holder): GeneralName => ({
+  kind: 'uri',
+  value: `urn:enerchain:${role}:${name}`,
+});
+
+/** @throws EnerchainError `trust.certificate.holder` (fault peer) when the certificate names no role or two names */
+export function holderOf(certificate: Certificate): Holder {
+  const name = commonNameOf(certificate.subject);
+  for (const each of certificate.extensions.subjectAltName ?? []) {
+    const match = each.kind === 'uri' ? /^urn:enerchain:([a-z]+):(.+)$/.exec(each.value) : null;
+    const role = ROLES.find((known) => known === match?.[1]);
+    if (role && name !== undefined && match?.[2] === name && isName(name)) return { role, name };
+  }
+  throw new EnerchainError(
+    'peer',
+    'trust.certificate.holder',
+    `the certificate of ${name ?? 'nobody'} does not say for whom and in which role it stands`,
+  );
+}
+
+/**
+ * Reads a certificate that came from outside and checks it against the CA.
+ * @param at wall-clock time
+ * @throws PkiError or EnerchainError (fault peer)
+ */
+export function checkedCertificate(
+  der: Uint8Array,
+  caPem: string,
+  at: Date,
+): Certificate & { readonly holder: Holder } {
+  const certificate = parseCertificate(der);
+  verifyCertificate(certificate, certificateFromPem(caPem), at);
+  return { ...certificate, holder: holderOf(certificate) };
+}

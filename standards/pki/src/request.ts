@@ -1,0 +1,72 @@
+/** Certification requests, PKCS#10 (RFC 2986). */
+import type { KeyObject } from 'node:crypto';
+import { context, TAG } from './der-tags.ts';
+import * as der from './der-writer.ts';
+import { PkiError } from './error.ts';
+import {
+  type ExtensionSet,
+  encodeExtensionList,
+  encodeExtensions,
+  readExtensionList,
+  readExtensionSet,
+} from './extension.ts';
+import { encodeName, type Name, readName } from './name.ts';
+import { OID } from './oid.ts';
+import { publicKeyFrom, readSigned, type SignedObject, signedBy, signObject } from './signed.ts';
+import type { Signer } from './signer.ts';
+
+export interface CertificationRequest extends SignedObject {
+  readonly subject: Name;
+  readonly spki: Uint8Array;
+  readonly publicKey: KeyObject;
+  /** What the requester would like to see in the certificate; the authority decides. */
+  readonly extensions: ExtensionSet;
+}
+
+/** Asks for a certificate for the signer's key. @returns DER */
+export function buildRequest(
+  fields: { readonly subject: Name; readonly extensions?: ExtensionSet },
+  signer: Signer,
+): Promise<Uint8Array> {
+  const wished = fields.extensions ? encodeExtensions(fields.extensions) : [];
+  const attributes =
+    wished.length === 0
+      ? []
+      : [der.sequence(der.objectIdentifier(OID.extensionRequest), der.setOf(encodeExtensionList(wished)))];
+  const info = der.sequence(
+    der.integer(0),
+    encodeName(fields.subject),
+    signer.publicKey.export({ type: 'spki', format: 'der' }),
+    der.implicitConstructed(0, ...attributes),
+  );
+  return signObject(info, signer);
+}
+
+/**
+ * Reads a request and checks that whoever made it has the private key.
+ * @throws PkiError (fault peer) when it is malformed or its signature does not fit its own key
+ */
+export function parseRequest(bytes: Uint8Array): CertificationRequest {
+  const { inner, ...signed } = readSigned(bytes, 'certification request');
+  if (inner.smallInteger('version') !== 0) throw inner.fail('the version of the request is not 0');
+  const subject = readName(inner);
+  const spki = inner.take(TAG.sequence, 'public key').raw;
+  const attributes = inner.open(context(0), 'attributes');
+  let extensions: ExtensionSet = {};
+  while (!attributes.done) {
+    const attribute = attributes.sequence('attribute');
+    const type = attribute.objectIdentifier('attribute type');
+    const values = attribute.open(TAG.set, 'attribute values');
+    if (type === OID.extensionRequest) {
+      extensions = readExtensionSet(readExtensionList(values));
+      values.end('extension request');
+    }
+    attribute.end('attribute');
+  }
+  inner.end('certification request');
+  const request = { ...signed, subject, spki, publicKey: publicKeyFrom(spki), extensions };
+  if (!signedBy(request, request.publicKey)) {
+    throw new PkiError('peer', 'pki.request', 'the request is not signed with the key it asks a certificate for');
+  }
+  return request;
+}

@@ -1,0 +1,107 @@
+/** What certificates and requests have in common: `SEQUENCE { toBeSigned, algorithm, signature }`. */
+import { createHash, createPublicKey, type KeyObject, verify } from 'node:crypto';
+import { DerReader } from './der-reader.ts';
+import * as der from './der-writer.ts';
+import { PkiError } from './error.ts';
+import { OID, SIGNATURE_HASH } from './oid.ts';
+import type { Signer } from './signer.ts';
+
+/** Largest certificate or request that is read, in bytes. */
+export const MAX_SIGNED_BYTES = 64 * 1024;
+
+export interface SignedObject {
+  readonly der: Uint8Array;
+  /** The part that is signed, as it stands. */
+  readonly toBeSigned: Uint8Array;
+  /** Object identifier of the signature algorithm. */
+  readonly signatureAlgorithm: string;
+  /** ECDSA: DER of SEQUENCE { r, s }. */
+  readonly signature: Uint8Array;
+}
+
+/** AlgorithmIdentifier of ES256: no parameters (RFC 5758 § 3.2). */
+export const es256Identifier = (): Uint8Array => der.sequence(der.objectIdentifier(OID.ecdsaWithSha256));
+
+/** Signs and wraps. */
+export async function signObject(toBeSigned: Uint8Array, signer: Signer): Promise<Uint8Array> {
+  const raw = await signer.sign(toBeSigned);
+  if (raw.length !== 64) throw new PkiError('local', 'pki.signer', `the signer returned ${raw.length} bytes, not 64`);
+  const signature = der.sequence(der.unsignedInteger(raw.subarray(0, 32)), der.unsignedInteger(raw.subarray(32)));
+  return der.sequence(toBeSigned, es256Identifier(), der.bitString(signature));
+}
+
+/** Takes the outer structure apart. @returns also a reader inside the signed part */
+export function readSigned(bytes: Uint8Array, what: string): SignedObject & { readonly inner: DerReader } {
+  if (bytes.length > MAX_SIGNED_BYTES) {
+    throw new PkiError(
+      'peer',
+      'pki.size',
+      `the ${what} has ${bytes.length} bytes, at most ${MAX_SIGNED_BYTES} are read`,
+    );
+  }
+  const reader = new DerReader(bytes);
+  const outer = reader.sequence(what);
+  reader.end(what);
+  const toBeSigned = outer.any(`signed part of the ${what}`).raw;
+  const signatureAlgorithm = readAlgorithm(outer);
+  const signature = outer.octetAlignedBits('signature');
+  outer.end(what);
+  const inner = new DerReader(toBeSigned).sequence(`signed part of the ${what}`);
+  return { der: bytes, toBeSigned, signatureAlgorithm, signature, inner };
+}
+
+/** AlgorithmIdentifier; parameters are passed over. */
+export function readAlgorithm(reader: DerReader): string {
+  const algorithm = reader.sequence('algorithm');
+  const oid = algorithm.objectIdentifier('algorithm');
+  if (!algorithm.done) algorithm.any('algorithm parameters');
+  algorithm.end('algorithm');
+  return oid;
+}
+
+/** Whether the key made the signature. @throws PkiError (fault unsupported) for an algorithm that is not verified here */
+export function signedBy(object: SignedObject, key: KeyObject): boolean {
+  const hash = SIGNATURE_HASH[object.signatureAlgorithm];
+  if (!hash) {
+    throw new PkiError(
+      'unsupported',
+      'pki.algorithm',
+      `signature algorithm ${object.signatureAlgorithm} is not verified here`,
+    );
+  }
+  return key.asymmetricKeyType === 'ec' && verify(hash, object.toBeSigned, key, object.signature);
+}
+
+/** @throws PkiError (fault peer) when the bytes are no public key */
+export function publicKeyFrom(spki: Uint8Array): KeyObject {
+  try {
+    return createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' });
+  } catch (cause) {
+    throw new PkiError('peer', 'pki.key', 'the public key cannot be read', { cause });
+  }
+}
+
+/** SHA-1 of the public key's bits (RFC 5280 § 4.2.1.2 method 1): an identifier, nothing that security rests on. */
+export function keyIdentifier(spki: Uint8Array): Uint8Array {
+  const reader = new DerReader(spki).sequence('public key');
+  reader.any('algorithm');
+  return createHash('sha1').update(reader.octetAlignedBits('public key')).digest();
+}
+
+const PEM = /-----BEGIN ([A-Z0-9 ]+)-----\s*([A-Za-z0-9+/=\s]*?)-----END \1-----/g;
+
+/** RFC 7468. @param label for example `CERTIFICATE` */
+export function toPem(label: string, bytes: Uint8Array): string {
+  const lines =
+    Buffer.from(bytes)
+      .toString('base64')
+      .match(/.{1,64}/g) ?? [];
+  return `-----BEGIN ${label}-----\n${lines.join('\n')}\n-----END ${label}-----\n`;
+}
+
+/** All objects with the label, in order; empty when there is none. */
+export function fromPem(label: string, text: string): Uint8Array[] {
+  return Array.from(text.matchAll(PEM))
+    .filter(([, found]) => found === label)
+    .map(([, , base64 = '']) => Buffer.from(base64, 'base64'));
+}

@@ -20,8 +20,6 @@ export interface Intake {
   /**
    * One observation.
    * @param cause index into `CAUSES`
-   * @param identified true when `sourceTime` is the device's own complete time stamp, so that a second sending of the
-   *   same change can be recognised by it
    */
   add(
     point: BoundPoint,
@@ -31,7 +29,6 @@ export interface Intake {
     timeQuality: TimeQuality,
     receiveTime: UtcNanos,
     cause: number,
-    identified: boolean,
   ): void;
   /** Released once everything added so far is committed to disk; at once when it already is. */
   hold(receipt: Receipt): void;
@@ -48,7 +45,7 @@ export interface Intake {
   /** The device said that its own buffer overflowed, and so lost events before `at`. */
   overflowed(at: UtcNanos, detail: string): void;
   /** Something arrived for an address that is not bound: counted, and reported once per address. */
-  unknown(address: string): void;
+  unknown(key: number | string, address: () => string): void;
   /** A value that could not be used: counted and logged now and then. */
   malformed(detail: string): void;
   /** Onto the chain, as part of the source's history. */

@@ -1,0 +1,558 @@
+/**
+ * The outbox: gathers observations into batches, puts them on the chain, makes them durable, and only then lets go of
+ * what the devices wait for. Bounded on disk by size and age and in memory by size; what does not fit is said by a gap
+ * record on the same chain.
+ */
+import { batchToBytes, type ChainPosition, ChainWriter, type Content } from '@enerchain/link';
+import {
+  type Clock,
+  type CommandEvent,
+  describeError,
+  type GapReason,
+  type GapRecord,
+  type Mrid,
+  type SourceEvent,
+  toIso,
+  type UtcNanos,
+} from '@enerchain/model';
+import type { Signer } from '@enerchain/pki';
+import type { Logger } from 'pino';
+import type { Receipt } from '../connector.ts';
+import type { OutboxSettings } from '../site/site.ts';
+import { Gatherer } from './gatherer.ts';
+import type { DroppedRun, OutboxStore, StateChange, StoredBatch } from './store.ts';
+
+/** Each one grows only; shown in the status report. */
+export interface OutboxCounters {
+  /** Observations made durable. */
+  observations: number;
+  /** Batches made durable. */
+  batches: number;
+  /** Octets made durable. */
+  bytes: number;
+  /** Transactions. */
+  commits: number;
+  /** Writes that failed; each is tried again. */
+  failedCommits: number;
+  /** Batches dropped because the outbox reached its bound in size or age. */
+  droppedBatches: number;
+  droppedObservations: number;
+  /** Observations that were not taken because the memory was full. */
+  refusedObservations: number;
+  /** Gap records written. */
+  gaps: number;
+  /** Receipts released to devices. */
+  receipts: number;
+}
+
+/** Something on its way to the chain. */
+interface Entry {
+  readonly content: Content | undefined;
+  readonly count: number;
+  readonly bytes: number;
+  readonly from: UtcNanos;
+  readonly to: UtcNanos;
+  readonly holds: readonly Receipt[];
+  readonly changes: readonly StateChange[];
+  /** Everything received before this moment stands in this entry or in an earlier one. */
+  readonly until: UtcNanos;
+  readonly done?: (() => void) | undefined;
+}
+
+/** Batches that are signed but not yet on disk, with what belongs to them. */
+interface Prepared {
+  readonly batches: readonly StoredBatch[];
+  readonly entries: readonly Entry[];
+  readonly dropped: readonly DroppedRun[];
+  readonly until: UtcNanos;
+  readonly position: ChainPosition | undefined;
+}
+
+export interface OutboxOptions {
+  readonly store: OutboxStore;
+  readonly settings: OutboxSettings;
+  readonly source: string;
+  readonly signer: Signer;
+  readonly kid: Uint8Array;
+  /** mRID of each slot. */
+  readonly points: readonly Mrid[];
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** Longest pause between two tries to write, milliseconds. */
+const RETRY_MAXIMUM = 5_000;
+/** Entries that go into one transaction, at most. */
+const GROUP = 64;
+/** How much more than necessary is dropped at the bound, so that not every batch needs a gap record of its own. */
+const DROP_SHARE = 0.1;
+
+export class Outbox {
+  readonly counters: OutboxCounters = {
+    observations: 0,
+    batches: 0,
+    bytes: 0,
+    commits: 0,
+    failedCommits: 0,
+    droppedBatches: 0,
+    droppedObservations: 0,
+    refusedObservations: 0,
+    gaps: 0,
+    receipts: 0,
+  };
+  /** Called with every batch once it is durable, in the order of the chain. */
+  onCommitted: ((batch: StoredBatch) => void) | undefined;
+
+  readonly #store: OutboxStore;
+  readonly #settings: OutboxSettings;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #chain: ChainWriter;
+  readonly #gatherer: Gatherer;
+  #holds: Receipt[] = [];
+  #turn = 0;
+  #queue: Entry[] = [];
+  #queuedBytes = 0;
+  #prepared: Prepared | undefined;
+  #pumping = false;
+  #wanted: { epoch: number } | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #soon = false;
+  #retryDelay = 0;
+  #failing = false;
+  #refused: { count: number; from: UtcNanos; to: UtcNanos; reason: GapReason; holds: Receipt[] } | undefined;
+  #sent = new Map<number, number>();
+  #wakeRetry: (() => void) | undefined;
+  #closed = false;
+
+  constructor(options: OutboxOptions) {
+    this.#store = options.store;
+    this.#settings = options.settings;
+    this.#clock = options.clock;
+    this.#logger = options.logger;
+    this.#gatherer = new Gatherer(options.points);
+    this.#chain = new ChainWriter({
+      source: options.source,
+      signer: options.signer,
+      kid: options.kid,
+      position: options.store.position(),
+    });
+    // Every run of the edge writes an epoch of its own.
+    this.#chain.newEpoch();
+  }
+
+  /** Epoch in which the next batch will stand. */
+  get epoch(): number {
+    return this.#chain.epoch;
+  }
+
+  /** The turn in which receipts are being held; see `Intake.turn`. */
+  get turn(): number {
+    return this.#turn;
+  }
+
+  /** True while writes fail. */
+  get failing(): boolean {
+    return this.#failing;
+  }
+
+  /** Octets that wait in memory for the disk. */
+  get memory(): number {
+    return this.#queuedBytes + this.#gatherer.bytes;
+  }
+
+  /** True when observations are not taken at the moment. */
+  get refusing(): boolean {
+    return this.#refused !== undefined;
+  }
+
+  /** @returns false when it was not taken: memory is full, and a gap record will say so */
+  add(
+    slot: number,
+    value: number | string | null,
+    quality: number,
+    sourceTime: UtcNanos,
+    timeQuality: number,
+    receiveTime: UtcNanos,
+    cause: number,
+  ): boolean {
+    if (this.#refused) {
+      this.#refused.count++;
+      this.#refused.to = receiveTime;
+      this.counters.refusedObservations++;
+      return false;
+    }
+    const gatherer = this.#gatherer;
+    gatherer.add(slot, value, quality, sourceTime, timeQuality, receiveTime, cause);
+    if (gatherer.count === 1) this.#arm();
+    if (gatherer.count >= this.#settings.batchCount) this.#closeBatch();
+    return true;
+  }
+
+  hold(receipt: Receipt): void {
+    if (this.#refused) this.#refused.holds.push(receipt);
+    else if (this.#gatherer.count === 0 && this.#holds.length === 0 && !this.#pumping && this.#queue.length === 0) {
+      this.#turn++;
+      this.#release([receipt]);
+    } else {
+      if (this.#gatherer.count === 0) this.#arm();
+      this.#holds.push(receipt);
+    }
+  }
+
+  /** Closes the open batch after what is being read from the network at this moment has been added. */
+  commitSoon(): void {
+    if (this.#soon) return;
+    this.#soon = true;
+    setImmediate(() => {
+      this.#soon = false;
+      this.#closeBatch();
+    });
+  }
+
+  /** Puts something else than observations on the chain, at once and behind everything added so far. */
+  write(
+    content: Exclude<Content, { kind: 'observations' }> | undefined,
+    changes: readonly StateChange[] = [],
+  ): Promise<void> {
+    if (this.#closed) return Promise.resolve();
+    this.#closeBatch();
+    const now = this.#clock.now();
+    return new Promise((done) => {
+      this.#enqueue({ content, count: 0, bytes: 1024, from: now, to: now, holds: [], changes, until: now, done });
+    });
+  }
+
+  writeGap(gap: GapRecord, changes: readonly StateChange[] = []): Promise<void> {
+    this.counters.gaps++;
+    return this.write({ kind: 'gap', gap }, changes);
+  }
+
+  writeCommandEvents(events: readonly CommandEvent[]): Promise<void> {
+    return this.write({ kind: 'commandEvents', events });
+  }
+
+  writeSourceEvents(events: readonly SourceEvent[], changes: readonly StateChange[] = []): Promise<void> {
+    return this.write({ kind: 'sourceEvents', events }, changes);
+  }
+
+  /** Ends the epoch, so that live data need not wait for a backlog. @param atLeast number of the new epoch at least */
+  newEpoch(atLeast = 0): void {
+    this.#wanted = { epoch: Math.max(atLeast, this.#wanted?.epoch ?? 0) };
+  }
+
+  // The store of batches as the link sees it.
+
+  epochs(): { epoch: number; first: number; last: number }[] {
+    return this.#store.epochs();
+  }
+
+  read(epoch: number, from: number, limit: number): Uint8Array[] {
+    const found = this.#store.read(epoch, from, limit);
+    const last = found.at(-1);
+    if (last) this.markSent(epoch, last.sequence);
+    return found.map(({ bytes }) => bytes);
+  }
+
+  /** Batches up to here are on their way: they are not dropped while this connection stands. */
+  markSent(epoch: number, sequence: number): void {
+    if (sequence > (this.#sent.get(epoch) ?? -1)) this.#sent.set(epoch, sequence);
+  }
+
+  /** The connection to the centre is gone; nothing is on its way any more. */
+  linkLost(): void {
+    this.#sent = new Map();
+  }
+
+  acknowledge(epoch: number, sequence: number): void {
+    this.#store.acknowledge(epoch, sequence);
+  }
+
+  /**
+   * To be called every few seconds: applies the bound in age, and moves the moment up to which everything received is
+   * on disk, so that a gap record after a crash does not claim more than was lost.
+   */
+  tick(): void {
+    if (this.#closed || this.#pumping || this.#queue.length > 0) return;
+    if (this.#gatherer.count > 0) {
+      this.#closeBatch();
+      return;
+    }
+    const now = this.#clock.now();
+    this.#enqueue({ content: undefined, count: 0, bytes: 0, from: now, to: now, holds: [], changes: [], until: now });
+  }
+
+  /** Commits what is open. @returns false when the disk did not take it within `milliseconds` */
+  async flush(milliseconds = 5_000): Promise<boolean> {
+    this.#closeBatch();
+    const deadline = this.#clock.monotonic() + milliseconds;
+    while (this.#pumping || this.#queue.length > 0) {
+      if (this.#clock.monotonic() > deadline) return false;
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+    return true;
+  }
+
+  /** Commits what is open and marks the file as closed in good order. */
+  async close(changes: readonly StateChange[] = []): Promise<void> {
+    if (this.#closed) return;
+    void this.write(undefined, changes);
+    const clean = await this.flush();
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    this.#wakeRetry?.();
+    try {
+      if (clean) {
+        this.#store.commit({ batches: [], changes: [{ meta: { clean: '1' } }] }, nowMillis(this.#clock));
+      }
+    } catch (error) {
+      this.#logger.error({ error: describeError(error) }, 'the outbox could not be marked as closed');
+    } finally {
+      this.#store.close();
+    }
+  }
+
+  #arm(): void {
+    this.#timer ??= setTimeout(() => this.#closeBatch(), this.#settings.batchTime);
+  }
+
+  /** Hands the open batch over to be written. */
+  #closeBatch(): void {
+    if (this.#timer) {
+      clearTimeout(this.#timer);
+      this.#timer = undefined;
+    }
+    const gatherer = this.#gatherer;
+    if (gatherer.count === 0 && this.#holds.length === 0) return;
+    const { first, last, bytes, count } = gatherer;
+    const holds = this.#holds;
+    this.#holds = [];
+    this.#turn++;
+    this.#enqueue({
+      content: count > 0 ? { kind: 'observations', batch: gatherer.build() } : undefined,
+      count,
+      bytes,
+      from: first,
+      to: last,
+      holds,
+      changes: [],
+      until: this.#clock.now(),
+    });
+  }
+
+  #enqueue(entry: Entry): void {
+    this.#queue.push(entry);
+    this.#queuedBytes += entry.bytes;
+    if (this.#queuedBytes > this.#settings.maxMemory && !this.#refused) {
+      const now = this.#clock.now();
+      const reason = this.#failing ? 'outboxFailure' : 'connectorOverflow';
+      this.#refused = { count: 0, from: now, to: now, reason, holds: [] };
+      this.#logger.error(
+        { bytes: this.#queuedBytes, reason },
+        'the memory of the outbox is full; observations are not taken until the disk follows',
+      );
+    }
+    if (!this.#pumping) void this.#pump();
+  }
+
+  async #pump(): Promise<void> {
+    this.#pumping = true;
+    try {
+      while ((this.#queue.length > 0 || this.#prepared) && !this.#closed) {
+        this.#prepared ??= await this.#prepare(this.#queue.splice(0, GROUP));
+        if (await this.#commit(this.#prepared)) {
+          const prepared = this.#prepared;
+          this.#prepared = undefined;
+          this.#finish(prepared);
+        }
+      }
+    } catch (error) {
+      // Signing failed: the key store is away. Nothing is released, and the next batch tries again.
+      this.#logger.error({ error: describeError(error) }, 'a batch could not be signed; it is tried again');
+    } finally {
+      this.#pumping = false;
+    }
+    if (this.#queue.length > 0 && !this.#closed) {
+      setTimeout(() => {
+        if (!this.#pumping) void this.#pump();
+      }, 1_000).unref();
+    }
+  }
+
+  /** Signs what is to be written. What is signed is written as it is, however often the disk refuses it. */
+  async #prepare(entries: Entry[]): Promise<Prepared> {
+    const batches: StoredBatch[] = [];
+    const done: Entry[] = [];
+    let dropped: DroppedRun[] = [];
+    try {
+      if (this.#wanted) {
+        this.#chain.newEpoch(this.#wanted.epoch);
+        this.#wanted = undefined;
+      }
+      const incoming = entries.reduce((sum, entry) => sum + entry.bytes, 0);
+      dropped = this.#overdue(incoming);
+      for (const run of dropped)
+        batches.push(await this.#sign({ kind: 'gap', gap: overflowGap(run) }, run.from, run.to, 1));
+      while (entries.length > 0) {
+        const entry = entries[0]!;
+        if (entry.content) batches.push(await this.#sign(entry.content, entry.from, entry.to, entry.count));
+        done.push(entries.shift()!);
+      }
+    } catch (error) {
+      this.#queue.unshift(...entries);
+      if (done.length === 0 && batches.length === 0) throw error;
+      this.#logger.error({ error: describeError(error) }, 'a batch could not be signed; it is tried again');
+    }
+    return { batches, entries: done, dropped, until: done.at(-1)?.until ?? 0n, position: this.#chain.position };
+  }
+
+  async #sign(content: Content, from: UtcNanos, to: UtcNanos, count: number): Promise<StoredBatch> {
+    const batch = await this.#chain.next(content);
+    const { epoch, sequence } = batch.header;
+    return { epoch, sequence, hash: batch.hash, kind: content.kind, count, from, to, bytes: batchToBytes(batch) };
+  }
+
+  /** What has to go because the outbox is at its bound in size or age. */
+  #overdue(incoming: number): DroppedRun[] {
+    const { maxBytes, maxAge } = this.#settings;
+    const now = nowMillis(this.#clock);
+    const oldest = this.#store.oldest;
+    const excess = this.#store.bytes + incoming - maxBytes;
+    const tooOld = oldest !== undefined && oldest < now - maxAge * 1000;
+    if (excess <= 0 && !tooOld) return [];
+    const runs = this.#store.oldestRuns(
+      excess > 0 ? excess + maxBytes * DROP_SHARE : 0,
+      tooOld ? now - maxAge * 1000 * (1 - DROP_SHARE / 2) : Number.NEGATIVE_INFINITY,
+      (epoch, sequence) => sequence <= (this.#sent.get(epoch) ?? -1),
+    );
+    for (const run of runs) {
+      this.#logger.warn(
+        { epoch: run.epoch, first: run.first, last: run.last, observations: run.count },
+        `the outbox is at its bound in ${excess > 0 ? 'size' : 'age'}; its oldest batches are dropped and a gap record says so`,
+      );
+    }
+    // The gap record must reach the centre before the hole does: live data comes first, so it opens a new epoch.
+    if (runs.some((run) => run.epoch === this.#chain.epoch)) this.#chain.newEpoch();
+    return runs;
+  }
+
+  /** @returns false when the disk did not take it; the next try comes after a pause */
+  async #commit(prepared: Prepared): Promise<boolean> {
+    try {
+      this.#store.commit(
+        {
+          batches: prepared.batches,
+          dropped: prepared.dropped,
+          changes: prepared.entries.flatMap((entry) => entry.changes),
+          ...(prepared.until > 0n ? { committedUntil: prepared.until } : {}),
+          position: prepared.position,
+        },
+        nowMillis(this.#clock),
+      );
+    } catch (error) {
+      this.counters.failedCommits++;
+      if (!this.#failing) {
+        this.#logger.error(
+          { error: describeError(error) },
+          'the outbox could not be written; devices are not acknowledged and it is tried again',
+        );
+      }
+      this.#failing = true;
+      this.#retryDelay = Math.min(RETRY_MAXIMUM, Math.max(50, this.#retryDelay * 2));
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, this.#retryDelay);
+        this.#wakeRetry = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+      this.#wakeRetry = undefined;
+      return false;
+    }
+    if (this.#failing) this.#logger.info('the outbox can be written again');
+    this.#failing = false;
+    this.#retryDelay = 0;
+    return true;
+  }
+
+  #finish(prepared: Prepared): void {
+    const { counters } = this;
+    counters.commits++;
+    for (const run of prepared.dropped) {
+      counters.droppedBatches += run.last - run.first + 1;
+      counters.droppedObservations += run.count;
+      counters.gaps++;
+    }
+    for (const entry of prepared.entries) {
+      this.#queuedBytes -= entry.bytes;
+      counters.observations += entry.count;
+      this.#release(entry.holds);
+      entry.done?.();
+    }
+    for (const batch of prepared.batches) {
+      counters.batches++;
+      counters.bytes += batch.bytes.length;
+      this.onCommitted?.(batch);
+    }
+    if (this.#refused && this.#queuedBytes <= this.#settings.maxMemory / 2) this.#takeAgain();
+  }
+
+  /** Memory is free again: says what was not taken, and with it lets the devices go on. */
+  #takeAgain(): void {
+    const refused = this.#refused!;
+    this.#refused = undefined;
+    this.#turn++;
+    const now = this.#clock.now();
+    if (refused.count === 0) {
+      this.#release(refused.holds);
+      return;
+    }
+    this.counters.gaps++;
+    const gap: GapRecord = {
+      reason: refused.reason,
+      from: String(refused.from),
+      to: String(refused.to),
+      lost: refused.count,
+      detail: `memory bound of ${this.#settings.maxMemory} octets reached; taken again at ${toIso(now)}`,
+    };
+    this.#enqueue({
+      content: { kind: 'gap', gap },
+      count: 0,
+      bytes: 1024,
+      from: refused.from,
+      to: refused.to,
+      holds: refused.holds,
+      changes: [],
+      until: now,
+    });
+  }
+
+  #release(receipts: readonly Receipt[]): void {
+    for (const receipt of receipts) {
+      try {
+        receipt.release();
+        this.counters.receipts++;
+      } catch (error) {
+        // The connection it belongs to is gone: the device will send again, and the repeat will be recognised.
+        this.#logger.debug({ error: describeError(error) }, 'a receipt could not be released');
+      }
+    }
+  }
+}
+
+const nowMillis = (clock: Clock): number => Number(clock.now() / 1_000_000n);
+
+function overflowGap(run: DroppedRun): GapRecord {
+  return {
+    reason: 'outboxOverflow',
+    from: String(run.from),
+    to: String(run.to),
+    lost: run.count,
+    batches: {
+      epoch: run.epoch,
+      first: run.first,
+      last: run.last,
+      lastHash: Buffer.from(run.lastHash).toString('hex'),
+    },
+  };
+}

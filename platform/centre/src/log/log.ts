@@ -213,12 +213,18 @@ export class IngestLog implements LogReader {
    * @throws EnerchainError `environment`: `centre.log.full`, `centre.log.failed`, `centre.log.busy`, `centre.log.closed`
    */
   append(record: Omit<LogRecord, 'at'>, decoded?: Decoded, generation: number = this.generation): Promise<number> {
+    const result = this.tryAppend(record, decoded, generation);
+    return result instanceof EnerchainError ? Promise.reject(result) : result;
+  }
+
+  /** Like `append`, but says at once (and not by a rejection) when the record was not even queued. */
+  tryAppend(record: Omit<LogRecord, 'at'>, decoded?: Decoded, generation?: number): Promise<number> | EnerchainError {
     const pieces = encodeRecord({ ...record, at: this.#clock.now() });
     const bytes = pieces[0].length + pieces[1].length;
-    const refusal = this.#refusal(bytes, generation);
+    const refusal = this.#refusal(bytes, generation ?? this.generation);
     if (refusal) {
       this.counters.refused++;
-      return Promise.reject(refusal);
+      return refusal;
     }
     return new Promise((resolve, reject) => {
       const stamped = { ...record, at: pieces[0].readBigInt64BE(9) };

@@ -5,7 +5,7 @@
 import type { LogEntry } from '../ports.ts';
 import { missing, RecordEntry } from './entries.ts';
 import type { LogFile } from './files.ts';
-import { SEGMENT_HEADER_BYTES } from './format.ts';
+import { type LogRecord, SEGMENT_HEADER_BYTES } from './format.ts';
 import type { IngestLog } from './log.ts';
 import { records, type Segment } from './segment.ts';
 
@@ -129,5 +129,27 @@ class FileCursor {
       this.#position = segment.bytes;
     }
     return entries;
+  }
+}
+
+/** Records as they are kept, undecoded and undisturbed by damage; for what has to be rebuilt from the log. */
+export async function* rawRecords(
+  log: IngestLog,
+  from: number,
+): AsyncGenerator<{ readonly offset: number; readonly record: LogRecord }, void, void> {
+  for (const segment of [...log.segments]) {
+    if (segment.next <= from) continue;
+    const file = await log.files.open(segment.path, 'read');
+    try {
+      let { offset, position } = segment.seek(Math.max(from, segment.first));
+      for await (const { parsed } of records(file, position, segment.bytes)) {
+        if (parsed.kind === 'nonsense' || parsed.kind === 'short') break;
+        if (parsed.kind === 'record' && offset >= from) yield { offset, record: parsed.record };
+        offset++;
+        position = parsed.end;
+      }
+    } finally {
+      await file.close();
+    }
   }
 }

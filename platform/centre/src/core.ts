@@ -1,0 +1,283 @@
+/**
+ * The core of the centre: log, ingest, live state, historian, sources and database put together. It knows no user and no
+ * screen; those stand on the ports it hands out.
+ */
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { describeError, systemClock } from '@enerchain/model';
+import { DevelopmentCa, holderOf, type Identity } from '@enerchain/trust';
+import type { Logger } from 'pino';
+import { type Database, openDatabase } from './database/database.ts';
+import { centreIdentity } from './identity.ts';
+import { restore, writeCheckpoint } from './ingest/checkpoint.ts';
+import { decodeLogged } from './ingest/decode.ts';
+import { Findings } from './ingest/findings.ts';
+import { type IngestContext, SourceChain } from './ingest/ingest.ts';
+import { OwnChain } from './ingest/own-chain.ts';
+import { Directory, SiteFiles } from './ingest/points.ts';
+import { LiveTable } from './live/live.ts';
+import { readSnapshot, writeSnapshot } from './live/snapshot.ts';
+import { lockFolder } from './lock.ts';
+import { IngestLog, type LogOptions, type LogTrouble } from './log/log.ts';
+import type { LiveState, LogPublisher, LogReader, LogWriter, PointDirectory, Sources } from './ports.ts';
+import { SourceRegistry } from './sources/registry.ts';
+
+export interface CoreOptions {
+  readonly dataDir: string;
+  /** Where sources connect; port 0 takes a free one. */
+  readonly link: { readonly host: string; readonly port: number };
+  /** Absent: the embedded PostgreSQL. */
+  readonly databaseUrl?: string;
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
+  /** How much of the ingest log is kept; by default 8 GiB and a year. */
+  readonly retention?: LogOptions['retention'];
+}
+
+/** What the face of the centre stands on. */
+export interface Core {
+  readonly log: LogReader & LogWriter & LogPublisher;
+  readonly points: PointDirectory;
+  readonly live: LiveState;
+  readonly sources: Sources;
+  readonly database: Database;
+  readonly ca: DevelopmentCa;
+  readonly identity: Identity;
+  /** Everything in order → empty; otherwise one sentence each. */
+  troubles(): string[];
+  close(): Promise<void>;
+}
+
+const CHECKPOINT_MILLIS = 5_000;
+const SNAPSHOT_MILLIS = 30_000;
+const DEFAULT_RETENTION = { bytes: 8 * 1024 ** 3, ageMillis: 365 * 86_400_000 };
+
+/**
+ * Opens a data folder and starts everything in it. Resolves when the live state stands where the log ends.
+ * @throws EnerchainError when another centre uses the folder, or a part cannot be started; then nothing is left running
+ */
+export async function openCore(options: CoreOptions): Promise<Core> {
+  const closers: (() => Promise<void> | void)[] = [];
+  const close = async () => {
+    for (const closer of closers.splice(0).reverse()) {
+      await Promise.resolve(closer()).catch((error) => options.logger.error({ error }, describeError(error)));
+    }
+  };
+  try {
+    return await assemble(options, closers, close);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function assemble(
+  options: CoreOptions,
+  closers: (() => Promise<void> | void)[],
+  close: () => Promise<void>,
+): Promise<Core> {
+  const { dataDir, logger } = options;
+  const clock = systemClock;
+  closers.push(lockFolder(dataDir));
+
+  // The database takes longest: it starts while the log is read.
+  const opening = openDatabase({ ...options, logger });
+  opening.catch(() => {}); // awaited below
+  closers.push(async () => {
+    const database = await opening.catch(() => undefined);
+    await database?.close();
+  });
+
+  const ca = await DevelopmentCa.open(join(dataDir, 'ca'));
+  const identity = await centreIdentity(join(dataDir, 'identity'), ca, [options.link.host, hostname()]);
+
+  const told: { trouble: (trouble: LogTrouble) => void; dropped: NonNullable<LogOptions['onDropped']> } = {
+    trouble: () => {},
+    dropped: () => {},
+  };
+  const log = await IngestLog.open({
+    folder: join(dataDir, 'log'),
+    decode: decodeLogged,
+    retention: options.retention ?? DEFAULT_RETENTION,
+    onTrouble: (trouble) => told.trouble(trouble),
+    onDropped: (dropped) => told.dropped(dropped),
+  });
+  closers.push(() => log.close());
+
+  const points = new Directory();
+  const sites = new SiteFiles(log.files, join(dataDir, 'sites'));
+  await sites.load(points);
+  const checkpointFile = join(dataDir, 'ingest.json');
+  const checkpoint = await restore(log.files, checkpointFile, log, (source, document) => {
+    points.announce(source, document);
+  });
+
+  const own = new OwnChain({ log, signer: identity.signer, kid: identity.kid, position: checkpoint.own });
+  const findings = new Findings(own, logger, clock);
+  tellLogTroubles(log, own, findings, logger, told);
+
+  const chains = new Map<string, SourceChain>();
+  const context: IngestContext = {
+    log,
+    points,
+    sites,
+    own,
+    findings,
+    clock,
+    keyOf: (source, kid) => {
+      const certificate = ca.certificateOf(kid);
+      return certificate && holderOf(certificate).name === source ? certificate.publicKey : undefined;
+    },
+  };
+  const sources = new SourceRegistry({
+    chainOf: (source) => chains.get(source),
+    signer: identity.signer,
+    kid: identity.kid,
+    clock,
+  });
+  for (const kept of checkpoint.sources.values()) {
+    chains.set(kept.source, new SourceChain(kept.source, context, kept));
+    sources.known(kept.source, kept.role, kept.lastAt);
+  }
+
+  const saveCheckpoint = () =>
+    writeCheckpoint(log.files, checkpointFile, log.id, {
+      next: log.bounds().next,
+      own: own.position,
+      sources: new Map(
+        [...chains].map(([source, chain]) => [
+          source,
+          {
+            source,
+            role: sources.roleOf(source) ?? 'edge',
+            chain: chain.durable,
+            counters: chain.counters,
+            quarantine: chain.quarantine,
+            lastAt: chain.lastAt,
+          },
+        ]),
+      ),
+    });
+  closers.push(every(CHECKPOINT_MILLIS, saveCheckpoint, logger), saveCheckpoint);
+  closers.push(every(60_000, () => log.retain(), logger));
+
+  const live = new LiveTable({ points, clock });
+  const snapshotFile = join(dataDir, 'live.jsonl');
+  const from = await readSnapshot(log.files, snapshotFile, log.id, live);
+  const following = new AbortController();
+  const { next } = log.bounds();
+  await new Promise<void>((resolve, reject) => {
+    const done = follow(log, live, Math.max(from, log.bounds().first), following.signal, next, resolve);
+    done.catch(reject);
+    closers.push(() => live.close());
+    const saveSnapshot = () => writeSnapshot(log.files, snapshotFile, log.id, live);
+    closers.push(every(SNAPSHOT_MILLIS, saveSnapshot, logger), saveSnapshot);
+    closers.push(async () => {
+      following.abort();
+      await done;
+    });
+  });
+
+  const database = await opening;
+  return {
+    log: {
+      bounds: () => log.bounds(),
+      read: (offset, signal) => log.read(offset, signal),
+      append: (record) => own.append(record),
+      publish: (content) => own.publish(content),
+    },
+    points,
+    live,
+    sources,
+    database,
+    ca,
+    identity,
+    troubles: () => [
+      ...(log.healthy ? [] : ['the ingest log cannot be written']),
+      ...(database.available ? [] : [`the database (${database.where}) is away`]),
+    ],
+    close,
+  };
+}
+
+/** Applies the log to the live state; calls `caughtUp` when it has reached `target`. */
+async function follow(
+  log: IngestLog,
+  live: LiveTable,
+  from: number,
+  signal: AbortSignal,
+  target: number,
+  caughtUp: () => void,
+): Promise<void> {
+  if (from >= target) caughtUp();
+  for await (const entries of log.read(from, signal)) {
+    for (const entry of entries) live.apply(entry);
+    if (live.next >= target) caughtUp();
+  }
+}
+
+/** What is wrong with the log goes into the log, as soon as it can be written. */
+function tellLogTroubles(
+  log: IngestLog,
+  own: OwnChain,
+  findings: Findings,
+  logger: Logger,
+  told: { trouble: (trouble: LogTrouble) => void; dropped: NonNullable<LogOptions['onDropped']> },
+): void {
+  for (const finding of log.findings) {
+    findings.tell({
+      action: 'log.damage',
+      actor: 'centre',
+      outcome: 'failed',
+      subject: finding.segment,
+      detail: { ...finding },
+    });
+    if (finding.kind === 'torn-tail') continue; // never acknowledged: its source sends it again
+    findings.raise({
+      key: `log.damage.${finding.segment}.${finding.position}`,
+      priority: 1,
+      message: `The ingest log is damaged: ${finding.bytes} octets of ${finding.segment} from ${finding.position} on cannot be read.`,
+      consequence: 'Records from there on are lost to whoever has not read them yet; the historian may have a gap.',
+      action: 'Check the disk.',
+    });
+  }
+  told.dropped = (dropped) => {
+    own
+      .append({ action: 'log.retention', actor: 'centre', outcome: 'ok', detail: { ...dropped } })
+      .catch((error) => logger.error({ error, dropped }, 'the audit of a dropped segment could not be written'));
+  };
+  let failed: { message: string; full: boolean } | undefined;
+  told.trouble = (trouble) => {
+    if (trouble.kind === 'failed') {
+      failed = trouble;
+      logger.error(trouble.message);
+      return;
+    }
+    logger.warn(trouble.message);
+    const { message = '', full = false } = failed ?? {};
+    findings.tell({ action: 'log.failed', actor: 'centre', outcome: 'failed', detail: { message, full } });
+    findings.raise({
+      key: 'log.failed',
+      priority: 1,
+      message: `The ingest log could not be written for a while: ${message}. It can again; nothing that was acknowledged is lost.`,
+      action: full ? 'Make room on the disk of the centre.' : 'Check the disk of the centre.',
+    });
+  };
+}
+
+/** Calls `work` now and then, one call at a time. @returns stops it, and waits for a call under way */
+function every(millis: number, work: () => Promise<void>, logger: Logger): () => Promise<void> {
+  let running: Promise<void> | undefined;
+  const timer = setInterval(() => {
+    running ??= work()
+      .catch((error) => logger.error({ error }, describeError(error)))
+      .finally(() => {
+        running = undefined;
+      });
+  }, millis);
+  timer.unref();
+  return async () => {
+    clearInterval(timer);
+    await running;
+  };
+}

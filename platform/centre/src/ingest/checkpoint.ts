@@ -1,0 +1,129 @@
+/**
+ * Where every source stands, on disk, so that a start reads only the end of the log. What happened after the checkpoint
+ * is taken from the log itself, which is always right; a checkpoint that is lost or belongs to another log costs time.
+ */
+import { type ChainPosition, type ChainState, ChainVerifier, decodeBatch } from '@enerchain/link';
+import { type GapRecord, SiteDocument, validator } from '@enerchain/model';
+import { decodeCbor } from '@enerchain/trust';
+import type { LogFiles } from '../log/files.ts';
+import type { IngestLog } from '../log/log.ts';
+import { rawRecords } from '../log/reader.ts';
+import type { SourceRole } from '../ports.ts';
+import { noCounters, type Quarantine, type SourceCounters } from './ingest.ts';
+import { CENTRE } from './own-chain.ts';
+
+const VERSION = 1;
+
+/** What is kept of one source. */
+export interface KeptSource {
+  readonly source: string;
+  role: SourceRole;
+  chain: ChainVerifier;
+  counters: SourceCounters;
+  quarantine: Quarantine | undefined;
+  lastAt: bigint;
+}
+
+export interface Checkpoint {
+  /** Everything before this offset is in it. */
+  next: number;
+  readonly sources: Map<string, KeptSource>;
+  /** Last batch of the centre's own chain. */
+  own: ChainPosition | undefined;
+}
+
+/** Writes the checkpoint; octets as hex, instants as decimal text. */
+export async function writeCheckpoint(files: LogFiles, path: string, log: string, at: Checkpoint): Promise<void> {
+  const sources = [...at.sources.values()].map(({ chain, ...rest }) => ({ ...rest, chain: chain.state() }));
+  const json = JSON.stringify({ version: VERSION, log, next: at.next, own: at.own, sources }, (_, value) => {
+    if (typeof value === 'bigint') return `${value}n`;
+    if (value?.type === 'Buffer') return `0x${Buffer.from(value.data).toString('hex')}`;
+    return value instanceof Uint8Array ? `0x${Buffer.from(value).toString('hex')}` : value;
+  });
+  await files.writeAll(path, Buffer.from(json));
+}
+
+/** Reads the checkpoint and what the log holds beyond it. */
+export async function restore(
+  files: LogFiles,
+  path: string,
+  log: IngestLog,
+  announce: (source: string, document: SiteDocument) => void,
+): Promise<Checkpoint> {
+  const checkpoint = (await readCheckpoint(files, path, log)) ?? { next: 0, sources: new Map(), own: undefined };
+  for await (const { offset, record } of rawRecords(log, checkpoint.next)) {
+    replay(checkpoint, record.batch, record.rejected, announce);
+    checkpoint.next = offset + 1;
+  }
+  checkpoint.next = log.bounds().next;
+  return checkpoint;
+}
+
+async function readCheckpoint(files: LogFiles, path: string, log: IngestLog): Promise<Checkpoint | undefined> {
+  const text = (await files.readAll(path))?.toString('utf8');
+  if (!text) return undefined;
+  try {
+    const json = JSON.parse(text, (_, value) => {
+      if (typeof value !== 'string') return value;
+      if (/^-?\d+n$/.test(value)) return BigInt(value.slice(0, -1));
+      return /^0x[0-9a-f]*$/.test(value) ? Buffer.from(value.slice(2), 'hex') : value;
+    });
+    const { next } = log.bounds();
+    if (json.version !== VERSION || json.log !== log.id || json.next > next) return undefined;
+    const sources = new Map<string, KeptSource>();
+    for (const { chain, ...kept } of json.sources as (Omit<KeptSource, 'chain'> & { chain: ChainState })[]) {
+      sources.set(kept.source, { ...kept, quarantine: kept.quarantine, chain: new ChainVerifier(chain) });
+    }
+    return { next: json.next, sources, own: json.own };
+  } catch {
+    return undefined;
+  }
+}
+
+const siteDocument = validator(SiteDocument);
+
+/** One record of the log: its source's chain moves on, as it did when the record was taken. */
+function replay(
+  checkpoint: Checkpoint,
+  bytes: Uint8Array,
+  rejected: readonly number[],
+  announce: (source: string, document: SiteDocument) => void,
+): void {
+  let batch: ReturnType<typeof decodeBatch>;
+  try {
+    batch = decodeBatch(bytes);
+  } catch {
+    return; // a reader of the log says so in its place
+  }
+  const { source, epoch, sequence, kind, count } = batch.header;
+  if (source === CENTRE) {
+    checkpoint.own = { epoch, sequence, hash: Buffer.from(batch.hash) };
+    return;
+  }
+  let kept = checkpoint.sources.get(source);
+  if (!kept) {
+    kept = {
+      source,
+      role: 'edge',
+      chain: new ChainVerifier(),
+      counters: noCounters(),
+      quarantine: undefined,
+      lastAt: 0n,
+    };
+    checkpoint.sources.set(source, kept);
+  }
+  kept.chain.accept(batch);
+  kept.quarantine = undefined;
+  kept.counters.batches++;
+  kept.counters.bytes += bytes.length;
+  if (kind === 'observations') {
+    kept.counters.observations += count;
+    if (batch.header.baseTime > kept.lastAt) kept.lastAt = batch.header.baseTime;
+  } else if (kind === 'gap') {
+    kept.counters.gaps++;
+    kept.chain.acceptGap(decodeCbor(batch.columns[0]!) as unknown as GapRecord);
+  } else if (kind === 'site' && rejected.length === 0) {
+    const document = decodeCbor(batch.columns[0]!);
+    if (siteDocument.is(document)) announce(source, document);
+  }
+}

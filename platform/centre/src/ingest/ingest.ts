@@ -1,0 +1,435 @@
+/**
+ * Ingest: what a source sends is checked, appended to the log, and acknowledged once it is durable; in this order and no
+ * other. One `SourceChain` per source; batches of one source are taken in the order in which they arrive.
+ *
+ * What is refused, and what becomes of it:
+ *
+ * - A batch that is malformed, names another source, or is not signed by a key of that source: not logged, audited.
+ * - A broken chain: not logged (its header is in the audit record), the source is in quarantine and an alarm stands until
+ *   it goes on exactly where its chain was taken last, or opens an epoch that joins there.
+ * - Observations of points that are not bound to the source, events and alarms in another's name: the batch is logged as
+ *   it came, as evidence, and the refused columns are named beside it; consumers do not see them.
+ * - Missing sequence numbers: the centre writes a gap record before it takes the batch behind them.
+ */
+import type { KeyObject } from 'node:crypto';
+import {
+  type Batch,
+  type BreakReason,
+  ChainVerifier,
+  type Content,
+  contentOf,
+  decodeBatch,
+  kidOf,
+  type MissingRange,
+  verifyBatch,
+} from '@enerchain/link';
+import { type Clock, describeError, EnerchainError, type GapRecord, type UtcNanos } from '@enerchain/model';
+import type { IngestLog } from '../log/log.ts';
+import type { LogPublisher, LogWriter, SourceRole } from '../ports.ts';
+import { masked } from './decode.ts';
+import type { Findings } from './findings.ts';
+import { CENTRE } from './own-chain.ts';
+import type { Directory, SiteFiles } from './points.ts';
+
+/** What became of a batch. */
+export type Taken =
+  | { readonly kind: 'ack'; readonly epoch: number; readonly sequence: number; readonly duplicate?: true }
+  | {
+      readonly kind: 'reject';
+      readonly epoch: number;
+      readonly sequence: number;
+      readonly code: string;
+      readonly text: string;
+    };
+
+/** Counters of one source, since the log began to be kept. */
+export interface SourceCounters {
+  batches: number;
+  observations: number;
+  bytes: number;
+  /** Observations of points not bound to the source. */
+  rejected: number;
+  /** Batches that came more than once. */
+  duplicates: number;
+  /** Batches refused as malformed, foreign or wrongly signed. */
+  refused: number;
+  /** Gap records by and about the source. */
+  gaps: number;
+  chainBreaks: number;
+}
+
+export const noCounters = (): SourceCounters => ({
+  batches: 0,
+  observations: 0,
+  bytes: 0,
+  rejected: 0,
+  duplicates: 0,
+  refused: 0,
+  gaps: 0,
+  chainBreaks: 0,
+});
+
+export interface Quarantine {
+  readonly reason: BreakReason;
+  readonly text: string;
+  readonly since: UtcNanos;
+}
+
+/** What ingest needs around it. */
+export interface IngestContext {
+  readonly log: IngestLog;
+  readonly points: Directory;
+  readonly sites: SiteFiles;
+  /** The key a source signs with, by the SHA-256 of its certificate; nothing when it is unknown, another's or revoked. */
+  readonly keyOf: (source: string, kid: Uint8Array) => KeyObject | undefined;
+  readonly own: LogWriter & LogPublisher;
+  readonly findings: Findings;
+  readonly clock: Clock;
+}
+
+/** Where one source stands. */
+export class SourceChain {
+  readonly source: string;
+  readonly counters: SourceCounters;
+  /** Set while the source's chain is broken. */
+  quarantine: Quarantine | undefined;
+  /** Receive time of the last observation, for the range of a gap. */
+  lastAt: UtcNanos;
+  readonly #context: IngestContext;
+  /** The chain as far as it is durable. */
+  durable: ChainVerifier;
+  /** The chain with what is on its way to the disk. */
+  #ahead: ChainVerifier;
+  #generation: number;
+  /** A batch before which a gap record must become durable; those after it wait. */
+  #gate: Promise<unknown> | undefined;
+  /** The append ordered last. */
+  #pending: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    source: string,
+    context: IngestContext,
+    kept?: { chain: ChainVerifier; counters: SourceCounters; quarantine?: Quarantine | undefined; lastAt: UtcNanos },
+  ) {
+    this.source = source;
+    this.#context = context;
+    this.counters = kept?.counters ?? noCounters();
+    this.durable = kept?.chain ?? new ChainVerifier();
+    this.#ahead = new ChainVerifier(this.durable.state());
+    this.quarantine = kept?.quarantine;
+    this.lastAt = kept?.lastAt ?? 0n;
+    this.#generation = context.log.generation;
+  }
+
+  /**
+   * Takes one batch.
+   * @param role of the source, which decides for whom it may speak
+   * @returns an acknowledgement once the batch is durable, or why it was refused
+   * @throws EnerchainError `environment` when the log cannot be written: nothing is acknowledged, the source sends again
+   */
+  async take(bytes: Uint8Array, role: SourceRole): Promise<Taken> {
+    while (this.#gate) await this.#gate;
+    return this.#takeNow(bytes, role);
+  }
+
+  async #takeNow(bytes: Uint8Array, role: SourceRole): Promise<Taken> {
+    const { log } = this.#context;
+    if (this.#generation !== log.generation) {
+      this.#generation = log.generation;
+      this.#ahead = new ChainVerifier(this.durable.state());
+    }
+    const opened = this.#open(bytes);
+    if ('kind' in opened) return opened;
+    const { batch, content } = opened;
+
+    const verdict = this.#ahead.check(batch);
+    if (verdict.kind === 'duplicate') return this.#duplicate(batch);
+    if (verdict.kind === 'broken') return this.#broken(batch, verdict.reason, verdict.text);
+    if (this.quarantine && (verdict.missing || verdict.unjoined)) {
+      // Behind a broken batch the following ones look like a jump; they are no proper continuation.
+      return this.#broken(batch, this.quarantine.reason, this.quarantine.text);
+    }
+    if (verdict.missing) {
+      // What arrives meanwhile waits until this batch has had its turn.
+      const passed = this.#recordMissing(verdict.missing, batch).then(() => this.#takeNow(bytes, role));
+      const gate = passed.then(
+        () => {},
+        () => {},
+      );
+      this.#gate = gate;
+      try {
+        return await passed;
+      } finally {
+        if (this.#gate === gate) this.#gate = undefined;
+      }
+    }
+    return this.#append(batch, bytes, content, role, verdict.unjoined === true);
+  }
+
+  /** Decodes and verifies; synchronous, so that batches keep their order. */
+  #open(bytes: Uint8Array): { batch: Batch; content: Content } | (Taken & { kind: 'reject' }) {
+    let batch: Batch | undefined;
+    try {
+      batch = decodeBatch(bytes);
+      const { header } = batch;
+      if (header.source !== this.source) {
+        throw new EnerchainError(
+          'peer',
+          'ingest.foreign-source',
+          `${this.source} sent a batch in the name of ${header.source}`,
+        );
+      }
+      const kid = kidOf(batch);
+      const key = this.#context.keyOf(this.source, kid);
+      if (!key) {
+        const name = Buffer.from(kid).toString('hex').slice(0, 16);
+        throw new EnerchainError(
+          'peer',
+          'ingest.unknown-key',
+          `a batch of ${this.source} names the unknown key ${name}…`,
+        );
+      }
+      verifyBatch(batch, key);
+      return { batch, content: contentOf(batch) };
+    } catch (error) {
+      this.counters.refused++;
+      const { epoch = 0, sequence = 0 } = batch?.header ?? {};
+      const code = error instanceof EnerchainError ? error.code : 'ingest.malformed';
+      const text = `${describeError(error)}; the batch was not taken`;
+      this.#context.findings.tell({
+        action: 'ingest.refused',
+        actor: this.source,
+        outcome: 'refused',
+        subject: code,
+        detail: { epoch, sequence, bytes: bytes.length, text: text.slice(0, 500) },
+      });
+      return { kind: 'reject', epoch, sequence, code, text };
+    }
+  }
+
+  async #duplicate(batch: Batch): Promise<Taken> {
+    this.counters.duplicates++;
+    const { epoch, sequence } = batch.header;
+    // It may be on its way to the disk still; it is acknowledged only when it is there.
+    if (this.durable.check(batch).kind !== 'duplicate') await this.#pending;
+    return { kind: 'ack', epoch, sequence, duplicate: true };
+  }
+
+  #broken(batch: Batch, reason: BreakReason, text: string): Taken {
+    const { epoch, sequence, previous, kind, count } = batch.header;
+    this.counters.chainBreaks++;
+    const { findings, clock } = this.#context;
+    if (!this.quarantine) {
+      this.quarantine = { reason, text, since: clock.now() };
+      findings.raise({
+        key: `ingest.chain.${this.source}`,
+        priority: 1,
+        source: this.source,
+        message: `The chain of ${this.source} is broken: ${text}. Nothing it sends is taken until it continues properly.`,
+        consequence: 'Values of this source are missing, or somebody else speaks in its name.',
+        action:
+          'Check whether a second device uses this identity or the data folder was restored from a copy; revoke its certificate if in doubt.',
+      });
+    }
+    findings.tell({
+      action: 'ingest.chain-break',
+      actor: this.source,
+      outcome: 'refused',
+      subject: `batch ${epoch}/${sequence}`,
+      detail: { reason, text, hash: hex(batch.hash), previous: hex(previous), kind, count },
+    });
+    return { kind: 'reject', epoch, sequence, code: `ingest.chain.${reason}`, text };
+  }
+
+  async #recordMissing(missing: MissingRange, batch: Batch): Promise<void> {
+    const { epoch, first, last, lastHash } = missing;
+    const { clock, own } = this.#context;
+    const to = batch.header.baseTime > 0n ? batch.header.baseTime : clock.now();
+    const gap: GapRecord = {
+      reason: 'ingestLost',
+      from: (this.lastAt > 0n && this.lastAt < to ? this.lastAt : to).toString(),
+      to: to.toString(),
+      batches: { epoch, first, last, lastHash: hex(lastHash) },
+      detail: `batches ${first} to ${last} of epoch ${epoch} of ${this.source} never came`,
+    };
+    await own.publish({ kind: 'gap', gap });
+    // The verifier takes it like a gap record of the source: the chain goes on behind it.
+    this.#ahead.acceptGap(gap);
+    this.durable.acceptGap(gap);
+    this.counters.gaps++;
+  }
+
+  async #append(
+    batch: Batch,
+    bytes: Uint8Array,
+    content: Content,
+    role: SourceRole,
+    unjoined: boolean,
+  ): Promise<Taken> {
+    const { log, sites } = this.#context;
+    const { epoch, sequence } = batch.header;
+    const rejected = this.#rejections(batch, content, role);
+    const queued = log.tryAppend({ rejected, batch: bytes }, masked(batch, content, rejected), this.#generation);
+    if (queued instanceof EnerchainError) throw queued;
+    this.#ahead.accept(batch);
+    if (content.kind === 'gap') this.#ahead.acceptGap(content.gap);
+    const durable = queued.then(() => this.#accepted(batch, bytes, content));
+    this.#pending = durable.catch(() => {});
+    if (unjoined) this.#unjoined(batch);
+    await durable;
+    if (content.kind === 'site' && rejected.length === 0) await sites.save(content.document);
+    return { kind: 'ack', epoch, sequence };
+  }
+
+  /** The batch is durable. */
+  #accepted(batch: Batch, bytes: Uint8Array, content: Content): void {
+    this.durable.accept(batch);
+    if (content.kind === 'gap') this.durable.acceptGap(content.gap);
+    this.count(batch, bytes.length, content);
+    if (!this.quarantine) return;
+    const { findings, clock } = this.#context;
+    findings.raise(
+      {
+        key: `ingest.chain.${this.source}`,
+        priority: 1,
+        source: this.source,
+        message: `The chain of ${this.source} continues properly since ${batch.header.epoch}/${batch.header.sequence}.`,
+      },
+      false,
+    );
+    const seconds = Number((clock.now() - this.quarantine.since) / 1_000_000_000n);
+    findings.tell({ action: 'ingest.chain-continued', actor: this.source, outcome: 'ok', detail: { seconds } });
+    this.quarantine = undefined;
+  }
+
+  /** Also when the log is read again after a start. */
+  count(batch: Batch, bytes: number, content?: Content): void {
+    this.counters.batches++;
+    this.counters.bytes += bytes;
+    if (batch.header.kind === 'gap') this.counters.gaps++;
+    if (batch.header.kind !== 'observations') return;
+    this.counters.observations += batch.header.count;
+    const last = content?.kind === 'observations' ? content.batch.columns.at(-1)?.receiveTime.at(-1) : undefined;
+    this.lastAt = last ?? (batch.header.baseTime > this.lastAt ? batch.header.baseTime : this.lastAt);
+  }
+
+  /** The source has lost its memory of the chain: nobody can say what it had before. */
+  #unjoined(batch: Batch): void {
+    const { findings, own, clock } = this.#context;
+    const { epoch, sequence } = batch.header;
+    findings.tell({
+      action: 'ingest.chain-unjoined',
+      actor: this.source,
+      outcome: 'ok',
+      subject: `batch ${epoch}/${sequence}`,
+      detail: { text: 'the epoch names no epoch before it; what the source held before is unknown' },
+    });
+    findings.raise({
+      key: `ingest.unjoined.${this.source}.${epoch}`,
+      priority: 2,
+      source: this.source,
+      message: `${this.source} began a new chain that does not join its old one: its outbox was lost or replaced.`,
+      consequence: 'Values it had not delivered yet are lost; the time since the last delivery is recorded as a gap.',
+      action: 'Find out why the data folder of the gateway was lost; then acknowledge.',
+    });
+    const now = clock.now();
+    const gap: GapRecord = {
+      reason: 'ingestLost',
+      from: (this.lastAt > 0n ? this.lastAt : now).toString(),
+      to: now.toString(),
+      detail: `${this.source} began epoch ${epoch} without a join`,
+    };
+    this.counters.gaps++;
+    own.publish({ kind: 'gap', gap }).catch(() => {});
+  }
+
+  /** @returns indices of the columns that consumers must not see */
+  #rejections(batch: Batch, content: Content, role: SourceRole): number[] {
+    const { points } = this.#context;
+    const bound = (point: string) => points.isBound(this.source, point);
+    switch (content.kind) {
+      case 'observations': {
+        const rejected: number[] = [];
+        let count = 0;
+        content.batch.columns.forEach((column, index) => {
+          if (bound(column.point)) return;
+          rejected.push(index);
+          count += column.cause.length;
+        });
+        if (count === 0) return rejected;
+        this.counters.rejected += count;
+        return this.#refuseContent(
+          batch,
+          `${count} observations of ${rejected.length} points not bound to it`,
+          rejected,
+          {
+            point: content.batch.columns[rejected[0]!]!.point,
+          },
+        );
+      }
+      case 'gap':
+      case 'sourceEvents':
+        return [];
+      case 'site':
+        return this.#announced(batch, points.announce(this.source, content.document));
+      case 'commandEvents':
+        if (role === 'edge' && content.events.every(({ point }) => bound(point))) return [];
+        return this.#refuseContent(batch, 'events of commands to points not bound to it', [0]);
+      case 'alarmRaised':
+        if (role === 'service') return [];
+        if (
+          (content.alarm.source ?? this.source) === this.source &&
+          (!content.alarm.point || bound(content.alarm.point))
+        ) {
+          return [];
+        }
+        return this.#refuseContent(batch, "an alarm about another's point", [0]);
+      case 'audit':
+        return this.source === CENTRE
+          ? []
+          : this.#refuseContent(batch, "an audit record, which is the centre's alone", [0]);
+    }
+  }
+
+  #announced(batch: Batch, outcome: ReturnType<Directory['announce']>): number[] {
+    if (outcome.kind === 'foreign') return this.#refuseContent(batch, "another source's site document", [0]);
+    if (outcome.kind === 'old') {
+      return this.#refuseContent(batch, `a site document that is not newer than version ${outcome.inForce}`, [0]);
+    }
+    const { findings, own } = this.#context;
+    const { conflicts } = outcome;
+    own
+      .append({
+        action: 'site.announced',
+        actor: this.source,
+        outcome: 'ok',
+        detail: { points: outcome.points, conflicts: conflicts.length },
+      })
+      .catch(() => {});
+    const key = `ingest.points.${this.source}`;
+    if (conflicts.length > 0) {
+      findings.raise({
+        key,
+        priority: 2,
+        source: this.source,
+        message: `${this.source} announces ${conflicts.length} points that belong to another source already, first ${conflicts[0]}; they stay with the other one.`,
+        action: 'Correct the site file of one of the two sources.',
+      });
+    }
+    return [];
+  }
+
+  #refuseContent(batch: Batch, what: string, rejected: number[], detail: Record<string, unknown> = {}): number[] {
+    const { epoch, sequence } = batch.header;
+    this.#context.findings.tell({
+      action: 'ingest.not-bound',
+      actor: this.source,
+      outcome: 'refused',
+      subject: `batch ${epoch}/${sequence}`,
+      detail: { text: `${this.source} sent ${what}; kept in the log, shown to nobody`, ...detail },
+    });
+    return rejected;
+  }
+}
+
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');

@@ -1,0 +1,127 @@
+/**
+ * The points that sources may speak for, by the newest site document of each. A point belongs to the source that
+ * announced it first, for as long as that source announces it: nobody can take over another's point by naming it.
+ */
+import { type Mrid, type SiteDocument, SiteDocument as SiteSchema, validator } from '@enerchain/model';
+import type { LogFiles } from '../log/files.ts';
+import type { PointDirectory, PointInfo } from '../ports.ts';
+
+/** What became of an announcement. */
+export type Announced =
+  | { readonly kind: 'inForce'; readonly points: number; readonly conflicts: readonly Mrid[] }
+  /** Its version is not above that in force. */
+  | { readonly kind: 'old'; readonly inForce: number }
+  /** It names another source than the one that signed it. */
+  | { readonly kind: 'foreign' };
+
+interface Kept {
+  readonly document: SiteDocument;
+  readonly points: ReadonlyMap<Mrid, PointInfo>;
+}
+
+export class Directory implements PointDirectory {
+  #revision = 0;
+  readonly #sites = new Map<string, Kept>();
+  readonly #points = new Map<Mrid, PointInfo>();
+
+  get(mRID: Mrid): PointInfo | undefined {
+    return this.#points.get(mRID);
+  }
+
+  all(): Iterable<PointInfo> {
+    return this.#points.values();
+  }
+
+  site(source: string): SiteDocument | undefined {
+    return this.#sites.get(source)?.document;
+  }
+
+  get revision(): number {
+    return this.#revision;
+  }
+
+  get size(): number {
+    return this.#points.size;
+  }
+
+  /** Whether observations of this point may come from this source. */
+  isBound(source: string, point: Mrid): boolean {
+    return this.#points.get(point)?.source === source;
+  }
+
+  /** Takes an announcement; what it replaces is forgotten. Saying the same again changes nothing. */
+  announce(source: string, document: SiteDocument): Announced {
+    if (document.source !== source) return { kind: 'foreign' };
+    const before = this.#sites.get(source);
+    if (before && document.version < before.document.version) return { kind: 'old', inForce: before.document.version };
+    if (before && document.version === before.document.version && !sameDocument(before.document, document)) {
+      return { kind: 'old', inForce: before.document.version };
+    }
+    for (const mRID of before?.points.keys() ?? []) this.#points.delete(mRID);
+
+    const bindings = new Map(document.bindings.map((binding) => [binding.point, binding]));
+    const points = new Map<Mrid, PointInfo>();
+    const conflicts: Mrid[] = [];
+    for (const point of document.points) {
+      if (this.#points.has(point.mRID)) {
+        conflicts.push(point.mRID);
+        continue;
+      }
+      const binding = bindings.get(point.mRID);
+      points.set(point.mRID, {
+        ...point,
+        source,
+        site: document.site.name,
+        endpoint: binding?.endpoint ?? '',
+        address: binding?.address ?? '',
+        access: binding?.access ?? 'read',
+      });
+    }
+    for (const [mRID, info] of points) this.#points.set(mRID, info);
+    this.#sites.set(source, { document, points });
+    this.#revision++;
+    return { kind: 'inForce', points: points.size, conflicts };
+  }
+
+  documents(): Iterable<SiteDocument> {
+    return [...this.#sites.values()].map(({ document }) => document);
+  }
+}
+
+const sameDocument = (a: SiteDocument, b: SiteDocument): boolean => JSON.stringify(a) === JSON.stringify(b);
+
+const document = validator(SiteSchema);
+
+/**
+ * Site documents on disk, one file per source, since retention may drop the record that carried them. Order matters for
+ * points that two sources name, so the files carry the order in which they came into force.
+ */
+export class SiteFiles {
+  readonly #files: LogFiles;
+  readonly #folder: string;
+  #order = 0;
+
+  constructor(files: LogFiles, folder: string) {
+    this.#files = files;
+    this.#folder = folder;
+  }
+
+  async load(into: Directory): Promise<void> {
+    await this.#files.makeFolder(this.#folder);
+    const kept: { order: number; document: SiteDocument }[] = [];
+    for (const name of await this.#files.list(this.#folder)) {
+      if (!name.endsWith('.json')) continue;
+      const text = (await this.#files.readAll(`${this.#folder}/${name}`))?.toString('utf8') ?? '{}';
+      const json = JSON.parse(text);
+      kept.push({ order: json.order, document: document.parse(json.document, `site document ${name}`) });
+    }
+    kept.sort((a, b) => a.order - b.order);
+    for (const { document } of kept) into.announce(document.source, document);
+    this.#order = kept.at(-1)?.order ?? 0;
+  }
+
+  async save(document: SiteDocument): Promise<void> {
+    const text = JSON.stringify({ order: ++this.#order, document });
+    await this.#files.writeAll(`${this.#folder}/${document.source}.json`, Buffer.from(text));
+  }
+}

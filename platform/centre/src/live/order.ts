@@ -1,0 +1,48 @@
+/**
+ * Which of two observations of a point is the present one. Source time decides, as long as it can be believed; a backlog
+ * that arrives late therefore never overwrites what is newer. Three exceptions keep a wrong clock from freezing a display:
+ *
+ * - A source time is not believed when the source calls its clock defective, when it lies more than a minute ahead of
+ *   the receive time, or more than a day behind it; then the receive time stands for it.
+ * - A receive time ahead of the centre's own clock by more than a minute is an edge with a wrong clock; the time of
+ *   arrival stands for it.
+ * - What a device reports of its present state (interrogation, periodic, background …) and was received later wins,
+ *   whatever its time tag says.
+ */
+import { CAUSES, type Cause, TIME_QUALITY, type UtcNanos } from '@enerchain/model';
+
+const MINUTE = 60_000_000_000n;
+const DAY = 1440n * MINUTE;
+
+const STATE_CAUSES: ReadonlySet<Cause> = new Set([
+  'periodic',
+  'background',
+  'interrogation',
+  'counterInterrogation',
+  'requested',
+  'initialised',
+  'sourceLost',
+]);
+const IS_STATE = CAUSES.map((cause) => STATE_CAUSES.has(cause));
+
+/** Times by which observations are compared. */
+export interface Order {
+  /** Source time, or what stands for it. */
+  readonly happened: UtcNanos;
+  /** Receive time, or what stands for it. */
+  readonly received: UtcNanos;
+}
+
+/** @param arrived when the centre appended the record */
+export function orderOf(sourceTime: UtcNanos, receiveTime: UtcNanos, timeQuality: number, arrived: UtcNanos): Order {
+  const received = receiveTime > arrived + MINUTE ? arrived : receiveTime;
+  const believed =
+    (timeQuality & TIME_QUALITY.clockFailure) === 0 && sourceTime <= received + MINUTE && sourceTime >= received - DAY;
+  return { happened: believed ? sourceTime : received, received };
+}
+
+/** @param cause of the candidate: index into `CAUSES`, without the repeat bit */
+export function isNewer(candidate: Order, cause: number, present: Order): boolean {
+  if (candidate.happened >= present.happened) return true;
+  return IS_STATE[cause] === true && candidate.received > present.received;
+}

@@ -125,17 +125,16 @@ export class Commands<P extends CommandPeer> {
     if (isRefusal(verdict)) return this.#refuse(peer, asdu, verdict.refuse);
     this.counters.executed++;
     peer.reply(confirm(asdu));
-    if (verdict !== 'accept' && verdict.terminate === false) return;
-    let failed = false;
-    if (verdict !== 'accept' && verdict.done !== undefined) {
-      try {
-        await verdict.done;
-      } catch (error) {
-        failed = true;
+    if (verdict === 'accept') return peer.reply(mirror(asdu, COT.activationTermination, false));
+    if (verdict.terminate === false) return;
+    // Not awaited: the connection's next request does not have to wait until a tap changer has moved.
+    void Promise.resolve(verdict.done).then(
+      () => peer.reply(mirror(asdu, COT.activationTermination, false)),
+      (error: unknown) => {
         this.#onError(error, asdu);
-      }
-    }
-    peer.reply(mirror(asdu, COT.activationTermination, failed));
+        peer.reply(mirror(asdu, COT.activationTermination, true));
+      },
+    );
   }
 
   async #deactivate(peer: P, context: RequestContext, asdu: Asdu, object: InformationObject): Promise<void> {

@@ -12,11 +12,10 @@ export interface RedundancyGroupOptions {
   readonly allow?: readonly string[];
 }
 
-/** A group, the connections that belong to it, and the one of them that is started. */
+/** A group, its queue, and the one connection of it that is started. */
 export class RedundancyGroup<C, Q> {
   readonly name: string;
   readonly queue: Q;
-  readonly members = new Set<C>();
   #started: C | undefined;
 
   constructor(name: string, queue: Q) {
@@ -49,7 +48,7 @@ export function plainAddress(address: string): string {
   return address.toLowerCase().startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address;
 }
 
-/** The groups of a server. Pure bookkeeping: a connection comes in with its peer address and gets its group or none. */
+/** The groups of a server. Pure bookkeeping: the address of a peer gives its group, or none. */
 export class RedundancyGroups<C, Q> {
   readonly #mode: RedundancyMode;
   readonly #queueFor: (group: string) => Q;
@@ -93,19 +92,14 @@ export class RedundancyGroups<C, Q> {
     return this.#groups.get(name);
   }
 
-  /** The group of a new connection; undefined when no group allows this address, and the connection has to be refused. */
-  join(connection: C, address: string): RedundancyGroup<C, Q> | undefined {
-    const group =
-      this.#mode === 'per-connection'
-        ? this.#add(`connection-${++this.#number}`)
-        : (this.#byAddress.get(plainAddress(address)) ?? this.#fallback);
-    group?.members.add(connection);
-    return group;
+  /** The group for a new connection; undefined when no group allows this address, and the connection has to be refused. */
+  groupFor(address: string): RedundancyGroup<C, Q> | undefined {
+    if (this.#mode === 'per-connection') return this.#add(`connection-${++this.#number}`);
+    return this.#byAddress.get(plainAddress(address)) ?? this.#fallback;
   }
 
   /** The end of a connection; true when it was the started one of its group. A group of its own goes with it. */
   leave(connection: C, group: RedundancyGroup<C, Q>): boolean {
-    group.members.delete(connection);
     if (this.#mode === 'per-connection') this.#groups.delete(group.name);
     return group.stop(connection);
   }

@@ -21,6 +21,8 @@ export interface StationPeer extends CommandPeer {
 /** The file service as the station sees it (`../files/file-server.ts`). */
 export interface StationFiles<P> {
   handle(peer: P, context: RequestContext, asdu: Asdu): Promise<void> | void;
+  /** The connection ended: what it had selected is free again. */
+  release?(peer: P): void;
 }
 
 export interface StationOptions<P> {

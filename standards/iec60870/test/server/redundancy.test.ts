@@ -6,8 +6,8 @@ const queueFor = (name: string) => ({ name });
 describe('redundancy groups', () => {
   it('a single group lets one connection be started and names the one that has to stop', () => {
     const groups = new RedundancyGroups<string, object>('single-group', [], queueFor);
-    const group = groups.join('a', '10.0.0.1')!;
-    expect(groups.join('b', '10.0.0.2')).toBe(group);
+    const group = groups.groupFor('10.0.0.1')!;
+    expect(groups.groupFor('10.0.0.2')).toBe(group);
     expect(group.start('a')).toBeUndefined();
     expect(group.start('b')).toBe('a');
     expect(group.start('b')).toBeUndefined();
@@ -26,9 +26,9 @@ describe('redundancy groups', () => {
       ],
       queueFor,
     );
-    expect(groups.join('a', '::ffff:10.0.0.2')?.name).toBe('north');
-    expect(groups.join('b', '10.0.1.1')?.name).toBe('south');
-    expect(groups.join('c', '10.9.9.9')).toBeUndefined();
+    expect(groups.groupFor('::ffff:10.0.0.2')?.name).toBe('north');
+    expect(groups.groupFor('10.0.1.1')?.name).toBe('south');
+    expect(groups.groupFor('10.9.9.9')).toBeUndefined();
   });
 
   it('a group without addresses takes the rest', () => {
@@ -37,15 +37,15 @@ describe('redundancy groups', () => {
       [{ name: 'north', allow: ['10.0.0.1'] }, { name: 'rest' }],
       queueFor,
     );
-    expect(groups.join('a', '10.9.9.9')?.name).toBe('rest');
+    expect(groups.groupFor('10.9.9.9')?.name).toBe('rest');
     expect(() => new RedundancyGroups('groups', [{ name: 'x' }, { name: 'y' }], queueFor)).toThrow(/every address/);
     expect(() => new RedundancyGroups('groups', [], queueFor)).toThrow(/at least one/);
   });
 
   it('per connection each has a queue of its own that ends with it', () => {
     const groups = new RedundancyGroups<string, object>('per-connection', [], queueFor);
-    const a = groups.join('a', '10.0.0.1')!;
-    const b = groups.join('b', '10.0.0.1')!;
+    const a = groups.groupFor('10.0.0.1')!;
+    const b = groups.groupFor('10.0.0.1')!;
     expect(a.queue).not.toBe(b.queue);
     expect(a.start('a')).toBeUndefined();
     expect(b.start('b')).toBeUndefined();

@@ -322,21 +322,25 @@ describe('station: commands', () => {
         }),
       }),
     });
-    const first = send(request(47, { kind: 'stepCommand', value: 2, qualifier: 0, select: false }));
-    await new Promise(setImmediate);
-    expect(peer.take()).toEqual(['47 7']);
+    const step = request(47, { kind: 'stepCommand', value: 2, qualifier: 0, select: false });
+    expect(await send(step)).toEqual(['47 7']);
     finish(true);
-    expect(await first).toEqual(['47 10']);
-    const second = send(request(47, { kind: 'stepCommand', value: 2, qualifier: 0, select: false }));
     await new Promise(setImmediate);
-    peer.take();
+    expect(peer.take()).toEqual(['47 10']);
+    expect(await send(step)).toEqual(['47 7']);
     finish(false);
-    expect(await second).toEqual(['47 10-']);
+    await new Promise(setImmediate);
+    expect(peer.take()).toEqual(['47 10-']);
   });
 
   it('a command with the test bit never reaches the process', async () => {
     let asked = 0;
-    const { send } = setUp({ command: () => (asked++, 'accept') });
+    const { send } = setUp({
+      command: () => {
+        asked++;
+        return 'accept';
+      },
+    });
     expect(await send(request(45, single(1, false), { test: true }))).toEqual(['45 7-']);
     expect(asked).toBe(0);
   });

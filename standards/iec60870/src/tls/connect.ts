@@ -1,0 +1,126 @@
+import { connect as connectSocket, type TLSSocket } from 'node:tls';
+import { Iec104Error } from '../errors.ts';
+import { type Clock, systemClock } from '../session/clock.ts';
+import { endpoint, socketTransport } from '../session/tcp.ts';
+import type { Connect } from '../session/transport.ts';
+import { isTlsError } from './listener.ts';
+import { describeCertificate, peerObjection } from './peer-check.ts';
+import { clientOptions, DEFAULT_RENEGOTIATE_AFTER, DEFAULT_RESUMPTION_MAX_AGE, type TlsProfile } from './profile.ts';
+import { type SecurityEvent, type SecurityEventName, securityEvent, securityEventOf } from './security-events.ts';
+
+export interface TlsConnectOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly profile: TlsProfile;
+  readonly onSecurityEvent?: (event: SecurityEvent) => void;
+  readonly clock?: Clock;
+}
+
+/**
+ * Connects over TLS, as `tcpConnect` does over TCP. The returned function remembers the last session and offers it to the next
+ * connection as long as the profile allows. Every outcome is reported as a security event.
+ * @returns rejects with Iec104Error: peer for what the handshake or the profile refused, environment for the network
+ */
+export function tlsConnect(options: TlsConnectOptions): Connect {
+  const { host, port, profile, onSecurityEvent } = options;
+  const clock = options.clock ?? systemClock;
+  const peer = endpoint(host, port);
+  const maxAge = profile.resumption === false ? 0 : (profile.resumption?.maxAge ?? DEFAULT_RESUMPTION_MAX_AGE);
+  let session: { readonly bytes: Buffer; readonly until: number } | undefined;
+  const raise = (name: SecurityEventName, detail?: Parameters<typeof securityEvent>[3]) =>
+    onSecurityEvent?.(securityEvent(name, 'client', peer, detail));
+
+  return (signal) =>
+    new Promise((resolve, reject) => {
+      const unreachable = (cause: unknown) =>
+        new Iec104Error(
+          'environment',
+          'connect',
+          `No connection to ${peer}: ${cause instanceof Error ? cause.message : String(cause)}`,
+          { cause },
+        );
+      if (signal.aborted) return reject(unreachable(signal.reason));
+      const resume = session !== undefined && session.until > clock.monotonic() ? session.bytes : undefined;
+      // Our own check follows in `secureConnect`, with address and certificate at hand for the report.
+      const socket = connectSocket({
+        ...clientOptions(profile),
+        rejectUnauthorized: false,
+        host,
+        port,
+        ...(resume === undefined ? {} : { session: resume }),
+      });
+      let connected = false;
+      const abort = () => {
+        socket.destroy();
+        if (connected) raise('handshake-timeout');
+        reject(unreachable(signal.reason));
+      };
+      signal.addEventListener('abort', abort, { once: true });
+      const refuse = (name: SecurityEventName, detail: Parameters<typeof securityEvent>[3], cause?: unknown) => {
+        signal.removeEventListener('abort', abort);
+        // A session that ended in a refusal is not offered again.
+        session = undefined;
+        const event = securityEvent(name, 'client', peer, detail);
+        onSecurityEvent?.(event);
+        socket.destroy();
+        reject(new Iec104Error('peer', `tls.${name}`, event.text, { cause }));
+      };
+      socket.once('connect', () => {
+        connected = true;
+      });
+      socket.on('error', (error: NodeJS.ErrnoException) => {
+        // Before the TCP connection stands it is the network that failed; afterwards a reset is part of the handshake.
+        if (connected) return refuse(securityEventOf(error.code), { code: error.code }, error);
+        signal.removeEventListener('abort', abort);
+        reject(unreachable(error));
+      });
+      if (maxAge > 0) {
+        socket.on('session', (bytes) => {
+          session = { bytes, until: clock.monotonic() + maxAge * 1000 };
+        });
+      }
+      socket.once('secureConnect', () => {
+        const certificate = socket.getPeerX509Certificate();
+        const about = certificate === undefined ? undefined : describeCertificate(certificate);
+        const objection = peerObjection(socket, profile);
+        if (objection !== undefined) return refuse(objection.name, { code: objection.code, certificate: about });
+        signal.removeEventListener('abort', abort);
+        raise(socket.isSessionReused() ? 'session-resumed' : 'session-established', {
+          certificate: about,
+          protocol: socket.getProtocol() ?? undefined,
+          cipher: socket.getCipher().standardName,
+        });
+        renegotiate(socket, profile, clock, (name) => raise(name, { certificate: about }));
+        socket.removeAllListeners('error');
+        // With TLS 1.3 the server's refusal of our certificate arrives after our side of the handshake is done.
+        socket.on('error', (error: NodeJS.ErrnoException) => {
+          if (isTlsError(error.code)) raise(securityEventOf(error.code), { code: error.code, certificate: about });
+        });
+        resolve(socketTransport(socket));
+      });
+    });
+}
+
+/** Renews the keys of a TLS 1.2 session at intervals; a renegotiation that fails ends the connection. */
+function renegotiate(
+  socket: TLSSocket,
+  profile: TlsProfile,
+  clock: Clock,
+  raise: (name: SecurityEventName) => void,
+): void {
+  const seconds = profile.renegotiateAfter ?? DEFAULT_RENEGOTIATE_AFTER;
+  if (seconds === 0 || socket.getProtocol() !== 'TLSv1.2') return;
+  let cancel: () => void;
+  const arm = () => {
+    cancel = clock.schedule(seconds * 1000, () => {
+      socket.renegotiate({ rejectUnauthorized: true }, (error) => {
+        if (socket.destroyed) return;
+        raise(error === null ? 'renegotiation-completed' : 'renegotiation-failed');
+        if (error !== null) socket.destroy(error);
+        else arm();
+      });
+    });
+  };
+  arm();
+  socket.once('close', () => cancel());
+}

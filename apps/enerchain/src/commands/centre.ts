@@ -6,8 +6,8 @@ import { runCentre } from '@enerchain/centre';
 import { EnerchainError } from '@enerchain/model';
 import { lockFolder, openDataFolder } from '../data-folder.ts';
 import { createLogger } from '../logger.ts';
+import { wholeNumber } from '../options.ts';
 import { reportReady, stopSignal } from '../supervisor/supervised.ts';
-import { wholeNumber } from './up.ts';
 
 export interface CentreOptions {
   readonly data: string;

@@ -3,8 +3,8 @@ import { FAULTS, labFault, runLab } from '@enerchain/lab';
 import { EnerchainError } from '@enerchain/model';
 import { lockFolder, openDataFolder } from '../data-folder.ts';
 import { createLogger } from '../logger.ts';
+import { wholeNumber } from '../options.ts';
 import { reportReady, stopSignal } from '../supervisor/supervised.ts';
-import { wholeNumber } from './up.ts';
 
 export async function lab(grid: string, options: { data: string; seed: string; speed: string }): Promise<void> {
   if (grid !== 'cigre-mv')

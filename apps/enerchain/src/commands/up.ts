@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { EnerchainError, type GridModel } from '@enerchain/model';
 import { parse } from 'yaml';
 import { type DataFolder, lockFolder, openDataFolder } from '../data-folder.ts';
+import { wholeNumber } from '../options.ts';
 import { reportReady, stopSignal } from '../supervisor/supervised.ts';
 import { Supervisor } from '../supervisor/supervisor.ts';
 import { SystemClient } from '../system-client.ts';
@@ -138,17 +139,6 @@ export function sourceOf(siteFile: string): string {
     'caller',
     'cli.site.no-source',
     `${siteFile}: 'source' must name the gateway, for example edge-north`,
-  );
-}
-
-/** @throws EnerchainError when the text is no whole number within the bounds */
-export function wholeNumber(text: string, option: string, minimum: number, maximum: number): number {
-  const value = Number(text);
-  if (Number.isInteger(value) && value >= minimum && value <= maximum) return value;
-  throw new EnerchainError(
-    'caller',
-    'cli.option',
-    `${option} must be a whole number from ${minimum} to ${maximum}, not '${text}'`,
   );
 }
 

@@ -1,4 +1,11 @@
 /** IEC 60870-5-104: client and server, codec and tables. */
+
+export type { ReconnectOptions } from './client/backoff.ts';
+export * from './client/client.ts';
+export type { CommandMode, CommandOutcome, CommandStep } from './client/command-machine.ts';
+export type { ExchangeCounters } from './client/exchanges.ts';
+export { Iec104Refusal, type InterrogationResult } from './client/procedures.ts';
+export * from './client/redundant-client.ts';
 export * from './codec/apdu.ts';
 export * from './codec/asdu.ts';
 export * from './codec/elements.ts';

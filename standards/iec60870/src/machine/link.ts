@@ -245,6 +245,14 @@ export function requestStop(link: LinkState, at: number): Effects {
   return EFFECT.sendS | EFFECT.sendStopAct;
 }
 
+/**
+ * Another connection of the redundancy group has been started (§ 10): this controlled station's end goes back to stopped by
+ * itself. What it has sent may still be acknowledged; I frames close it, STARTDT starts it again.
+ */
+export function supersede(link: LinkState): void {
+  if (link.role === 'controlled' && link.transfer === 'started') link.transfer = 'stopped';
+}
+
 /** How many I frames may be sent now. */
 export function sendWindow(link: LinkState): number {
   return link.transfer === 'started' ? link.k - (link.sent - link.acknowledged) : 0;
@@ -271,9 +279,10 @@ export function release(link: LinkState, at: number, upTo: number): void {
   if (link.waitingSince < 0) link.waitingSince = at;
 }
 
-/** Whether w is reached and something may be acknowledged. */
+/** Whether w is reached and something may be acknowledged; at once when the peer waits with STOPDT con for it. */
 export function acknowledgeDue(link: LinkState): boolean {
-  return link.received - link.confirmed >= link.w && link.released > link.confirmed;
+  if (link.released === link.confirmed) return false;
+  return link.received - link.confirmed >= link.w || link.transfer === 'stopping';
 }
 
 /** The moment at which `tick` has something to do; Infinity when there is none. */

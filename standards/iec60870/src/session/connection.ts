@@ -32,6 +32,7 @@ import {
   requestStop,
   sendI,
   sendWindow,
+  supersede,
   type Transfer,
   tick,
 } from '../machine/link.ts';
@@ -171,6 +172,11 @@ export class Connection {
     this.#now = this.#clock.monotonic();
     this.#apply(requestStop(this.#link, this.#now));
     this.#settle();
+  }
+
+  /** Stops data transfer of a controlled station without a word, because another connection of its group was started. */
+  supersede(): void {
+    supersede(this.#link);
   }
 
   /**
@@ -326,7 +332,7 @@ export class Connection {
       this.fail(peerError(code, `IEC 104 ${this.remote}: ${text}`));
       return;
     }
-    if ((effects & EFFECT.acknowledged) !== 0 && !this.#reading) this.#tellAcknowledged();
+    if ((effects & EFFECT.stopped) !== 0) this.#tellAcknowledged();
     if ((effects & EFFECT.sendS) !== 0 && this.#link.released > this.#link.confirmed)
       this.#sendControl(1, confirm(this.#link));
     if ((effects & EFFECT.sendTestCon) !== 0) this.#sendU('TESTFR con');
@@ -436,6 +442,7 @@ export class Connection {
     closeLink(this.#link);
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
+    this.#tellAcknowledged();
     this.#handler.onClose?.(error);
   }
 }

@@ -47,7 +47,7 @@ export function emptyCounters(): ConnectionCounters {
 }
 
 /** Adds the counters of a connection to a sum over connections. */
-export function addCounters(sum: ConnectionCounters, part: ConnectionCounters): ConnectionCounters {
-  for (const key of Object.keys(sum) as (keyof ConnectionCounters)[]) sum[key] += part[key];
+export function addCounters<S extends ConnectionCounters>(sum: S, part: ConnectionCounters): S {
+  for (const key of Object.keys(part) as (keyof ConnectionCounters)[]) (sum as ConnectionCounters)[key] += part[key];
   return sum;
 }

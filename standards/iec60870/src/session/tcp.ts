@@ -40,7 +40,12 @@ export function socketTransport(socket: Socket): Transport {
     },
     pause: () => void socket.pause(),
     resume: () => void socket.resume(),
-    end: () => void socket.end(),
+    end() {
+      socket.end();
+      // Reads on so that the peer's end is seen; a peer that never ends does not keep the socket.
+      socket.resume();
+      setTimeout(() => socket.destroy(), 2000).unref();
+    },
     destroy: () => void socket.destroy(),
   };
 }

@@ -104,6 +104,8 @@ export class Ledger {
       if (this.#size > this.#maxBytes) await this.#rotate();
       await this.#write(text);
     } catch (error) {
+      // Half a line would swallow the next one.
+      await this.#handle.truncate(this.#size).catch(() => {});
       throw new EnerchainError(
         'environment',
         'lab.ledger.write',

@@ -239,7 +239,7 @@ function protection(list: ListBuilder, bay: LabBay): void {
     'single',
     'Spring not charged',
     { of: 'flag', name: `${bay.code}/spring` },
-    { ...alarm('0=charged|1=not charged', 3, 'The breaker cannot be closed.', 'Send a crew.'), equipment },
+    { aliases: '0=charged|1=not charged', equipment },
   );
 }
 

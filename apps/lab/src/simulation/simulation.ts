@@ -150,13 +150,22 @@ export class GridSimulation {
    * @returns false at the end of the range
    */
   moveTap(transformer: Transformer, direction: 'higher' | 'lower'): boolean {
-    const changer = transformer.ratioTapChanger;
-    // The tap changer sits at the high-voltage end: more turns there mean less voltage below.
-    const step = this.tap(transformer.mRID) + (direction === 'higher' ? -1 : 1) * (changer?.end === 0 ? 1 : -1);
-    if (!changer || step < changer.lowStep || step > changer.highStep) return false;
-    this.#taps.set(transformer.mRID, step);
+    if (!this.canMoveTap(transformer, direction)) return false;
+    this.#taps.set(transformer.mRID, this.#nextStep(transformer, direction));
     this.#changed = true;
     return true;
+  }
+
+  canMoveTap(transformer: Transformer, direction: 'higher' | 'lower'): boolean {
+    const changer = transformer.ratioTapChanger;
+    const step = this.#nextStep(transformer, direction);
+    return changer !== undefined && step >= changer.lowStep && step <= changer.highStep;
+  }
+
+  /** More turns at the high-voltage end (0) mean less voltage below; at the other end it is the other way round. */
+  #nextStep(transformer: Transformer, direction: 'higher' | 'lower'): number {
+    const up = transformer.ratioTapChanger?.end === 0 ? -1 : 1;
+    return this.tap(transformer.mRID) + (direction === 'higher' ? up : -up);
   }
 
   isRegulated(transformer: Mrid): boolean {

@@ -1,0 +1,8 @@
+/** The lab: a simulated medium-voltage grid whose devices speak the real protocols. */
+export { FAULTS, type FaultSpec } from './faults/catalogue.ts';
+export { labFault } from './faults/control-port.ts';
+export type { FaultRequest } from './faults/request.ts';
+export { buildLabGrid, EDGES, type EdgeName, type LabGrid } from './grid/lab-grid.ts';
+export { type LabHandle, type LabOptions, runLab } from './lab.ts';
+export { type LedgerRecord, readLedger } from './rtu/ledger.ts';
+export { GridSimulation } from './simulation/simulation.ts';

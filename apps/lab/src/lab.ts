@@ -1,0 +1,221 @@
+/** The lab as a running thing: the simulated grid, its RTUs and sensors, and the port through which faults are asked for. */
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describeError, EnerchainError, GridModel, validator } from '@enerchain/model';
+import type { Logger } from 'pino';
+import { ControlPort } from './faults/control-port.ts';
+import { type CheckedFault, checkFault } from './faults/request.ts';
+import { buildLabGrid } from './grid/lab-grid.ts';
+import { assignPorts } from './ports.ts';
+import { Rtu } from './rtu/rtu.ts';
+import { pointListOf } from './rtu/station-points.ts';
+import { SensorField } from './sensors/sensor-field.ts';
+import { GridSimulation } from './simulation/simulation.ts';
+import { siteIdOf, writeSiteFiles } from './site-files.ts';
+
+export interface LabOptions {
+  /** Everything the lab writes lies in here. */
+  readonly dataDir: string;
+  readonly seed: number;
+  /** Simulated seconds per second; every simulated second is solved and scanned. Default 1. */
+  readonly speed?: number;
+  /** First of the ports; 0 (default) chooses free ones once and keeps them in the data folder. */
+  readonly basePort?: number;
+  readonly host?: string;
+  /** Simulated time at the start, ms since the Unix epoch; default: now. Runs of one seed and start are alike. */
+  readonly startAt?: number;
+  /** Milliseconds between two steps of the ledger counters. Default 1000. */
+  readonly counterMillis?: number;
+  readonly logger: Logger;
+  readonly signal?: AbortSignal;
+}
+
+export interface LabHandle {
+  readonly gridFile: string;
+  readonly siteFiles: readonly string[];
+  readonly simulation: GridSimulation;
+  readonly rtus: readonly Rtu[];
+  readonly brokerPort: number;
+  /** Resolves when the lab has ended. */
+  readonly closed: Promise<void>;
+  /** @returns what was done; @throws EnerchainError (caller) */
+  fault(request: unknown): string;
+  close(): Promise<void>;
+}
+
+const TICK = 1000;
+const BROKER = 'sensors';
+
+/** Starts the lab; the site files in `dataDir/sites` fit it from the moment this resolves. */
+export async function runLab(options: LabOptions): Promise<LabHandle> {
+  const { dataDir, seed, logger, signal } = options;
+  const speed = options.speed ?? 1;
+  const host = options.host ?? '127.0.0.1';
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  const grid = buildLabGrid();
+  const gridFile = join(dataDir, 'grid.json');
+  writeFileSync(
+    `${gridFile}.new`,
+    `${JSON.stringify(validator(GridModel).parse(grid.model, 'the lab grid'), null, 1)}\n`,
+  );
+  renameSync(`${gridFile}.new`, gridFile);
+
+  const startAt = options.startAt ?? Date.now();
+  const simulation = new GridSimulation(grid, { seed, start: startAt });
+  const names = [...grid.stations.map((station) => station.rtu), BROKER];
+  const ports = await assignPorts(dataDir, names, host, options.basePort ?? 0);
+  const timers = new Set<NodeJS.Timeout>();
+  const scheduler = {
+    after(milliseconds: number, callback: () => void): void {
+      const timer = setTimeout(() => {
+        timers.delete(timer);
+        callback();
+      }, milliseconds);
+      timers.add(timer);
+    },
+  };
+  const rtus: Rtu[] = [];
+  const points = new Map(grid.stations.map((station) => [station.rtu, pointListOf(station)]));
+  const closing: (() => Promise<void>)[] = [];
+  const abandon = async (): Promise<void> => {
+    for (const timer of timers) clearTimeout(timer);
+    for (const close of closing.reverse()) {
+      await close().catch((error: unknown) => logger.warn({ error: describeError(error) }, 'closing failed'));
+    }
+  };
+  let sensors: SensorField;
+  let siteFiles: string[];
+  try {
+    for (const station of grid.stations) {
+      const rtu = await Rtu.start({
+        station,
+        points: points.get(station.rtu)!,
+        simulation,
+        scheduler,
+        seed,
+        site: siteIdOf(station.edge),
+        ledgerFolder: join(dataDir, 'ledger'),
+        host,
+        port: ports.get(station.rtu)!,
+        logger,
+        now: Date.now,
+        elapsed: () => (simulation.time - startAt) / 1000,
+        onGridChanged: () => {
+          for (const each of rtus) each.scan();
+        },
+      });
+      rtus.push(rtu);
+      closing.push(() => rtu.close());
+    }
+    sensors = await SensorField.start({ host, port: ports.get(BROKER)!, seed, simulation, logger, now: Date.now });
+    closing.push(() => sensors.close());
+    siteFiles = writeSiteFiles(
+      dataDir,
+      rtus.map((rtu) => ({ station: rtu.station, points: points.get(rtu.name)!, host, port: rtu.port })),
+      { host, port: sensors.port },
+    );
+    const control = await ControlPort.open(dataDir, (request) => act(checkFault(request), rtus, sensors));
+    closing.push(() => control.close());
+  } catch (error) {
+    await abandon();
+    throw error;
+  }
+
+  // Simulated time follows the monotonic clock; what a slow machine has missed is made up for, but never more than a minute.
+  const began = performance.now();
+  let stepped = 0;
+  const tick = setInterval(
+    () => {
+      let due = Math.floor(((performance.now() - began) / 1000) * speed) - stepped;
+      if (due > 60 * Math.max(1, speed)) {
+        logger.warn({ seconds: due }, 'the lab was held up; simulated time skips');
+        stepped += due - 1;
+        due = 1;
+      }
+      for (; due > 0; due--) {
+        stepped += 1;
+        simulation.step(1);
+        for (const rtu of rtus) rtu.scan();
+        sensors.tick((simulation.time - startAt) / 1000);
+      }
+    },
+    Math.max(5, Math.min(TICK, TICK / speed)),
+  );
+  const counting = setInterval(() => {
+    for (const rtu of rtus) rtu.count();
+  }, options.counterMillis ?? 1000);
+  closing.push(async () => {
+    clearInterval(tick);
+    clearInterval(counting);
+  });
+
+  let finish: () => void;
+  const closed = new Promise<void>((done) => {
+    finish = done;
+  });
+  let ending: Promise<void> | undefined;
+  const close = (): Promise<void> => {
+    ending ??= abandon().then(() => finish());
+    return ending;
+  };
+  signal?.addEventListener('abort', () => void close(), { once: true });
+  if (signal?.aborted) void close();
+  logger.info({ rtus: rtus.length, seed, speed }, 'lab runs');
+  return {
+    gridFile,
+    siteFiles,
+    simulation,
+    rtus,
+    brokerPort: sensors.port,
+    closed,
+    fault: (request) => act(checkFault(request), rtus, sensors),
+    close,
+  };
+}
+
+/** Carries a fault out. */
+function act(fault: CheckedFault, rtus: readonly Rtu[], sensors: SensorField): string {
+  const { spec, target, number, text } = fault;
+  if (spec.target === 'sensor') {
+    sensors.lose(target, number('seconds'));
+    return `${target}: lost for ${number('seconds')} s`;
+  }
+  const chosen = target === 'all' && spec.target === 'rtu or all' ? rtus : rtus.filter((rtu) => rtu.name === target);
+  if (chosen.length === 0) {
+    throw new EnerchainError(
+      'caller',
+      'lab.fault.target',
+      `there is no RTU '${target}' for '${spec.name}'; there are ${rtus.map((rtu) => rtu.name).join(', ')}`,
+    );
+  }
+  return chosen
+    .map((rtu) => {
+      switch (spec.name) {
+        case 'link-down':
+          return rtu.linkDown(number('seconds'));
+        case 'rtu-restart':
+          return rtu.restart(number('seconds'));
+        case 'stuck':
+          return rtu.disturb('stuck', number('ioa'), 0, number('seconds'));
+        case 'noisy':
+          return rtu.disturb('noisy', number('ioa'), number('amplitude'), number('seconds'));
+        case 'breaker-trip':
+          return rtu.trip(text('bay'));
+        case 'earth-fault':
+          return rtu.raise(`${text('bay')}/earthFault`, number('seconds'));
+        case 'clock-step':
+          return rtu.stepClock(number('seconds'));
+        case 'interrogation-storm':
+          return rtu.storm(number('count'));
+        case 'event-flood':
+          return rtu.flood(number('events'));
+        case 'door-open':
+          return rtu.raise('door', number('seconds'));
+        case 'local-control':
+          return rtu.raise('local', number('seconds'));
+        default:
+          throw new EnerchainError('local', 'lab.fault.missing', `'${spec.name}' is announced but not carried out`);
+      }
+    })
+    .join('\n');
+}

@@ -39,7 +39,7 @@ import {
   type JournalRow,
   ROWS_PER_RECORD,
 } from './rows.ts';
-import { auditSentence, GAP_ALARMS, gapSentence, sourceEventSentence } from './words.ts';
+import { auditSentence, GAP_ALARMS, gapSentence, INGEST_WORDS, sourceEventSentence } from './words.ts';
 
 /** Bit of a column's cause: the same change was already sent once. */
 const REPEAT = 0x80;
@@ -378,19 +378,24 @@ export class Derivation {
 
   #onAlarmRaised(raised: RaisedAlarm): void {
     const { source } = this.#entry;
-    const key = `service:${source}:${raised.key}`;
+    const own = source === 'centre';
+    // Services cannot touch each other's alarms, nor ours.
+    const prefix = own ? '' : `service:${source}:`;
+    const key = `${prefix}${raised.key}`;
     const at = BigInt(raised.at);
     if (!raised.active) {
       this.#clear(key, at);
       return;
     }
-    const own = this.alarms.standing().filter((alarm) => alarm.key.startsWith(`service:${source}:`)).length;
-    if (own >= MAX_SERVICE_ALARMS && !this.alarms.byKey(key)) {
-      this.counters.alarmsRefused++;
-      return;
+    if (!own && !this.alarms.byKey(key)) {
+      const standing = this.alarms.standing().filter((alarm) => alarm.key.startsWith(prefix)).length;
+      if (standing >= MAX_SERVICE_ALARMS) {
+        this.counters.alarmsRefused++;
+        return;
+      }
     }
     const { priority, message, point, consequence, action } = raised;
-    this.#raise({ key, priority, message, point, source, consequence, action }, at);
+    this.#raise({ key, priority, message, point, source: raised.source ?? source, consequence, action }, at);
   }
 
   #onAudit(record: AuditRecord): void {
@@ -417,22 +422,13 @@ export class Derivation {
     } else if (action === 'source.connected' && subject) {
       this.#event('source', at, `${subject} is connected.`, { source: subject });
       this.#clear(`source:${subject}`, at);
-    } else if (action === 'ingest.chain-break') {
-      const source = subject ?? actor;
-      const text = `The chain of ${source} is broken${typeof detail?.reason === 'string' ? `: ${detail.reason}` : ''}.`;
-      this.#event('source', at, text, { source });
-      this.#momentary(
-        {
-          key: `chain:${source}`,
-          priority: 1,
-          source,
-          message: text,
-          consequence: 'The data of this source cannot be proven to be complete and untouched.',
-          action: 'Treat as a security incident until the cause is known.',
-        },
-        at,
-      );
-    } else {
+    } else if (action.startsWith('ingest.')) {
+      // What ingest finds is about the source that acted; where people must act it raises an alarm of its own.
+      const text = typeof detail?.text === 'string' ? detail.text : '';
+      this.#event('source', at, `${actor}: ${INGEST_WORDS[action] ?? action}${text ? `: ${text}` : ''}.`, {
+        source: actor,
+      });
+    } else if (action !== 'site.announced') {
       if (action === 'grid.write' && outcome === 'ok') {
         const id = this.#nextId();
         const body = JSON.stringify({ version: detail?.version });

@@ -4,13 +4,14 @@
  * never lossy.
  */
 import { randomUUID } from 'node:crypto';
+import { describeError } from '@enerchain/model';
 import type { Logger } from 'pino';
 import type { AlarmJson } from '../alarms/book.ts';
 import type { CommandJson } from '../commands/view.ts';
 import type { LogReader } from '../ports.ts';
 import { Derivation } from './derivation.ts';
 import type { Checkpoint, JournalStore, StoredMessage, StoredRecord } from './journal-store.ts';
-import { type EventKind, offsetOfId, ROWS_PER_RECORD } from './rows.ts';
+import { type Derived, offsetOfId, ROWS_PER_RECORD } from './rows.ts';
 
 /** The part of the store that the journal needs; tests keep it in memory. */
 export type JournalPersistence = Pick<JournalStore, 'load' | 'clear' | 'write' | 'messages'>;
@@ -58,9 +59,11 @@ export class Journal {
   #roomFreed: (() => void) | undefined;
   readonly #waiters = new Set<{ readonly offset: number; readonly resolve: () => void }>();
   readonly #listeners = new Set<() => void>();
+  /** Why the log cannot be read at present. */
+  failure: string | undefined;
   #reading: Promise<void> | undefined;
   #writing: Promise<void> | undefined;
-  readonly counters = { records: 0, rows: 0, writes: 0, writesFailed: 0 };
+  readonly counters = { records: 0, recordsFailed: 0, rows: 0, writes: 0, writesFailed: 0 };
 
   private constructor(options: JournalOptions, checkpoint: Checkpoint | undefined, instance: string) {
     this.#options = options;
@@ -89,8 +92,8 @@ export class Journal {
   }
 
   start(): void {
-    this.#reading = this.#read().catch((error: unknown) => this.#failed('reading the log', error));
-    this.#writing = this.#write().catch((error: unknown) => this.#failed('writing', error));
+    this.#reading = this.#read();
+    this.#writing = this.#write();
   }
 
   /** Resolves when the record at `offset` has been derived (not: stored). */
@@ -187,27 +190,49 @@ export class Journal {
   }
 
   async #read(): Promise<void> {
-    const { log } = this.#options;
-    try {
-      for await (const entries of log.read(this.#offset, this.#stop.signal)) {
-        for (const entry of entries) this.#take(entry);
-        if (this.#dueForCheckpoint()) this.#pending.push(this.#checkpoint());
-        for (const waiter of this.#waiters) if (this.#offset > waiter.offset) waiter.resolve();
-        for (const listener of this.#listeners) listener();
-        this.#wakeWriter?.();
-        while (this.#pendingRows > MAX_PENDING_ROWS && !this.#stop.signal.aborted)
-          await new Promise<void>((resolve) => {
-            this.#roomFreed = resolve;
-            this.#stop.signal.addEventListener('abort', () => resolve(), { once: true });
-          });
+    const { log, logger, retryAfter } = this.#options;
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      try {
+        for await (const entries of log.read(this.#offset, signal)) {
+          this.failure = undefined;
+          for (const entry of entries) this.#take(entry);
+          if (this.#dueForCheckpoint()) this.#pending.push(this.#checkpoint());
+          for (const waiter of this.#waiters) if (this.#offset > waiter.offset) waiter.resolve();
+          for (const listener of this.#listeners) listener();
+          this.#wakeWriter?.();
+          while (this.#pendingRows > MAX_PENDING_ROWS && !signal.aborted) await this.#room();
+        }
+        if (!signal.aborted) await this.#pause(retryAfter ?? RETRY_MILLIS);
+      } catch (error) {
+        if (signal.aborted) return;
+        this.failure = describeError(error);
+        logger.error({ error }, 'the log could not be read for events and alarms; it is tried again');
+        await this.#pause(retryAfter ?? RETRY_MILLIS);
       }
-    } catch (error) {
-      if (!this.#stop.signal.aborted) throw error;
     }
   }
 
+  #room(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#roomFreed = resolve;
+      this.#stop.signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+  }
+
   #take(entry: Parameters<Derivation['apply']>[0]): void {
-    const derived = this.#derivation.apply(entry);
+    let derived: Derived;
+    try {
+      derived = this.#derivation.apply(entry);
+    } catch (error) {
+      // A record that cannot be taken in must not stop all that follow; it stays in the log.
+      this.counters.recordsFailed++;
+      this.#options.logger.error(
+        { error, offset: entry.offset },
+        'a record of the log could not be derived and was left out',
+      );
+      derived = { rows: [], alarms: [], commands: [] };
+    }
     this.#offset = entry.offset + 1;
     this.counters.records++;
     if (entry.content.kind === 'site') this.#sitesChanged = true;
@@ -315,11 +340,11 @@ export class Journal {
 
   /** Messages from the store, but none beyond what it is known to hold without holes. */
   async #fromStore(after: number, limit: number): Promise<readonly Message[]> {
-    const known = Math.max(this.#storedId, this.#ringAfter);
+    const ringAfter = this.#ringAfter;
     const messages = await this.#options.store.messages(after, limit);
-    const complete = messages.filter(({ id }) => id <= known);
-    // Nothing stored between `after` and the ring: the ring is next.
-    return complete.length > 0 ? complete : this.#ring.slice(0, limit);
+    const complete = messages.filter(({ id }) => id <= ringAfter);
+    // Nothing in the store between `after` and where the ring began: that is next, wherever it is by now.
+    return complete.length > 0 ? complete : this.after(ringAfter, limit);
   }
 
   /** Index of the first message of the ring above `after`. */
@@ -333,11 +358,4 @@ export class Journal {
     }
     return low;
   }
-
-  #failed(what: string, error: unknown): void {
-    this.#options.logger.error({ error }, `the journal stopped ${what}; restart the centre`);
-  }
 }
-
-/** What a stream message's `kind` says about who may see it. */
-export const needsAuditRight = (kind: EventKind | undefined): boolean => kind === 'audit';

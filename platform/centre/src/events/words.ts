@@ -89,3 +89,12 @@ export function auditSentence(record: AuditRecord): string {
   const reason = typeof record.detail?.reason === 'string' ? `: ${record.detail.reason}` : '';
   return `${record.actor}: ${what}${record.subject ? ` '${record.subject}'` : ''}${OUTCOME_WORDS[record.outcome]}${reason}.`;
 }
+
+/** What ingest writes into the audit, by action. */
+export const INGEST_WORDS: Readonly<Record<string, string>> = {
+  'ingest.chain-break': 'the chain is broken',
+  'ingest.chain-continued': 'the chain continues properly',
+  'ingest.chain-unjoined': 'a new chain that does not join the old one',
+  'ingest.refused': 'a batch was refused',
+  'ingest.not-bound': 'content was not taken in',
+};

@@ -1,0 +1,236 @@
+/** Set-up, log-in, users, API tokens, enrolment. */
+
+import type { FastifyReply } from 'fastify';
+import Type from 'typebox';
+import type { Principal } from '../../accounts/accounts.ts';
+import { LoginBlocked, SESSION_LIFETIME } from '../../accounts/accounts.ts';
+import { RIGHT_NAMES, RoleSchema } from '../../accounts/rights.ts';
+import { SESSION_COOKIE } from '../access.ts';
+import type { ApiContext, App } from '../context.ts';
+import { ApiError } from '../problem.ts';
+
+const Name = Type.String({ minLength: 1, maxLength: 64 });
+const Password = Type.String({ minLength: 1, maxLength: 256 });
+const Roles = Type.Array(RoleSchema, { minItems: 1, maxItems: 10 });
+const DateTime = Type.String({ format: 'date-time' });
+const Empty = Type.Null({ description: 'no content' });
+
+export const SessionJson = Type.Object(
+  {
+    user: Type.String(),
+    roles: Type.Array(RoleSchema),
+    rights: Type.Array(Type.Enum(RIGHT_NAMES as [string, ...string[]])),
+  },
+  { $id: 'Session' },
+);
+
+/** Attempts of one address in a minute, beside the lockout of the account. */
+const attempts = { rateLimit: { max: 30, timeWindow: 60_000 } };
+
+export function accountRoutes(app: App, { accounts, audit, createEnrolmentToken }: ApiContext, secure: boolean): void {
+  const cookie = { path: '/', httpOnly: true, sameSite: 'strict', secure } as const;
+  const sessionJson = ({ name, roles, rights }: Principal) => ({
+    user: name,
+    roles: [...roles],
+    rights: [...rights],
+  });
+  const logIn = (reply: FastifyReply, { secret, principal }: { secret: string; principal: Principal }) => {
+    reply.setCookie(SESSION_COOKIE, secret, { ...cookie, maxAge: SESSION_LIFETIME.absoluteMillis / 1000 });
+    return sessionJson(principal);
+  };
+
+  app.get(
+    '/setup',
+    {
+      config: { access: 'public' },
+      schema: { tags: ['accounts'], response: { 200: Type.Object({ required: Type.Boolean() }) } },
+    },
+    async () => ({ required: !accounts.hasUsers }),
+  );
+  app.post(
+    '/setup',
+    {
+      config: { access: 'public', ...attempts },
+      schema: {
+        tags: ['accounts'],
+        summary: 'Creates the first administrator with the one-time link and logs in',
+        body: Type.Object({ token: Type.String({ maxLength: 200 }), user: Name, password: Password }),
+        response: { 201: SessionJson },
+      },
+    },
+    async (request, reply) => {
+      const { token, user, password } = request.body;
+      const session = await accounts.setUp(token, user, password);
+      return reply.code(201).send(logIn(reply, session));
+    },
+  );
+  app.post(
+    '/session',
+    {
+      config: { access: 'public', ...attempts },
+      schema: {
+        tags: ['accounts'],
+        summary: 'Logs in',
+        body: Type.Object({ user: Name, password: Password }),
+        response: { 200: SessionJson },
+      },
+    },
+    async (request, reply) => {
+      try {
+        return logIn(reply, await accounts.login(request.body.user, request.body.password, request.ip));
+      } catch (error) {
+        if (error instanceof LoginBlocked) reply.header('retry-after', Math.ceil(error.waitMillis / 1000));
+        throw error;
+      }
+    },
+  );
+  app.get(
+    '/session',
+    { config: { access: 'session' }, schema: { tags: ['accounts'], response: { 200: SessionJson } } },
+    async (request) => sessionJson(request.principal as Principal),
+  );
+  app.delete(
+    '/session',
+    { config: { access: 'session' }, schema: { tags: ['accounts'], summary: 'Logs out', response: { 204: Empty } } },
+    async (request, reply) => {
+      if (request.credential?.kind === 'session') await accounts.logout(request.credential.secret);
+      return reply.clearCookie(SESSION_COOKIE, cookie).code(204).send(null);
+    },
+  );
+
+  const UserJson = Type.Object(
+    { name: Type.String(), roles: Roles, createdAt: DateTime, disabled: Type.Boolean() },
+    { $id: 'User' },
+  );
+  app.get(
+    '/users',
+    {
+      config: { access: 'users.write' },
+      schema: { tags: ['accounts'], response: { 200: Type.Object({ items: Type.Array(UserJson) }) } },
+    },
+    async () => ({
+      items: accounts.users().map(({ name, roles, createdAt, disabled }) => ({
+        name,
+        roles: [...roles],
+        createdAt: new Date(createdAt).toISOString(),
+        disabled,
+      })),
+    }),
+  );
+  app.post(
+    '/users',
+    {
+      config: { access: 'users.write' },
+      schema: {
+        tags: ['accounts'],
+        body: Type.Object({ user: Name, password: Password, roles: Roles }),
+        response: { 201: Type.Object({ name: Type.String() }) },
+      },
+    },
+    async (request, reply) => {
+      const { user, password, roles } = request.body;
+      await accounts.createUser(request.principal as Principal, user, password, roles);
+      return reply.code(201).send({ name: user });
+    },
+  );
+  app.delete(
+    '/users/:name',
+    {
+      config: { access: 'users.write' },
+      schema: { tags: ['accounts'], params: Type.Object({ name: Name }), response: { 204: Empty } },
+    },
+    async (request, reply) => {
+      await accounts.deleteUser(request.principal as Principal, request.params.name);
+      return reply.code(204).send(null);
+    },
+  );
+
+  const TokenJson = Type.Object(
+    {
+      id: Type.String(),
+      name: Type.String(),
+      roles: Roles,
+      createdBy: Type.String(),
+      createdAt: DateTime,
+      expiresAt: DateTime,
+    },
+    { $id: 'ApiToken' },
+  );
+  app.get(
+    '/tokens',
+    {
+      config: { access: 'tokens.write' },
+      schema: { tags: ['accounts'], response: { 200: Type.Object({ items: Type.Array(TokenJson) }) } },
+    },
+    async () => ({
+      items: accounts.tokens().map(({ createdAt, expiresAt, roles, ...token }) => ({
+        ...token,
+        roles: [...roles],
+        createdAt: new Date(createdAt).toISOString(),
+        expiresAt: new Date(expiresAt).toISOString(),
+      })),
+    }),
+  );
+  app.post(
+    '/tokens',
+    {
+      config: { access: 'tokens.write' },
+      schema: {
+        tags: ['accounts'],
+        body: Type.Object({
+          name: Name,
+          roles: Roles,
+          days: Type.Optional(Type.Integer({ minimum: 1, maximum: 730, default: 90 })),
+        }),
+        response: {
+          201: Type.Object({
+            id: Type.String(),
+            token: Type.String({ description: 'shown this once' }),
+            expiresAt: DateTime,
+          }),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { name, roles, days = 90 } = request.body;
+      const created = await accounts.createToken(request.principal as Principal, name, roles, days * 86_400_000);
+      return reply
+        .code(201)
+        .send({ id: created.id, token: created.secret, expiresAt: new Date(created.expiresAt).toISOString() });
+    },
+  );
+  app.delete(
+    '/tokens/:id',
+    {
+      config: { access: 'tokens.write' },
+      schema: { tags: ['accounts'], params: Type.Object({ id: Name }), response: { 204: Empty } },
+    },
+    async (request, reply) => {
+      await accounts.deleteToken(request.principal as Principal, request.params.id);
+      return reply.code(204).send(null);
+    },
+  );
+
+  app.post(
+    '/enrolment-tokens',
+    {
+      config: { access: 'enrol.write' },
+      schema: {
+        tags: ['accounts'],
+        summary: 'A one-time token with which a gateway or service gets its certificate',
+        body: Type.Object({
+          name: Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$' }),
+          role: Type.Enum(['edge', 'service'] as const),
+        }),
+        response: { 201: Type.Object({ token: Type.String(), name: Type.String(), role: Type.String() }) },
+      },
+    },
+    async (request, reply) => {
+      const { name, role } = request.body;
+      const { name: actor } = request.principal as Principal;
+      if (name === 'centre') throw new ApiError(400, 'enrol.name', 'The name centre is the name of the centre itself.');
+      await audit.append({ action: 'enrol.token', actor, outcome: 'ok', subject: name, detail: { role } });
+      return reply.code(201).send({ token: await createEnrolmentToken(name, role), name, role });
+    },
+  );
+}

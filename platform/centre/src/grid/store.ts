@@ -1,0 +1,81 @@
+/** The grid model in force, and all that were in force before it. */
+import { createHash } from 'node:crypto';
+import { EnerchainError, GridModel, validator } from '@enerchain/model';
+import type { Database } from '../database/database.ts';
+import type { LogWriter } from '../ports.ts';
+import { checkReferences } from './references.ts';
+
+const model = validator(GridModel);
+
+export class GridStore {
+  readonly #database: Pick<Database, 'query'>;
+  readonly #audit: LogWriter;
+  #current: { readonly model: GridModel; readonly digest: string } | undefined;
+  #writing = Promise.resolve();
+
+  private constructor(database: Pick<Database, 'query'>, audit: LogWriter) {
+    this.#database = database;
+    this.#audit = audit;
+  }
+
+  static async open(database: Pick<Database, 'query'>, audit: LogWriter): Promise<GridStore> {
+    const store = new GridStore(database, audit);
+    const { rows } = await database.query('SELECT model, digest FROM grid_models ORDER BY version DESC LIMIT 1');
+    if (rows[0])
+      store.#current = { model: JSON.parse(rows[0].model as string) as GridModel, digest: rows[0].digest as string };
+    return store;
+  }
+
+  current(): GridModel | undefined {
+    return this.#current?.model;
+  }
+
+  /**
+   * Puts a model in force. The centre counts the versions: the model's own is replaced; the same content again is no
+   * new version.
+   * @param expected version that the writer has seen; absent: whatever it is
+   * @throws EnerchainError `grid.invalid` with the findings, `grid.version` when somebody else was faster
+   */
+  put(data: unknown, by: string, expected?: number): Promise<{ model: GridModel; changed: boolean }> {
+    const done = this.#writing.then(() => this.#put(data, by, expected));
+    this.#writing = done.then(
+      () => {},
+      () => {},
+    );
+    return done;
+  }
+
+  async #put(data: unknown, by: string, expected: number | undefined): Promise<{ model: GridModel; changed: boolean }> {
+    const findings = model.findings(data, 20);
+    if (findings.length === 0) findings.push(...checkReferences(data as GridModel));
+    if (findings.length > 0) {
+      const text = findings.slice(0, 5).map(({ path, message }) => `${path || 'the whole'} ${message}`);
+      throw new EnerchainError('caller', 'grid.invalid', `The grid model was not taken: ${text.join('; ')}.`);
+    }
+    const now = this.#current?.model.version ?? 0;
+    if (expected !== undefined && expected !== now)
+      throw new EnerchainError(
+        'caller',
+        'grid.version',
+        `The grid model was not taken: it was made from version ${expected}, but version ${now} is in force.`,
+      );
+    const next: GridModel = { ...(data as GridModel), version: now + 1 };
+    const digest = createHash('sha256')
+      .update(JSON.stringify({ ...next, version: 0 }))
+      .digest('hex');
+    if (this.#current?.digest === digest) return { model: this.#current.model, changed: false };
+    await this.#database.query(
+      'INSERT INTO grid_models (version, at, by, digest, model) VALUES ($1, now(), $2, $3, $4)',
+      [next.version, by, digest, JSON.stringify(next)],
+    );
+    this.#current = { model: next, digest };
+    await this.#audit.append({
+      action: 'grid.write',
+      actor: by,
+      outcome: 'ok',
+      subject: next.name,
+      detail: { version: next.version, digest },
+    });
+    return { model: next, changed: true };
+  }
+}

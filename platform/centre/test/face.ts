@@ -1,0 +1,118 @@
+/** The face of the centre on in-memory ports, for `inject`. */
+
+import { newMrid, type SiteDocument } from '@enerchain/model';
+import type { RouteOptions } from 'fastify';
+import pino from 'pino';
+import { Accounts } from '../src/accounts/accounts.ts';
+import type { Role } from '../src/accounts/rights.ts';
+import type { ApiContext, App } from '../src/api/context.ts';
+import { createApi } from '../src/api/server.ts';
+import { Commands } from '../src/commands/commands.ts';
+import { Journal } from '../src/events/journal.ts';
+import type { JournalStore } from '../src/events/journal-store.ts';
+import { GridStore } from '../src/grid/store.ts';
+import { fromCounters, HttpMetrics, Metrics } from '../src/metrics/metrics.ts';
+import type { Historian } from '../src/ports.ts';
+import { StreamHub } from '../src/stream/hub.ts';
+import {
+  MemoryAccounts,
+  MemoryJournal,
+  MemoryLive,
+  MemoryLog,
+  MemoryPoints,
+  MemorySources,
+  TestClock,
+} from './doubles.ts';
+
+export const PASSWORD = 'correct horse battery';
+/** A thousandth of the real cost: the tests are not about scrypt. */
+const CHEAP = { N: 16, r: 1, p: 1 };
+
+export type Face = Awaited<ReturnType<typeof newFace>>;
+
+export async function newFace(options: { controlRoomDir?: string } = {}) {
+  const clock = new TestClock();
+  const log = new MemoryLog(clock);
+  const points = new MemoryPoints();
+  const live = new MemoryLive();
+  const sources = new MemorySources();
+  const accountStore = new MemoryAccounts();
+  const logger = pino({ level: 'silent' });
+  const accounts = await Accounts.open({ store: accountStore, audit: log, clock, cost: CHEAP });
+  const setup = accounts.createSetupToken() as string;
+  const { principal } = await accounts.setUp(setup, 'anna', PASSWORD);
+  const memory = new MemoryJournal();
+  const journal = await Journal.open({ log, store: memory, logger });
+  journal.start();
+  const commands = new Commands({ log, points, sources, live, clock });
+  const stop = new AbortController();
+  void commands.follow(0, stop.signal);
+  const stream = new StreamHub({ journal, log, live, sources, clock });
+  const metrics = new Metrics();
+  metrics.add(() => fromCounters('journal', 'the journal', journal.counters));
+  const empty = { events: async () => [], gaps: async () => [], pastAlarms: async () => [], audit: async () => [] };
+  const context: ApiContext = {
+    accounts,
+    audit: log,
+    clock,
+    commands,
+    grid: await GridStore.open({ query: async () => ({ rows: [] }) }, log),
+    historian: {} as Historian,
+    journal,
+    store: { ...empty, commands: async () => [], command: async () => undefined } as unknown as JournalStore,
+    live,
+    points,
+    sources,
+    stream,
+    services: { pages: () => [], request: () => undefined },
+    metrics,
+    httpMetrics: new HttpMetrics(),
+    health: () => ({ status: 'ok', reasons: [] }),
+    createEnrolmentToken: async (name) => `token for ${name}`,
+  };
+  const { app, routes }: { app: App; routes: readonly RouteOptions[] } = await createApi({
+    context,
+    logger,
+    version: '0.0.0',
+    controlRoomDir: options.controlRoomDir,
+  });
+  await app.ready();
+  const tokenWith = async (roles: readonly Role[]): Promise<string> =>
+    (await accounts.createToken(principal, newMrid(), roles, 3_600_000)).secret;
+  const admin = (await accounts.createToken(principal, 'admin', principal.roles, 3_600_000)).secret;
+  return {
+    app,
+    routes,
+    accounts,
+    accountStore,
+    admin,
+    clock,
+    commands,
+    journal,
+    live,
+    log,
+    points,
+    sources,
+    stream,
+    tokenWith,
+    announce(document: SiteDocument): void {
+      points.announce(document);
+      log.add(document.source, { kind: 'site', document });
+    },
+    async login(): Promise<Record<string, string>> {
+      const { secret } = await accounts.login('anna', PASSWORD, '127.0.0.1');
+      return { enerchain_session: secret };
+    },
+    async settled(): Promise<void> {
+      await journal.reached(log.bounds().next - 1);
+      await new Promise((resolve) => setImmediate(resolve));
+    },
+    async close(): Promise<void> {
+      stop.abort();
+      stream.close();
+      commands.close();
+      await app.close();
+      await journal.close();
+    },
+  };
+}

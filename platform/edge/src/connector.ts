@@ -58,6 +58,8 @@ export interface ConnectorHost {
   readonly logger: Logger;
   /** Folder of the site file; relative paths of certificates start there. */
   readonly folder: string;
+  /** Name of this edge. */
+  readonly source: string;
 }
 
 /** A command that has passed signature, freshness and local policy. */

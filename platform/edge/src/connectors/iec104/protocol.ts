@@ -20,8 +20,8 @@ const ObjectAddress = Type.Object(
 const Tls = Type.Object(
   {
     ca: Type.String({ description: 'PEM file of the authority that the device certificate comes from' }),
-    certificate: Type.Optional(Type.String({ description: 'PEM file' })),
-    key: Type.Optional(Type.String({ description: 'PEM file' })),
+    certificate: Type.String({ description: 'PEM file of the own certificate' }),
+    key: Type.String({ description: 'PEM file of its key' }),
     crl: Type.Optional(Type.String({ description: 'PEM file' })),
     serverName: Type.Optional(Type.String()),
   },
@@ -151,7 +151,7 @@ export const iec104Protocol: ProtocolSpec = {
     };
   },
   check(settings, points, problem) {
-    const { parameters, overflowPoint, tls } = settings as unknown as Iec104Settings;
+    const { parameters, overflowPoint } = settings as unknown as Iec104Settings;
     if (parameters?.k !== undefined && parameters.w !== undefined && parameters.w > parameters.k) {
       problem('parameters.w', `${parameters.w} is larger than k ${parameters.k}; expected about two thirds of k`);
     }
@@ -167,9 +167,6 @@ export const iec104Protocol: ProtocolSpec = {
       );
     if (overflowPoint && overflowPoint.ca === undefined && settings.commonAddress === undefined) {
       problem('overflowPoint.ca', 'is missing; expected a common address here or `commonAddress` at the endpoint');
-    }
-    if (tls && (tls.certificate === undefined) !== (tls.key === undefined)) {
-      problem('tls.key', 'certificate and key belong together; expected both or none');
     }
   },
   async create(endpoint, host) {

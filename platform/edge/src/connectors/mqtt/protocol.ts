@@ -1,6 +1,6 @@
 /** MQTT in a site file: the keys of an endpoint and the address columns of a point list. */
 import Type from 'typebox';
-import type { ProtocolSpec } from '../../protocol.ts';
+import type { PointRow, ProtocolSpec } from '../../protocol.ts';
 
 const topic = Type.String({ minLength: 1, maxLength: 500 });
 
@@ -67,6 +67,9 @@ export function jsonPath(text: string): readonly string[] {
     .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
 }
 
+const canFill = (template: string | undefined, row: PointRow): boolean =>
+  [...(template ?? '').matchAll(/\{(\w+)\}/g)].every(([, name]) => row.has(name as string));
+
 export const mqttProtocol: ProtocolSpec = {
   name: 'mqtt',
   settings: SETTINGS,
@@ -112,7 +115,8 @@ export const mqttProtocol: ProtocolSpec = {
       topic: own,
       field: jsonPath(field),
       timeField: ownTime === undefined ? undefined : jsonPath(ownTime),
-      willTopic: control ? undefined : fill(lastWill?.topic, 'lastWill.topic'),
+      // A point that names no device has no last will.
+      willTopic: control || !canFill(lastWill?.topic, row) ? undefined : fill(lastWill?.topic, 'lastWill.topic'),
       replyTopic: control ? fill(commandReplyTopic, 'commandReplyTopic') : undefined,
     };
     return {

@@ -146,7 +146,7 @@ export function decodeAsdu(bytes: Uint8Array, widths: Widths, start = 0, end = b
     commonAddress,
   };
   if (codec === undefined) {
-    return { ...head, objects: [], opaque: { count, bytes: Uint8Array.prototype.slice.call(bytes, at, end) } };
+    return { ...head, objects: [], opaque: { count, bytes: new Uint8Array(bytes.subarray(at, end)) } };
   }
   return {
     typeId,

@@ -446,7 +446,7 @@ const CODECS: Codecs = {
       kind: 'segment',
       file: u16(bytes, at),
       section: bytes[at + 2]!,
-      data: Uint8Array.prototype.slice.call(bytes, at + 4, end),
+      data: new Uint8Array(bytes.subarray(at + 4, end)),
     }),
     write: (element, bytes, at) => {
       put16(uint('name of file', element.file, 16), bytes, at);

@@ -12,6 +12,20 @@ export * from './codec/elements.ts';
 export * from './codec/time.ts';
 export * from './codec/zone.ts';
 export * from './errors.ts';
+export { FileClient, type FileClientOptions } from './files/file-client.ts';
+export type { FileFailure } from './files/file-elements.ts';
+export {
+  type FileEntry,
+  FileServer,
+  type FileServerCounters,
+  type FileServerOptions,
+  type FileStore,
+} from './files/file-server.ts';
+export type { DiscardPolicy, EventQueueCounters, QueueOverflow } from './server/event-queue.ts';
+export type * from './server/handlers.ts';
+export type { RedundancyGroupOptions, RedundancyMode } from './server/redundancy.ts';
+export * from './server/server.ts';
+export type { ConnectionLimits, ServerConnectionCounters } from './server/server-connection.ts';
 export * from './session/clock.ts';
 export * from './session/connection.ts';
 export * from './session/counters.ts';
@@ -22,3 +36,6 @@ export * from './spec/causes.ts';
 export * from './spec/parameters.ts';
 export * from './spec/qualifiers.ts';
 export * from './spec/types.ts';
+export { type TlsConnectOptions, tlsConnect } from './tls/connect.ts';
+export { CIPHER_SUITES, type TlsProfile, type TlsVersion } from './tls/profile.ts';
+export * from './tls/security-events.ts';

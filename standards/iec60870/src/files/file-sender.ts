@@ -2,6 +2,7 @@ import type { FileElement, FileStep } from './file-elements.ts';
 import {
   AFQ,
   checksum,
+  FILE_ERROR,
   type FileFailure,
   LSQ,
   MAX_SECTIONS,
@@ -119,6 +120,8 @@ export class FileSender {
   }
 
   #acknowledged(element: Extract<FileElement, { kind: 'fileAcknowledge' }>): FileStep {
+    // About a file before this one.
+    if (element.file !== this.file) return { send: [] };
     const kind = element.qualifier & 0x0f;
     if (kind === AFQ.fileOk && this.#state === 'file sent') {
       this.#state = 'over';
@@ -132,10 +135,9 @@ export class FileSender {
       return this.#fail('checksum', `section ${this.#section} was refused ${this.#attempts} times`);
     }
     if (kind === AFQ.fileFailed) {
-      return this.#fail(
-        element.qualifier >> 4 === 1 ? 'too long' : 'refused',
-        `the receiver refused the file (AFQ ${element.qualifier})`,
-      );
+      const reason = element.qualifier >> 4 === FILE_ERROR.noMemory ? 'too long' : 'refused';
+      // The receiver has ended it already and is not to be answered.
+      return { ...this.#fail(reason, `the receiver refused the file (AFQ ${element.qualifier})`), send: [] };
     }
     return this.#unexpected(`acknowledgement ${element.qualifier} of section ${element.section}`);
   }

@@ -1,7 +1,7 @@
 import type { Asdu, InformationObject } from '../codec/asdu.ts';
 import { Cp56Time } from '../codec/time.ts';
 import { COT } from '../spec/causes.ts';
-import type { CommandRequest, CommandVerdict, RequestContext, ServerHandlers } from './handlers.ts';
+import type { CommandVerdict, ControlRequest, RequestContext, ServerHandlers } from './handlers.ts';
 import { isRefusal } from './handlers.ts';
 import { confirm, mirror, refuse } from './replies.ts';
 import type { SelectBook } from './select-book.ts';
@@ -30,7 +30,7 @@ export function objectKey(commonAddress: number, address: number): number {
   return commonAddress * 0x1000000 + address;
 }
 
-function requestOf(asdu: Asdu, object: InformationObject, phase: CommandRequest['phase']): CommandRequest {
+function requestOf(asdu: Asdu, object: InformationObject, phase: ControlRequest['phase']): ControlRequest {
   const element = object.element;
   const value = 'raw' in element ? element.raw : 'value' in element ? element.value : 0;
   return {
@@ -145,7 +145,7 @@ export class Commands<P extends CommandPeer> {
     await this.#ask(context, requestOf(asdu, object, 'cancel'), asdu);
   }
 
-  async #ask(context: RequestContext, request: CommandRequest, asdu: Asdu): Promise<CommandVerdict> {
+  async #ask(context: RequestContext, request: ControlRequest, asdu: Asdu): Promise<CommandVerdict> {
     try {
       return (await this.#handlers.command?.(context, request)) ?? { refuse: 'unknown type' };
     } catch (error) {
@@ -161,6 +161,6 @@ export class Commands<P extends CommandPeer> {
 }
 
 /** An execute has to repeat type, value and qualifier of its select; the time tag may differ. */
-function fingerprint(request: CommandRequest): string {
+function fingerprint(request: ControlRequest): string {
   return `${request.value}/${request.qualifier}`;
 }

@@ -38,7 +38,7 @@ export interface Refusal {
  * A command as the application decides it. `phase` 'select' asks whether the command could be executed now; 'execute' is the
  * moment to act; 'cancel' tells that a selection was deactivated (its answer is not used).
  */
-export interface CommandRequest {
+export interface ControlRequest {
   readonly phase: 'select' | 'execute' | 'cancel';
   readonly typeId: number;
   readonly commonAddress: number;
@@ -91,7 +91,7 @@ export interface ServerHandlers {
   read?(context: RequestContext, commonAddress: number, address: number): Answer<AsduContent | undefined | Refusal>;
   /** How an object is controlled; undefined when there is none (cause 47). Default: 'either' for every address. */
   controlMode?(typeId: number, commonAddress: number, address: number): ControlMode | undefined;
-  command?(context: RequestContext, request: CommandRequest): Answer<CommandVerdict>;
+  command?(context: RequestContext, request: ControlRequest): Answer<CommandVerdict>;
   /** C_CS_NA_1. The time returned (default: the time received) goes back in the confirmation. */
   clockSync?(context: RequestContext, commonAddress: number, time: Cp56Time): Answer<Cp56Time | undefined | Refusal>;
   /** C_RP_NA_1, called after the confirmation has been queued. */

@@ -1,0 +1,65 @@
+/** The calculation itself: takes values in, and says on demand what the grid looks like. Knows no link and no clock. */
+import type { GridModel, Mrid, Point, Quality, Value } from '@enerchain/model';
+import { type PowerFlowResult, solvePowerFlow } from '../power-flow.ts';
+import { buildNetwork } from '../topology/network.ts';
+import { type AlarmCondition, SolutionAlarms } from './alarms.ts';
+import { GridInputs, type InputCoverage } from './inputs.ts';
+import { type Output, OutputFilter, type OutputValue, outputsOf } from './outputs.ts';
+
+export interface Solution {
+  readonly result: PowerFlowResult;
+  readonly solveMillis: number;
+  readonly values: readonly OutputValue[];
+  readonly alarms: readonly AlarmCondition[];
+}
+
+export class LiveGrid {
+  readonly model: GridModel;
+  readonly outputs: readonly Output[];
+  readonly #inputs: GridInputs;
+  readonly #filter = new OutputFilter();
+  readonly #alarms = new SolutionAlarms();
+  #last: PowerFlowResult | undefined;
+
+  constructor(model: GridModel) {
+    this.model = model;
+    this.outputs = outputsOf(model);
+    this.#inputs = new GridInputs(model);
+  }
+
+  get last(): PowerFlowResult | undefined {
+    return this.#last;
+  }
+
+  get coverage(): InputCoverage {
+    return this.#inputs.coverage();
+  }
+
+  setPoints(points: Iterable<Point>): void {
+    this.#inputs.setPoints(points);
+  }
+
+  take(point: Mrid, value: Value, quality: Quality): boolean {
+    return this.#inputs.take(point, value, quality);
+  }
+
+  /** Solves what is known now. @param at ms of a clock that never steps; @param now the same clock, to measure with */
+  solve(at: number, now: () => number): Solution {
+    const before = now();
+    const network = buildNetwork(this.model, this.#inputs.state);
+    const result = solvePowerFlow(network, this.#inputs.injections(), this.#last ? { start: this.#last } : {});
+    const solveMillis = now() - before;
+    this.#last = result;
+    return {
+      result,
+      solveMillis,
+      values: this.#filter.select(this.outputs, result, solveMillis, at),
+      alarms: this.#alarms.check(result),
+    };
+  }
+
+  /** After a new announcement everything is said again. */
+  forgetSaid(): void {
+    this.#filter.forget();
+  }
+}

@@ -57,6 +57,17 @@ export class ChainWriter {
   }
 
   /**
+   * Begins an epoch that names none before it: what this source remembers of its chain is not what it sent (a restored
+   * backup, a lost disk). The receiver records this as a break of the chain.
+   * @param epoch above every number that the receiver knows
+   */
+  restart(epoch: number): void {
+    this.#position = undefined;
+    this.#join = undefined;
+    this.#epoch = epoch;
+  }
+
+  /**
    * Signs the next batch. The chain moves on when the promise resolves; when it rejects, nothing has happened.
    * @throws EnerchainError `link.chain.busy` (fault caller) while another call is under way
    */

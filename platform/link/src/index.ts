@@ -2,5 +2,13 @@
 export * from './batch.ts';
 export * from './builder.ts';
 export * from './chain.ts';
+export * from './client.ts';
+export type { Ending, LinkCounters, LivenessTimes } from './connection.ts';
 export * from './content.ts';
+export * from './message.ts';
 export * from './proof.ts';
+export type { RequestContext, RequestHandler, RequestOptions, RpcLimits } from './rpc.ts';
+export * from './server.ts';
+export * from './store.ts';
+export { type After, type LinkTransport, memoryPair, systemAfter, type TransportHandlers } from './transport.ts';
+export { type Connect, connectWebSocket, serveWebSocket } from './websocket.ts';

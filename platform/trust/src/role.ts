@@ -6,6 +6,7 @@ import {
   commonNameOf,
   type GeneralName,
   parseCertificate,
+  thumbprint,
   verifyCertificate,
 } from '@enerchain/pki';
 
@@ -54,17 +55,20 @@ export function holderOf(certificate: Certificate): Holder {
   );
 }
 
+/** A certificate that was checked, and for whom it stands. */
+export interface HeldCertificate extends Certificate {
+  readonly holder: Holder;
+  /** Key identifier in signatures: SHA-256 of the DER. */
+  readonly kid: Uint8Array;
+}
+
 /**
  * Reads a certificate that came from outside and checks it against the CA.
  * @param at wall-clock time
  * @throws PkiError or EnerchainError (fault peer)
  */
-export function checkedCertificate(
-  der: Uint8Array,
-  caPem: string,
-  at: Date,
-): Certificate & { readonly holder: Holder } {
+export function checkedCertificate(der: Uint8Array, caPem: string, at: Date): HeldCertificate {
   const certificate = parseCertificate(der);
   verifyCertificate(certificate, certificateFromPem(caPem), at);
-  return { ...certificate, holder: holderOf(certificate) };
+  return { ...certificate, holder: holderOf(certificate), kid: thumbprint(certificate) };
 }

@@ -1,0 +1,482 @@
+/** The link as the centre (or a relay) sees it: one peer per source. What is allowed is decided by the policy. */
+import type { KeyObject } from 'node:crypto';
+import {
+  type Clock,
+  describeError,
+  EnerchainError,
+  SourceReport,
+  systemClock,
+  toMillis,
+  validator,
+} from '@enerchain/model';
+import { type CborValue, checkedCertificate, type Holder, type Identity } from '@enerchain/trust';
+import { decodeBatch } from './batch.ts';
+import {
+  Connection,
+  type Ending,
+  type LinkCounters,
+  type LivenessTimes,
+  newCounters,
+  type SessionMessage,
+} from './connection.ts';
+import type { Hello, Welcome } from './message.ts';
+import type { RequestContext, RequestOptions, RpcLimits } from './rpc.ts';
+import { costOf } from './schedule.ts';
+import { type After, type LinkTransport, systemAfter } from './transport.ts';
+
+/** Where the receiver stands with a source; what the welcome says. */
+export type Admission = Pick<Welcome, 'completed' | 'cursors'>;
+
+/** Something a security officer may want to know. */
+export interface LinkEvent {
+  readonly code:
+    | 'link.identity.duplicate'
+    | 'link.hello.refused'
+    | 'link.certificate'
+    | 'link.protocol'
+    | 'link.credit.exceeded'
+    | 'link.batch.rejected'
+    | 'link.silent';
+  readonly remote: string;
+  readonly source?: string;
+  readonly text: string;
+}
+
+/** What the owner of a server decides. */
+export interface LinkPolicy {
+  /** Lets a source in and says where its chain stands. @throws to refuse; the text goes to the source */
+  admit(hello: Hello, holder: Holder): Admission | Promise<Admission>;
+  /** Whether a relay may stand in for a source; never, unless said so. */
+  mayRelay?(relay: string, source: string): boolean;
+  /** A second connection with the identity of a first: the newer replaces the older, unless said otherwise. */
+  onDuplicate?(existing: LinkPeer, remote: string): 'replace' | 'refuse';
+  /**
+   * A batch, in the order of arrival, without waiting for the one before; resolves once it is kept. An error with fault
+   * `peer` rejects the batch and ends its epoch on this connection; any other closes the connection, so that the source
+   * comes again later.
+   */
+  onBatch(peer: LinkPeer, bytes: Uint8Array): Promise<{ readonly epoch: number; readonly sequence: number }>;
+  onRequest?(
+    peer: LinkPeer,
+    method: string,
+    params: CborValue,
+    context: RequestContext,
+  ): Promise<CborValue> | CborValue;
+  onStatus?(peer: LinkPeer, report: SourceReport): void;
+  onConnect?(peer: LinkPeer): void;
+  onDisconnect?(peer: LinkPeer, ending: Ending): void;
+  onEvent?(event: LinkEvent): void;
+}
+
+export interface LinkServerOptions {
+  readonly identity: Identity;
+  readonly policy: LinkPolicy;
+  readonly clock?: Clock;
+  readonly after?: After;
+  readonly liveness?: LivenessTimes;
+  readonly rpcLimits?: RpcLimits;
+  /** Bytes of batches that one source may have under way unacknowledged; default 8 MiB. */
+  readonly window?: number;
+  /** DER of the certificate whose key signs commands; the server's own unless said (a relay passes on its centre's). */
+  readonly commandCertificate?: () => Uint8Array;
+}
+
+const WINDOW = 8 * 1024 * 1024;
+/** Milliseconds from the connection to the hello. */
+const HELLO_TIMEOUT = 10_000;
+/** Bytes not yet on the wire above which no command is given to a peer. */
+const COMMAND_MARK = 4 * 1024 * 1024;
+const reports = validator(SourceReport, 'peer');
+
+/** A connected source. */
+export interface LinkPeer {
+  readonly source: string;
+  /** Whose certificate the connection has: the source itself, or the relay that stands in for it. */
+  readonly holder: Holder;
+  readonly software: string;
+  readonly remote: string;
+  readonly hello: Hello;
+  readonly counters: LinkCounters;
+  /** Batches received whose `onBatch` has not settled. */
+  readonly pending: number;
+  /** Keys of the source by key identifier: of the connection and of the hello, all checked against the CA. */
+  keyOf(kid: Uint8Array): KeyObject | undefined;
+  /** Sends a signed command. @throws EnerchainError `link.congested` or `link.offline` */
+  command(bytes: Uint8Array): void;
+  request(method: string, params: CborValue, options?: RequestOptions): Promise<CborValue>;
+  stream(method: string, params: CborValue, options?: { signal?: AbortSignal }): AsyncGenerator<CborValue, CborValue>;
+  close(code: string, text: string): void;
+}
+
+export class LinkServer {
+  /** Sums over all connections so far. */
+  readonly counters: LinkCounters = newCounters();
+  readonly #options: LinkServerOptions;
+  readonly #clock: Clock;
+  readonly #after: After;
+  readonly #peers = new Map<string, Session>();
+  readonly #greeting = new Set<Session>();
+  #closed = false;
+
+  constructor(options: LinkServerOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#after = options.after ?? systemAfter;
+  }
+
+  /** The connected sources. */
+  peers(): LinkPeer[] {
+    return [...this.#peers.values()];
+  }
+
+  peer(source: string): LinkPeer | undefined {
+    return this.#peers.get(source);
+  }
+
+  /** Takes a connection; `serveWebSocket` calls this. */
+  accept(transport: LinkTransport): void {
+    if (this.#closed) {
+      transport.abort();
+      return;
+    }
+    const session = new Session(this.#options, this.#clock, this.#after, this.counters, transport, this);
+    this.#greeting.add(session);
+    session.open();
+  }
+
+  /** Says goodbye to all. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    const sessions = [...this.#peers.values(), ...this.#greeting];
+    for (const session of sessions) session.close('link.closing', 'the centre is shutting down');
+    await Promise.all(sessions.map((session) => session.settled));
+  }
+
+  /** @internal A session knows its name: it takes its place, or throws. */
+  async enter(session: Session): Promise<void> {
+    const { policy } = this.#options;
+    for (let existing = this.#peers.get(session.source); existing; existing = this.#peers.get(session.source)) {
+      const decision = policy.onDuplicate?.(existing, session.remote) ?? 'replace';
+      const text = `${session.source} connected from ${session.remote} while it was connected from ${existing.remote}; `;
+      const outcome = decision === 'replace' ? 'the older connection was closed' : 'the newer one was refused';
+      policy.onEvent?.({
+        code: 'link.identity.duplicate',
+        source: session.source,
+        remote: session.remote,
+        text: text + outcome,
+      });
+      if (decision === 'refuse') {
+        throw new EnerchainError('peer', 'link.in-use', `${session.source} is connected already`);
+      }
+      existing.close('link.replaced', `${session.source} connected anew from ${session.remote}`);
+      // What the older connection brought must be settled before it is said where the chain stands.
+      await existing.settled;
+      this.#leave(existing);
+    }
+    this.#greeting.delete(session);
+    this.#peers.set(session.source, session);
+  }
+
+  /** @internal */
+  leave(session: Session): void {
+    this.#greeting.delete(session);
+    this.#leave(session);
+  }
+
+  #leave(session: Session): void {
+    if (this.#peers.get(session.source) === session) this.#peers.delete(session.source);
+  }
+}
+
+class Session implements LinkPeer {
+  readonly counters: LinkCounters = newCounters();
+  readonly #options: LinkServerOptions;
+  readonly #clock: Clock;
+  readonly #server: LinkServer;
+  readonly #total: LinkCounters;
+  readonly #transport: LinkTransport;
+  readonly #connection: Connection;
+  readonly #keys = new Map<string, KeyObject>();
+  readonly #cancelHello: () => void;
+  readonly #window: number;
+  #holder: Holder | undefined;
+  #hello: Hello | undefined;
+  #state: 'new' | 'greeting' | 'online' | 'over' = 'new';
+  #connected = false;
+  #credit: number;
+  #pending = 0;
+  /** Epochs of which a batch was rejected. */
+  readonly #blocked = new Set<number>();
+  /** Kept but not acknowledged yet: highest sequence number per epoch, sent at the end of the turn. */
+  readonly #acks = new Map<number, number>();
+  #creditDue = 0;
+  #flushing = false;
+  #resolveSettled: () => void = () => undefined;
+  /** Resolves when the connection has ended and no batch is being kept any more. */
+  readonly settled: Promise<void>;
+
+  constructor(
+    options: LinkServerOptions,
+    clock: Clock,
+    after: After,
+    total: LinkCounters,
+    transport: LinkTransport,
+    server: LinkServer,
+  ) {
+    this.#options = options;
+    this.#clock = clock;
+    this.#server = server;
+    this.#total = total;
+    this.#transport = transport;
+    this.#window = options.window ?? WINDOW;
+    this.#credit = this.#window;
+    this.settled = new Promise((resolve) => {
+      this.#resolveSettled = resolve;
+    });
+    this.#connection = new Connection({
+      transport,
+      clock,
+      after,
+      counters: this.counters,
+      liveness: options.liveness,
+      rpcLimits: options.rpcLimits,
+      onRequest: (method, params, context) => this.#request(method, params, context),
+      onMessage: (message) => this.#receive(message),
+      onDrained: () => undefined,
+      onEnd: (ending) => this.#over(ending),
+    });
+    this.#cancelHello = after(HELLO_TIMEOUT, () => this.#connection.abort('link.silent', 'no hello came'));
+  }
+
+  open(): void {
+    this.#connection.open();
+  }
+
+  get source(): string {
+    return this.#hello?.source ?? '';
+  }
+  get holder(): Holder {
+    return this.#holder ?? { name: '', role: 'edge' };
+  }
+  get software(): string {
+    return this.#hello?.software ?? '';
+  }
+  get hello(): Hello {
+    return this.#hello ?? { source: '', software: '', epochs: [], certificates: [] };
+  }
+  get remote(): string {
+    return this.#transport.remote;
+  }
+  get pending(): number {
+    return this.#pending;
+  }
+
+  keyOf(kid: Uint8Array): KeyObject | undefined {
+    return this.#keys.get(Buffer.from(kid).toString('hex'));
+  }
+
+  command(bytes: Uint8Array): void {
+    this.#check('a command');
+    if (this.#connection.buffered > COMMAND_MARK) {
+      throw new EnerchainError(
+        'environment',
+        'link.congested',
+        `${this.source} does not take what it is sent; the command was not sent`,
+      );
+    }
+    this.counters.commandsSent++;
+    this.#connection.send({ type: 'command', bytes });
+  }
+
+  async request(method: string, params: CborValue, options?: RequestOptions): Promise<CborValue> {
+    this.#check(method);
+    return this.#connection.rpc.request(method, params, options);
+  }
+
+  stream(method: string, params: CborValue, options?: { signal?: AbortSignal }): AsyncGenerator<CborValue, CborValue> {
+    this.#check(method);
+    return this.#connection.rpc.stream(method, params, options);
+  }
+
+  close(code: string, text: string): void {
+    this.#connection.close(code, text);
+  }
+
+  #check(what: string): void {
+    if (this.#state === 'online') return;
+    throw new EnerchainError('environment', 'link.offline', `${what} was not sent: ${this.source} is not connected`);
+  }
+
+  #event(code: LinkEvent['code'], text: string): void {
+    const source = this.#hello ? { source: this.#hello.source } : {};
+    this.#options.policy.onEvent?.({ code, remote: this.remote, text, ...source });
+  }
+
+  #receive(message: SessionMessage): void {
+    if (message.type === 'hello' && this.#state === 'new') {
+      this.#state = 'greeting';
+      const { type: _, ...hello } = message;
+      void this.#greet(hello);
+      return;
+    }
+    if (this.#state !== 'online') {
+      throw new EnerchainError('peer', 'link.protocol', `a message '${message.type}' came before the welcome`);
+    }
+    switch (message.type) {
+      case 'batch':
+        void this.#batch(message.bytes);
+        return;
+      case 'status':
+        this.#options.policy.onStatus?.(this, reports.parse(message.report, `the status of ${this.source}`));
+        return;
+      default:
+        throw new EnerchainError('peer', 'link.protocol', `a message '${message.type}' is not for a centre`);
+    }
+  }
+
+  async #greet(hello: Hello): Promise<void> {
+    const { policy, identity } = this.#options;
+    try {
+      this.#hello = hello;
+      this.#holder = this.#identify(hello);
+      await this.#server.enter(this);
+      const admission = await policy.admit(hello, this.#holder);
+      if (this.#connection.ended) return;
+      this.#cancelHello();
+      this.#state = 'online';
+      this.#connected = true;
+      this.counters.connections++;
+      const certificate = this.#options.commandCertificate?.() ?? identity.certificate.der;
+      this.#connection.send({ type: 'welcome', ...admission, window: this.#window, certificate });
+      policy.onConnect?.(this);
+    } catch (error) {
+      const known = error instanceof EnerchainError ? error : undefined;
+      // What is our own trouble is no refusal: the source shall come again soon.
+      const ours = known ? known.fault === 'environment' || known.fault === 'local' : !isPeerFault(error);
+      if (!ours && known?.code !== 'link.in-use') this.#event('link.hello.refused', describeError(error));
+      const code = ours ? 'link.unavailable' : known?.code === 'link.in-use' ? known.code : 'link.refused';
+      this.#connection.close(code, describeError(error));
+    }
+  }
+
+  /** Whose connection it is, and with which keys its batches may be signed. @throws when it may not speak for the source */
+  #identify(hello: Hello): Holder {
+    const { policy, identity } = this.#options;
+    const now = new Date(toMillis(this.#clock.now()));
+    const own = checkedCertificate(this.#transport.peerCertificate, identity.caPem, now);
+    const { holder } = own;
+    const relayed = holder.role === 'relay' && (policy.mayRelay?.(holder.name, hello.source) ?? false);
+    const itself = (holder.role === 'edge' || holder.role === 'service') && holder.name === hello.source;
+    if (!relayed && !itself) {
+      throw new EnerchainError(
+        'peer',
+        'link.refused',
+        `${holder.role} ${holder.name} may not speak for ${hello.source}`,
+      );
+    }
+    if (itself) this.#keys.set(Buffer.from(own.kid).toString('hex'), own.publicKey);
+    for (const der of hello.certificates) {
+      try {
+        const certificate = checkedCertificate(der, identity.caPem, now);
+        const { name, role } = certificate.holder;
+        if (name !== hello.source || (role !== 'edge' && role !== 'service')) {
+          throw new EnerchainError('peer', 'link.certificate', `it is that of ${role} ${name}`);
+        }
+        this.#keys.set(Buffer.from(certificate.kid).toString('hex'), certificate.publicKey);
+      } catch (error) {
+        this.#event(
+          'link.certificate',
+          `a certificate that ${hello.source} sent along is not used: ${describeError(error)}`,
+        );
+      }
+    }
+    return holder;
+  }
+
+  async #batch(bytes: Uint8Array): Promise<void> {
+    const cost = costOf(bytes);
+    // A batch larger than the window may go alone; anything else must be within the credit.
+    if (cost > this.#credit && this.#credit < this.#window) {
+      this.#event('link.credit.exceeded', `${this.source} sent more than it had credit for; the connection was closed`);
+      this.#connection.close('link.credit', 'more was sent than there was credit for');
+      return;
+    }
+    this.#credit -= cost;
+    this.counters.batchesReceived++;
+    this.#pending++;
+    let at: { epoch: number; sequence: number } | undefined;
+    try {
+      const { header } = decodeBatch(bytes);
+      at = { epoch: header.epoch, sequence: header.sequence };
+      if (!this.#blocked.has(at.epoch)) {
+        const kept = await this.#options.policy.onBatch(this, bytes);
+        this.#acks.set(kept.epoch, Math.max(kept.sequence, this.#acks.get(kept.epoch) ?? 0));
+      }
+    } catch (error) {
+      this.#refuse(at, error);
+    } finally {
+      this.#pending--;
+      this.#creditDue += cost;
+      this.#flushLater();
+      if (this.#pending === 0 && this.#connection.ended) this.#resolveSettled();
+    }
+  }
+
+  #refuse(at: { epoch: number; sequence: number } | undefined, error: unknown): void {
+    const text = describeError(error).slice(0, 500);
+    if (!at || !isPeerFault(error)) {
+      if (!at) this.#event('link.protocol', `${this.source}: ${text}`);
+      this.#connection.close(at ? 'link.unavailable' : 'link.protocol', text);
+      return;
+    }
+    if (this.#blocked.has(at.epoch)) return;
+    this.#blocked.add(at.epoch);
+    this.counters.rejected++;
+    this.#event('link.batch.rejected', text);
+    const code = error instanceof EnerchainError ? error.code : 'link.batch';
+    this.#connection.send({ type: 'reject', ...at, code, text });
+  }
+
+  /** One acknowledgement per epoch and one grant per turn, however many batches were kept in it. */
+  #flushLater(): void {
+    if (this.#flushing) return;
+    this.#flushing = true;
+    setImmediate(() => {
+      this.#flushing = false;
+      for (const [epoch, sequence] of this.#acks) {
+        this.counters.acknowledgements++;
+        this.#connection.send({ type: 'ack', epoch, sequence });
+      }
+      this.#acks.clear();
+      const bytes = this.#creditDue;
+      this.#creditDue = 0;
+      this.#credit += bytes;
+      this.#connection.send({ type: 'credit', bytes });
+    });
+  }
+
+  #request(method: string, params: CborValue, context: RequestContext): Promise<CborValue> | CborValue {
+    const { onRequest } = this.#options.policy;
+    if (this.#state !== 'online' || !onRequest) {
+      throw new EnerchainError('unsupported', 'link.method', `requests '${method}' are not answered here`);
+    }
+    return onRequest.call(this.#options.policy, this, method, params, context);
+  }
+
+  #over(ending: Ending): void {
+    this.#state = 'over';
+    this.#cancelHello();
+    this.#server.leave(this);
+    for (const [name, value] of Object.entries(this.counters)) this.#total[name as keyof LinkCounters] += value;
+    if (!ending.byPeer && ending.code === 'link.silent') this.#event('link.silent', ending.text);
+    if (!ending.byPeer && this.counters.protocolErrors > 0) this.#event('link.protocol', ending.text);
+    if (this.#pending === 0) this.#resolveSettled();
+    if (this.#connected) this.#options.policy.onDisconnect?.(this, ending);
+  }
+}
+
+/** Errors of pki carry a fault like ours. */
+function isPeerFault(error: unknown): boolean {
+  const fault = error instanceof Error ? (error as Error & { fault?: unknown }).fault : undefined;
+  return fault === 'peer' || fault === 'unsupported';
+}

@@ -1,0 +1,161 @@
+/** The link over WebSocket (RFC 6455) and mutual TLS. */
+import type { IncomingMessage } from 'node:http';
+import type { Server } from 'node:https';
+import type { Duplex } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
+import { EnerchainError } from '@enerchain/model';
+import { type Identity, tlsContext } from '@enerchain/trust';
+import { type RawData, WebSocket, WebSocketServer } from 'ws';
+import { LINK_PATH, MAX_MESSAGE_BYTES, SUBPROTOCOL } from './message.ts';
+import { BUFFER_MARK, type LinkTransport, type TransportHandlers } from './transport.ts';
+
+/** Milliseconds for the TLS and WebSocket handshakes. */
+const HANDSHAKE_TIMEOUT = 15_000;
+
+class WebSocketTransport implements LinkTransport {
+  readonly peerCertificate: Uint8Array;
+  readonly remote: string;
+  readonly #socket: WebSocket;
+  /** What came before `open`. */
+  #early: Uint8Array[] = [];
+  #handlers: TransportHandlers | undefined;
+  #closed: string | undefined;
+  #full = false;
+
+  constructor(socket: WebSocket, peerCertificate: Uint8Array, remote: string) {
+    this.#socket = socket;
+    this.peerCertificate = peerCertificate;
+    this.remote = remote;
+    let failure: string | undefined;
+    socket.on('message', (data: RawData, binary) => {
+      if (!binary) {
+        failure = 'a text message came where only binary ones are allowed';
+        socket.terminate();
+        return;
+      }
+      const bytes = data as Buffer;
+      if (this.#handlers) this.#handlers.message(bytes);
+      else this.#early.push(bytes);
+    });
+    socket.on('error', (error) => {
+      failure ??= error.message;
+    });
+    socket.on('close', (code) => {
+      this.#closed = failure ?? `closed with code ${code}`;
+      this.#handlers?.closed(this.#closed);
+    });
+  }
+
+  get buffered(): number {
+    return this.#socket.bufferedAmount;
+  }
+
+  open(handlers: TransportHandlers): void {
+    this.#handlers = handlers;
+    for (const bytes of this.#early.splice(0)) handlers.message(bytes);
+    if (this.#closed !== undefined) handlers.closed(this.#closed);
+  }
+
+  send(bytes: Uint8Array): void {
+    if (this.#socket.readyState !== WebSocket.OPEN) return;
+    this.#socket.send(bytes, { binary: true }, () => {
+      if (!this.#full || this.buffered > BUFFER_MARK) return;
+      this.#full = false;
+      this.#handlers?.drained();
+    });
+    if (this.buffered > BUFFER_MARK) this.#full = true;
+  }
+
+  close(): void {
+    this.#socket.close(1000);
+  }
+
+  abort(): void {
+    this.#socket.terminate();
+  }
+}
+
+/** How a client reaches its server. @throws EnerchainError `link.connect` (fault environment or peer) */
+export type Connect = (url: string, identity: Identity, signal: AbortSignal) => Promise<LinkTransport>;
+
+/** Opens the WebSocket. @param url `wss://host:port/link` or `https://host:port` */
+export const connectWebSocket: Connect = (url, identity, signal) => {
+  const address = new URL(url);
+  address.protocol = 'wss:';
+  if (address.pathname === '/') address.pathname = LINK_PATH;
+  return new Promise((resolve, reject) => {
+    const socket = new WebSocket(address, SUBPROTOCOL, {
+      ...tlsContext(identity),
+      maxPayload: MAX_MESSAGE_BYTES,
+      perMessageDeflate: false,
+      handshakeTimeout: HANDSHAKE_TIMEOUT,
+      followRedirects: false,
+    });
+    const abort = () => socket.terminate();
+    signal.addEventListener('abort', abort, { once: true });
+    let remote = address.host;
+    let certificate: Uint8Array | undefined;
+    socket.once('upgrade', (response) => {
+      certificate = (response.socket as TLSSocket).getPeerX509Certificate()?.raw;
+      remote = `${response.socket.remoteAddress}:${response.socket.remotePort}`;
+    });
+    socket.once('open', () => {
+      signal.removeEventListener('abort', abort);
+      if (certificate) {
+        resolve(new WebSocketTransport(socket, certificate, remote));
+        return;
+      }
+      socket.terminate();
+      reject(new EnerchainError('peer', 'link.connect', `${address.host} showed no certificate`));
+    });
+    socket.once('error', (cause) => {
+      signal.removeEventListener('abort', abort);
+      reject(new EnerchainError('environment', 'link.connect', `${address.host} cannot be reached`, { cause }));
+    });
+  });
+};
+
+/**
+ * Serves the link on an HTTPS server made with `serverTls`.
+ * @param accept is given each connection whose certificate TLS has checked against our CA
+ * @returns stops serving; connections stay
+ */
+export function serveWebSocket(
+  server: Server,
+  accept: (transport: LinkTransport) => void,
+  options: { path?: string; maxConnections?: number } = {},
+): () => void {
+  const path = options.path ?? LINK_PATH;
+  const maxConnections = options.maxConnections ?? 2000;
+  const sockets = new WebSocketServer({
+    noServer: true,
+    maxPayload: MAX_MESSAGE_BYTES,
+    perMessageDeflate: false,
+    handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
+  });
+  const onUpgrade = (request: IncomingMessage, stream: Duplex, head: Buffer) => {
+    const socket = stream as TLSSocket;
+    const certificate = socket.authorized ? socket.getPeerX509Certificate?.()?.raw : undefined;
+    const offered = request.headers['sec-websocket-protocol']?.split(',').map((name) => name.trim());
+    if (new URL(request.url ?? '/', 'https://centre').pathname !== path) refuse(stream, '404 Not Found');
+    else if (!certificate) refuse(stream, '401 Unauthorized');
+    else if (!offered?.includes(SUBPROTOCOL)) refuse(stream, '400 Bad Request');
+    else if (sockets.clients.size >= maxConnections) refuse(stream, '503 Service Unavailable');
+    else {
+      const remote = `${socket.remoteAddress}:${socket.remotePort}`;
+      sockets.handleUpgrade(request, stream, head, (webSocket) =>
+        accept(new WebSocketTransport(webSocket, certificate, remote)),
+      );
+    }
+  };
+  server.on('upgrade', onUpgrade);
+  return () => {
+    server.off('upgrade', onUpgrade);
+    sockets.close();
+  };
+}
+
+function refuse(stream: Duplex, status: string): void {
+  stream.on('error', () => undefined);
+  stream.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
+}

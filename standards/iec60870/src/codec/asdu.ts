@@ -136,28 +136,15 @@ export function decodeAsdu(bytes: Uint8Array, widths: Widths, start = 0, end = b
   const commonAddress = commonAddressSize === 2 ? bytes[caAt]! | (bytes[caAt + 1]! << 8) : bytes[caAt]!;
   const at = start + header;
   const codec = codecs[typeId];
-  const head = {
-    typeId,
-    sequence,
-    cause: causeOctet & 0x3f,
-    negative: (causeOctet & 0x40) !== 0,
-    test: causeOctet >= 0x80,
-    originator,
-    commonAddress,
-  };
+  const cause = causeOctet & 0x3f;
+  const negative = (causeOctet & 0x40) !== 0;
+  const test = causeOctet >= 0x80;
   if (codec === undefined) {
-    return { ...head, objects: [], opaque: { count, bytes: new Uint8Array(bytes.subarray(at, end)) } };
+    const opaque = { count, bytes: new Uint8Array(bytes.subarray(at, end)) };
+    return { typeId, sequence, cause, negative, test, originator, commonAddress, objects: [], opaque };
   }
-  return {
-    typeId,
-    sequence,
-    cause: head.cause,
-    negative: head.negative,
-    test: head.test,
-    originator,
-    commonAddress,
-    objects: readObjects(codec, bytes, at, end, count, sequence, widths.informationObjectAddressSize, start),
-  };
+  const objects = readObjects(codec, bytes, at, end, count, sequence, widths.informationObjectAddressSize, start);
+  return { typeId, sequence, cause, negative, test, originator, commonAddress, objects };
 }
 
 function readObjects(

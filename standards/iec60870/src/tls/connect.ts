@@ -1,3 +1,4 @@
+import type { X509Certificate } from 'node:crypto';
 import { connect as connectSocket, type TLSSocket } from 'node:tls';
 import { Iec104Error } from '../errors.ts';
 import { type Clock, systemClock } from '../session/clock.ts';
@@ -26,7 +27,7 @@ export function tlsConnect(options: TlsConnectOptions): Connect {
   const clock = options.clock ?? systemClock;
   const peer = endpoint(host, port);
   const maxAge = profile.resumption === false ? 0 : (profile.resumption?.maxAge ?? DEFAULT_RESUMPTION_MAX_AGE);
-  let session: { readonly bytes: Buffer; readonly until: number } | undefined;
+  let session: { readonly bytes: Buffer; readonly until: number; readonly certificate: X509Certificate } | undefined;
   const raise = (name: SecurityEventName, detail?: Parameters<typeof securityEvent>[3]) =>
     onSecurityEvent?.(securityEvent(name, 'client', peer, detail));
 
@@ -40,14 +41,14 @@ export function tlsConnect(options: TlsConnectOptions): Connect {
           { cause },
         );
       if (signal.aborted) return reject(unreachable(signal.reason));
-      const resume = session !== undefined && session.until > clock.monotonic() ? session.bytes : undefined;
+      const resume = session !== undefined && session.until > clock.monotonic() ? session : undefined;
       // Our own check follows in `secureConnect`, with address and certificate at hand for the report.
       const socket = connectSocket({
         ...clientOptions(profile),
         rejectUnauthorized: false,
         host,
         port,
-        ...(resume === undefined ? {} : { session: resume }),
+        ...(resume === undefined ? {} : { session: resume.bytes }),
       });
       let connected = false;
       const abort = () => {
@@ -74,17 +75,27 @@ export function tlsConnect(options: TlsConnectOptions): Connect {
         signal.removeEventListener('abort', abort);
         reject(unreachable(error));
       });
-      if (maxAge > 0) {
-        socket.on('session', (bytes) => {
-          session = { bytes, until: clock.monotonic() + maxAge * 1000 };
-        });
-      }
+      let sessionBytes: Buffer | undefined;
+      /** Set when the profile has accepted it: the session of a refused peer is not kept. */
+      let certificate: X509Certificate | undefined;
+      // The tickets of TLS 1.3 come after the handshake, the session of TLS 1.2 before its end.
+      const remember = () => {
+        if (maxAge === 0 || sessionBytes === undefined || certificate === undefined) return;
+        session = { bytes: sessionBytes, until: clock.monotonic() + maxAge * 1000, certificate };
+      };
+      socket.on('session', (bytes) => {
+        sessionBytes = bytes;
+        remember();
+      });
       socket.once('secureConnect', () => {
-        const certificate = socket.getPeerX509Certificate();
-        const about = certificate === undefined ? undefined : describeCertificate(certificate);
-        const objection = peerObjection(socket, profile);
+        // An abbreviated handshake shows no certificate; the one of the full handshake stands for it.
+        const seen = socket.getPeerX509Certificate() ?? (socket.isSessionReused() ? resume?.certificate : undefined);
+        const about = seen === undefined ? undefined : describeCertificate(seen);
+        const objection = peerObjection(socket, seen, profile);
         if (objection !== undefined) return refuse(objection.name, { code: objection.code, certificate: about });
         signal.removeEventListener('abort', abort);
+        certificate = seen;
+        remember();
         raise(socket.isSessionReused() ? 'session-resumed' : 'session-established', {
           certificate: about,
           protocol: socket.getProtocol() ?? undefined,

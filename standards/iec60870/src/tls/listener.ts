@@ -22,7 +22,7 @@ export function tlsListener(options: TlsListenerOptions): Server {
     const peer = endpoint(socket.remoteAddress, socket.remotePort);
     const certificate = socket.getPeerX509Certificate();
     const about = certificate === undefined ? undefined : describeCertificate(certificate);
-    const objection = peerObjection(socket, profile);
+    const objection = peerObjection(socket, certificate, profile);
     if (objection !== undefined) {
       // An alert of the peer may still come in; nobody is interested any more.
       socket.on('error', () => {});

@@ -24,12 +24,13 @@ export function commonNameOf(certificate: X509Certificate): string | undefined {
 /**
  * What the profile has against the peer of a finished handshake; undefined: nothing. The chain was verified by the TLS library,
  * here its verdict is read and the profile's own rules follow.
+ * @param certificate what `getPeerX509Certificate` said the first time: a second call on the same socket finds none
  */
 export function peerObjection(
   socket: TLSSocket,
+  certificate: X509Certificate | undefined,
   profile: TlsProfile,
 ): { readonly name: SecurityEventName; readonly code?: string } | undefined {
-  const certificate = socket.getPeerX509Certificate();
   if (certificate === undefined) return { name: 'certificate-missing' };
   if (!socket.authorized) {
     const error = socket.authorizationError as Error | string | undefined;

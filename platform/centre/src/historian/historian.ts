@@ -1,0 +1,335 @@
+/**
+ * The historian: reads the log at its own pace, gathers samples per point in RAM, writes them as packed segments. The
+ * offset from which a restart must read again is written in the same transaction as the segments, and every segment says
+ * up to which record its point is written; together that makes every sample stand in the history exactly once.
+ */
+import { type Clock, describeError, EnerchainError, type Mrid, type UtcNanos } from '@enerchain/model';
+import type { Logger } from 'pino';
+import type { Database } from '../database/database.ts';
+import type { IngestLog } from '../log/log.ts';
+import type { Historian, HistoryBucket, HistoryQuery, HistorySamples, LogEntry } from '../ports.ts';
+import { LIMITS, OpenPoint, type OpenSegment, type SegmentLimits } from './open-points.ts';
+import { pack } from './pack.ts';
+import { lastBefore, type Piece, range, resample } from './query.ts';
+import { summarise } from './samples.ts';
+import { type SegmentRow, SegmentStore } from './store.ts';
+
+export interface HistorianOptions {
+  readonly log: IngestLog;
+  readonly database: Database;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly limits?: SegmentLimits;
+  /** Samples in open segments at which the oldest are sealed whatever their size. */
+  readonly mostOpenSamples?: number;
+  /** Milliseconds between two looks for what is due. */
+  readonly interval?: number;
+}
+
+export interface HistorianCounters {
+  /** Samples taken since the start, without those that were in a segment already. */
+  samples: number;
+  /** Rows written; a segment that is still open is written more than once. */
+  written: number;
+  /** Segments sealed. */
+  sealed: number;
+  /** Octets of packed data written. */
+  bytes: number;
+  /** Transactions that failed and were tried again. */
+  failures: number;
+  /** Records that retention took before they were read. */
+  missed: number;
+  /** Longest time spent packing in one piece, milliseconds. */
+  slowestPack: number;
+}
+
+/** Points written in one transaction; bounds the time that packing holds up everything else. */
+const POINTS_AT_ONCE = 100;
+/** Points due at which the reader waits until they are written. */
+const MOST_DUE = 1_000;
+const CONSUMER = 'historian';
+const READY_MILLIS = 15_000;
+
+export class SegmentHistorian implements Historian {
+  readonly counters: HistorianCounters = {
+    samples: 0,
+    written: 0,
+    sealed: 0,
+    bytes: 0,
+    failures: 0,
+    missed: 0,
+    slowestPack: 0,
+  };
+  /** Offset after the last record applied. */
+  next = 0;
+  readonly #log: IngestLog;
+  readonly #store: SegmentStore;
+  readonly #database: Database;
+  readonly #logger: Logger;
+  readonly #clock: Clock;
+  readonly #limits: SegmentLimits;
+  readonly #mostOpen: number;
+  readonly #interval: number;
+  readonly #open = new Map<Mrid, OpenPoint>();
+  /** Sealed and on the way to the database; still to be found by queries. */
+  readonly #leaving = new Set<OpenSegment>();
+  #openSamples = 0;
+  /** Up to which record a point was written before this start. */
+  #written = new Map<Mrid, number>();
+  readonly #stopping = new AbortController();
+  #running: Promise<unknown> = Promise.resolve();
+  #flushing: Promise<void> | undefined;
+  #ready = false;
+  /** Something was packed and could not be written. */
+  #incomplete = false;
+  readonly #readyListeners = new Set<() => void>();
+
+  constructor(options: HistorianOptions) {
+    this.#log = options.log;
+    this.#database = options.database;
+    this.#store = new SegmentStore(options.database, options.log.id);
+    this.#logger = options.logger;
+    this.#clock = options.clock;
+    this.#limits = options.limits ?? LIMITS;
+    this.#mostOpen = options.mostOpenSamples ?? 4_000_000;
+    this.#interval = options.interval ?? 1_000;
+  }
+
+  /** Starts to read. Queries wait until what is in the log now has been read. */
+  start(): void {
+    this.#running = Promise.all([this.#consume(), this.#tick()]).catch((error) => {
+      if (!this.#stopping.signal.aborted)
+        this.#logger.error({ error }, `the historian stopped: ${describeError(error)}`);
+    });
+  }
+
+  get lag(): number {
+    return this.#log.bounds().next - this.next;
+  }
+
+  get openSamples(): number {
+    return this.#openSamples;
+  }
+
+  async range(query: HistoryQuery): Promise<HistorySamples> {
+    await this.#whenReady();
+    return range(this.#store, this.#pieces(query.point), query);
+  }
+
+  async resample(query: HistoryQuery & { readonly bucket: UtcNanos }): Promise<readonly HistoryBucket[]> {
+    await this.#whenReady();
+    return resample(this.#store, this.#pieces(query.point), query);
+  }
+
+  async lastBefore(point: Mrid, at: UtcNanos) {
+    await this.#whenReady();
+    return lastBefore(this.#store, this.#pieces(point), point, at);
+  }
+
+  /** Writes everything that is open, so that the next start has nothing to read again, and stops. */
+  async close(): Promise<void> {
+    this.#stopping.abort();
+    await this.#running;
+    await this.#flushing?.catch(() => {});
+    if (this.#ready && this.#database.available && !this.#incomplete) {
+      await this.#flush([...this.#open.values()].filter(({ dirtyFrom }) => dirtyFrom !== undefined)).catch(() => {});
+    }
+    this.#log.release(CONSUMER);
+  }
+
+  /** Stops at once and writes nothing; what a crash does. */
+  async abandon(): Promise<void> {
+    this.#stopping.abort();
+    await this.#running;
+    await this.#flushing?.catch(() => {});
+  }
+
+  async #consume(): Promise<void> {
+    const { signal } = this.#stopping;
+    const { replayFrom, written } = await this.#patiently(() => this.#store.position());
+    this.#written = written;
+    const { first, next } = this.#log.bounds();
+    // A position beyond the end belongs to a log whose tail was lost: what is there now is new.
+    const from = replayFrom > next ? first : replayFrom;
+    if (replayFrom > next) this.#written = new Map();
+    this.next = from;
+    this.#log.hold(CONSUMER, from);
+    if (from >= next) this.#becomeReady();
+    for await (const entries of this.#log.read(from, signal)) {
+      for (const entry of entries) this.#apply(entry);
+      if (this.next >= next) this.#becomeReady();
+      const due = this.#due();
+      if (due.length >= MOST_DUE || this.#openSamples > this.#mostOpen) await this.#flushDue();
+    }
+  }
+
+  /** Looks for what is due now and then, also when nothing arrives. */
+  async #tick(): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      await new Promise<void>((resolve) => {
+        const done = () => {
+          clearTimeout(timer);
+          signal.removeEventListener('abort', done);
+          resolve();
+        };
+        const timer = setTimeout(done, this.#interval);
+        timer.unref();
+        signal.addEventListener('abort', done, { once: true });
+      });
+      if (!signal.aborted) await this.#flushDue();
+    }
+  }
+
+  #apply(entry: LogEntry): void {
+    const { content, offset } = entry;
+    this.next = offset + 1;
+    if (content.kind === 'gap' && content.gap.reason === 'ingestRetention' && entry.source === 'centre') {
+      this.counters.missed++;
+      this.#logger.error({ gap: content.gap }, 'the historian was too late for the retention of the ingest log');
+    }
+    if (content.kind !== 'observations') return;
+    const now = this.#clock.monotonic();
+    for (const column of content.batch.columns) {
+      if (offset <= (this.#written.get(column.point) ?? -1)) continue;
+      let open = this.#open.get(column.point);
+      if (!open) {
+        open = new OpenPoint(column.point);
+        this.#open.set(column.point, open);
+      }
+      const added = open.add(column, offset, now);
+      this.#openSamples += added;
+      this.counters.samples += added;
+    }
+  }
+
+  #due(): OpenPoint[] {
+    const now = this.#clock.monotonic();
+    const due: OpenPoint[] = [];
+    for (const open of this.#open.values()) if (open.isDue(now, this.#limits)) due.push(open);
+    if (due.length > 0 || this.#openSamples <= this.#mostOpen) return due;
+    return this.#fullest();
+  }
+
+  /** When RAM is short: the points with the most samples, a tenth of all. */
+  #fullest(): OpenPoint[] {
+    const size = ({ lanes }: OpenPoint) => (lanes[0]?.size ?? 0) + (lanes[1]?.size ?? 0);
+    const all = [...this.#open.values()].sort((a, b) => size(b) - size(a));
+    return all.slice(0, Math.ceil(all.length / 10));
+  }
+
+  #flushDue(): Promise<void> {
+    this.#flushing ??= this.#flush(this.#due()).finally(() => {
+      this.#flushing = undefined;
+    });
+    return this.#flushing;
+  }
+
+  async #flush(due: readonly OpenPoint[]): Promise<void> {
+    for (let i = 0; i < due.length; i += POINTS_AT_ONCE) await this.#writePoints(due.slice(i, i + POINTS_AT_ONCE));
+  }
+
+  async #writePoints(points: readonly OpenPoint[]): Promise<void> {
+    const started = performance.now();
+    const rows: SegmentRow[] = [];
+    const sealed: OpenSegment[] = [];
+    const short = this.#openSamples > this.#mostOpen;
+    for (const open of points) {
+      const full = short || open.isFull(this.#limits);
+      for (const lane of [0, 1] as const) {
+        const segment = open.lanes[lane];
+        if (!segment) continue;
+        if (open.dirty[lane]) rows.push(rowOf(segment, open.lastOffset));
+        open.dirty[lane] = false;
+        if (!full) continue;
+        open.lanes[lane] = undefined;
+        sealed.push(segment);
+        this.#leaving.add(segment);
+      }
+      open.dirtyFrom = undefined;
+      if (!open.lanes[0] && !open.lanes[1]) this.#open.delete(open.point);
+    }
+    const replayFrom = this.#replayFrom();
+    this.counters.slowestPack = Math.max(this.counters.slowestPack, performance.now() - started);
+
+    try {
+      await this.#patiently(() => this.#store.write(rows, replayFrom));
+    } catch (error) {
+      // Given up because we are stopping: no later position may be written over what is missing now.
+      this.#incomplete = true;
+      throw error;
+    }
+    for (const segment of sealed) {
+      this.#leaving.delete(segment);
+      this.#openSamples -= segment.size;
+    }
+    this.counters.written += rows.length;
+    this.counters.sealed += sealed.length;
+    for (const { data } of rows) this.counters.bytes += data.length;
+    this.#log.hold(CONSUMER, replayFrom);
+  }
+
+  /** The oldest record with a sample in no segment, once what is being written now is written. */
+  #replayFrom(): number {
+    let oldest = this.next;
+    for (const { dirtyFrom } of this.#open.values())
+      if (dirtyFrom !== undefined && dirtyFrom < oldest) oldest = dirtyFrom;
+    return oldest;
+  }
+
+  /** Does it until it succeeds: the database may be away for as long as it likes, the log waits. */
+  async #patiently<T>(work: () => Promise<T>): Promise<T> {
+    for (let pause = 100; ; pause = Math.min(pause * 2, 5_000)) {
+      try {
+        return await work();
+      } catch (error) {
+        this.counters.failures++;
+        if (this.#stopping.signal.aborted) throw error;
+        this.#logger.warn({ error }, `the historian cannot write and tries again: ${describeError(error)}`);
+      }
+      if (!this.#database.available) await this.#database.whenAvailable(this.#stopping.signal);
+      else await new Promise((resolve) => setTimeout(resolve, pause).unref());
+    }
+  }
+
+  /** What is in RAM of a point, as it is now. */
+  #pieces(point: Mrid): Piece[] {
+    const pieces: Piece[] = [];
+    const add = (segment: OpenSegment | undefined) => {
+      if (!segment) return;
+      const { firstOffset, lane } = segment;
+      pieces.push({ log: this.#store.log, firstOffset, lane, samples: segment.samples() });
+    };
+    for (const segment of this.#leaving) if (segment.point === point) add(segment);
+    for (const segment of this.#open.get(point)?.lanes ?? []) add(segment);
+    return pieces;
+  }
+
+  #becomeReady(): void {
+    this.#ready = true;
+    for (const listener of this.#readyListeners) listener();
+    this.#readyListeners.clear();
+  }
+
+  #whenReady(): Promise<void> {
+    if (this.#ready) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      const ready = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+      const timer = setTimeout(() => {
+        this.#readyListeners.delete(ready);
+        const text = `the historian is still reading the ingest log (${this.lag} records to go); ask again later`;
+        reject(new EnerchainError('environment', 'centre.historian.starting', text));
+      }, READY_MILLIS);
+      this.#readyListeners.add(ready);
+    });
+  }
+}
+
+function rowOf(segment: OpenSegment, lastOffset: number): SegmentRow {
+  const samples = segment.samples();
+  const { point, lane, firstOffset } = segment;
+  return { ...summarise(samples), point, lane, firstOffset, lastOffset, data: pack(samples) };
+}

@@ -1,7 +1,14 @@
 /** `enerchain iec104 listen | command | scan`: what a field engineer reaches for. */
 import { readFileSync } from 'node:fs';
-import { draftPointList } from '@enerchain/edge';
-import { type Asdu, type Connect, Iec104Client, normalizedRaw, tlsConnect, typeByName } from '@enerchain/iec60870';
+import {
+  type Asdu,
+  type Connect,
+  Iec104Client,
+  normalizedRaw,
+  tlsConnect,
+  typeByName,
+  typeSpec,
+} from '@enerchain/iec60870';
 import { EnerchainError } from '@enerchain/model';
 import { objectLine, objectText } from '../iec104/json-lines.ts';
 import { wholeNumber } from '../options.ts';
@@ -31,6 +38,8 @@ export async function listen(
   const done = Promise.withResolvers<void>();
   let printed = 0;
   const onAsdu = (asdu: Asdu): void => {
+    // Confirmations of our own interrogation carry no information; `M_EI_NA_1` (end of initialisation) does.
+    if (!carriesInformation(asdu)) return;
     const now = Date.now();
     for (const object of asdu.objects) {
       if (printed >= count) return;
@@ -116,10 +125,20 @@ export async function scan(
   }
   if (options.json) {
     const now = Date.now();
-    for (const asdu of seen) for (const object of asdu.objects) print(JSON.stringify(objectLine(asdu, object, now)));
+    for (const asdu of seen.filter(carriesInformation)) {
+      for (const object of asdu.objects) print(JSON.stringify(objectLine(asdu, object, now)));
+    }
   } else {
+    // Loaded here: the gateway is a large package, and the other tools start quicker without it.
+    const { draftPointList } = await import('@enerchain/edge');
     process.stdout.write(draftPointList(seen));
   }
+}
+
+/** False for what answers requests of the system group (100 to 107): those have no information object of their own. */
+function carriesInformation(asdu: Asdu): boolean {
+  const group = typeSpec(asdu.typeId)?.group;
+  return asdu.typeId === typeByName('M_EI_NA_1')?.id || (group !== 'system' && group !== 'file');
 }
 
 /** Connects and waits until data transfer runs. @throws EnerchainError with the reason when it does not come to that */

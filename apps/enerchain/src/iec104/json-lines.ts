@@ -19,8 +19,11 @@ export interface ObjectLine {
   readonly ioa: number;
   /** Mnemonic of the standard, `M_ME_NC_1`. */
   readonly type: string;
-  /** Mnemonic of the cause of transmission, `spontaneous`. */
-  readonly cot: string;
+  readonly typeId: number;
+  /** Cause of transmission, 3 = spontaneous, 20 = interrogated by station interrogation. */
+  readonly cot: number;
+  /** Its mnemonic in the standard, `spont`, `inrogen`. */
+  readonly cause: string;
   readonly value: number | string | null;
   /** Flags that are set, in the standard's letters: IV, NT, SB, BL, OV, EI, CY, CA; empty = good. */
   readonly quality: readonly string[];
@@ -43,7 +46,9 @@ export function objectLine(asdu: Asdu, object: InformationObject, now: number): 
     ca: asdu.commonAddress,
     ioa: object.address,
     type: typeName(asdu.typeId),
-    cot: causeName(asdu.cause),
+    typeId: asdu.typeId,
+    cot: asdu.cause,
+    cause: causeName(asdu.cause),
     value: valueOf(element),
     quality: qualityOf(element),
     time: at === undefined || Number.isNaN(at) ? null : new Date(at).toISOString(),
@@ -61,7 +66,7 @@ export function objectText(line: ObjectLine): string {
   const marks = [...line.quality, ...(line.timeInvalid ? ['time invalid'] : []), ...(line.test ? ['test'] : [])].join(
     ' ',
   );
-  return `${time.padEnd(25)}${`${line.ca}/${line.ioa}`.padEnd(16)}${line.type.padEnd(11)}${String(line.value).padEnd(22)}${line.cot}${marks ? `  [${marks}]` : ''}`;
+  return `${time.padEnd(25)}${`${line.ca}/${line.ioa}`.padEnd(16)}${line.type.padEnd(11)}${String(line.value).padEnd(22)}${line.cause}${marks ? `  [${marks}]` : ''}`;
 }
 
 function valueOf(element: Element): number | string | null {

@@ -1,0 +1,224 @@
+/** What the whole control room shares: who is logged in, the model, the points, the live state, what is selected. */
+import { batch, createContext, createMemo, createSignal, useContext } from 'solid-js';
+import { ApiError, api, whenUnauthorised } from './api/client.ts';
+import type { CommandJson, GapJson, GridModel, PageJson, PointInfo, Session, SourceStatusJson } from './api/types.ts';
+import { type EquipmentPoints, measurementsOf } from './diagram/measurements.ts';
+import { type Scale, scaleOf } from './format/number.ts';
+import { AlarmBook } from './live/alarms.ts';
+import { ClockOffset } from './live/clock.ts';
+import type { LinkState } from './live/connection.ts';
+import { EventBook } from './live/events.ts';
+import { openStream } from './live/stream.ts';
+import { ValueStore } from './live/values.ts';
+
+export type Selection = { readonly kind: 'equipment' | 'point'; readonly mRID: string };
+/** `undefined` while loading, an error when it failed. */
+export type Loaded<T> = T | Error | undefined;
+
+const COMMANDS_KEPT = 50;
+
+export function createApp() {
+  const [session, setSession] = createSignal<Session | null | undefined>(undefined);
+  const [unreachable, setUnreachable] = createSignal<string>();
+  const [grid, setGrid] = createSignal<Loaded<GridModel | null>>(undefined);
+  const [points, setPoints] = createSignal<Loaded<readonly PointInfo[]>>(undefined);
+  const [sources, setSources] = createSignal<readonly SourceStatusJson[]>([]);
+  const [gaps, setGaps] = createSignal<readonly GapJson[]>([]);
+  const [pages, setPages] = createSignal<readonly PageJson[]>([]);
+  const [commands, setCommands] = createSignal<ReadonlyMap<string, CommandJson>>(new Map());
+  const [link, setLink] = createSignal<{ state: LinkState; since: Date; reason?: string }>({
+    state: 'connecting',
+    since: new Date(),
+  });
+  const [selection, setSelection] = createSignal<Selection>();
+  const [now, setNow] = createSignal(new Date());
+  const [booksLoaded, setBooksLoaded] = createSignal(false);
+  const values = new ValueStore((callback) => requestAnimationFrame(callback));
+  const alarms = new AlarmBook();
+  const events = new EventBook();
+  const clock = new ClockOffset();
+
+  setInterval(() => setNow(new Date(Date.now() - clock.offset)), 1000);
+
+  const pointById = createMemo<ReadonlyMap<string, PointInfo>>(() => {
+    const list = points();
+    return new Map(Array.isArray(list) ? list.map((point) => [point.mRID, point]) : []);
+  });
+  const model = createMemo(() => {
+    const loaded = grid();
+    return loaded && !(loaded instanceof Error) ? loaded : undefined;
+  });
+  const equipmentById = createMemo(() => new Map((model()?.equipment ?? []).map((each) => [each.mRID, each])));
+  const measurements = createMemo<ReadonlyMap<string, EquipmentPoints>>(() => {
+    const list = points();
+    const of = model();
+    return of && Array.isArray(list) ? measurementsOf(of, list) : new Map();
+  });
+  const activeAlarms = createMemo(() => alarms.active());
+  /** The alarms of an equipment or point, the gravest first. */
+  const alarmsByThing = createMemo(() => {
+    const found = new Map<string, ReturnType<typeof activeAlarms>>();
+    const add = (key: string, alarm: ReturnType<typeof activeAlarms>[number]) =>
+      found.set(key, [...(found.get(key) ?? []), alarm]);
+    for (const alarm of activeAlarms()) {
+      if (!alarm.point) continue;
+      add(alarm.point, alarm);
+      const equipment = pointById().get(alarm.point)?.equipment;
+      if (equipment) add(equipment, alarm);
+    }
+    return found;
+  });
+
+  const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));
+  async function loadModel(): Promise<void> {
+    const [newGrid, newPoints] = await Promise.all([
+      api.grid().then((found) => found ?? null, asError),
+      api.allPoints().catch(asError),
+    ]);
+    batch(() => {
+      // What is on the screen is better than an error message in its place.
+      if (!(newGrid instanceof Error) || !model()) setGrid(newGrid);
+      if (!(newPoints instanceof Error) || !Array.isArray(points())) setPoints(newPoints);
+    });
+  }
+
+  let refetching: Promise<void> | undefined;
+  /** Fetches everything that the stream tells only the changes of. Called on connect and whenever a resume was not possible. */
+  async function refetch(): Promise<void> {
+    refetching ??= (async () => {
+      await Promise.allSettled([
+        loadModel(),
+        alarms.refetch(() => api.alarms('active')),
+        api.events({ limit: 500 }).then(({ items }) => events.add(items)),
+        api.sources().then(({ items }) => setSources(items)),
+        api.gaps().then(({ items }) => setGaps(items)),
+        api.pages().then(({ items }) => setPages(items)),
+      ]);
+      setBooksLoaded(true);
+      refetching = undefined;
+    })();
+    return refetching;
+  }
+
+  const applyCommand = (command: CommandJson) =>
+    setCommands((known) => {
+      const next = new Map(known).set(command.id, command);
+      for (const id of next.keys()) if (next.size > COMMANDS_KEPT) next.delete(id);
+      return next;
+    });
+
+  let closeStream: (() => void) | undefined;
+  function connect(): void {
+    closeStream?.();
+    closeStream = openStream({
+      values: (list) => values.apply(list),
+      event: (event) => events.apply(event),
+      alarm: (alarm) => alarms.apply(alarm),
+      command: applyCommand,
+      source: (status) =>
+        setSources((known) =>
+          [...known.filter(({ source }) => source !== status.source), status].sort((a, b) =>
+            a.source.localeCompare(b.source),
+          ),
+        ),
+      gap: (gap) => setGaps((known) => [gap, ...known.filter(({ offset }) => offset !== gap.offset)].slice(0, 500)),
+      grid: () => void loadModel(),
+      refetch: () => void refetch(),
+      restarted: () => values.forgetOffsets(),
+      serverTime: (millis) => clock.hear(millis, Date.now()),
+      state: (state, reason) => {
+        if (state === 'unauthorised') return logOutHere();
+        // `since` is when the data stopped, not when the last attempt failed.
+        setLink((known) => ({
+          state,
+          since: known.state === state ? known.since : new Date(),
+          ...(reason ? { reason } : {}),
+        }));
+      },
+      snapshot: () => values.snapshot(),
+    });
+  }
+
+  function logOutHere(): void {
+    closeStream?.();
+    closeStream = undefined;
+    setSession(null);
+  }
+  whenUnauthorised(logOutHere);
+
+  function enter(found: Session): void {
+    setSession(found);
+    setUnreachable(undefined);
+    connect();
+  }
+
+  const scales = new Map<string, Scale>();
+  /** The scale in which a point is shown everywhere, chosen once from its limits or its first value. */
+  function scaleFor(point: PointInfo): Scale {
+    const known = scales.get(point.mRID);
+    if (known) return known;
+    const first = values.number(point.mRID);
+    const scale = scaleOf(point, first);
+    if (first) scales.set(point.mRID, scale);
+    return scale;
+  }
+
+  return {
+    session,
+    scaleFor,
+    unreachable,
+    grid,
+    model,
+    points,
+    pointById,
+    equipmentById,
+    measurements,
+    sources,
+    gaps,
+    pages,
+    commands,
+    applyCommand,
+    link,
+    live: () => link().state === 'live',
+    selection,
+    select: (chosen: Selection | undefined) => setSelection(chosen),
+    now,
+    clock,
+    values,
+    alarms,
+    activeAlarms,
+    alarmsByThing,
+    events,
+    booksLoaded,
+    reload: refetch,
+    enter,
+    /** Finds out who is logged in; called once at the start, and again by hand when the centre did not answer. */
+    async start(): Promise<void> {
+      try {
+        enter(await api.session());
+      } catch (error) {
+        if (error instanceof ApiError && error.status === 401) setSession(null);
+        else setUnreachable(error instanceof Error ? error.message : String(error));
+      }
+    },
+    async logOut(): Promise<void> {
+      await api.logOut().catch(() => {}); // the session ends here in any case
+      logOutHere();
+    },
+    /** Why this user may not do something, `undefined` when they may. */
+    refusal(right: string): string | undefined {
+      if (link().state !== 'live') return 'The connection to the centre is lost.';
+      const who = session();
+      if (who?.rights.includes(right)) return undefined;
+      return `${who?.user ?? 'This user'} (${who?.roles.join(', ') || 'no role'}) has no right ${right}.`;
+    },
+  };
+}
+
+export type App = ReturnType<typeof createApp>;
+export const AppContext = createContext<App>();
+export function useApp(): App {
+  const app = useContext(AppContext);
+  if (!app) throw new Error('the control room is not mounted');
+  return app;
+}

@@ -1,0 +1,321 @@
+import { createEffect, createMemo, createSignal, For, onCleanup, onMount, Show } from 'solid-js';
+import { api } from '../api/client.ts';
+import type { CommandJson, PointInfo } from '../api/types.ts';
+import { useApp } from '../app.ts';
+import { isDouble, shown, stateWord } from '../format/number.ts';
+import { clockMillis } from '../format/time.ts';
+import { CheckGlyph } from '../ui/glyphs.tsx';
+import { LiveText, useLive } from '../ui/live.tsx';
+import { phaseOf, STEP_WORDS, stepTone } from './words.ts';
+
+/** How long the dialog waits for the feedback before it says that it is late, in seconds. */
+const FEEDBACK_SECONDS = 20;
+
+/** The values a control accepts, each with the verb for it. */
+function choicesOf(point: PointInfo): readonly { value: number; word: string }[] {
+  const aliases = Object.entries(point.valueAliases ?? {}).map(([value, word]) => ({ value: Number(value), word }));
+  if (aliases.length) return aliases.sort((a, b) => a.value - b.value);
+  const position = point.measurementType === 'SwitchPosition' || point.cdc === 'DPC';
+  if (isDouble(point))
+    return [
+      { value: 1, word: position ? 'open' : 'off' },
+      { value: 2, word: position ? 'close' : 'on' },
+    ];
+  if (point.cdc === 'BSC' || point.cdc === 'INC')
+    return [
+      { value: 1, word: 'lower' },
+      { value: 2, word: 'raise' },
+    ];
+  return [
+    { value: 0, word: position ? 'open' : 'off' },
+    { value: 1, word: position ? 'close' : 'on' },
+  ];
+}
+
+/** One order: choose, check, select and operate as two explicit steps, then watch until the feedback tells. */
+export function CommandDialog(props: { point: PointInfo; onClose: () => void }) {
+  const app = useApp();
+  let dialog!: HTMLDialogElement;
+  const [value, setValue] = createSignal<number>();
+  const [prepared, setPrepared] = createSignal<CommandJson>();
+  const [busy, setBusy] = createSignal(false);
+  const [problem, setProblem] = createSignal<string>();
+  const [operatedAt, setOperatedAt] = createSignal<number>();
+  const [tick, setTick] = createSignal(performance.now());
+  const timer = setInterval(() => setTick(performance.now()), 200);
+  onCleanup(() => clearInterval(timer));
+  onMount(() => dialog.showModal());
+
+  const choices = createMemo(() => (props.point.kind === 'command' ? choicesOf(props.point) : []));
+  const command = createMemo(() => {
+    const known = prepared();
+    const streamed = known && app.commands().get(known.id);
+    return streamed && streamed.events.length >= known.events.length ? streamed : known;
+  });
+  const phase = () => (command() ? phaseOf(command()!) : 'choose');
+  const sbo = () => props.point.ctlModel === 'sbo';
+  const feedback = createMemo(() => app.pointById().get(props.point.feedback ?? ''));
+  const feedbackValue = useLive(() => props.point.feedback);
+  const word = (of: number) =>
+    choices().find((choice) => choice.value === of)?.word ?? shown(props.point, of, app.scaleFor(props.point)).text;
+  const ordered = () => command()?.value ?? value();
+  const allGood = () => command()?.checks.every(({ ok }) => ok) ?? false;
+  const matches = () =>
+    feedback() !== undefined &&
+    operatedAt() !== undefined &&
+    feedbackValue()?.value === ordered() &&
+    props.point.cdc !== 'BSC';
+  const waited = () => (operatedAt() === undefined ? 0 : (tick() - operatedAt()!) / 1000);
+  const [settledAt, setSettledAt] = createSignal<number>();
+  createEffect(() => {
+    if (settledAt() === undefined && operatedAt() !== undefined && (matches() || command()?.state === 'feedbackSeen'))
+      setSettledAt(waited());
+  });
+  const refusal = () => app.refusal('commands.operate');
+  const expired = () => (
+    tick(),
+    command() !== undefined &&
+      phase() !== 'done' &&
+      operatedAt() === undefined &&
+      Date.parse(command()!.expiresAt) < app.now().getTime()
+  );
+
+  async function run(action: () => Promise<CommandJson>): Promise<void> {
+    setBusy(true);
+    setProblem(undefined);
+    try {
+      const next = await action();
+      setPrepared(next);
+      app.applyCommand(next);
+    } catch (error) {
+      setProblem(error instanceof Error ? error.message : String(error));
+    } finally {
+      setBusy(false);
+    }
+  }
+  const prepare = (of: number) => {
+    setValue(of);
+    void run(() => api.prepare(props.point.mRID, of));
+  };
+  const operate = () => {
+    setOperatedAt(performance.now());
+    void run(() => api.step(command()!.id, 'operate'));
+  };
+  const close = () => {
+    const open = command();
+    const cancellable = open && !open.final && operatedAt() === undefined;
+    // A prepared order that nobody operates is taken back, so that the device does not stay selected.
+    if (cancellable) void api.step(open.id, 'cancel').catch(() => {});
+    props.onClose();
+  };
+  const unit = () => app.scaleFor(props.point);
+
+  return (
+    <dialog
+      ref={dialog}
+      class="dialog"
+      aria-labelledby="command-title"
+      onCancel={(event) => {
+        event.preventDefault();
+        close();
+      }}
+    >
+      <h2 id="command-title">{props.point.name}</h2>
+      <div class="sub">
+        {sbo() ? 'Select before operate' : 'Direct operate'} · {props.point.endpoint} ·{' '}
+        <span class="mono">{props.point.address}</span>
+      </div>
+
+      <Show when={feedback()}>
+        {(point) => (
+          <div class="now">
+            <span class="sub">now</span> <LiveText point={point()} />
+          </div>
+        )}
+      </Show>
+
+      <section class="step" classList={{ active: phase() === 'choose' }}>
+        <h3>What</h3>
+        <Show
+          when={props.point.kind === 'command'}
+          fallback={
+            <form
+              class="setpoint"
+              onSubmit={(event) => {
+                event.preventDefault();
+                const typed = Number(new FormData(event.currentTarget).get('value'));
+                if (Number.isFinite(typed)) prepare(typed / unit().factor);
+              }}
+            >
+              <input
+                name="value"
+                type="number"
+                step="any"
+                required
+                disabled={phase() !== 'choose' || busy()}
+                aria-label={`Set-point in ${unit().unit}`}
+                min={props.point.minimum === undefined ? undefined : props.point.minimum * unit().factor}
+                max={props.point.maximum === undefined ? undefined : props.point.maximum * unit().factor}
+              />
+              <span class="unit">{unit().unit}</span>
+              <Show when={props.point.minimum !== undefined}>
+                <span class="sub">
+                  {shown(props.point, props.point.minimum, unit()).text} to{' '}
+                  {shown(props.point, props.point.maximum, unit()).text}
+                </span>
+              </Show>
+              <button type="submit" class="main" disabled={phase() !== 'choose' || busy() || refusal() !== undefined}>
+                Check
+              </button>
+            </form>
+          }
+        >
+          <div class="choices" role="group" aria-label="Order">
+            <For each={choices()}>
+              {(choice) => {
+                const isNow = () => feedbackValue()?.value === choice.value && props.point.cdc !== 'BSC';
+                return (
+                  <button
+                    type="button"
+                    classList={{ main: ordered() === choice.value }}
+                    aria-pressed={ordered() === choice.value}
+                    disabled={phase() !== 'choose' || busy() || refusal() !== undefined}
+                    onClick={() => prepare(choice.value)}
+                  >
+                    {choice.word}
+                    <Show when={isNow()}>
+                      <small> is {stateWord(feedback()!, choice.value) ?? 'so'} already</small>
+                    </Show>
+                  </button>
+                );
+              }}
+            </For>
+          </div>
+        </Show>
+        <Show when={refusal()}>{(why) => <p class="sub refusal">{why()}</p>}</Show>
+      </section>
+
+      <Show when={command()}>
+        {(known) => (
+          <>
+            <section class="step">
+              <h3>Checks of the centre</h3>
+              <ul class="checks">
+                <For each={known().checks}>
+                  {(check) => (
+                    <li>
+                      <CheckGlyph state={check.ok ? 'ok' : 'bad'} />
+                      <span classList={{ 'p1-text': !check.ok }}>{check.text || check.name}</span>
+                    </li>
+                  )}
+                </For>
+              </ul>
+            </section>
+            <section class="step" classList={{ active: phase() === 'prepared' || phase() === 'selected' }}>
+              <h3>{sbo() ? 'Two steps' : 'One step'}</h3>
+              <div class="choices">
+                <Show when={sbo()}>
+                  <button
+                    type="button"
+                    class={phase() === 'prepared' ? 'main' : ''}
+                    disabled={phase() !== 'prepared' || !allGood() || busy() || expired() || refusal() !== undefined}
+                    onClick={() => void run(() => api.step(known().id, 'select'))}
+                  >
+                    1 · Select
+                  </button>
+                </Show>
+                <button
+                  type="button"
+                  class={phase() === (sbo() ? 'selected' : 'prepared') ? 'main strong' : ''}
+                  disabled={
+                    phase() !== (sbo() ? 'selected' : 'prepared') ||
+                    !allGood() ||
+                    busy() ||
+                    expired() ||
+                    operatedAt() !== undefined ||
+                    refusal() !== undefined
+                  }
+                  onClick={operate}
+                >
+                  {sbo() ? '2 · ' : ''}Operate: {word(known().value)}
+                </button>
+              </div>
+              <Show when={expired()}>
+                <p class="sub p2-text">The order has expired. Close this and prepare it anew.</p>
+              </Show>
+            </section>
+            <section class="step">
+              <h3>What happened</h3>
+              <ol class="happened" aria-live="polite">
+                <For each={known().events}>
+                  {(event) => (
+                    <li>
+                      <span class="time">{clockMillis(new Date(event.at))}</span>
+                      <span
+                        classList={{
+                          'p1-text': stepTone(event.step) === 'bad',
+                          'p2-text': stepTone(event.step) === 'unsure',
+                        }}
+                      >
+                        {STEP_WORDS[event.step]}
+                        {event.reason ? ` ${event.reason}` : ''}
+                      </span>
+                    </li>
+                  )}
+                </For>
+              </ol>
+              <Show when={operatedAt() !== undefined && feedback()}>
+                <div class="feedback">
+                  <svg class="timer" viewBox="0 0 308 6" preserveAspectRatio="none" aria-hidden="true">
+                    <rect class="bar-band" width="308" height="6" rx="2" />
+                    <rect
+                      class={waited() > FEEDBACK_SECONDS && settledAt() === undefined ? 'p2-fill' : 'bar-fill'}
+                      width={308 * Math.min(1, (settledAt() ?? waited()) / FEEDBACK_SECONDS)}
+                      height="6"
+                      rx="2"
+                    />
+                  </svg>
+                  <span class="sub">
+                    <Show
+                      when={settledAt()}
+                      fallback={
+                        waited() > FEEDBACK_SECONDS
+                          ? `No feedback after ${FEEDBACK_SECONDS} s. Nothing was repeated.`
+                          : `Waiting for the feedback, ${waited().toFixed(1)} s`
+                      }
+                    >
+                      {(at) => `Feedback after ${at().toFixed(1)} s`}
+                    </Show>
+                  </span>
+                </div>
+              </Show>
+              <Show when={settledAt() !== undefined}>
+                <p class="result">
+                  <CheckGlyph state="ok" /> Done: {feedback()?.name} is{' '}
+                  {shown(feedback()!, feedbackValue()?.value).text}.
+                </p>
+              </Show>
+              <Show when={phase() === 'done' && settledAt() === undefined && stepTone(known().state) !== 'good'}>
+                <p class="result p2-text">
+                  <CheckGlyph state={stepTone(known().state) === 'bad' ? 'bad' : 'warn'} /> {STEP_WORDS[known().state]}
+                </p>
+              </Show>
+            </section>
+          </>
+        )}
+      </Show>
+      <Show when={problem()}>
+        {(text) => (
+          <p class="result p1-text" role="alert">
+            <CheckGlyph state="bad" /> {text()}
+          </p>
+        )}
+      </Show>
+      <div class="btns end">
+        <button type="button" onClick={close}>
+          {phase() === 'done' || operatedAt() !== undefined ? 'Close' : 'Cancel'}
+        </button>
+      </div>
+    </dialog>
+  );
+}

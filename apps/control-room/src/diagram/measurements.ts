@@ -1,0 +1,87 @@
+/** Which points speak about which equipment, and in which role a diagram shows them. */
+import type { GridModel } from '@enerchain/model';
+import type { PointInfo } from '../api/types.ts';
+import { isDouble } from '../format/number.ts';
+import type { Role } from './drawing.ts';
+import type { SwitchState } from './topology.ts';
+
+export interface EquipmentPoints {
+  readonly equipment: string;
+  readonly byRole: Partial<Record<Role, PointInfo>>;
+  readonly position?: PointInfo;
+  readonly all: readonly PointInfo[];
+}
+
+const ROLE_OF: Readonly<Record<string, Role>> = {
+  ThreePhaseActivePower: 'P',
+  ActivePower: 'P',
+  ThreePhaseReactivePower: 'Q',
+  ReactivePower: 'Q',
+  LineCurrent: 'I',
+  Current: 'I',
+  LineToLineVoltage: 'U',
+  Voltage: 'U',
+  PhaseVoltage: 'U',
+  TapPosition: 'tap',
+  StateOfCharge: 'soc',
+};
+
+const PHASE_ORDER = ['ABC', undefined, 'AB', 'A'];
+
+/** @returns points by the mRID of their equipment; a voltage also by the connectivity node at which it is measured */
+export function measurementsOf(model: GridModel, points: readonly PointInfo[]): Map<string, EquipmentPoints> {
+  const terminals = new Map<string, { equipment: string; node: string }>();
+  const nodesOf = new Map<string, string[]>();
+  for (const { mRID, terminals: of } of model.equipment) {
+    nodesOf.set(
+      mRID,
+      of.map((terminal) => terminal.connectivityNode),
+    );
+    for (const terminal of of) terminals.set(terminal.mRID, { equipment: mRID, node: terminal.connectivityNode });
+  }
+  const busbars = new Set(model.equipment.filter((each) => each.class === 'BusbarSection').map((each) => each.mRID));
+  type Draft = { -readonly [K in keyof EquipmentPoints]: EquipmentPoints[K] } & { all: PointInfo[] };
+  const found = new Map<string, Draft>();
+  const at = (key: string): Draft => {
+    const known = found.get(key) ?? { equipment: key, byRole: {}, all: [] };
+    found.set(key, known);
+    return known;
+  };
+  const better = (candidate: PointInfo, known: PointInfo | undefined) =>
+    !known || PHASE_ORDER.indexOf(candidate.phases) < PHASE_ORDER.indexOf(known.phases);
+  for (const point of points) {
+    const terminal = terminals.get(point.terminal ?? '');
+    const equipment = point.equipment ?? terminal?.equipment;
+    if (!equipment) continue;
+    const entry = at(equipment);
+    entry.all.push(point);
+    const measured = point.kind === 'analog' || point.kind === 'discrete';
+    if (!measured) continue;
+    if (point.measurementType === 'SwitchPosition') entry.position ??= point;
+    const role = ROLE_OF[point.measurementType ?? ''];
+    if (!role) continue;
+    if (better(point, entry.byRole[role])) entry.byRole = { ...entry.byRole, [role]: point };
+    if (role === 'U') {
+      const nodes = terminal ? [terminal.node] : busbars.has(equipment) ? (nodesOf.get(equipment) ?? []) : [];
+      for (const node of nodes) {
+        const there = at(node);
+        if (better(point, there.byRole.U)) there.byRole = { ...there.byRole, U: point };
+      }
+    }
+  }
+  return found;
+}
+
+/** The position of a switch from the value of its point; `uncertain` when it is in between, faulty or invalid. */
+export function switchState(point: Pick<PointInfo, 'cdc'>, value: unknown, invalid: boolean): SwitchState | undefined {
+  if (typeof value !== 'number') return value === null ? 'uncertain' : undefined;
+  if (invalid) return 'uncertain';
+  if (isDouble(point)) return value === 2 ? 'closed' : value === 1 ? 'open' : 'uncertain';
+  return value ? 'closed' : 'open';
+}
+
+/** Share of the rating in percent from the powers at hand; undefined when they are not. */
+export function loading(ratedS: number, p: number, q: number): number | undefined {
+  if (!(ratedS > 0) || Number.isNaN(p)) return undefined;
+  return (100 * Math.hypot(p, Number.isNaN(q) ? 0 : q)) / ratedS;
+}

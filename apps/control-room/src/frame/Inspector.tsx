@@ -1,0 +1,346 @@
+import { createEffect, createMemo, createResource, createSignal, For, Match, Show, Switch } from 'solid-js';
+import { api } from '../api/client.ts';
+import type { PointInfo, Sample } from '../api/types.ts';
+import { useApp } from '../app.ts';
+import { CommandDialog } from '../commands/CommandDialog.tsx';
+import { count, isSwitchPosition, shown } from '../format/number.ts';
+import { isBad, isOld, qualityWords } from '../format/quality.ts';
+import { clock, clockMillis, duration, stamp, timeWeaknesses } from '../format/time.ts';
+import { go } from '../route.ts';
+import { CheckGlyph, Icon, PriorityGlyph } from '../ui/glyphs.tsx';
+import { LiveText, QualityMarks, useLive } from '../ui/live.tsx';
+import { RangeBar, rangeOf, Skeleton, Sparkline } from '../ui/parts.tsx';
+import { stateSentence } from './AlarmStrip.tsx';
+
+const HOUR = 3_600_000;
+const CLASS_WORDS: Readonly<Record<string, string>> = {
+  BusbarSection: 'busbar section',
+  Breaker: 'breaker',
+  LoadBreakSwitch: 'load-break switch',
+  Disconnector: 'disconnector',
+  ACLineSegment: 'line',
+  PowerTransformer: 'power transformer',
+  EnergyConsumer: 'load',
+  PowerElectronicsConnection: 'power electronics connection',
+  ExternalNetworkInjection: 'upstream network',
+};
+
+/** Everything about what is selected: value, limits, the last hour, quality, and where it comes from. */
+export function Inspector() {
+  const app = useApp();
+  const chosen = createMemo(() => {
+    const selection = app.selection();
+    if (!selection) return undefined;
+    const asPoint = app.pointById().get(selection.mRID);
+    const equipment = app.equipmentById().get(asPoint?.equipment ?? selection.mRID);
+    return { key: selection.mRID, asPoint, equipment };
+  });
+  const [preferred, setPreferred] = createSignal<string>();
+  createEffect(() => {
+    chosen()?.key;
+    setPreferred(undefined);
+  });
+  const all = createMemo(() => {
+    const found = chosen();
+    const of = found?.equipment ? app.measurements().get(found.equipment.mRID)?.all : undefined;
+    return of ?? (found?.asPoint ? [found.asPoint] : []);
+  });
+  const measured = createMemo(() => all().filter(({ kind }) => kind !== 'command' && kind !== 'setpoint'));
+  const controls = createMemo(() => all().filter(({ kind }) => kind === 'command' || kind === 'setpoint'));
+  const main = createMemo(() => {
+    const asked = preferred() ?? chosen()?.asPoint?.mRID;
+    const list = measured();
+    return (
+      list.find(({ mRID }) => mRID === asked) ??
+      list.find(isSwitchPosition) ??
+      list.find(({ measurementType }) => measurementType === 'ThreePhaseActivePower') ??
+      list[0] ??
+      chosen()?.asPoint
+    );
+  });
+  const [ordering, setOrdering] = createSignal<PointInfo>();
+  const alarms = () => app.alarmsByThing().get(chosen()?.equipment?.mRID ?? chosen()?.key ?? '') ?? [];
+
+  return (
+    <aside class="inspector" aria-label="Inspector">
+      <Show when={chosen()} fallback={<EmptyInspector />}>
+        {(found) => (
+          <>
+            <div class="inspector-head">
+              <div>
+                <h2>{main()?.name ?? found().equipment?.name ?? 'Unknown'}</h2>
+                <div class="sub">
+                  {[
+                    found().equipment &&
+                      `${found().equipment!.name}, ${CLASS_WORDS[found().equipment!.class] ?? found().equipment!.class}`,
+                    main()?.measurementType,
+                  ]
+                    .filter(Boolean)
+                    .join(' · ')}
+                </div>
+              </div>
+              <button type="button" class="bare" aria-label="Close the inspector" onClick={() => app.select(undefined)}>
+                <Icon name="close" size={14} />
+              </button>
+            </div>
+            <For each={alarms().slice(0, 3)}>
+              {(alarm) => (
+                <a class="inspector-alarm" href={`#/alarms?id=${encodeURIComponent(String(alarm.id))}`}>
+                  <PriorityGlyph priority={alarm.priority} filled={alarm.state !== 'acknowledged'} />
+                  <span>
+                    {alarm.message}
+                    <small>{stateSentence(alarm, app.now())}</small>
+                  </span>
+                </a>
+              )}
+            </For>
+            <Show
+              when={main()}
+              fallback={<p class="sub">No point of the announced sites belongs to this equipment.</p>}
+              keyed
+            >
+              {(point) => <PointDetail point={point} />}
+            </Show>
+            <Show when={controls().length || main()}>
+              <div class="btns">
+                <For each={controls()}>
+                  {(control) => {
+                    const refusal = () => app.refusal('commands.operate');
+                    return (
+                      <button
+                        type="button"
+                        class="main"
+                        disabled={refusal() !== undefined}
+                        title={refusal()}
+                        onClick={() => setOrdering(control)}
+                      >
+                        {control.kind === 'setpoint'
+                          ? 'Set …'
+                          : controls().length > 1
+                            ? `${control.name} …`
+                            : 'Operate …'}
+                      </button>
+                    );
+                  }}
+                </For>
+                <Show when={main()}>
+                  {(point) => (
+                    <>
+                      <button type="button" onClick={() => go('trends', { points: point().mRID })}>
+                        Trend
+                      </button>
+                      <button type="button" onClick={() => go('events', { point: point().mRID })}>
+                        Events
+                      </button>
+                    </>
+                  )}
+                </Show>
+              </div>
+              <Show when={controls().length && app.refusal('commands.operate')}>
+                {(why) => <p class="sub refusal">{why()}</p>}
+              </Show>
+            </Show>
+            <Show when={measured().length > 1}>
+              <h3>Points of {found().equipment?.name}</h3>
+              <ul class="pointlist">
+                <For each={measured()}>
+                  {(point) => (
+                    <li>
+                      <button
+                        type="button"
+                        classList={{ on: main()?.mRID === point.mRID }}
+                        onClick={() => setPreferred(point.mRID)}
+                      >
+                        <span class="pl-name">{point.name}</span>
+                        <LiveText point={point} />
+                      </button>
+                    </li>
+                  )}
+                </For>
+              </ul>
+            </Show>
+          </>
+        )}
+      </Show>
+      <Show when={ordering()} keyed>
+        {(point) => <CommandDialog point={point} onClose={() => setOrdering(undefined)} />}
+      </Show>
+    </aside>
+  );
+}
+
+function EmptyInspector() {
+  const app = useApp();
+  const energisedHint = () => app.model() !== undefined;
+  return (
+    <div class="inspector-empty">
+      <h2>Nothing selected</h2>
+      <p class="sub">
+        {energisedHint()
+          ? 'Select equipment in the diagram, a point or an alarm: here stand its value, its limits, the last hour, and where it comes from.'
+          : 'Select a point or an alarm to see where its value comes from.'}
+      </p>
+      <h3>Keys</h3>
+      <dl>
+        <dt>Tab, Enter</dt>
+        <dd>walk, select</dd>
+        <dt>+ − 0 arrows</dt>
+        <dd>zoom, fit, pan</dd>
+        <dt>Esc</dt>
+        <dd>clear the selection</dd>
+      </dl>
+    </div>
+  );
+}
+
+function PointDetail(props: { point: PointInfo }) {
+  const app = useApp();
+  const value = useLive(() => props.point.mRID);
+  const scale = () => app.scaleFor(props.point);
+  const parts = () => shown(props.point, value()?.value, scale());
+  const range = createMemo(() => rangeOf(props.point));
+  const stepped = () => props.point.kind === 'discrete';
+  const numeric = () => props.point.kind !== 'string';
+  const [history] = createResource(
+    () => (numeric() && app.live() ? props.point.mRID : undefined),
+    async (mRID) => {
+      const to = new Date(Date.now() - app.clock.offset);
+      const from = new Date(to.getTime() - HOUR);
+      if (stepped()) return (await api.history(mRID, from, to, 2000)).samples;
+      const { buckets } = await api.buckets(mRID, from, to, 30);
+      return buckets.map(([at, , , , mean, last, quality]): Sample => [at, mean ?? last, quality]);
+    },
+  );
+  // The trend grows by what arrives while it is looked at.
+  const [tail, setTail] = createSignal<readonly Sample[]>([]);
+  createEffect(() => {
+    const now = value();
+    if (!now || typeof now.value !== 'number') return;
+    const sample: Sample = [now.sourceTime, now.value, now.quality];
+    setTail((known) => (known.at(-1)?.[0] === sample[0] ? known : [...known.slice(-2000), sample]));
+  });
+  const samples = createMemo(() => {
+    const fetched = history.latest ?? [];
+    const end = fetched.at(-1)?.[0] ?? 0;
+    return [...fetched, ...tail().filter(([at]) => at > end)];
+  });
+  return (
+    <>
+      <div class="big" classList={{ stale: !app.live(), old: isOld(value()?.quality ?? 0) }}>
+        <b>{value() ? parts().text : '—'}</b>
+        <span>{value() ? parts().unit : 'no value yet'}</span>
+        <Show when={value()}>{(now) => <QualityMarks quality={now().quality} sourceTime={now().sourceTime} />}</Show>
+      </div>
+      <Show
+        when={
+          props.point.kind === 'discrete' &&
+          props.point.normalValue !== undefined &&
+          value() &&
+          value()!.value !== props.point.normalValue
+        }
+      >
+        <p class="sub p2-text">normally {shown(props.point, props.point.normalValue, scale()).text}</p>
+      </Show>
+      <Show when={range() && typeof value()?.value === 'number' ? range() : undefined}>
+        {(bounds) => <RangeBar range={bounds()} value={value()!.value as number} scale={scale()} />}
+      </Show>
+      <Show when={numeric()}>
+        <Switch>
+          <Match when={history.loading && !history.latest}>
+            <Skeleton rows={2} />
+          </Match>
+          <Match when={history.error}>
+            <p class="sub">The last hour could not be fetched: {String((history.error as Error).message)}</p>
+          </Match>
+          <Match when={true}>
+            <Sparkline
+              samples={samples()}
+              from={app.now().getTime() - HOUR}
+              to={app.now().getTime()}
+              limits={range()?.marks ?? []}
+              stepped={stepped()}
+              dimmed={!app.live()}
+            />
+          </Match>
+        </Switch>
+      </Show>
+      <h3>Quality</h3>
+      <Show when={value()} fallback={<p class="sub">The source has not spoken about this point yet.</p>}>
+        {(now) => (
+          <dl>
+            <dt>validity</dt>
+            <dd>{qualityWords(now().quality)}</dd>
+            <dt>source time</dt>
+            <dd>{stamp(new Date(now().sourceTime), app.now())}</dd>
+            <For each={timeWeaknesses(now().timeQuality)}>
+              {(weakness) => (
+                <>
+                  <dt />
+                  <dd class="warn">{weakness}</dd>
+                </>
+              )}
+            </For>
+            <dt>age</dt>
+            <dd>{duration(app.now().getTime() - now().sourceTime)}</dd>
+          </dl>
+        )}
+      </Show>
+      <h3>Where it comes from</h3>
+      <Provenance point={props.point} />
+    </>
+  );
+}
+
+/** Device, gateway, log: each link with what was checked, and its weakness in words. */
+function Provenance(props: { point: PointInfo }) {
+  const app = useApp();
+  const value = useLive(() => props.point.mRID);
+  const source = createMemo(() => app.sources().find((each) => each.source === props.point.source));
+  const endpoint = createMemo(() => source()?.report?.endpoints.find(({ id }) => id === props.point.endpoint));
+  const deviceWords = () => {
+    const known = endpoint();
+    if (!known) return 'the gateway has not reported this device';
+    const since = known.since ? ` since ${stamp(new Date(known.since), app.now()).replace(/\.\d+$/, '')}` : '';
+    return `${PROTOCOL_WORDS[known.protocol] ?? known.protocol} · ${known.state}${known.state === 'down' || known.state === 'up' ? since : ''}${known.detail ? ` · ${known.detail}` : ''}`;
+  };
+  const gatewayWords = () => {
+    const known = source();
+    if (!known) return 'not known to the centre';
+    const breaks = known.chainBreaks ? `${known.chainBreaks} chain breaks` : 'chain unbroken';
+    return `${known.connected ? 'connected' : 'not connected'} · ${breaks}${known.gaps ? ` · ${count(known.gaps)} ${known.gaps === 1 ? 'gap' : 'gaps'}` : ' · no gaps'}${known.report ? ` · software ${known.report.version}` : ''}`;
+  };
+  return (
+    <ol class="chain">
+      <li>
+        <CheckGlyph state={endpoint()?.state === 'up' ? 'ok' : endpoint() ? 'bad' : 'warn'} />
+        {props.point.endpoint}
+        <small class="mono">{props.point.address}</small>
+        <small class={endpoint()?.state === 'up' ? '' : 'warn'}>{deviceWords()}</small>
+      </li>
+      <li>
+        <CheckGlyph state={!source() ? 'warn' : !source()!.connected || source()!.chainBreaks ? 'bad' : 'ok'} />
+        Gateway {props.point.source}
+        <small class={source()?.connected ? '' : 'warn'}>{gatewayWords()}</small>
+      </li>
+      <Show when={value()}>
+        {(now) => (
+          <li>
+            <CheckGlyph state={isBad(now().quality) ? 'warn' : 'ok'} />
+            Log entry {count(now().offset)}
+            <small>
+              signature and chain checked before it was appended · received {clockMillis(new Date(now().receiveTime))}
+            </small>
+          </li>
+        )}
+      </Show>
+      <Show when={!app.live()}>
+        <li>
+          <CheckGlyph state="bad" />
+          This screen
+          <small class="warn">has heard nothing from the centre since {clock(app.link().since)}</small>
+        </li>
+      </Show>
+    </ol>
+  );
+}
+const PROTOCOL_WORDS: Readonly<Record<string, string>> = { iec104: 'IEC 60870-5-104', mqtt: 'MQTT' };

@@ -1,0 +1,105 @@
+import { Match, onMount, Show, Switch } from 'solid-js';
+import { useApp } from '../app.ts';
+import { AlarmsPage } from '../pages/alarms/AlarmsPage.tsx';
+import { EventsPage } from '../pages/events/EventsPage.tsx';
+import { ExtensionPage } from '../pages/extension/ExtensionPage.tsx';
+import { GatewaysPage } from '../pages/gateways/GatewaysPage.tsx';
+import { LoginPage } from '../pages/login/LoginPage.tsx';
+import { SetupPage } from '../pages/login/SetupPage.tsx';
+import { OverviewPage } from '../pages/overview/OverviewPage.tsx';
+import { PointsPage } from '../pages/points/PointsPage.tsx';
+import { TrendsPage } from '../pages/trends/TrendsPage.tsx';
+import { route } from '../route.ts';
+import { Notice } from '../ui/parts.tsx';
+import { AlarmStrip } from './AlarmStrip.tsx';
+import { Inspector } from './Inspector.tsx';
+import { LostBanner } from './LostBanner.tsx';
+import { Rail } from './Rail.tsx';
+import { TopBar } from './TopBar.tsx';
+
+/** The one door: set-up link, login, or the frame with the page that the hash names. */
+export function Root() {
+  const app = useApp();
+  return (
+    <Switch
+      fallback={
+        <Show when={app.unreachable()}>
+          {(why) => (
+            <main class="alone">
+              <Notice title="The centre cannot be reached" tone="error">
+                {why()}
+              </Notice>
+              <button type="button" class="main" onClick={() => void app.start()}>
+                Try again
+              </button>
+            </main>
+          )}
+        </Show>
+      }
+    >
+      <Match when={route().path[0] === 'setup' && route().path[1]}>{(token) => <SetupPage token={token()} />}</Match>
+      <Match when={app.session() === null}>
+        <LoginPage />
+      </Match>
+      <Match when={app.session()}>
+        <Frame />
+      </Match>
+    </Switch>
+  );
+}
+
+function Frame() {
+  const app = useApp();
+  const place = () => route().path[0] ?? 'grid';
+  onMount(() => {
+    addEventListener('keydown', (event) => {
+      if (event.key === 'Escape' && !document.querySelector('dialog[open]')) app.select(undefined);
+    });
+  });
+  return (
+    <div class="frame" classList={{ lost: app.link().state === 'lost', inspecting: app.selection() !== undefined }}>
+      <a
+        class="skip"
+        href="#display"
+        onClick={(event) => {
+          event.preventDefault();
+          document.getElementById('display')?.focus();
+        }}
+      >
+        To the display
+      </a>
+      <TopBar place={place()} />
+      <Rail place={place()} />
+      <main id="display" tabindex="-1">
+        <LostBanner />
+        <div class="page">
+          <Switch fallback={<Notice title="There is no such page">Choose a place from the rail at the left.</Notice>}>
+            <Match when={place() === 'grid'}>
+              <OverviewPage />
+            </Match>
+            <Match when={place() === 'points'}>
+              <PointsPage />
+            </Match>
+            <Match when={place() === 'trends'}>
+              <TrendsPage />
+            </Match>
+            <Match when={place() === 'alarms'}>
+              <AlarmsPage />
+            </Match>
+            <Match when={place() === 'events'}>
+              <EventsPage />
+            </Match>
+            <Match when={place() === 'gateways'}>
+              <GatewaysPage />
+            </Match>
+            <Match when={place() === 'page' && app.pages().find(({ id }) => id === route().path[1])}>
+              {(page) => <ExtensionPage page={page()} />}
+            </Match>
+          </Switch>
+        </div>
+      </main>
+      <Inspector />
+      <AlarmStrip />
+    </div>
+  );
+}

@@ -1,0 +1,116 @@
+import { createMemo, For, Show } from 'solid-js';
+import { useApp } from '../app.ts';
+import { clock, zone } from '../format/time.ts';
+import { countByPriority } from '../live/alarms.ts';
+import { theme, toggleTheme } from '../theme.ts';
+import { Icon, PRIORITY_WORDS, PriorityGlyph } from '../ui/glyphs.tsx';
+import { PLACES } from './Rail.tsx';
+
+export function TopBar(props: { place: string }) {
+  const app = useApp();
+  const counts = createMemo(() => countByPriority(app.activeAlarms()));
+  const gateways = createMemo(() => {
+    const edges = app.sources().filter(({ role }) => role === 'edge');
+    return { all: edges.length, up: edges.filter(({ connected }) => connected).length };
+  });
+  const gaps = createMemo(() => app.gaps().length);
+  const selectedName = () => {
+    const chosen = app.selection();
+    if (!chosen) return undefined;
+    return app.equipmentById().get(chosen.mRID)?.name ?? app.pointById().get(chosen.mRID)?.name;
+  };
+  /** The containers of what is selected, outermost first: substation, voltage level, bay. */
+  const containment = createMemo(() => {
+    const model = app.model();
+    const chosen = app.selection();
+    if (!model || !chosen) return [];
+    const equipment =
+      app.equipmentById().get(chosen.mRID) ??
+      app.equipmentById().get(app.pointById().get(chosen.mRID)?.equipment ?? '');
+    const node = model.connectivityNodes.find(({ mRID }) => mRID === equipment?.terminals[0]?.connectivityNode);
+    const bay = model.bays.find(({ mRID }) => mRID === equipment?.container);
+    const level = model.voltageLevels.find(({ mRID }) => mRID === (bay?.voltageLevel ?? node?.voltageLevel));
+    const substation = model.substations.find(({ mRID }) => mRID === level?.substation);
+    return [substation, level, bay].flatMap((each) => (each ? [each.name] : []));
+  });
+  const crumbs = () => {
+    const place =
+      PLACES.find(({ id }) => id === props.place)?.title ?? app.pages().find(({ id }) => id === props.place)?.title;
+    const model = app.model()?.name;
+    const selected = selectedName();
+    const trail = props.place === 'grid' ? ['Grid', ...(model ? [model] : []), ...containment()] : [place ?? ''];
+    return [...trail, ...(selected && selected !== trail.at(-1) ? [selected] : [])];
+  };
+  const sync = () => {
+    app.now();
+    return app.clock.uncertainty;
+  };
+  return (
+    <header class="topbar">
+      <b>CloudEnerChain</b>
+      <nav class="crumb" aria-label="Where you are">
+        <For each={crumbs()}>
+          {(crumb, index) => (
+            <>
+              <Show when={index() > 0}>
+                <i aria-hidden="true">/</i>
+              </Show>
+              <span class={index() === crumbs().length - 1 ? 'here' : ''}>{crumb}</span>
+            </>
+          )}
+        </For>
+      </nav>
+      <span class="grow" />
+      <a class="counts" href="#/alarms" aria-label="Alarms by priority">
+        <For each={counts()}>
+          {(each) => (
+            <span
+              class="chip"
+              classList={{ on: each.standing > 0 }}
+              title={`priority ${each.priority} (${PRIORITY_WORDS[each.priority]}): ${each.standing} in the list, ${each.unacknowledged} unacknowledged`}
+            >
+              <PriorityGlyph priority={each.priority} filled={each.unacknowledged > 0} quiet={each.standing === 0} />
+              {each.standing}
+            </span>
+          )}
+        </For>
+      </a>
+      <a class="chip on" href="#/gateways" title="gateways connected, and gap records known">
+        <Show
+          when={gateways().up === gateways().all}
+          fallback={
+            <span class="p1-text">
+              {gateways().up} of {gateways().all} gateways
+            </span>
+          }
+        >
+          {gateways().all} {gateways().all === 1 ? 'gateway' : 'gateways'}
+        </Show>
+        {` · ${gaps()} ${gaps() === 1 ? 'gap' : 'gaps'}`}
+      </a>
+      <span
+        class="clock"
+        title="The centre's clock as this screen sees it; the figure is the spread of what was heard."
+      >
+        {clock(app.now())}{' '}
+        <small>
+          {zone(app.now())} {app.live() && sync() !== undefined ? `±${sync()} ms` : 'not synchronised'}
+        </small>
+      </span>
+      <button
+        type="button"
+        class="bare"
+        onClick={toggleTheme}
+        aria-label={theme() === 'dark' ? 'Change to the light theme' : 'Change to the dark theme'}
+      >
+        <Icon name={theme() === 'dark' ? 'sun' : 'moon'} size={16} />
+      </button>
+      <span class="who">
+        {app.session()?.user} · {app.session()?.roles.join(', ')}
+      </span>
+      <button type="button" class="bare" onClick={() => void app.logOut()} aria-label="Log out">
+        <Icon name="out" size={16} />
+      </button>
+    </header>
+  );
+}

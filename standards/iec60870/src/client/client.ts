@@ -6,6 +6,7 @@ import { type Asdu, asdu, type InformationObject } from '../codec/asdu.ts';
 import type { Cp56Time } from '../codec/time.ts';
 import { cp56FromEpochMillis } from '../codec/zone.ts';
 import { callerError, Iec104Error } from '../errors.ts';
+import { FileClient } from '../files/file-client.ts';
 import type { Transfer } from '../machine/link.ts';
 import { type Clock, systemClock } from '../session/clock.ts';
 import { Connection, type Receipt } from '../session/connection.ts';
@@ -16,6 +17,9 @@ import { COT } from '../spec/causes.ts';
 import { broadcastAddress, completeParameters, type Parameters } from '../spec/parameters.ts';
 import { COUNTER_REQUEST, FIXED_TEST_PATTERN, FREEZE, QOI, QRP } from '../spec/qualifiers.ts';
 import { typeName, typeSpec } from '../spec/types.ts';
+import { tlsConnect } from '../tls/connect.ts';
+import type { TlsProfile } from '../tls/profile.ts';
+import type { SecurityEvent } from '../tls/security-events.ts';
 import { Backoff, type ReconnectOptions } from './backoff.ts';
 import { commandElement, parameterElement } from './command-element.ts';
 import type { CommandMode, CommandOutcome } from './command-machine.ts';
@@ -33,9 +37,11 @@ export type ClientState = 'disconnected' | 'connecting' | 'connected' | 'started
 
 export interface Iec104ClientOptions {
   readonly host?: string;
-  /** Default 2404. */
+  /** Default 2404 (19998 with TLS). */
   readonly port?: number;
-  /** Makes the connection instead of TCP to host and port: TLS, or memory in tests. */
+  /** TLS as IEC 62351-3 wants it; without, plain TCP. */
+  readonly tls?: TlsProfile;
+  /** Makes the connection instead of TCP or TLS to host and port. */
   readonly transport?: Connect;
   readonly parameters?: Partial<Parameters>;
   /** Originator address in requests, 0 to 255. Default 0. */
@@ -54,6 +60,8 @@ export interface Iec104ClientOptions {
   readonly onState?: (state: ClientState, reason?: string) => void;
   /** An ASDU could not be read and was dropped. */
   readonly onMalformed?: (error: Iec104Error) => void;
+  /** What TLS has to report, from the catalogue `SECURITY_EVENTS`. */
+  readonly onSecurityEvent?: (event: SecurityEvent) => void;
 }
 
 /** What a client has done since it was made, over all its connections. */
@@ -104,6 +112,14 @@ const CONFIRMED = [
   COT.unknownObjectAddress,
 ] as readonly number[];
 
+function connector(options: Iec104ClientOptions, clock: Clock): Connect {
+  const { host, port, tls, onSecurityEvent } = options;
+  if (host === undefined) throw callerError('client.options', 'A client needs a host (and port) or a transport');
+  if (tls === undefined) return tcpConnect(host, port ?? 2404);
+  const events = onSecurityEvent ? { onSecurityEvent } : {};
+  return tlsConnect({ host, port: port ?? 19998, profile: tls, clock, ...events });
+}
+
 export class Iec104Client {
   readonly parameters: Parameters;
   readonly #options: Iec104ClientOptions;
@@ -120,20 +136,19 @@ export class Iec104Client {
   #startedAt = 0;
   #stopped: (() => void) | undefined;
   #running = false;
+  #files: FileClient | undefined;
 
   /** @throws Iec104Error (caller) for parameters out of range */
   constructor(options: Iec104ClientOptions) {
     this.#options = options;
     this.parameters = completeParameters(options.parameters);
     this.#clock = options.clock ?? systemClock;
-    if (!options.transport && options.host === undefined)
-      throw callerError('client.options', 'A client needs a host (and port) or a transport');
     if (options.acknowledge === 'manual' && !options.onAsdu)
       throw callerError(
         'client.options',
         'Manual acknowledgement needs onAsdu: nobody else could release the receipts',
       );
-    this.#connect = options.transport ?? tcpConnect(options.host!, options.port ?? 2404);
+    this.#connect = options.transport ?? connector(options, this.#clock);
     this.#backoff = new Backoff(options.reconnect === false ? {} : options.reconnect, options.random);
     this.#exchanges = new Exchanges(this.#clock);
     this.#wantTransfer = options.startTransfer ?? true;
@@ -157,6 +172,17 @@ export class Iec104Client {
     const sum = { ...this.#past, requests: { ...this.#exchanges.counters } };
     if (this.#connection) addCounters(sum, this.#connection.counters);
     return sum;
+  }
+
+  /** File transfer with the station, both directions. */
+  get files(): FileClient {
+    this.#files ??= new FileClient({
+      send: (asdu) => this.send(asdu),
+      parameters: this.parameters,
+      originator: this.#options.originator ?? 0,
+      clock: this.#clock,
+    });
+    return this.#files;
   }
 
   /** Connects and keeps connected. */
@@ -464,6 +490,7 @@ export class Iec104Client {
       handler: {
         onAsdu: (received, receipt) => {
           if (this.#exchanges.size > 0 && received.cause > COT.spontaneous) this.#exchanges.receive(received);
+          this.#files?.receive(received);
           this.#options.onAsdu?.(received, receipt);
         },
         onStarted: () => {
@@ -472,6 +499,7 @@ export class Iec104Client {
         },
         onStopped: () => {
           this.#exchanges.lose('data transfer was stopped');
+          this.#files?.end();
           if (this.#stopped) this.#stopped();
           else this.#setState('connected', 'data transfer was stopped');
         },
@@ -495,6 +523,7 @@ export class Iec104Client {
       this.#backoff.reset();
     this.#startedAt = 0;
     this.#exchanges.lose(reason);
+    this.#files?.end();
     this.#stopped?.();
     if (this.#running) this.#retry(reason);
   }

@@ -17,8 +17,7 @@ import type { CommandOutcome } from './command-machine.ts';
 import type { InterrogationResult } from './procedures.ts';
 
 /** One way to the station, and what differs on it. */
-export interface RedundantConnection
-  extends Pick<Iec104ClientOptions, 'host' | 'port' | 'transport' | 'reconnect' | 'parameters'> {
+export interface RedundantConnection extends Pick<Iec104ClientOptions, 'host' | 'port' | 'tls' | 'transport'> {
   readonly name: string;
 }
 

@@ -40,6 +40,8 @@ export interface MonitoredPoint {
   readonly deadBand?: number;
   /** Sent again every so many seconds: cause 1 (periodic) or 2 (background scan), without time tag. */
   readonly cycle?: { readonly seconds: number; readonly cause: 1 | 2 };
+  /** Reported as an event, when it has changed, no more often than every so many seconds. */
+  readonly period?: number;
   /** Group of the interrogation, 1 to 16; counters 1 to 4. */
   readonly group: number;
   readonly columns: ListColumns;

@@ -24,7 +24,7 @@ interface Known {
   /** Value last reported, which the dead band is measured from. */
   reported: number;
   reportedAt: number;
-  /** Simulated or device time at which the next cyclic report is due, on a clock that never steps. */
+  /** When the next cyclic or periodic report is due, in seconds of a clock that never steps. */
   due: number;
 }
 
@@ -79,7 +79,7 @@ export class RtuImage {
           reported: reading.value,
           reportedAt: Number.NEGATIVE_INFINITY,
           // Spread over the cycle, so that a station does not send everything in one second.
-          due: elapsed + (point.cycle ? point.cycle.seconds * ((point.ioa * 0.618034) % 1) : 0),
+          due: elapsed + (point.cycle?.seconds ?? point.period ?? 0) * ((point.ioa * 0.618034) % 1),
         });
         continue;
       }
@@ -92,9 +92,9 @@ export class RtuImage {
             // Zero is a state, not a value near others.
             (reading.value === 0) !== (known.reported === 0));
       known.reading = reading;
-      if (changed) {
+      if (changed && (point.period === undefined || elapsed >= known.due)) {
         events.push(this.#report(point, known, time));
-        if (point.cycle) known.due = elapsed + point.cycle.seconds;
+        known.due = elapsed + (point.cycle?.seconds ?? point.period ?? 0);
       } else if (point.cycle && elapsed >= known.due) {
         known.due = elapsed + point.cycle.seconds;
         known.reported = reading.value;

@@ -48,7 +48,7 @@ class ListBuilder {
     name: string,
     quantity: Quantity,
     columns: ListColumns,
-    more: { deadBand?: number; cycle?: MonitoredPoint['cycle']; ioa?: number } = {},
+    more: { deadBand?: number; cycle?: MonitoredPoint['cycle']; period?: number; ioa?: number } = {},
   ): string {
     const full = `${this.#prefix} ${name}`.trim();
     this.monitored.push({
@@ -59,6 +59,7 @@ class ListBuilder {
       group: family === 'counter' ? 1 : family === 'measured' ? 2 : 1,
       ...(more.deadBand === undefined ? {} : { deadBand: more.deadBand }),
       ...(more.cycle ? { cycle: more.cycle } : {}),
+      ...(more.period === undefined ? {} : { period: more.period }),
       columns,
     });
     return full;
@@ -149,14 +150,14 @@ function stationPoints(list: ListBuilder, station: LabStation): void {
       action: 'Move the tap changer, or look upstream when the voltage is gone.',
       staleAfter: 180,
     },
-    { deadBand: kV * 0.001, cycle: { seconds: 60, cause: 2 } },
+    { deadBand: kV * 0.0005, cycle: { seconds: 60, cause: 2 } },
   );
   list.point(
     'measured',
     'Frequency',
     { of: 'frequency', node: busbar.node },
     { measurementType: 'Frequency', unit: 'Hz', ...belongs, high: 50.2, low: 49.8, hysteresis: 0.02, alarmPriority: 2 },
-    { deadBand: 0.005, cycle: { seconds: 60, cause: 2 } },
+    { deadBand: 0.003, cycle: { seconds: 60, cause: 2 } },
   );
   list.point(
     'counter',
@@ -259,14 +260,14 @@ function measurements(list: ListBuilder, bay: LabBay, terminal: string): void {
     'Active power',
     { of: 'p', terminal, sign },
     { measurementType: 'ThreePhaseActivePower', phases: 'ABC', unit: 'W', multiplier: 'M', ...belongs },
-    { deadBand: ratedMva * 0.005, cycle: { seconds: 60, cause: 2 } },
+    { deadBand: ratedMva * 0.002, cycle: { seconds: 60, cause: 2 } },
   );
   list.point(
     'measured',
     'Reactive power',
     { of: 'q', terminal, sign },
     { measurementType: 'ThreePhaseReactivePower', phases: 'ABC', unit: 'VAr', multiplier: 'M', ...belongs },
-    { deadBand: ratedMva * 0.005, cycle: { seconds: 60, cause: 2 } },
+    { deadBand: ratedMva * 0.002, cycle: { seconds: 60, cause: 2 } },
   );
   list.point(
     'measured',
@@ -285,7 +286,7 @@ function measurements(list: ListBuilder, bay: LabBay, terminal: string): void {
       consequence: 'The cable or transformer grows hotter than it may.',
       action: 'Move load to the neighbouring feeder or curtail.',
     },
-    { deadBand: rated * 0.005, cycle: { seconds: 60, cause: 1 } },
+    { deadBand: rated * 0.002, cycle: { seconds: 60, cause: 1 } },
   );
   if (bay.kind === 'ring' || bay.kind === 'transformerHigh') return;
   for (const direction of ['forward', 'reverse'] as const) {
@@ -299,6 +300,7 @@ function measurements(list: ListBuilder, bay: LabBay, terminal: string): void {
         multiplier: 'k',
         ...(bay.equipment ? { equipment: bay.equipment } : {}),
       },
+      { period: 60 },
     );
   }
 }

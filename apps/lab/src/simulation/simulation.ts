@@ -71,7 +71,7 @@ export class GridSimulation {
         case 'EnergyConsumer':
           this.#loads.push({
             equipment,
-            noise: new Wander(randomStream(seed, `load/${equipment.name}/fast`), 0.008, 25),
+            noise: new Wander(randomStream(seed, `load/${equipment.name}/fast`), 0.012, 15),
             slow: new Wander(randomStream(seed, `load/${equipment.name}/slow`), 0.03, 1200),
           });
           break;

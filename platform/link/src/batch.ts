@@ -28,9 +28,10 @@ import {
   encodeCbor,
   type Signer,
 } from '@enerchain/trust';
+import { ColumnArena } from './arena.ts';
 import { baseTimeOf, pointOfColumn, readColumn, writeColumn } from './column.ts';
 import { CONTENT_KINDS, type Content, type ContentKind, type ObservationBatch } from './content.ts';
-import { HASH_BYTES, leafHash, leafSalt, merkleRoot, SALT_BYTES, sha256 } from './merkle.ts';
+import { HASH_BYTES, leafHashes, merkleRoot, SALT_BYTES, sha256 } from './merkle.ts';
 
 export const BATCH_VERSION = 1;
 /** `typ` of the signature. */
@@ -150,12 +151,13 @@ function columnsOf(content: Content): { columns: Uint8Array[]; count: number; ba
     ({ count } = content.batch);
     baseTime = baseTimeFor(content.batch);
     const base = baseTimeOf(baseTime);
-    const writer = new CborWriter(1024);
-    columns = content.batch.columns.map((column) => {
-      writer.reset();
+    const writer = new CborWriter(content.batch.columns.length * 48 + count * 24);
+    const ends = content.batch.columns.map((column) => {
       writeColumn(writer, column, base);
-      return writer.finish();
+      return writer.length;
     });
+    const bytes = writer.finish();
+    columns = ends.map((end, index) => bytes.subarray(ends[index - 1] ?? 0, end));
   } else {
     const record = recordOf(content);
     if (Array.isArray(record)) count = record.length;
@@ -311,7 +313,7 @@ export const kidOf = (batch: Batch): Uint8Array => coseParse1(batch.signed).kid;
 
 /** Merkle root of columns under the salt of their batch. */
 export function rootOf(columns: readonly Uint8Array[], salt: Uint8Array): Uint8Array {
-  return merkleRoot(columns.map((column, index) => leafHash(leafSalt(salt, index), column)));
+  return merkleRoot(leafHashes(columns, salt));
 }
 
 /**
@@ -380,17 +382,18 @@ export function contentOf(batch: Batch): Content {
 function observationBatchOf(batch: Batch): ObservationBatch {
   const base = baseTimeOf(batch.header.baseTime);
   const points = new Set<Mrid>();
-  let count = 0;
+  const { count } = batch.header;
+  // Every observation takes a byte at least: no memory is set aside that the batch does not justify.
+  const most = batch.columns.reduce((sum, column) => sum + column.length, 0);
+  if (count === 0 || count > most) throw refuse(`the header speaks of ${count} observations in ${most} bytes`);
+  const arena = new ColumnArena(count);
   const columns = batch.columns.map((bytes) => {
-    const column = readColumn(bytes, base);
+    const column = readColumn(bytes, base, arena);
     points.add(column.point);
-    count += column.cause.length;
     return column;
   });
   if (points.size !== columns.length) throw refuse('a point has more than one column');
-  if (count !== batch.header.count || count === 0) {
-    throw refuse(`the header speaks of ${batch.header.count} observations, there are ${count}`);
-  }
+  if (arena.left > 0) throw refuse(`the header speaks of ${count} observations, there are ${count - arena.left}`);
   return { columns, count };
 }
 

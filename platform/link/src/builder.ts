@@ -1,5 +1,6 @@
 /** Gathers observations into columns. */
 import { CAUSES, type Cause, type Mrid, type Observation, QUALITY, withValidity } from '@enerchain/model';
+import { ColumnArena } from './arena.ts';
 import { type Column, type ObservationBatch, REPEAT } from './content.ts';
 
 const CAUSE_CODE = new Map<Cause, number>(CAUSES.map((cause, code) => [cause, code]));
@@ -48,8 +49,9 @@ export class BatchBuilder {
   }
 
   build(): ObservationBatch {
-    const columns = Array.from(this.#columns, ([point, observations]) => columnOf(point, observations));
     const count = this.#count;
+    const arena = new ColumnArena(count);
+    const columns = Array.from(this.#columns, ([point, observations]) => columnOf(point, observations, arena));
     this.#columns = new Map();
     this.#count = 0;
     this.#bytes = 0;
@@ -57,14 +59,9 @@ export class BatchBuilder {
   }
 }
 
-function columnOf(point: Mrid, observations: readonly Observation[]): Column {
+function columnOf(point: Mrid, observations: readonly Observation[], arena: ColumnArena): Column {
   const size = observations.length;
-  const sourceTime = new BigInt64Array(size);
-  const receiveTime = new BigInt64Array(size);
-  const quality = new Uint16Array(size);
-  const timeQuality = new Uint16Array(size);
-  const cause = new Uint8Array(size);
-  const numbers = new Float64Array(size);
+  const { sourceTime, receiveTime, numbers, quality, timeQuality, cause } = arena.take(size);
   let numeric = true;
   for (let i = 0; i < size; i++) {
     const observation = observations[i]!;

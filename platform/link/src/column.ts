@@ -3,8 +3,9 @@
  * as typed arrays (RFC 8746), a series that never changes as one number. README.md states the format bit by bit.
  * Times are differences to the base time of the batch, modulo 2^64.
  */
-import { CAUSES, EnerchainError, uuidFromBytes, uuidToBytes } from '@enerchain/model';
+import { CAUSES, EnerchainError, uuidFromBytes } from '@enerchain/model';
 import { CBOR_MAJOR, CborReader, type CborWriter } from '@enerchain/trust';
+import type { ColumnArena } from './arena.ts';
 import { type Column, REPEAT } from './content.ts';
 
 /** Tags of RFC 8746 § 2.1 that are used: little-endian throughout. */
@@ -13,6 +14,8 @@ const TYPED = { uint8: 64, uint16: 69, sint16: 77, sint32: 78, sint64: 79, float
 const UNITS = [6, 3, 0] as const;
 const TWO_32 = 2 ** 32;
 const MAX_UINT16 = 0xffff;
+/** Depth at which a value stands: nothing may be nested in it. */
+const MAX_DEPTH = 16;
 
 const malformed = (what: string) => new EnerchainError('peer', 'link.column', `column: ${what}`);
 
@@ -30,7 +33,7 @@ export function baseTimeOf(nanos: bigint): BaseTime {
 /** Appends one column to the writer. */
 export function writeColumn(writer: CborWriter, column: Column, base: BaseTime): void {
   writer.head(CBOR_MAJOR.array, 7);
-  writer.bytes(uuidToBytes(column.point));
+  writePoint(writer, column.point);
   writeTimes(writer, column.sourceTime, base);
   writeTimes(writer, column.receiveTime, base);
   writeValues(writer, column.value);
@@ -39,80 +42,126 @@ export function writeColumn(writer: CborWriter, column: Column, base: BaseTime):
   writeFlags(writer, column.cause, TYPED.uint8);
 }
 
-function writeTyped(writer: CborWriter, tag: number, series: ArrayBufferView): void {
-  writer.head(CBOR_MAJOR.tag, tag);
-  writer.bytes(new Uint8Array(series.buffer, series.byteOffset, series.byteLength));
+/** 0–15 for the digits of a UUID, by character code; -1 for anything else. */
+const NIBBLE = new Int8Array(128).fill(-1);
+for (let i = 0; i < 16; i++) NIBBLE[i.toString(16).charCodeAt(0)] = i;
+
+/** The mRID as 16 bytes, digit by digit: `uuidToBytes` would be a third of the cost of a short column. */
+function writePoint(writer: CborWriter, point: string): void {
+  writer.head(CBOR_MAJOR.bytes, 16);
+  const start = writer.room(16);
+  const { view } = writer;
+  let at = start;
+  for (let i = 0; i < 36 && point.length === 36; i += 2) {
+    if (i === 8 || i === 13 || i === 18 || i === 23) i++;
+    const high = NIBBLE[point.charCodeAt(i)] ?? -1;
+    const low = NIBBLE[point.charCodeAt(i + 1)] ?? -1;
+    if (high < 0 || low < 0) break;
+    view.setUint8(at++, (high << 4) | low);
+  }
+  if (at !== start + 16) throw new EnerchainError('caller', 'link.column', `'${point}' is not an mRID in lower case`);
 }
 
+/** Head of a typed array. @returns where its elements go in the writer's view */
+function typedArray(writer: CborWriter, tag: number, bytes: number): number {
+  writer.head(CBOR_MAJOR.tag, tag);
+  writer.head(CBOR_MAJOR.bytes, bytes);
+  return writer.room(bytes);
+}
+
+/** Differences of the column being written; reused, since writing is synchronous. */
+let deltas = new Float64Array(256);
+
 function writeTimes(writer: CborWriter, times: BigInt64Array, base: BaseTime): void {
+  const count = times.length;
   writer.head(CBOR_MAJOR.array, 2);
-  const deltas = smallDeltas(times, base);
-  if (!deltas) {
+  if (!smallDeltas(times, base)) {
     writer.int(0);
-    writeTyped(
-      writer,
-      TYPED.sint64,
-      times.map((time) => time - base.nanos),
-    );
+    const at = typedArray(writer, TYPED.sint64, count * 8);
+    for (let i = 0; i < count; i++) writer.view.setBigInt64(at + 8 * i, times[i]! - base.nanos, true);
     return;
   }
-  const exponent = coarsestUnit(deltas);
+  const exponent = coarsestUnit(count);
   const unit = 10 ** exponent;
   const first = deltas[0]! / unit;
   let low = first;
   let high = first;
-  for (let i = 0; i < deltas.length; i++) {
+  for (let i = 0; i < count; i++) {
     const delta = deltas[i]! / unit;
     deltas[i] = delta;
     if (delta < low) low = delta;
     if (delta > high) high = delta;
   }
   writer.int(exponent);
-  if (low === high) writer.int(first);
-  else if (low >= -(2 ** 15) && high < 2 ** 15) writeTyped(writer, TYPED.sint16, Int16Array.from(deltas));
-  else if (low >= -(2 ** 31) && high < 2 ** 31) writeTyped(writer, TYPED.sint32, Int32Array.from(deltas));
-  else writeTyped(writer, TYPED.sint64, BigInt64Array.from(deltas, BigInt));
+  if (low === high) {
+    writer.int(first);
+  } else if (low >= -(2 ** 15) && high < 2 ** 15) {
+    const at = typedArray(writer, TYPED.sint16, count * 2);
+    for (let i = 0; i < count; i++) writer.view.setInt16(at + 2 * i, deltas[i]!, true);
+  } else if (low >= -(2 ** 31) && high < 2 ** 31) {
+    const at = typedArray(writer, TYPED.sint32, count * 4);
+    for (let i = 0; i < count; i++) writer.view.setInt32(at + 4 * i, deltas[i]!, true);
+  } else {
+    const at = typedArray(writer, TYPED.sint64, count * 8);
+    for (let i = 0; i < count; i++) writer.view.setBigInt64(at + 8 * i, BigInt(deltas[i]!), true);
+  }
 }
 
-/** Differences as numbers, or `undefined` when one of them is not exact in a double (beyond 52 days). */
-function smallDeltas(times: BigInt64Array, base: BaseTime): Float64Array | undefined {
-  const words = new Int32Array(times.buffer, times.byteOffset, times.length * 2);
-  const deltas = new Float64Array(times.length);
-  for (let i = 0; i < deltas.length; i++) {
+/** Fills `deltas`. @returns false when one of them is not exact in a double (beyond 52 days) */
+function smallDeltas(times: BigInt64Array, base: BaseTime): boolean {
+  const count = times.length;
+  if (deltas.length < count) deltas = new Float64Array(2 * count);
+  const words = new Int32Array(times.buffer, times.byteOffset, count * 2);
+  for (let i = 0; i < count; i++) {
     const high = words[2 * i + 1]! - base.high;
-    if (high > 0xfffff || high < -0xfffff) return undefined;
+    if (high > 0xfffff || high < -0xfffff) return false;
     deltas[i] = high * TWO_32 + ((words[2 * i]! >>> 0) - base.low);
   }
-  return deltas;
+  return true;
 }
 
-function coarsestUnit(deltas: Float64Array): 0 | 3 | 6 {
+function coarsestUnit(count: number): 0 | 3 | 6 {
   for (const exponent of UNITS) {
     const unit = 10 ** exponent;
     let fits = true;
-    for (let i = 0; fits && i < deltas.length; i++) fits = deltas[i]! % unit === 0;
+    for (let i = 0; fits && i < count; i++) fits = deltas[i]! % unit === 0;
     if (fits) return exponent;
   }
   return 0;
 }
 
 function writeValues(writer: CborWriter, values: Column['value']): void {
-  if (values instanceof Float64Array) {
-    let single = true;
-    for (let i = 0; single && i < values.length; i++) single = Math.fround(values[i]!) === values[i];
-    writeTyped(writer, single ? TYPED.float32 : TYPED.float64, single ? Float32Array.from(values) : values);
+  const count = values.length;
+  if (!(values instanceof Float64Array)) {
+    writer.head(CBOR_MAJOR.array, count);
+    for (const value of values) writer.value(value);
     return;
   }
-  writer.head(CBOR_MAJOR.array, values.length);
-  for (const value of values) writer.value(value);
+  let single = true;
+  for (let i = 0; single && i < count; i++) single = Math.fround(values[i]!) === values[i];
+  if (single) {
+    const at = typedArray(writer, TYPED.float32, count * 4);
+    for (let i = 0; i < count; i++) writer.view.setFloat32(at + 4 * i, values[i]!, true);
+  } else {
+    const at = typedArray(writer, TYPED.float64, count * 8);
+    for (let i = 0; i < count; i++) writer.view.setFloat64(at + 8 * i, values[i]!, true);
+  }
 }
 
 function writeFlags(writer: CborWriter, flags: Uint16Array | Uint8Array, tag: number): void {
   const first = flags[0]!;
   let constant = true;
   for (let i = 1; constant && i < flags.length; i++) constant = flags[i] === first;
-  if (constant) writer.int(first);
-  else writeTyped(writer, tag, flags);
+  if (constant) {
+    writer.int(first);
+    return;
+  }
+  const width = flags.BYTES_PER_ELEMENT;
+  const at = typedArray(writer, tag, flags.length * width);
+  for (let i = 0; i < flags.length; i++) {
+    if (width === 2) writer.view.setUint16(at + 2 * i, flags[i]!, true);
+    else writer.view.setUint8(at + i, flags[i]!);
+  }
 }
 
 /** Reads the point of a column and nothing else. */
@@ -122,32 +171,32 @@ export function pointOfColumn(bytes: Uint8Array): string {
   return uuidFromBytes(reader.bytes('point', 16));
 }
 
-/** @throws EnerchainError `link.column` or `cbor.malformed` (fault peer) when the bytes are no column */
-export function readColumn(bytes: Uint8Array, base: BaseTime): Column {
+/**
+ * @param arena gives the arrays
+ * @throws EnerchainError `link.column` or `cbor.malformed` (fault peer) when the bytes are no column
+ */
+export function readColumn(bytes: Uint8Array, base: BaseTime, arena: ColumnArena): Column {
   const reader = new CborReader(bytes);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   reader.array('column', 7);
   const point = uuidFromBytes(reader.bytes('point', 16));
-  const times = [seriesOfTimes(reader), seriesOfTimes(reader)] as const;
-  const value = readValues(reader, view);
-  const count = value.length;
+  const sourceTimes = seriesOfTimes(reader);
+  const receiveTimes = seriesOfTimes(reader);
+  const values = valuesAt(reader);
+  const count = values.count;
   if (count === 0) throw malformed('holds no observation');
-  const quality = readFlags(reader, view, new Uint16Array(count), 'quality', MAX_UINT16);
-  const timeQuality = readFlags(reader, view, new Uint16Array(count), 'time quality', MAX_UINT16);
-  const cause = readFlags(reader, view, new Uint8Array(count), 'cause', 0xff);
+  const { sourceTime, receiveTime, numbers, quality, timeQuality, cause } = arena.take(count);
+  const value = values.mixed ?? readNumbers(view, values, numbers);
+  readFlags(reader, view, quality, 'quality', MAX_UINT16);
+  readFlags(reader, view, timeQuality, 'time quality', MAX_UINT16);
+  readFlags(reader, view, cause, 'cause', 0xff);
   reader.end();
   for (let i = 0; i < count; i++) {
     if ((cause[i]! & ~REPEAT) >= CAUSES.length) throw malformed(`cause ${cause[i]} is unknown`);
   }
-  return {
-    point,
-    sourceTime: expandTimes(times[0], view, count, base),
-    receiveTime: expandTimes(times[1], view, count, base),
-    value,
-    quality,
-    timeQuality,
-    cause,
-  };
+  expandTimes(sourceTimes, view, sourceTime, base);
+  expandTimes(receiveTimes, view, receiveTime, base);
+  return { point, sourceTime, receiveTime, value, quality, timeQuality, cause };
 }
 
 /** A series of times as it stands: one number for all, or where its typed array lies in the column. */
@@ -176,18 +225,18 @@ function seriesOfTimes(reader: CborReader): TimeSeries {
   return { unit, constant: undefined, width, at: reader.at - length, bytes: length };
 }
 
-function expandTimes(series: TimeSeries, view: DataView, count: number, base: BaseTime): BigInt64Array {
-  const times = new BigInt64Array(count);
+function expandTimes(series: TimeSeries, view: DataView, times: BigInt64Array, base: BaseTime): void {
+  const count = times.length;
   if (series.constant === undefined && series.bytes !== count * series.width) {
     throw malformed(`times have ${series.bytes} bytes for ${count} values`);
   }
   if (series.width === 8) {
     const unit = BigInt(series.unit);
     for (let i = 0; i < count; i++) times[i] = base.nanos + unit * view.getBigInt64(series.at + 8 * i, true);
-    return times;
+    return;
   }
   // Additions in 32-bit halves: no bigint per value.
-  const words = new Int32Array(times.buffer);
+  const words = new Int32Array(times.buffer, times.byteOffset, count * 2);
   for (let i = 0; i < count; i++) {
     const delta =
       series.constant ??
@@ -198,49 +247,60 @@ function expandTimes(series: TimeSeries, view: DataView, count: number, base: Ba
     words[2 * i] = low;
     words[2 * i + 1] = base.high + high + (low >= TWO_32 ? 1 : 0);
   }
-  return times;
 }
 
-function readValues(reader: CborReader, view: DataView): Column['value'] {
+/** Values as they stand: a typed array in the column, or a list that had to be read item by item. */
+interface ValueSeries {
+  readonly count: number;
+  readonly width: number;
+  readonly at: number;
+  readonly mixed: readonly (number | string | null)[] | undefined;
+}
+
+function valuesAt(reader: CborReader): ValueSeries {
   if (reader.peek() === CBOR_MAJOR.tag) {
     const tag = reader.tag('values');
     const width = tag === TYPED.float32 ? 4 : tag === TYPED.float64 ? 8 : 0;
     if (width === 0) throw malformed(`values have array type ${tag}`);
     const { length } = reader.bytes('values');
     if (length % width !== 0) throw malformed(`values have ${length} bytes, not a multiple of ${width}`);
-    const at = reader.at - length;
-    const values = new Float64Array(length / width);
-    for (let i = 0; i < values.length; i++) {
-      const value = width === 4 ? view.getFloat32(at + 4 * i, true) : view.getFloat64(at + 8 * i, true);
-      if (!Number.isFinite(value)) throw malformed('a value is not finite');
-      values[i] = value;
-    }
-    return values;
+    return { count: length / width, width, at: reader.at - length, mixed: undefined };
   }
   const count = reader.array('values');
-  const values: (number | string | null)[] = [];
+  const mixed: (number | string | null)[] = [];
   let numbers = true;
   for (let i = 0; i < count; i++) {
-    const value = reader.value(15);
+    const value = reader.value(MAX_DEPTH);
     if (value !== null && typeof value !== 'string' && !(typeof value === 'number' && Number.isFinite(value))) {
       throw malformed('a value is neither a finite number, nor a text, nor null');
     }
     numbers &&= typeof value === 'number';
-    values.push(value);
+    mixed.push(value);
   }
-  return numbers ? Float64Array.from(values as number[]) : values;
+  if (numbers && count > 0) throw malformed('numbers alone stand in a list instead of a typed array');
+  return { count, width: 0, at: 0, mixed };
 }
 
-function readFlags<T extends Uint16Array | Uint8Array>(
+function readNumbers(view: DataView, series: ValueSeries, into: Float64Array): Float64Array {
+  for (let i = 0; i < into.length; i++) {
+    const value =
+      series.width === 4 ? view.getFloat32(series.at + 4 * i, true) : view.getFloat64(series.at + 8 * i, true);
+    if (!Number.isFinite(value)) throw malformed('a value is not finite');
+    into[i] = value;
+  }
+  return into;
+}
+
+function readFlags(
   reader: CborReader,
   view: DataView,
-  into: T,
+  into: Uint16Array | Uint8Array,
   what: string,
   max: number,
-): T {
+): void {
   if (reader.peek() === CBOR_MAJOR.uint) {
     into.fill(reader.uint(what, max));
-    return into;
+    return;
   }
   const wide = into.BYTES_PER_ELEMENT === 2;
   const tag = reader.tag(what);
@@ -248,5 +308,4 @@ function readFlags<T extends Uint16Array | Uint8Array>(
   const bytes = reader.bytes(what, into.byteLength);
   const at = reader.at - bytes.length;
   for (let i = 0; i < into.length; i++) into[i] = wide ? view.getUint16(at + 2 * i, true) : view.getUint8(at + i);
-  return into;
 }

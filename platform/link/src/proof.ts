@@ -2,10 +2,11 @@
 import type { KeyObject } from 'node:crypto';
 import { EnerchainError, type Mrid } from '@enerchain/model';
 import { coseCheck1, coseParse1 } from '@enerchain/trust';
+import { ColumnArena } from './arena.ts';
 import { BATCH_TYPE, type Batch, type BatchHeader, columnIndex, decodeHeader } from './batch.ts';
 import { baseTimeOf, readColumn } from './column.ts';
 import type { Column } from './content.ts';
-import { leafHash, leafSalt, merkleProof, rootFromProof } from './merkle.ts';
+import { leafHash, leafHashes, leafSalts, merkleProof, rootFromProof, SALT_BYTES, saltAt } from './merkle.ts';
 
 export interface ColumnProof {
   /** COSE_Sign1 over the batch header. */
@@ -32,8 +33,9 @@ export function columnProof(batch: Batch, point: Mrid): ColumnProof {
       `batch ${epoch}/${sequence} of ${source} says nothing of ${point}`,
     );
   }
-  const leaves = batch.columns.map((bytes, i) => leafHash(leafSalt(batch.salt, i), bytes));
-  return { signed: batch.signed, index, salt: leafSalt(batch.salt, index), column, path: merkleProof(leaves, index) };
+  const salt = saltAt(leafSalts(batch.salt, batch.columns.length), index);
+  const path = merkleProof(leafHashes(batch.columns, batch.salt), index);
+  return { signed: batch.signed, index, salt, column, path };
 }
 
 /**
@@ -45,9 +47,16 @@ export function verifyColumnProof(proof: ColumnProof, key: KeyObject): { header:
   const message = coseParse1(proof.signed);
   coseCheck1(message, key, BATCH_TYPE);
   const header = decodeHeader(message.payload);
+  if (proof.salt.length !== SALT_BYTES) throw noPath();
   const root = rootFromProof(leafHash(proof.salt, proof.column), proof.index, header.columns, proof.path);
   if (header.kind !== 'observations' || !root || Buffer.compare(root, header.root) !== 0) {
-    throw new EnerchainError('peer', 'link.proof.path', 'the column is not part of the batch that was signed');
+    throw noPath();
   }
-  return { header, column: readColumn(proof.column, baseTimeOf(header.baseTime)) };
+  return {
+    header,
+    column: readColumn(proof.column, baseTimeOf(header.baseTime), new ColumnArena(proof.column.length)),
+  };
 }
+
+const noPath = () =>
+  new EnerchainError('peer', 'link.proof.path', 'the column is not part of the batch that was signed');

@@ -54,18 +54,18 @@ export class CborWriter {
     return this.#at;
   }
 
-  /** Forgets what was written and keeps the buffer. */
-  reset(): void {
-    this.#at = 0;
-  }
-
   /** A copy of what was written. */
   finish(): Uint8Array {
     return this.#bytes.slice(0, this.#at);
   }
 
-  /** Makes room and moves on. @returns where the room begins */
-  #room(size: number): number {
+  /** The buffer as it is now; for filling what `room` has made, and void after the next write. */
+  get view(): DataView {
+    return this.#view;
+  }
+
+  /** Makes room and moves on; the caller fills it through `view`. @returns where the room begins */
+  room(size: number): number {
     const at = this.#at;
     if (at + size > this.#bytes.length) {
       const next = new Uint8Array(Math.max(this.#bytes.length * 2, at + size));
@@ -81,21 +81,21 @@ export class CborWriter {
   head(major: number, argument: number): void {
     const m = major << 5;
     if (argument < 24) {
-      this.#bytes[this.#room(1)] = m | argument;
+      this.#bytes[this.room(1)] = m | argument;
     } else if (argument < 0x100) {
-      const at = this.#room(2);
+      const at = this.room(2);
       this.#bytes[at] = m | 24;
       this.#bytes[at + 1] = argument;
     } else if (argument < 0x10000) {
-      const at = this.#room(3);
+      const at = this.room(3);
       this.#bytes[at] = m | 25;
       this.#view.setUint16(at + 1, argument);
     } else if (argument < 0x1_0000_0000) {
-      const at = this.#room(5);
+      const at = this.room(5);
       this.#bytes[at] = m | 26;
       this.#view.setUint32(at + 1, argument);
     } else {
-      const at = this.#room(9);
+      const at = this.room(9);
       this.#bytes[at] = m | 27;
       this.#view.setBigUint64(at + 1, BigInt(argument));
     }
@@ -115,13 +115,13 @@ export class CborWriter {
     }
     const argument = value >= 0n ? value : -1n - value;
     if (argument >= 1n << 64n) throw new RangeError(`${value} does not fit the 64 bits of a CBOR integer`);
-    const at = this.#room(9);
+    const at = this.room(9);
     this.#bytes[at] = ((value >= 0n ? CBOR_MAJOR.uint : CBOR_MAJOR.negative) << 5) | 27;
     this.#view.setBigUint64(at + 1, argument);
   }
 
   float64(value: number): void {
-    const at = this.#room(9);
+    const at = this.room(9);
     this.#bytes[at] = 0xfb;
     this.#view.setFloat64(at + 1, value);
   }
@@ -133,7 +133,7 @@ export class CborWriter {
 
   /** Bytes that are CBOR already. */
   raw(value: Uint8Array): void {
-    const at = this.#room(value.length);
+    const at = this.room(value.length);
     this.#bytes.set(value, at);
   }
 
@@ -144,7 +144,7 @@ export class CborWriter {
   }
 
   simple(value: boolean | null): void {
-    this.#bytes[this.#room(1)] = value === null ? 0xf6 : value ? 0xf5 : 0xf4;
+    this.#bytes[this.room(1)] = value === null ? 0xf6 : value ? 0xf5 : 0xf4;
   }
 
   /** Any value; `undefined` is allowed as a member of an object only, where it means absent. */

@@ -1,0 +1,82 @@
+/**
+ * The power flow: the lab grid as it is solved every second (bound: under 1 ms), and, where the reference data lies beside
+ * the repository, published transmission grids. Medians of several runs, printed as JSON.
+ *
+ *     node --disable-warning=ExperimentalWarning benchmarks/powerflow.ts [runs]
+ */
+import { cpus } from 'node:os';
+import { buildNetwork, NewtonSolver, type PowerFlowCase, solvePowerFlow } from '@enerchain/grid-state';
+import { buildLabGrid } from '../apps/lab/src/grid/lab-grid.ts';
+import { GridSimulation } from '../apps/lab/src/simulation/simulation.ts';
+import { hasMatpower, readMatpower } from '../services/grid-state/test/matpower.ts';
+
+const runs = Number(process.argv[2] ?? 9);
+
+const round = (value: number): number => Number(value.toPrecision(4));
+
+/** Medians over the runs of the mean time of one call, ms. */
+function measure(calls: number, act: () => void): { median: number; best: number } {
+  for (let i = 0; i < calls; i++) act();
+  const times = Array.from({ length: runs }, () => {
+    const before = performance.now();
+    for (let i = 0; i < calls; i++) act();
+    return (performance.now() - before) / calls;
+  }).sort((a, b) => a - b);
+  return { median: round(times[Math.floor(runs / 2)]!), best: round(times[0]!) };
+}
+
+function labGrid(): object {
+  const grid = buildLabGrid();
+  const flat = solvePowerFlow(buildNetwork(grid.model));
+  const coupler = grid.stations[1]!.bays.find((bay) => bay.kind === 'coupler')!.switches[0]!.mRID;
+  let closed = false;
+  const simulation = new GridSimulation(grid, { seed: 1, start: Date.UTC(2026, 5, 17, 12) });
+  return {
+    nodes: grid.model.connectivityNodes.length,
+    buses: flat.buses.length,
+    branches: flat.branches.length,
+    iterationsFromFlat: flat.iterations,
+    flatStartMillis: measure(500, () => void solvePowerFlow(buildNetwork(grid.model))),
+    switchedMillis: measure(500, () => {
+      closed = !closed;
+      solvePowerFlow(buildNetwork(grid.model, { switches: new Map([[coupler, closed]]) }));
+    }),
+    firstSolveOfModelMillis: measure(50, () => void solvePowerFlow(buildNetwork({ ...grid.model }))),
+    simulatedSecondMillis: measure(300, () => simulation.step(1)),
+  };
+}
+
+function published(name: string): object {
+  const input = readMatpower(name);
+  const make = (): NewtonSolver => new NewtonSolver(input.buses.p.length, input.branches.from, input.branches.to);
+  const solver = make();
+  const { iterations, converged, maxMismatch } = solver.solve(input as PowerFlowCase);
+  return {
+    buses: input.buses.p.length,
+    branches: input.branches.from.length,
+    blocksInL: solver.lu.symbolic.lowerColumn.length,
+    converged,
+    iterations,
+    maxMismatch,
+    orderAndSymbolicMillis: measure(3, () => void make()),
+    solveMillis: measure(5, () => void solver.solve(input)),
+  };
+}
+
+const cases = ['case118', 'case1354pegase', 'case2869pegase', 'case9241pegase'].filter(hasMatpower);
+console.log(
+  JSON.stringify(
+    {
+      benchmark: 'powerflow',
+      node: process.version,
+      cpu: cpus()[0]?.model ?? 'unknown',
+      runs,
+      lab: labGrid(),
+      ...(cases.length > 0
+        ? { published: Object.fromEntries(cases.map((name) => [name, published(name)])) }
+        : { published: 'left out: the reference data does not lie beside the repository' }),
+    },
+    null,
+    2,
+  ),
+);

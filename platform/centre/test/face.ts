@@ -13,7 +13,7 @@ import type { JournalStore } from '../src/events/journal-store.ts';
 import { GridStore } from '../src/grid/store.ts';
 import { fromCounters, HttpMetrics, Metrics } from '../src/metrics/metrics.ts';
 import type { Historian } from '../src/ports.ts';
-import { StreamHub } from '../src/stream/hub.ts';
+import { StreamHub, type StreamLimits } from '../src/stream/hub.ts';
 import {
   MemoryAccounts,
   MemoryJournal,
@@ -30,7 +30,7 @@ const CHEAP = { N: 16, r: 1, p: 1 };
 
 export type Face = Awaited<ReturnType<typeof newFace>>;
 
-export async function newFace(options: { controlRoomDir?: string } = {}) {
+export async function newFace(options: { controlRoomDir?: string; stream?: Partial<StreamLimits> } = {}) {
   const clock = new TestClock();
   const log = new MemoryLog(clock);
   const points = new MemoryPoints();
@@ -47,7 +47,7 @@ export async function newFace(options: { controlRoomDir?: string } = {}) {
   const commands = new Commands({ log, points, sources, live, clock });
   const stop = new AbortController();
   void commands.follow(0, stop.signal);
-  const stream = new StreamHub({ journal, log, live, sources, clock });
+  const stream = new StreamHub({ journal, log, live, sources, clock, limits: options.stream ?? {} });
   const metrics = new Metrics();
   metrics.add(() => fromCounters('journal', 'the journal', journal.counters));
   const empty = { events: async () => [], gaps: async () => [], pastAlarms: async () => [], audit: async () => [] };

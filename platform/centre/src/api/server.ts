@@ -6,7 +6,7 @@ import rateLimit from '@fastify/rate-limit';
 import fastifyStatic from '@fastify/static';
 import swagger from '@fastify/swagger';
 import { type TypeBoxTypeProvider, TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox';
-import fastify, { type FastifyServerOptions, type RouteOptions } from 'fastify';
+import fastify, { LogController, type FastifyServerOptions, type RouteOptions } from 'fastify';
 import type { Logger } from 'pino';
 import { guard, isLoopback } from './access.ts';
 import type { ApiContext, App } from './context.ts';
@@ -80,7 +80,7 @@ export async function createApi(options: ApiOptions): Promise<{ app: App; routes
   const { context, tls, logger } = options;
   const settings: FastifyServerOptions = {
     loggerInstance: logger.child({ part: 'http' }, { level: 'warn' }) as never,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_LIMIT,
     routerOptions: { maxParamLength: 200 },
     forceCloseConnections: true,

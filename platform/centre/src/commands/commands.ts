@@ -81,6 +81,7 @@ export class Commands {
   readonly #checks: CommandCheck[];
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
+  #followed = 0;
   readonly counters = {
     prepared: 0,
     refused: 0,
@@ -96,6 +97,11 @@ export class Commands {
     this.#options = options;
     this.#timers = options.timers ?? COMMAND_TIMERS;
     this.#checks = [...standardChecks(options.sources, (point) => this.#runningOn(point)), ...(options.checks ?? [])];
+  }
+
+  /** The next record of the log that it will read. */
+  get followed(): number {
+    return this.#followed;
   }
 
   get running(): number {
@@ -128,7 +134,10 @@ export class Commands {
   /** Follows the log from `from` until `signal` aborts: command events and the feedback of operated points. */
   async follow(from: number, signal: AbortSignal): Promise<void> {
     for await (const entries of this.#options.log.read(from, signal)) {
-      for (const entry of entries) await this.#onLog(entry);
+      for (const entry of entries) {
+        await this.#onLog(entry);
+        this.#followed = entry.offset + 1;
+      }
     }
   }
 

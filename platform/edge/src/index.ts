@@ -1,5 +1,16 @@
 /** The gateway: connectors, outbox, uplink. */
-export type { Connector, ConnectorHost, Health, Intake, Order, Receipt, ReportStep } from './connector.ts';
+export type {
+  Connector,
+  ConnectorHost,
+  EndpointState,
+  Health,
+  Intake,
+  Order,
+  Receipt,
+  ReportStep,
+} from './connector.ts';
+export { draftPointList, type ScanOptions, scanIec104 } from './connectors/iec104/scan.ts';
+export { type EdgeHandle, type EdgeOptions, runEdge } from './edge.ts';
 export { SiteError, type SiteFinding } from './site/findings.ts';
 export { type LoadedSite, loadSite, openSite } from './site/load-site.ts';
 export type { BoundPoint, EndpointSite, Site } from './site/site.ts';

@@ -162,7 +162,7 @@ describe('the outbox', () => {
     rig = outboxRig({ maxBytes: 65_536 }, { retainObservations: 0 });
     rig.add(0, -1);
     await rig.outbox.flush();
-    rig.outbox.read(0, 0, 1);
+    rig.outbox.read(0, 0, { count: 1, bytes: 1 });
     for (let i = 0; i < 200; i++) {
       for (let n = 0; n < 10; n++) rig.add(n, i);
       await rig.outbox.flush();

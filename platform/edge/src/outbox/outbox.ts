@@ -3,7 +3,17 @@
  * what the devices wait for. Bounded on disk by size and age and in memory by size; what does not fit is said by a gap
  * record on the same chain.
  */
-import { batchToBytes, type ChainPosition, ChainWriter, type Content } from '@enerchain/link';
+import {
+  type BatchStore,
+  batchToBytes,
+  type ChainPosition,
+  ChainWriter,
+  type Content,
+  contentOf,
+  decodeBatch,
+  type EpochRange,
+  type StoredBatch as LinkBatch,
+} from '@enerchain/link';
 import {
   type Clock,
   type CommandEvent,
@@ -87,7 +97,7 @@ const GROUP = 64;
 /** How much more than necessary is dropped at the bound, so that not every batch needs a gap record of its own. */
 const DROP_SHARE = 0.1;
 
-export class Outbox {
+export class Outbox implements BatchStore {
   readonly counters: OutboxCounters = {
     observations: 0,
     batches: 0,
@@ -236,22 +246,88 @@ export class Outbox {
     return this.write({ kind: 'sourceEvents', events }, changes);
   }
 
+  /**
+   * Puts what waits in these epochs on the chain anew, in the present epoch: the centre has something else under their
+   * numbers, because our memory is older than what was sent before (a restored backup).
+   */
+  async chainAnew(epochs: readonly number[]): Promise<void> {
+    for (const epoch of epochs) {
+      for (;;) {
+        const [next] = this.#store.read(epoch, 0, 1);
+        if (!next || this.#closed) break;
+        const content = contentOf(decodeBatch(next.bytes));
+        const count = content.kind === 'observations' ? content.batch.count : 0;
+        const now = this.#clock.now();
+        const remove = { epoch, sequence: next.sequence };
+        await new Promise<void>((done) => {
+          const changes = [{ remove }];
+          this.#enqueue({
+            content,
+            count,
+            bytes: next.bytes.length,
+            from: now,
+            to: now,
+            holds: [],
+            changes,
+            until: 0n,
+            done,
+          });
+        });
+      }
+    }
+  }
+
+  /**
+   * The centre refuses a batch for good: it is given up, a gap record says so, and what lay behind it in its epoch is put
+   * on the chain anew.
+   */
+  async giveUp(epoch: number, sequence: number, why: string): Promise<void> {
+    if (epoch === this.#chain.epoch) this.newEpoch();
+    // From here on nothing more is written into that epoch.
+    await this.write(undefined);
+    const [refused, ...rest] = this.#store.runFrom(epoch, sequence);
+    if (refused?.first !== sequence) return;
+    const end = rest.at(-1) ?? refused;
+    this.counters.droppedBatches++;
+    this.counters.droppedObservations += refused.count;
+    const gap: GapRecord = {
+      ...overflowGap({ ...refused, last: end.last, lastHash: end.lastHash }),
+      reason: 'outboxFailure',
+      detail:
+        `the centre refused batch ${epoch}/${sequence}: ${why}; what lay behind it follows in epoch ${this.epoch}`.slice(
+          0,
+          1000,
+        ),
+    };
+    await this.writeGap(gap, [{ remove: { epoch, sequence } }]);
+    await this.chainAnew([epoch]);
+  }
+
   /** Ends the epoch, so that live data need not wait for a backlog. @param atLeast number of the new epoch at least */
   newEpoch(atLeast = 0): void {
     this.#wanted = { epoch: Math.max(atLeast, this.#wanted?.epoch ?? 0) };
   }
 
-  // The store of batches as the link sees it.
+  // The store of batches as the link sees it (`BatchStore`).
 
-  epochs(): { epoch: number; first: number; last: number }[] {
-    return this.#store.epochs();
+  position(): { readonly epoch: number; readonly sequence: number } | undefined {
+    return this.#store.position();
   }
 
-  read(epoch: number, from: number, limit: number): Uint8Array[] {
-    const found = this.#store.read(epoch, from, limit);
+  /**
+   * Where batches were dropped, a younger epoch holds the gap record that explains the hole, so it has to go first: then
+   * only the youngest epoch of the backlog is shown, and the older ones after it.
+   */
+  epochs(): readonly EpochRange[] {
+    const epochs = this.#store.epochs();
+    return epochs.length > 2 && this.#store.holed ? epochs.slice(-2) : epochs;
+  }
+
+  read(epoch: number, from: number, limit: { readonly count: number; readonly bytes: number }): readonly LinkBatch[] {
+    const found = this.#store.read(epoch, from, limit.count, limit.bytes);
     const last = found.at(-1);
     if (last) this.markSent(epoch, last.sequence);
-    return found.map(({ bytes }) => bytes);
+    return found;
   }
 
   /** Batches up to here are on their way: they are not dropped while this connection stands. */
@@ -403,7 +479,13 @@ export class Outbox {
       if (done.length === 0 && batches.length === 0) throw error;
       this.#logger.error({ error: describeError(error) }, 'a batch could not be signed; it is tried again');
     }
-    return { batches, entries: done, dropped, until: done.at(-1)?.until ?? 0n, position: this.#chain.position };
+    return {
+      batches,
+      entries: done,
+      dropped,
+      until: done.reduce((until, entry) => (entry.until > until ? entry.until : until), 0n),
+      position: this.#chain.position,
+    };
   }
 
   async #sign(content: Content, from: UtcNanos, to: UtcNanos, count: number): Promise<StoredBatch> {

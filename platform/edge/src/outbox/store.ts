@@ -3,7 +3,7 @@
  * a loss of power. Batches, the position of the chain and what is known about gaps change in the same transaction.
  */
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
-import { type ChainPosition, CONTENT_KINDS, type ContentKind } from '@enerchain/link';
+import { type ChainPosition, CONTENT_KINDS, type ContentKind, type EpochRange } from '@enerchain/link';
 import { describeError, EnerchainError, type GapReason, type UtcNanos } from '@enerchain/model';
 
 /** A batch on its way to disk. */
@@ -36,6 +36,8 @@ export interface StateChange {
   /** Endpoint and what it said lately. */
   readonly recent?: { readonly endpoint: string; readonly saved: Uint8Array };
   readonly meta?: Readonly<Record<string, string>>;
+  /** A batch whose content has been put on the chain anew. */
+  readonly remove?: { readonly epoch: number; readonly sequence: number };
 }
 
 /** A run of batches without holes, to be dropped. */
@@ -102,8 +104,12 @@ export class OutboxStore {
   readonly #db: DatabaseSync;
   readonly #options: StoreOptions;
   readonly #statements = new Map<string, StatementSync>();
-  /** Batches that are not acknowledged, in order of their writing. */
-  #pending = new Map<number, Row>();
+  /** Batches that are not acknowledged: by epoch, both in order of their writing. */
+  readonly #pending = new Map<number, Map<number, Row>>();
+  #pendingCount = 0;
+  #ranges: EpochRange[] | undefined;
+  /** Epochs out of which batches were dropped while others of them still wait. */
+  readonly #holed = new Set<number>();
   #bytes = 0;
   #acknowledged = new Map<number, number>();
   #acknowledgedDirty = false;
@@ -145,6 +151,7 @@ export class OutboxStore {
       if (row.sequence <= (this.#acknowledged.get(row.epoch) ?? -1)) this.#retain(row);
       else this.#remember(row);
     }
+    for (const epoch of JSON.parse(this.meta('holed') ?? '[]') as number[]) this.#holed.add(epoch);
   }
 
   /** Octets of the batches that are not acknowledged. */
@@ -154,13 +161,12 @@ export class OutboxStore {
 
   /** Number of the batches that are not acknowledged. */
   get batches(): number {
-    return this.#pending.size;
+    return this.#pendingCount;
   }
 
   /** When the oldest batch that is not acknowledged was written, milliseconds since the epoch. */
   get oldest(): number | undefined {
-    for (const row of this.#pending.values()) return row.at;
-    return undefined;
+    return this.#rows().next().value?.at;
   }
 
   /** @throws Error of SQLite when the disk does not take it; nothing has changed then */
@@ -199,6 +205,10 @@ export class OutboxStore {
       for (const run of commit.dropped ?? []) {
         this.#run('DELETE FROM batch WHERE epoch=? AND sequence BETWEEN ? AND ?', run.epoch, run.first, run.last);
       }
+      if (commit.dropped?.length) {
+        const holed = new Set([...this.#holed, ...commit.dropped.map((run) => run.epoch)]);
+        this.#setMeta('holed', JSON.stringify([...holed].filter((each) => this.#pending.has(each))));
+      }
       if (commit.position) {
         const { epoch, sequence, hash } = commit.position;
         this.#setMeta('position', JSON.stringify([epoch, sequence, Buffer.from(hash).toString('hex')]));
@@ -224,16 +234,19 @@ export class OutboxStore {
     this.#nextId += rows.length;
     this.#acknowledgedDirty = false;
     for (const row of rows) this.#remember(row);
-    for (const run of commit.dropped ?? []) {
-      for (const [id, row] of this.#pending) {
-        if (row.epoch === run.epoch && row.sequence >= run.first && row.sequence <= run.last) this.#forget(id, row);
-      }
+    for (const { epoch, first, last } of commit.dropped ?? []) {
+      this.#holed.add(epoch);
+      this.#forget(epoch, first, last);
+    }
+    for (const { remove } of commit.changes ?? []) {
+      if (remove) this.#forget(remove.epoch, remove.sequence, remove.sequence);
     }
     if (expired !== undefined) this.#dropRetained(expired);
   }
 
   #apply(change: StateChange): void {
-    const { open, close, recent, meta } = change;
+    const { open, close, recent, meta, remove } = change;
+    if (remove) this.#run('DELETE FROM batch WHERE epoch=? AND sequence=?', remove.epoch, remove.sequence);
     if (close !== undefined) this.#run('DELETE FROM gap WHERE endpoint=?', close);
     if (open) {
       this.#run('INSERT OR IGNORE INTO gap VALUES (?,?,?,?)', open.endpoint, open.reason, open.since, open.detail);
@@ -277,15 +290,25 @@ export class OutboxStore {
     return found.reverse();
   }
 
-  /** Epochs that hold batches that are not acknowledged. */
-  epochs(): { epoch: number; first: number; last: number }[] {
-    const epochs = new Map<number, { epoch: number; first: number; last: number }>();
-    for (const { epoch, sequence } of this.#pending.values()) {
-      const known = epochs.get(epoch);
-      if (!known) epochs.set(epoch, { epoch, first: sequence, last: sequence });
-      else known.last = Math.max(known.last, sequence);
-    }
-    return [...epochs.values()].sort((a, b) => a.epoch - b.epoch);
+  /** Epochs that hold batches that are not acknowledged, ascending. */
+  epochs(): readonly EpochRange[] {
+    this.#ranges ??= [...this.#pending].map(([epoch, rows]) => {
+      const first = rows.keys().next().value ?? 0;
+      return { epoch, first, last: Math.max(first, this.#lastOf(rows)) };
+    });
+    return this.#ranges;
+  }
+
+  /** Whether batches were dropped out of one of the epochs that still wait. */
+  get holed(): boolean {
+    for (const epoch of this.#holed) if (this.#pending.has(epoch)) return true;
+    return false;
+  }
+
+  #lastOf(rows: ReadonlyMap<number, Row>): number {
+    let last = -1;
+    for (const sequence of rows.keys()) last = sequence;
+    return last;
   }
 
   /** Batches of an epoch from a sequence number on, in order; numbers that were dropped are left out. */
@@ -316,13 +339,13 @@ export class OutboxStore {
     if (sequence <= (this.#acknowledged.get(epoch) ?? -1)) return;
     this.#acknowledged.set(epoch, sequence);
     this.#acknowledgedDirty = true;
-    for (const [id, row] of this.#pending) {
-      if (row.epoch > epoch) continue;
-      if (row.epoch === epoch && row.sequence > sequence) break;
-      if (row.epoch !== epoch) continue;
-      this.#forget(id, row);
+    const rows = this.#pending.get(epoch);
+    if (!rows) return;
+    for (const row of rows.values()) {
+      if (row.sequence > sequence) break;
       this.#retain(row);
     }
+    this.#forget(epoch, 0, sequence);
   }
 
   get acknowledgementsPending(): boolean {
@@ -336,7 +359,7 @@ export class OutboxStore {
   oldestRuns(bytes: number, before: number, spare: (epoch: number, sequence: number) => boolean): DroppedRun[] {
     const chosen: Row[] = [];
     let freed = 0;
-    for (const row of this.#pending.values()) {
+    for (const row of this.#rows()) {
       if (freed >= bytes && row.at >= before) break;
       if (!DROPPABLE.includes(row.kind) || spare(row.epoch, row.sequence)) continue;
       chosen.push(row);
@@ -350,6 +373,13 @@ export class OutboxStore {
       else runs.push([row]);
     }
     return runs.map((run) => this.#runOf(run));
+  }
+
+  /** What waits in an epoch from a sequence number on, each batch as a run of its own. */
+  runFrom(epoch: number, sequence: number): DroppedRun[] {
+    return [...(this.#pending.get(epoch)?.values() ?? [])]
+      .filter((row) => row.sequence >= sequence)
+      .map((row) => this.#runOf([row]));
   }
 
   #runOf(run: readonly Row[]): DroppedRun {
@@ -385,14 +415,45 @@ export class OutboxStore {
     this.#db.close();
   }
 
-  #remember(row: Row): void {
-    this.#pending.set(row.id, row);
-    this.#bytes += row.size;
+  *#rows(): Generator<Row, undefined> {
+    for (const rows of this.#pending.values()) yield* rows.values();
+    return undefined;
   }
 
-  #forget(id: number, row: Row): void {
-    this.#pending.delete(id);
-    this.#bytes -= row.size;
+  #remember(row: Row): void {
+    let rows = this.#pending.get(row.epoch);
+    if (!rows) {
+      rows = new Map();
+      this.#pending.set(row.epoch, rows);
+    }
+    rows.set(row.sequence, row);
+    this.#bytes += row.size;
+    this.#pendingCount++;
+    const range = this.#ranges?.at(-1);
+    if (range?.epoch === row.epoch) this.#ranges!.splice(-1, 1, { ...range, last: row.sequence });
+    else this.#ranges = undefined;
+  }
+
+  #forget(epoch: number, first: number, last: number): void {
+    const rows = this.#pending.get(epoch);
+    if (!rows) return;
+    for (const row of rows.values()) {
+      if (row.sequence < first) continue;
+      if (row.sequence > last) break;
+      rows.delete(row.sequence);
+      this.#bytes -= row.size;
+      this.#pendingCount--;
+    }
+    if (rows.size === 0) {
+      this.#pending.delete(epoch);
+      this.#holed.delete(epoch);
+    }
+    const at = this.#ranges?.findIndex((range) => range.epoch === epoch) ?? -1;
+    const next = rows.keys().next().value;
+    const range = this.#ranges?.[at];
+    // Acknowledgements take from the front, many times a second: the rest of the range stays as it is.
+    if (range && next !== undefined && last < range.last) this.#ranges![at] = { ...range, first: next };
+    else this.#ranges = undefined;
   }
 
   #retain(row: Row): void {
@@ -417,9 +478,8 @@ export class OutboxStore {
     for (const { count: observations } of this.#retained.splice(0, count)) this.#retainedCount -= observations;
     // Cursors of epochs of which nothing is left are of no use; the newest one is kept.
     if (this.#acknowledged.size > 64) {
-      const inUse = new Set([...this.#pending.values()].map((row) => row.epoch));
       for (const epoch of [...this.#acknowledged.keys()].sort((a, b) => a - b).slice(0, -32)) {
-        if (!inUse.has(epoch)) this.#acknowledged.delete(epoch);
+        if (!this.#pending.has(epoch)) this.#acknowledged.delete(epoch);
       }
     }
   }

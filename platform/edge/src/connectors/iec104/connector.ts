@@ -340,7 +340,7 @@ export class Iec104Connector implements Connector {
     const qcc = this.#settings.counterInterrogation?.qualifier ?? 5;
     for (const ca of this.#stations) {
       await this.#attempt(session, `counter interrogation of CA ${ca}`, () =>
-        this.#client!.counterInterrogate(ca, { request: qcc & 0x3f, freeze: qcc >> 6 }),
+        this.#client!.counterInterrogation(ca, { request: qcc & 0x3f, freeze: qcc >> 6 }),
       );
     }
   }

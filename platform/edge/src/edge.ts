@@ -1,0 +1,347 @@
+/** The gateway as a whole: site, outbox, connectors, uplink, from start to an orderly end. */
+import { mkdirSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import {
+  type Clock,
+  describeError,
+  type EndpointReport,
+  EnerchainError,
+  isControl,
+  type Mrid,
+  type SourceReport,
+  systemClock,
+  toIso,
+} from '@enerchain/model';
+import type { Logger } from 'pino';
+import manifest from '../package.json' with { type: 'json' };
+import type { Connector } from './connector.ts';
+import { EndpointIntake } from './intake.ts';
+import { Outbox } from './outbox/outbox.ts';
+import { recover, remember } from './outbox/recovery.ts';
+import { OutboxStore, type StoreOptions } from './outbox/store.ts';
+import { PROTOCOLS } from './protocols.ts';
+import { openSite } from './site/load-site.ts';
+import type { BoundPoint, EndpointSite, Site } from './site/site.ts';
+import { versioned } from './uplink/announcement.ts';
+import { CommandDesk } from './uplink/commands.ts';
+import { obtainEdgeIdentity } from './uplink/enrolment.ts';
+import { Uplink } from './uplink/uplink.ts';
+
+export interface EdgeOptions {
+  readonly siteFile: string;
+  /** Folder of this edge alone: identity and outbox. Made when it is not there. */
+  readonly dataDir: string;
+  readonly centre: {
+    /** `wss://host:port`; the site file's `uplink.url` when absent. */
+    readonly url?: string;
+    /** One-time enrolment token; needed on the first start only. */
+    readonly token?: string;
+  };
+  readonly logger: Logger;
+  /** Ends the edge in good order. */
+  readonly signal?: AbortSignal;
+  readonly clock?: Clock;
+  /** For tests: writes of the outbox that fail. */
+  readonly store?: StoreOptions;
+}
+
+export interface EdgeHandle {
+  readonly name: string;
+  /** Whether the centre is connected at this moment. */
+  readonly connected: boolean;
+  /** The state as it is reported to the centre. */
+  report(): SourceReport;
+  /** Closes in good order; the same as aborting the signal. */
+  close(): Promise<void>;
+  /** Resolves when the edge has ended. */
+  readonly closed: Promise<void>;
+}
+
+const SOFTWARE = `${manifest.name} ${manifest.version}`;
+/** Bounds in age, and the moment up to which everything is on disk, are looked after this often, milliseconds. */
+const TICK = 5_000;
+/** A wall clock that moves this much against the monotonic one has been set, milliseconds. */
+const CLOCK_STEP = 2_000;
+/** How long the last batches may take to reach the centre when the edge is closed, milliseconds. */
+const DRAIN = 3_000;
+
+/**
+ * Starts an edge.
+ * @throws SiteError when the site file cannot be used; EnerchainError when there is no identity and no token, when the
+ *   enrolment is refused, or when the outbox cannot be opened
+ */
+export async function runEdge(options: EdgeOptions): Promise<EdgeHandle> {
+  const { site, warnings } = openSite(options.siteFile);
+  const logger = options.logger.child({ edge: site.source });
+  for (const { text } of warnings) logger.warn(text);
+  const url = options.centre.url ?? site.uplink.url;
+  if (url === undefined) {
+    throw new EnerchainError('caller', 'edge.centre', `${site.file} names no centre (uplink.url) and none was given`);
+  }
+  mkdirSync(options.dataDir, { recursive: true, mode: 0o700 });
+  const identity = await obtainEdgeIdentity({
+    dir: join(options.dataDir, 'identity'),
+    source: site.source,
+    url,
+    token: options.centre.token,
+    logger,
+    signal: options.signal,
+  });
+  const edge = new Edge(site, { ...options, logger, clock: options.clock ?? systemClock }, url, identity);
+  await edge.start();
+  if (options.signal?.aborted) await edge.close();
+  else options.signal?.addEventListener('abort', () => void edge.close(), { once: true });
+  return edge;
+}
+
+type Identity = Awaited<ReturnType<typeof obtainEdgeIdentity>>;
+
+class Edge implements EdgeHandle {
+  readonly name: string;
+  readonly closed: Promise<void>;
+  readonly #site: Site;
+  readonly #logger: Logger;
+  readonly #clock: Clock;
+  readonly #store: OutboxStore;
+  readonly #outbox: Outbox;
+  readonly #intakes = new Map<string, EndpointIntake>();
+  readonly #connectors = new Map<string, Connector>();
+  readonly #failed = new Map<string, string>();
+  readonly #uplink: Uplink;
+  readonly #desk: CommandDesk;
+  readonly #startedAt: bigint;
+  #ticker: NodeJS.Timeout | undefined;
+  #clockOffset: number;
+  #closing: Promise<void> | undefined;
+  #resolveClosed: () => void = () => undefined;
+
+  constructor(site: Site, options: EdgeOptions & { logger: Logger; clock: Clock }, url: string, identity: Identity) {
+    const { logger, clock } = options;
+    this.name = site.source;
+    this.#site = site;
+    this.#logger = logger;
+    this.#clock = clock;
+    this.#startedAt = clock.now();
+    this.#clockOffset = this.#wallOffset();
+    this.closed = new Promise((resolve) => {
+      this.#resolveClosed = resolve;
+    });
+    this.#store = new OutboxStore(join(options.dataDir, 'outbox.sqlite'), options.store);
+    const points = slotsOf(site);
+    const recovery = recover(this.#store, enabled(site).map(idOf), clock);
+    this.#outbox = new Outbox({
+      store: this.#store,
+      settings: site.outbox,
+      source: site.source,
+      signer: identity.signer,
+      kid: identity.kid,
+      points,
+      clock,
+      logger,
+    });
+    for (const endpoint of enabled(site)) {
+      const id = idOf(endpoint);
+      const openGap = recovery.openGaps.get(id);
+      const intake = new EndpointIntake({
+        endpoint: id,
+        outbox: this.#outbox,
+        clock,
+        logger: logger.child({ endpoint: id }),
+        points,
+        openGap,
+      });
+      this.#intakes.set(id, intake);
+    }
+    this.#remember(site);
+    this.#announce();
+    const at = String(clock.now());
+    const until = recovery.committedUntil;
+    if (!recovery.clean && !recovery.fresh && until !== undefined) {
+      const detail = `the last run broke off; everything up to ${toIso(until)} is kept`;
+      logger.warn(detail);
+      void this.#outbox.writeSourceEvents([{ kind: 'uncleanRestart', at, detail }]);
+    }
+    void this.#outbox.writeSourceEvents([{ kind: 'started', at, detail: SOFTWARE }]);
+    for (const gap of recovery.orphaned) {
+      const detail = `${gap.detail}; the endpoint is no longer part of the site`;
+      const { endpoint, reason, since } = gap;
+      void this.#outbox.writeGap({ reason, endpoint, from: String(since), to: at, detail }, [{ close: endpoint }]);
+    }
+    this.#uplink = new Uplink({
+      url,
+      identity,
+      software: SOFTWARE,
+      outbox: this.#outbox,
+      clock,
+      logger,
+      ...(site.uplink.bytesPerSecond === undefined ? {} : { bytesPerSecond: site.uplink.bytesPerSecond }),
+      reportSeconds: site.uplink.reportSeconds,
+      report: () => this.report(),
+      onCommand: (bytes) => this.#desk.receive(bytes),
+      announce: () => this.#announce(),
+    });
+    this.#desk = new CommandDesk({
+      points: controlsOf(site),
+      connectors: this.#connectors,
+      forbidden: site.policy.forbidCommands,
+      guard: this.#uplink.guard,
+      clock,
+      logger,
+      writeEvents: (events) => this.#outbox.writeCommandEvents(events),
+      writeSourceEvents: (events) => this.#outbox.writeSourceEvents(events),
+    });
+  }
+
+  async start(): Promise<void> {
+    this.#uplink.start();
+    const folder = dirname(resolve(this.#site.file));
+    for (const endpoint of enabled(this.#site)) {
+      const id = idOf(endpoint);
+      const logger = this.#logger.child({ endpoint: id });
+      try {
+        const host = { intake: this.#intakes.get(id)!, clock: this.#clock, logger, folder, source: this.name };
+        const connector = await PROTOCOLS[endpoint.endpoint.protocol]!.create(endpoint, host);
+        connector.start();
+        this.#connectors.set(id, connector);
+      } catch (error) {
+        // One endpoint that cannot be started is no reason to leave the others unheard.
+        this.#failed.set(id, describeError(error));
+        logger.error({ error: describeError(error) }, 'the endpoint cannot be started');
+        void this.#outbox.writeSourceEvents([
+          {
+            kind: 'configuration',
+            at: String(this.#clock.now()),
+            endpoint: id,
+            detail: describeError(error).slice(0, 1000),
+          },
+        ]);
+      }
+    }
+    this.#ticker = setInterval(() => this.#tick(), TICK);
+  }
+
+  get connected(): boolean {
+    return this.#uplink.connected;
+  }
+
+  #announce(): void {
+    const { document, change, changed } = versioned(this.#site.document, (key) => this.#store.meta(key));
+    if (changed) this.#logger.info({ version: document.version, points: document.points.length }, 'new announcement');
+    void this.#outbox.write({ kind: 'site', document }, [change]);
+  }
+
+  #remember(site: Site): void {
+    const memories = new Map([...this.#intakes].map(([id, intake]) => [id, intake.memory]));
+    const slots = new Map<Mrid, { slot: number; endpoint: string }>();
+    for (const endpoint of enabled(site)) {
+      for (const { slot, point } of endpoint.points) slots.set(point.mRID, { slot, endpoint: idOf(endpoint) });
+    }
+    remember(this.#store, memories, slots, this.#logger);
+  }
+
+  #tick(): void {
+    this.#outbox.tick();
+    const offset = this.#wallOffset();
+    const step = offset - this.#clockOffset;
+    if (Math.abs(step) > CLOCK_STEP) {
+      const detail = `the clock of this machine was set by ${(step / 1000).toFixed(1)} s`;
+      this.#logger.warn(detail);
+      void this.#outbox.writeSourceEvents([{ kind: 'clockStep', at: String(this.#clock.now()), detail }]);
+    }
+    // Slow drift is followed, so that it never adds up to a step.
+    this.#clockOffset = offset;
+  }
+
+  #wallOffset(): number {
+    return Number(this.#clock.now() / 1_000_000n) - this.#clock.monotonic();
+  }
+
+  report(): SourceReport {
+    const oldest = this.#store.oldest;
+    const prefixed = (prefix: string, counters: object): Record<string, number> =>
+      Object.fromEntries(Object.entries(counters).map(([name, value]) => [`${prefix}.${name}`, value as number]));
+    return {
+      version: manifest.version,
+      startedAt: String(this.#startedAt),
+      outbox: {
+        batches: this.#store.batches,
+        bytes: this.#store.bytes,
+        ...(oldest === undefined ? {} : { oldest: String(BigInt(oldest) * 1_000_000n) }),
+      },
+      endpoints: this.#site.endpoints.map((endpoint) => this.#reportOf(endpoint)),
+      counters: {
+        ...prefixed('outbox', this.#outbox.counters),
+        'outbox.memory': this.#outbox.memory,
+        'outbox.failing': this.#outbox.failing ? 1 : 0,
+        'outbox.epoch': this.#outbox.epoch,
+        ...prefixed('commands', this.#desk.counters),
+        ...this.#uplink.counters,
+        'process.rss': process.memoryUsage.rss(),
+      },
+    };
+  }
+
+  #reportOf(endpoint: EndpointSite): EndpointReport {
+    const id = idOf(endpoint);
+    const { protocol } = endpoint.endpoint;
+    if (!endpoint.enabled) return { id, protocol, state: 'disabled', counters: {} };
+    const intake = this.#intakes.get(id)!;
+    const health = this.#connectors.get(id)?.health();
+    if (!health) {
+      const detail = this.#failed.get(id) ?? 'not started yet';
+      return { id, protocol, state: 'down', detail: detail.slice(0, 1000), counters: { ...intake.counters } };
+    }
+    return {
+      id,
+      protocol,
+      state: health.state,
+      since: String(health.since),
+      ...(health.detail === undefined ? {} : { detail: health.detail.slice(0, 1000) }),
+      counters: { ...health.counters, ...intake.counters },
+    };
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#shutDown().finally(() => this.#resolveClosed());
+    return this.#closing;
+  }
+
+  async #shutDown(): Promise<void> {
+    clearInterval(this.#ticker);
+    this.#logger.info('closing');
+    // What has been heard is committed first, so that the devices can be told before the connections end.
+    await this.#outbox.flush();
+    await Promise.allSettled([...this.#connectors.values()].map((connector) => connector.stop()));
+    await this.#desk.settled();
+    void this.#outbox.writeSourceEvents([{ kind: 'stopped', at: String(this.#clock.now()) }]);
+    const changes = [...this.#intakes.values()].flatMap((intake) => intake.stopped());
+    await this.#outbox.flush();
+    await this.#uplink.drain(DRAIN);
+    await this.#uplink.stop();
+    await this.#outbox.close(changes);
+    this.#logger.info('closed');
+  }
+}
+
+const idOf = (endpoint: EndpointSite): string => endpoint.endpoint.id;
+const enabled = (site: Site): EndpointSite[] => site.endpoints.filter((endpoint) => endpoint.enabled);
+
+/** mRID of each slot. */
+function slotsOf(site: Site): Mrid[] {
+  const points: Mrid[] = [];
+  for (const endpoint of site.endpoints) for (const { slot, point } of endpoint.points) points[slot] = point.mRID;
+  return points;
+}
+
+/** The points that can be commanded; a point that is bound twice is commanded over its first binding. */
+function controlsOf(site: Site): Map<Mrid, { bound: BoundPoint; endpoint: string }> {
+  const controls = new Map<Mrid, { bound: BoundPoint; endpoint: string }>();
+  for (const endpoint of enabled(site)) {
+    for (const bound of endpoint.points) {
+      const { point, binding } = bound;
+      if (!isControl(point) || binding.access !== 'control' || controls.has(point.mRID)) continue;
+      controls.set(point.mRID, { bound, endpoint: idOf(endpoint) });
+    }
+  }
+  return controls;
+}

@@ -1,0 +1,150 @@
+/** The link to the centre: live before backlog, resumed where the acknowledgement stands. */
+import { LinkClient, type Welcome } from '@enerchain/link';
+import { type Clock, describeError, type SourceEvent, type SourceReport } from '@enerchain/model';
+import { CommandGuard, type Identity } from '@enerchain/trust';
+import type { Logger } from 'pino';
+import type { Outbox } from '../outbox/outbox.ts';
+
+export interface UplinkOptions {
+  /** `wss://host:port` of the centre. */
+  readonly url: string;
+  readonly identity: Identity;
+  readonly software: string;
+  readonly outbox: Outbox;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly bytesPerSecond?: number;
+  readonly reportSeconds: number;
+  /** State of the edge, asked for at every interval. */
+  readonly report: () => SourceReport;
+  readonly onCommand: (bytes: Uint8Array) => void;
+  /** The centre does not know this source, or does not know its points any more. */
+  readonly announce: () => void;
+}
+
+/** Batches of the present epoch that may wait before live data gets an epoch of its own. */
+const BACKLOG = 8;
+/** Rejections of the same batch after which its epoch is put on the chain anew behind a new announcement. */
+const PATIENCE = 3;
+
+export class Uplink {
+  readonly guard: CommandGuard;
+  readonly #options: UplinkOptions;
+  readonly #client: LinkClient;
+  readonly #rejections = new Map<string, number>();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: UplinkOptions) {
+    this.#options = options;
+    const { identity, outbox, clock, logger, bytesPerSecond } = options;
+    this.#client = new LinkClient({
+      url: options.url,
+      identity,
+      software: options.software,
+      store: outbox,
+      clock,
+      ...(bytesPerSecond === undefined ? {} : { throttle: { bytesPerSecond } }),
+      onCommand: options.onCommand,
+      onState: (state, reason) => {
+        if (state === 'online') logger.info('connected to the centre');
+        else if (state === 'waiting') {
+          outbox.linkLost();
+          logger.warn({ reason }, 'not connected to the centre; the outbox keeps what comes');
+        }
+      },
+      onWelcome: (welcome) => this.#welcomed(welcome),
+      onBehind: ({ epochs, highest }) => this.#behind(epochs, highest),
+      onReject: (rejection) => this.#rejected(rejection),
+    });
+    this.guard = new CommandGuard({ source: identity.name, clock, keyOf: this.#client.centreKeyOf });
+    outbox.onCommitted = ({ epoch, sequence, bytes }) => {
+      if (this.#client.credit > bytes.length) outbox.markSent(epoch, sequence);
+      this.#client.send({ epoch, sequence, bytes });
+    };
+  }
+
+  get connected(): boolean {
+    return this.#client.state === 'online';
+  }
+
+  /** Counters of the link, with the prefix `link.`. */
+  get counters(): Record<string, number> {
+    return Object.fromEntries(Object.entries(this.#client.counters).map(([name, value]) => [`link.${name}`, value]));
+  }
+
+  start(): void {
+    this.#client.start();
+    this.report();
+    this.#timer = setInterval(() => this.report(), this.#options.reportSeconds * 1000);
+  }
+
+  /** Sends the state of the edge now. */
+  report(): void {
+    try {
+      this.#client.status(this.#options.report());
+    } catch (error) {
+      this.#options.logger.error({ error: describeError(error) }, 'the status could not be reported');
+    }
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    this.#options.outbox.onCommitted = undefined;
+    await this.#client.close();
+  }
+
+  /** Waits until everything in the outbox is acknowledged, but no longer than this. */
+  async drain(milliseconds: number): Promise<void> {
+    const deadline = this.#options.clock.monotonic() + milliseconds;
+    while (this.connected && this.#options.outbox.epochs().length > 0 && this.#options.clock.monotonic() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  }
+
+  #welcomed(welcome: Welcome): void {
+    const { outbox } = this.#options;
+    // A centre that knows nothing of us (a new one, or one that has lost its log) needs the announcement first of all.
+    if (welcome.completed < 0 && welcome.cursors.length === 0) this.#options.announce();
+    const live = outbox.epochs().at(-1);
+    if (live && live.epoch === outbox.epoch && live.last - live.first >= BACKLOG) outbox.newEpoch();
+  }
+
+  #behind(epochs: readonly number[], highest: number): void {
+    const { outbox, logger, announce } = this.#options;
+    const detail = `the centre has batches up to epoch ${highest} that this outbox does not know; it was restored or replaced`;
+    logger.error({ epochs, highest }, detail);
+    outbox.newEpoch(highest + 1);
+    void outbox.writeSourceEvents([this.#event('security', 'edge.outbox.behind', detail)]);
+    announce();
+    void outbox.chainAnew(epochs);
+  }
+
+  /**
+   * The centre refused a batch and takes nothing more of its epoch. Live data goes on in a new one behind a new
+   * announcement; the rest comes again with the next connection, and is put on the chain anew if it is refused again.
+   */
+  #rejected(rejection: {
+    readonly epoch: number;
+    readonly sequence: number;
+    readonly code: string;
+    readonly text: string;
+  }): void {
+    const { outbox, logger, announce } = this.#options;
+    const { epoch, sequence, code, text } = rejection;
+    logger.error(rejection, 'the centre refused a batch');
+    void outbox.writeSourceEvents([this.#event('security', code, `batch ${epoch}/${sequence} refused: ${text}`)]);
+    if (epoch === outbox.epoch) {
+      outbox.newEpoch();
+      announce();
+    }
+    const key = `${epoch}/${sequence}`;
+    const count = (this.#rejections.get(key) ?? 0) + 1;
+    if (this.#rejections.size > 100) this.#rejections.clear();
+    this.#rejections.set(key, count);
+    if (count >= PATIENCE) void outbox.giveUp(epoch, sequence, text);
+  }
+
+  #event(kind: SourceEvent['kind'], code: string, detail: string): SourceEvent {
+    return { kind, at: String(this.#options.clock.now()), code: code.slice(0, 100), detail: detail.slice(0, 1000) };
+  }
+}

@@ -5,9 +5,10 @@
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { describeError, systemClock } from '@enerchain/model';
-import { DevelopmentCa, holderOf, type Identity } from '@enerchain/trust';
+import { DevelopmentCa, type Identity } from '@enerchain/trust';
 import type { Logger } from 'pino';
 import { type Database, openDatabase } from './database/database.ts';
+import { SegmentHistorian } from './historian/historian.ts';
 import { centreIdentity } from './identity.ts';
 import { restore, writeCheckpoint } from './ingest/checkpoint.ts';
 import { decodeLogged } from './ingest/decode.ts';
@@ -20,7 +21,10 @@ import { readSnapshot, writeSnapshot } from './live/snapshot.ts';
 import { lockFolder } from './lock.ts';
 import { IngestLog, type LogOptions, type LogTrouble } from './log/log.ts';
 import type { LiveState, LogPublisher, LogReader, LogWriter, PointDirectory, Sources } from './ports.ts';
+import { ServiceSessions } from './services/sessions.ts';
+import { SourceLink } from './sources/link.ts';
 import { SourceRegistry } from './sources/registry.ts';
+import { RevocationList } from './sources/revocation.ts';
 
 export interface CoreOptions {
   readonly dataDir: string;
@@ -39,10 +43,18 @@ export interface Core {
   readonly log: LogReader & LogWriter & LogPublisher;
   readonly points: PointDirectory;
   readonly live: LiveState;
+  readonly historian: SegmentHistorian;
   readonly sources: Sources;
+  readonly services: ServiceSessions;
+  /** The link port; certificates are revoked here. */
+  readonly link: SourceLink;
   readonly database: Database;
   readonly ca: DevelopmentCa;
   readonly identity: Identity;
+  /** Where sources connect and enrol: `https://host:port`. */
+  readonly linkUrl: string;
+  /** Counters by part, for metrics. */
+  readonly counters: Readonly<Record<string, () => Readonly<Record<string, number>>>>;
   /** Everything in order → empty; otherwise one sentence each. */
   troubles(): string[];
   close(): Promise<void>;
@@ -124,10 +136,6 @@ async function assemble(
     own,
     findings,
     clock,
-    keyOf: (source, kid) => {
-      const certificate = ca.certificateOf(kid);
-      return certificate && holderOf(certificate).name === source ? certificate.publicKey : undefined;
-    },
   };
   const sources = new SourceRegistry({
     chainOf: (source) => chains.get(source),
@@ -179,6 +187,33 @@ async function assemble(
   });
 
   const database = await opening;
+  const historian = new SegmentHistorian({ log, database, logger, clock });
+  historian.start();
+  closers.push(() => historian.close());
+
+  const services = new ServiceSessions(log, points, findings);
+  const link = await SourceLink.listen({
+    ...options.link,
+    identity,
+    ca,
+    registry: sources,
+    revocations: await RevocationList.open(log.files, join(dataDir, 'revoked.json')),
+    services,
+    findings,
+    clock,
+    logger,
+    chainOf: (source) => {
+      let chain = chains.get(source);
+      if (!chain) {
+        chain = new SourceChain(source, context);
+        chains.set(source, chain);
+      }
+      return chain;
+    },
+  });
+  closers.push(() => link.close());
+  logger.info({ ...link.address }, 'the link listens');
+
   return {
     log: {
       bounds: () => log.bounds(),
@@ -188,7 +223,17 @@ async function assemble(
     },
     points,
     live,
+    historian,
     sources,
+    services,
+    link,
+    linkUrl: urlOf(link.address),
+    counters: {
+      log: () => ({ ...log.counters, size: log.size, queuedBytes: log.queuedBytes }),
+      live: () => ({ ...live.counters, points: live.size }),
+      historian: () => ({ ...historian.counters, lag: historian.lag, openSamples: historian.openSamples }),
+      link: () => ({ ...link.counters, peers: link.peers().length }),
+    },
     database,
     ca,
     identity,
@@ -198,6 +243,13 @@ async function assemble(
     ],
     close,
   };
+}
+
+/** What is bound to all addresses is reached on this machine by the loopback one. */
+function urlOf({ host, port }: { readonly host: string; readonly port: number }): string {
+  if (host === '0.0.0.0') return `https://127.0.0.1:${port}`;
+  if (host === '::') return `https://[::1]:${port}`;
+  return `https://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 /** Applies the log to the live state; calls `caughtUp` when it has reached `target`. */

@@ -168,3 +168,35 @@ export interface Sources {
   /** Called when a source connects, leaves or reports. */
   onChange(listener: (status: SourceStatus) => void): () => void;
 }
+
+/** A page of the control room that a service has registered. */
+export interface ServicePage {
+  readonly id: string;
+  readonly title: string;
+  readonly icon: string;
+  /** Path of the script that draws it, below the service's own routes. */
+  readonly module: string;
+}
+
+/** An HTTP request on its way to the service that registered a prefix of its path. */
+export interface ServiceRequest {
+  readonly method: string;
+  /** Path and query below `/api/v1`. */
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array | undefined;
+  readonly user: { readonly name: string; readonly rights: readonly string[] };
+}
+
+export interface ServiceResponse {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array;
+}
+
+/** What services in other processes have registered: routes and pages. */
+export interface ServiceRoutes {
+  pages(): readonly ServicePage[];
+  /** @returns undefined when no service has registered a prefix of this path */
+  request(request: ServiceRequest): Promise<ServiceResponse> | undefined;
+}

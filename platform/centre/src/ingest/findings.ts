@@ -33,7 +33,7 @@ export class Findings {
     if (this.#told.size >= MOST_KINDS) this.#told.clear();
     this.#told.set(key, { at: now, suppressed: 0 });
     const detail = { ...record.detail, ...(before && before.suppressed > 0 && { suppressed: before.suppressed }) };
-    this.#logger.warn({ ...record, detail }, record.action);
+    this.#logger[record.outcome === 'ok' ? 'info' : 'warn']({ ...record, detail }, record.action);
     this.#out.append({ ...record, detail }).catch((error) => {
       this.#logger.error({ error, record }, 'an audit record could not be written');
     });

@@ -75,13 +75,18 @@ export interface Quarantine {
   readonly since: UtcNanos;
 }
 
+/** Who a batch came from. */
+export interface Sender {
+  readonly role: SourceRole;
+  /** Public key of the source, by the SHA-256 of its certificate; nothing when it is unknown, another's or revoked. */
+  keyOf(kid: Uint8Array): KeyObject | undefined;
+}
+
 /** What ingest needs around it. */
 export interface IngestContext {
   readonly log: IngestLog;
   readonly points: Directory;
   readonly sites: SiteFiles;
-  /** The key a source signs with, by the SHA-256 of its certificate; nothing when it is unknown, another's or revoked. */
-  readonly keyOf: (source: string, kid: Uint8Array) => KeyObject | undefined;
   readonly own: LogWriter & LogPublisher;
   readonly findings: Findings;
   readonly clock: Clock;
@@ -123,22 +128,22 @@ export class SourceChain {
 
   /**
    * Takes one batch.
-   * @param role of the source, which decides for whom it may speak
+   * @param sender role of the source, which decides for whom it may speak, and its keys by SHA-256 of the certificate
    * @returns an acknowledgement once the batch is durable, or why it was refused
    * @throws EnerchainError `environment` when the log cannot be written: nothing is acknowledged, the source sends again
    */
-  async take(bytes: Uint8Array, role: SourceRole): Promise<Taken> {
+  async take(bytes: Uint8Array, sender: Sender): Promise<Taken> {
     while (this.#gate) await this.#gate;
-    return this.#takeNow(bytes, role);
+    return this.#takeNow(bytes, sender);
   }
 
-  async #takeNow(bytes: Uint8Array, role: SourceRole): Promise<Taken> {
+  async #takeNow(bytes: Uint8Array, sender: Sender): Promise<Taken> {
     const { log } = this.#context;
     if (this.#generation !== log.generation) {
       this.#generation = log.generation;
       this.#ahead = new ChainVerifier(this.durable.state());
     }
-    const opened = this.#open(bytes);
+    const opened = this.#open(bytes, sender);
     if ('kind' in opened) return opened;
     const { batch, content } = opened;
 
@@ -151,7 +156,7 @@ export class SourceChain {
     }
     if (verdict.missing) {
       // What arrives meanwhile waits until this batch has had its turn.
-      const passed = this.#recordMissing(verdict.missing, batch).then(() => this.#takeNow(bytes, role));
+      const passed = this.#recordMissing(verdict.missing, batch).then(() => this.#takeNow(bytes, sender));
       const gate = passed.then(
         () => {},
         () => {},
@@ -163,11 +168,11 @@ export class SourceChain {
         if (this.#gate === gate) this.#gate = undefined;
       }
     }
-    return this.#append(batch, bytes, content, role, verdict.unjoined === true);
+    return this.#append(batch, bytes, content, sender.role, verdict.unjoined === true);
   }
 
   /** Decodes and verifies; synchronous, so that batches keep their order. */
-  #open(bytes: Uint8Array): { batch: Batch; content: Content } | (Taken & { kind: 'reject' }) {
+  #open(bytes: Uint8Array, sender: Sender): { batch: Batch; content: Content } | (Taken & { kind: 'reject' }) {
     let batch: Batch | undefined;
     try {
       batch = decodeBatch(bytes);
@@ -180,7 +185,7 @@ export class SourceChain {
         );
       }
       const kid = kidOf(batch);
-      const key = this.#context.keyOf(this.source, kid);
+      const key = sender.keyOf(kid);
       if (!key) {
         const name = Buffer.from(kid).toString('hex').slice(0, 16);
         throw new EnerchainError(

@@ -18,7 +18,8 @@ export class RecordEntry implements LogEntry {
   /** Octets of the batch; what the caches count. */
   readonly bytes: number;
   readonly at: UtcNanos;
-  #record: LogRecord | undefined;
+  /** The record as it is kept. */
+  readonly record: LogRecord;
   readonly #decode: DecodeBatch;
   #decoded: Decoded | undefined;
 
@@ -26,7 +27,7 @@ export class RecordEntry implements LogEntry {
     this.offset = offset;
     this.at = record.at;
     this.bytes = record.batch.length;
-    this.#record = decoded ? undefined : record;
+    this.record = record;
     this.#decode = decode;
     this.#decoded = decoded;
   }
@@ -41,14 +42,13 @@ export class RecordEntry implements LogEntry {
 
   #get(): Decoded {
     if (!this.#decoded) {
-      const { batch, rejected } = this.#record as LogRecord;
+      const { batch, rejected } = this.record;
       try {
         this.#decoded = this.#decode(batch, rejected);
       } catch (error) {
         const text = `record ${this.offset} of the ingest log cannot be read: ${describeError(error)}`;
         this.#decoded = missing(this.offset, 'ingestLost', this.at, this.at, text);
       }
-      this.#record = undefined;
     }
     return this.#decoded;
   }

@@ -1,0 +1,250 @@
+/**
+ * The link port of the centre: HTTPS with enrolment for those who have no certificate yet, and the link for those who
+ * have one. Whom it lets in and what becomes of a batch is decided here; how the link works is not.
+ */
+import { createHash } from 'node:crypto';
+import { createServer, type Server } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { type LinkPeer, LinkServer, type LinkTransport, serveWebSocket } from '@enerchain/link';
+import { type Clock, EnerchainError, toIso } from '@enerchain/model';
+import { type DevelopmentCa, enrolmentHandler, holderOf, type Identity, serverTls } from '@enerchain/trust';
+import type { Logger } from 'pino';
+import type { Findings } from '../ingest/findings.ts';
+import type { SourceChain } from '../ingest/ingest.ts';
+import type { SourceRole } from '../ports.ts';
+import type { ServiceSessions } from '../services/sessions.ts';
+import type { SourceRegistry, SourceSession } from './registry.ts';
+import type { RevocationList } from './revocation.ts';
+
+export interface SourceLinkOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly identity: Identity;
+  readonly ca: DevelopmentCa;
+  readonly registry: SourceRegistry;
+  readonly revocations: RevocationList;
+  readonly services: ServiceSessions;
+  readonly findings: Findings;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** The chain of a source, made when it is new. */
+  chainOf(source: string): SourceChain;
+}
+
+/** Replacements of one source within a minute after which a further connection is not believed to be a reconnect. */
+const REPLACEMENTS_PER_MINUTE = 3;
+const MINUTE = 60_000;
+
+export class SourceLink {
+  readonly #options: SourceLinkOptions;
+  readonly #server: LinkServer;
+  readonly #https: Server;
+  readonly #sessions = new Map<LinkPeer, SourceSession>();
+  /** Open connections by the address of the peer, with the fingerprint of its certificate. */
+  readonly #transports = new Map<string, { readonly fingerprint: string; readonly transport: LinkTransport }>();
+  readonly #replacements = new Map<string, { since: number; count: number }>();
+  #stopServing: () => void = () => {};
+
+  private constructor(options: SourceLinkOptions) {
+    this.#options = options;
+    const { identity, ca, clock } = options;
+    const enrol = enrolmentHandler({
+      authority: ca,
+      clock,
+      onEvent: ({ action, outcome, from, detail }) =>
+        options.findings.tell({
+          action: `source.${action}`,
+          actor: from,
+          outcome,
+          ...(detail && { detail: { detail } }),
+        }),
+    });
+    this.#https = createServer(serverTls(identity), (request, response) => {
+      if (enrol(request, response)) return;
+      response.writeHead(404, { 'content-type': 'text/plain' }).end('This port serves enrolment and the link.\n');
+    });
+    this.#https.headersTimeout = 10_000;
+    this.#https.requestTimeout = 20_000;
+    this.#https.on('tlsClientError', (error) =>
+      options.logger.debug({ error }, 'a TLS handshake on the link port failed'),
+    );
+    this.#server = new LinkServer({
+      identity,
+      clock,
+      policy: {
+        admit: (hello) => {
+          const { durable } = options.chainOf(hello.source);
+          return { completed: durable.completed, cursors: durable.cursors() };
+        },
+        mayRelay: () => true, // a relay's batches are checked like any: they are signed by their source
+        onDuplicate: (existing, remote) => this.#onDuplicate(existing, remote),
+        onBatch: (peer, bytes) => this.#onBatch(peer, bytes),
+        onRequest: (peer, method, params, context) => options.services.handle(peer, method, params, context),
+        onStatus: (peer, report) => options.registry.reported(peer.source, report),
+        onConnect: (peer) => this.#onConnect(peer),
+        onDisconnect: (peer, { code, text }) => this.#onDisconnect(peer, code, text),
+        onEvent: ({ code, source, remote, text }) =>
+          options.findings.tell({
+            action: code,
+            actor: source ?? remote,
+            outcome: 'refused',
+            detail: { remote, text },
+          }),
+      },
+    });
+  }
+
+  /** @throws EnerchainError `centre.link.listen` (environment) when the address is taken or not ours */
+  static async listen(options: SourceLinkOptions): Promise<SourceLink> {
+    const link = new SourceLink(options);
+    const { host, port } = options;
+    await new Promise<void>((resolve, reject) => {
+      link.#https.once('error', (cause) => {
+        const text = `the link cannot listen on ${host}:${port}; choose another address or stop what uses it`;
+        reject(new EnerchainError('environment', 'centre.link.listen', text, { cause }));
+      });
+      link.#https.listen(port, host, resolve);
+    });
+    link.#stopServing = serveWebSocket(link.#https, (transport) => link.#accept(transport));
+    return link;
+  }
+
+  get address(): { readonly host: string; readonly port: number } {
+    const { address, port } = this.#https.address() as AddressInfo;
+    return { host: address, port };
+  }
+
+  get counters(): LinkServer['counters'] {
+    return this.#server.counters;
+  }
+
+  peers(): LinkPeer[] {
+    return this.#server.peers();
+  }
+
+  /** Ends what runs with this certificate and lets it in no more. */
+  async revoke(fingerprint: string, name: string, reason: string): Promise<void> {
+    const { revocations, clock, findings } = this.#options;
+    await revocations.add({ fingerprint, name, reason, at: toIso(clock.now()) });
+    for (const { transport, fingerprint: shown } of this.#transports.values()) {
+      if (shown === fingerprint) transport.abort();
+    }
+    findings.tell({
+      action: 'source.revoked',
+      actor: 'centre',
+      outcome: 'ok',
+      subject: name,
+      detail: { fingerprint, reason },
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#stopServing();
+    await this.#server.close();
+    await new Promise<void>((resolve) => {
+      this.#https.close(() => resolve());
+      this.#https.closeAllConnections();
+    });
+  }
+
+  #accept(transport: LinkTransport): void {
+    const fingerprint = createHash('sha256').update(transport.peerCertificate).digest('hex');
+    const { revocations, findings } = this.#options;
+    if (revocations.has(fingerprint)) {
+      findings.tell({
+        action: 'source.revoked-certificate',
+        actor: transport.remote,
+        outcome: 'refused',
+        detail: { fingerprint },
+      });
+      transport.abort();
+      return;
+    }
+    this.#transports.set(transport.remote, { fingerprint, transport });
+    this.#server.accept(transport);
+    // Whoever never gets as far as a session is forgotten with the sessions that end.
+    if (this.#transports.size > 4_000) this.#forgetTransports();
+  }
+
+  #forgetTransports(): void {
+    const alive = new Set(this.#server.peers().map(({ remote }) => remote));
+    for (const remote of this.#transports.keys()) if (!alive.has(remote)) this.#transports.delete(remote);
+  }
+
+  /** The newer connection wins, as after a lost one; a source that keeps coming twice is two. */
+  #onDuplicate(existing: LinkPeer, remote: string): 'replace' | 'refuse' {
+    const { clock, findings } = this.#options;
+    const { source } = existing;
+    const now = clock.monotonic();
+    const before = this.#replacements.get(source);
+    const entry = before && now - before.since < MINUTE ? before : { since: now, count: 0 };
+    entry.count++;
+    this.#replacements.set(source, entry);
+    if (entry.count <= REPLACEMENTS_PER_MINUTE) return 'replace';
+    findings.tell({
+      action: 'source.duplicate-identity',
+      actor: source,
+      outcome: 'refused',
+      detail: { connected: existing.remote, refused: remote },
+    });
+    findings.raise({
+      key: `source.duplicate.${source}`,
+      priority: 1,
+      source,
+      message: `Two gateways use the identity ${source}: one from ${existing.remote}, another from ${remote}. The one that is connected stays, the other is refused.`,
+      consequence:
+        'Only the values of one of the two are taken; if a key was copied, somebody else can speak in its name.',
+      action:
+        'Find the second one. Revoke the certificate and enrol the right gateway anew if the key may have been copied.',
+    });
+    return 'refuse';
+  }
+
+  async #onBatch(peer: LinkPeer, bytes: Uint8Array): Promise<{ epoch: number; sequence: number }> {
+    const taken = await this.#options.chainOf(peer.source).take(bytes, {
+      role: roleOf(peer),
+      keyOf: (kid) => this.#keyOf(peer, kid),
+    });
+    if (taken.kind === 'reject') throw new EnerchainError('peer', taken.code, taken.text);
+    return taken;
+  }
+
+  /** Keys of the connection and of the hello, and those of certificates issued to this source before. */
+  #keyOf(peer: LinkPeer, kid: Uint8Array) {
+    const { revocations, ca } = this.#options;
+    if (revocations.has(Buffer.from(kid).toString('hex'))) return undefined;
+    const known = peer.keyOf(kid);
+    if (known) return known;
+    const issued = ca.certificateOf(kid);
+    return issued && holderOf(issued).name === peer.source ? issued.publicKey : undefined;
+  }
+
+  #onConnect(peer: LinkPeer): void {
+    const { registry, findings } = this.#options;
+    const session: SourceSession = {
+      from: peer.remote,
+      command: (bytes) => peer.command(bytes),
+      close: (reason) => peer.close('link.closed', reason),
+    };
+    this.#sessions.set(peer, session);
+    registry.connected(peer.source, roleOf(peer), session);
+    findings.tell({
+      action: 'source.connected',
+      actor: peer.source,
+      outcome: 'ok',
+      detail: { from: peer.remote, software: peer.software, through: peer.holder.name },
+    });
+  }
+
+  #onDisconnect(peer: LinkPeer, code: string, text: string): void {
+    const { registry, services, findings } = this.#options;
+    const session = this.#sessions.get(peer);
+    this.#sessions.delete(peer);
+    this.#transports.delete(peer.remote);
+    services.left(peer);
+    if (session) registry.left(peer.source, session);
+    findings.tell({ action: 'source.disconnected', actor: peer.source, outcome: 'ok', detail: { code, text } });
+  }
+}
+
+const roleOf = ({ holder }: LinkPeer): SourceRole => (holder.role === 'service' ? 'service' : 'edge');

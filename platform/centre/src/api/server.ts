@@ -6,7 +6,7 @@ import rateLimit from '@fastify/rate-limit';
 import fastifyStatic from '@fastify/static';
 import swagger from '@fastify/swagger';
 import { type TypeBoxTypeProvider, TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox';
-import fastify, { LogController, type FastifyServerOptions, type RouteOptions } from 'fastify';
+import fastify, { type FastifyServerOptions, LogController, type RouteOptions } from 'fastify';
 import type { Logger } from 'pino';
 import { guard, isLoopback } from './access.ts';
 import type { ApiContext, App } from './context.ts';
@@ -37,6 +37,8 @@ export interface ApiOptions {
 
 export const API_PREFIX = '/api/v1';
 const BODY_LIMIT = 2 ** 20;
+/** A display asks for the values of some thousand points in the address. */
+const MAX_HEADER_BYTES = 256 * 2 ** 10;
 /** Requests of one address in a minute. */
 const REQUESTS_PER_MINUTE = 6_000;
 
@@ -85,7 +87,9 @@ export async function createApi(options: ApiOptions): Promise<{ app: App; routes
     routerOptions: { maxParamLength: 200 },
     forceCloseConnections: true,
     requestTimeout: 60_000,
-    ...(tls ? { https: { cert: tls.cert, key: tls.key, minVersion: 'TLSv1.2' } } : {}),
+    ...(tls
+      ? { https: { cert: tls.cert, key: tls.key, minVersion: 'TLSv1.2', maxHeaderSize: MAX_HEADER_BYTES } }
+      : { http: { maxHeaderSize: MAX_HEADER_BYTES } }),
   };
   const app = fastify(settings).withTypeProvider<TypeBoxTypeProvider>() as unknown as App;
   app.setValidatorCompiler(TypeBoxValidatorCompiler);

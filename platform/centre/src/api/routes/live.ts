@@ -24,7 +24,7 @@ export function liveRoutes(app: App, { accounts, sources, stream, services }: Ap
         summary: 'Server-sent events; resumes by Last-Event-ID',
         produces: ['text/event-stream'],
         querystring: Type.Object({
-          points: Type.Optional(Type.String({ maxLength: 400_000, description: '`all`, or mRIDs with commas' })),
+          points: Type.Optional(Type.String({ maxLength: 250_000, description: '`all`, or mRIDs with commas' })),
           after: Type.Optional(
             Type.String({ maxLength: 100, description: 'for clients that cannot set Last-Event-ID' }),
           ),

@@ -299,11 +299,12 @@ export class LinkClient {
     this.#cancelWelcome();
     this.counters.connections++;
     this.#attempt = 0;
-    const schedule = new SendSchedule(store, welcome);
+    const ownChain = this.#options.source === undefined || this.#options.source === identity.name;
+    const schedule = new SendSchedule(store, welcome, ownChain);
     const written = store.position()?.epoch ?? -1;
     const highest = Math.max(welcome.completed, ...welcome.cursors.map(({ epoch }) => epoch));
     this.#setState('online');
-    if (highest > written || schedule.blocked.size > 0) {
+    if (ownChain && (highest > written || schedule.blocked.size > 0)) {
       this.#options.onBehind?.({ epochs: [...schedule.blocked], highest });
     }
     this.#options.onWelcome?.(welcome);

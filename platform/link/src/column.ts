@@ -19,6 +19,9 @@ const MAX_DEPTH = 16;
 
 const malformed = (what: string) => new EnerchainError('peer', 'link.column', `column: ${what}`);
 
+const notFinite = () =>
+  new EnerchainError('caller', 'link.column', 'a number that is not finite cannot be sent; it is null with a quality');
+
 /** Base time in two halves, so that the hot loops need no bigint. */
 export interface BaseTime {
   readonly nanos: bigint;
@@ -133,12 +136,22 @@ function coarsestUnit(count: number): 0 | 3 | 6 {
 function writeValues(writer: CborWriter, values: Column['value']): void {
   const count = values.length;
   if (!(values instanceof Float64Array)) {
+    if (values.every((value) => typeof value === 'number')) {
+      writeValues(writer, Float64Array.from(values));
+      return;
+    }
     writer.head(CBOR_MAJOR.array, count);
-    for (const value of values) writer.value(value);
+    for (const value of values) {
+      if (typeof value === 'number' && !Number.isFinite(value)) throw notFinite();
+      writer.value(value);
+    }
     return;
   }
   let single = true;
-  for (let i = 0; single && i < count; i++) single = Math.fround(values[i]!) === values[i];
+  for (let i = 0; i < count; i++) {
+    if (!Number.isFinite(values[i])) throw notFinite();
+    single &&= Math.fround(values[i]!) === values[i];
+  }
   if (single) {
     const at = typedArray(writer, TYPED.float32, count * 4);
     for (let i = 0; i < count; i++) writer.view.setFloat32(at + 4 * i, values[i]!, true);

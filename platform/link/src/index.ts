@@ -7,6 +7,7 @@ export type { Ending, LinkCounters, LivenessTimes } from './connection.ts';
 export * from './content.ts';
 export * from './message.ts';
 export * from './proof.ts';
+export * from './relay.ts';
 export type { RequestContext, RequestHandler, RequestOptions, RpcLimits } from './rpc.ts';
 export * from './server.ts';
 export * from './service-api.ts';

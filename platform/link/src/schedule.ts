@@ -21,12 +21,15 @@ export class SendSchedule {
   readonly #blocked = new Set<number>();
   readonly #ahead = new Map<number, StoredBatch[]>();
 
-  /** Takes over where the other side stands, and acknowledges in the store what it has. */
-  constructor(store: BatchStore, welcome: Welcome) {
+  /**
+   * Takes over where the other side stands, and acknowledges in the store what it has.
+   * @param ownChain false for a relay, whose store never held all that its source has sent
+   */
+  constructor(store: BatchStore, welcome: Welcome, ownChain = true) {
     this.#store = store;
     this.#window = welcome.window;
     this.#credit = welcome.window;
-    for (const epoch of this.conflicts(welcome)) this.#blocked.add(epoch);
+    if (ownChain) for (const epoch of this.conflicts(welcome)) this.#blocked.add(epoch);
     for (const { epoch, last } of store.epochs()) {
       if (this.#blocked.has(epoch)) continue;
       const cursor = welcome.cursors.find((each) => each.epoch === epoch);

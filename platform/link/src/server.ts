@@ -95,6 +95,7 @@ export interface LinkPeer {
   readonly holder: Holder;
   readonly software: string;
   readonly remote: string;
+  /** As it came, with the certificate of the connection put in front when it is the source's own. */
   readonly hello: Hello;
   readonly counters: LinkCounters;
   /** Batches received whose `onBatch` has not settled. */
@@ -340,7 +341,7 @@ class Session implements LinkPeer {
       this.#hello = hello;
       this.#holder = this.#identify(hello);
       await this.#server.enter(this);
-      const admission = await policy.admit(hello, this.#holder);
+      const admission = await policy.admit(this.#hello, this.#holder);
       if (this.#connection.ended) return;
       this.#cancelHello();
       this.#state = 'online';
@@ -374,7 +375,10 @@ class Session implements LinkPeer {
         `${holder.role} ${holder.name} may not speak for ${hello.source}`,
       );
     }
-    if (itself) this.#keys.set(Buffer.from(own.kid).toString('hex'), own.publicKey);
+    if (itself) {
+      this.#keys.set(Buffer.from(own.kid).toString('hex'), own.publicKey);
+      this.#hello = { ...hello, certificates: [own.der, ...hello.certificates] };
+    }
     for (const der of hello.certificates) {
       try {
         const certificate = checkedCertificate(der, identity.caPem, now);

@@ -62,6 +62,8 @@ const SOFTWARE = `${manifest.name} ${manifest.version}`;
 const TICK = 5_000;
 /** A wall clock that moves this much against the monotonic one has been set, milliseconds. */
 const CLOCK_STEP = 2_000;
+/** How long connectors may take to end their connections in order, milliseconds. */
+const STOP = 4_000;
 /** How long the last batches may take to reach the centre when the edge is closed, milliseconds. */
 const DRAIN = 3_000;
 
@@ -311,7 +313,9 @@ class Edge implements EdgeHandle {
     this.#logger.info('closing');
     // What has been heard is committed first, so that the devices can be told before the connections end.
     await this.#outbox.flush();
-    await Promise.allSettled([...this.#connectors.values()].map((connector) => connector.stop()));
+    const stopped = Promise.allSettled([...this.#connectors.values()].map((connector) => connector.stop()));
+    // A device waits for its acknowledgement before it stops, and gets none while the disk fails.
+    await Promise.race([stopped, new Promise((giveUp) => setTimeout(giveUp, STOP).unref())]);
     await this.#desk.settled();
     void this.#outbox.writeSourceEvents([{ kind: 'stopped', at: String(this.#clock.now()) }]);
     const changes = [...this.#intakes.values()].flatMap((intake) => intake.stopped());

@@ -18,6 +18,8 @@ export class FakeIntake implements Intake {
   readonly held: Receipt[] = [];
   readonly events: { kind: string; detail: string | undefined; code: string | undefined }[] = [];
   turn = 0;
+  /** Commits by itself, as a disk that is quick. */
+  auto = false;
   /** Called after every change, so that a test can wait for one. */
   onChange: (() => void) | undefined;
 
@@ -36,6 +38,7 @@ export class FakeIntake implements Intake {
 
   hold(receipt: Receipt): void {
     this.held.push(receipt);
+    if (this.auto) setImmediate(() => this.commit());
     this.onChange?.();
   }
 

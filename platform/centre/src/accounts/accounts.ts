@@ -12,9 +12,9 @@ import type { AccountStore, ApiToken, Session, User } from './store.ts';
 
 /** Who makes a request. */
 export interface Principal {
-  /** User name, or `token:<name>`. */
+  /** User name, `token:<name>` or `service:<name>`. */
   readonly name: string;
-  readonly kind: 'user' | 'token';
+  readonly kind: 'user' | 'token' | 'service';
   readonly roles: readonly Role[];
   readonly rights: ReadonlySet<Right>;
 }

@@ -16,7 +16,7 @@ import type { JournalStore } from '../events/journal-store.ts';
 import type { GridStore } from '../grid/store.ts';
 import type { HealthJson } from '../metrics/health.ts';
 import type { HttpMetrics, Metrics } from '../metrics/metrics.ts';
-import type { Historian, LiveState, LogWriter, PointDirectory, Sources } from '../ports.ts';
+import type { Historian, LiveState, LogWriter, PointDirectory, ServiceRoutes, Sources } from '../ports.ts';
 import type { StreamHub } from '../stream/hub.ts';
 
 export interface ApiContext {
@@ -32,42 +32,12 @@ export interface ApiContext {
   readonly points: PointDirectory;
   readonly sources: Sources;
   readonly stream: StreamHub;
-  readonly services: ServiceRegistry;
+  readonly services: ServiceRoutes;
   readonly metrics: Metrics;
   readonly httpMetrics: HttpMetrics;
   health(): HealthJson;
   /** @returns the token with which a gateway or service of this name can enrol once */
   createEnrolmentToken(name: string, role: 'edge' | 'service'): Promise<string>;
-}
-
-/** What services in other processes have registered: routes and pages. */
-export interface ServiceRegistry {
-  pages(): readonly ServicePage[];
-  /** @returns undefined when no service has registered a prefix of this path */
-  request(request: ServiceRequest): Promise<ServiceResponse> | undefined;
-}
-
-export interface ServicePage {
-  readonly id: string;
-  readonly title: string;
-  readonly icon: string;
-  /** Path of the script that draws it, below the service's own routes. */
-  readonly module: string;
-}
-
-export interface ServiceRequest {
-  readonly method: string;
-  /** Path and query below `/api/v1`. */
-  readonly path: string;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body?: Uint8Array | undefined;
-  readonly user: { readonly name: string; readonly rights: readonly string[] };
-}
-
-export interface ServiceResponse {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: Uint8Array;
 }
 
 export type App = FastifyInstance<

@@ -58,16 +58,28 @@ export function collect(
 }
 
 function sourceMetrics(all: readonly SourceStatus[]): Metric[] {
-  const bySource = (name: string, help: string, type: 'counter' | 'gauge', of: (status: SourceStatus) => number): Metric => ({
+  const bySource = (
+    name: string,
+    help: string,
+    type: 'counter' | 'gauge',
+    of: (status: SourceStatus) => number,
+  ): Metric => ({
     name,
     help,
     type,
     samples: all.map((status) => ({ labels: { source: status.source, role: status.role }, value: of(status) })),
   });
   return [
-    bySource('enerchain_source_connected', '1 while the source is connected', 'gauge', ({ connected }) => Number(connected)),
+    bySource('enerchain_source_connected', '1 while the source is connected', 'gauge', ({ connected }) =>
+      Number(connected),
+    ),
     bySource('enerchain_source_batches_total', 'Batches taken', 'counter', ({ batches }) => batches),
-    bySource('enerchain_source_observations_total', 'Observations taken', 'counter', ({ observations }) => observations),
+    bySource(
+      'enerchain_source_observations_total',
+      'Observations taken',
+      'counter',
+      ({ observations }) => observations,
+    ),
     bySource('enerchain_source_rejected_total', 'Observations rejected', 'counter', ({ rejected }) => rejected),
     bySource('enerchain_source_gaps_total', 'Gap records', 'counter', ({ gaps }) => gaps),
     bySource('enerchain_source_chain_breaks_total', 'Breaks of the chain', 'counter', ({ chainBreaks }) => chainBreaks),

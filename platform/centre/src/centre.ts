@@ -1,0 +1,270 @@
+/** The centre in one process: the core, and the face on top of it. */
+import { chmodSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describeError, EnerchainError, systemClock } from '@enerchain/model';
+import type { Logger } from 'pino';
+import { Accounts, type Principal } from './accounts/accounts.ts';
+import { rightsOf } from './accounts/rights.ts';
+import { SqlAccountStore } from './accounts/store.ts';
+import { conditionStands } from './alarms/machine.ts';
+import type { ApiContext } from './api/context.ts';
+import { checkBinding, createApi, type HttpOptions } from './api/server.ts';
+import type { CommandCheck } from './commands/checks.ts';
+import { Commands } from './commands/commands.ts';
+import { type Core, type CoreOptions, openCore } from './core.ts';
+import { Journal } from './events/journal.ts';
+import { JournalStore } from './events/journal-store.ts';
+import { SourceWatch } from './events/source-watch.ts';
+import { GridStore } from './grid/store.ts';
+import { collect } from './metrics/collectors.ts';
+import { healthOf } from './metrics/health.ts';
+import { HttpMetrics, Metrics } from './metrics/metrics.ts';
+import { StreamHub } from './stream/hub.ts';
+
+export interface CentreOptions {
+  readonly dataDir: string;
+  readonly http: HttpOptions;
+  /** Where sources connect. */
+  readonly link: CoreOptions['link'];
+  /** Absent: the embedded PostgreSQL. */
+  readonly databaseUrl?: string;
+  /** Folder with the built control room; absent: the API alone. */
+  readonly controlRoomDir?: string;
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
+  /** Names of the services that may prepare and operate commands; by default none. */
+  readonly commandingServices?: readonly string[];
+  /** Checks of commands beside the standard ones. */
+  readonly commandChecks?: readonly CommandCheck[];
+}
+
+export interface CentreHandle {
+  /** Where the control room and the API are. */
+  readonly url: string;
+  /** Where sources connect and enrol: `https://host:port`. */
+  readonly linkUrl: string;
+  /** The one-time link for the first administrator; absent when there is a user. Also in `<dataDir>/setup-token`. */
+  readonly setupLink?: string;
+  /** File (0600) with the token of the command line on this machine. */
+  readonly adminTokenFile: string;
+  /** @returns the token with which a gateway or service of this name can enrol once */
+  createEnrolmentToken(name: string, role: 'edge' | 'service'): Promise<string>;
+  /** Stops everything in order. Also done when the signal aborts. */
+  close(): Promise<void>;
+  /** Resolves when everything has stopped. */
+  readonly closed: Promise<void>;
+}
+
+/** A gateway is carried to its place and started within this time. */
+const ENROLMENT_MILLIS = 24 * 3_600_000;
+/** How long the start waits for the journal to have read the log to its end. */
+const CATCH_UP_MILLIS = 60_000;
+/** Records by which the journal may be behind before that is worth a word. */
+const BEHIND = 10_000;
+
+/** @throws EnerchainError when a part cannot be started; then nothing is left running */
+export async function runCentre(options: CentreOptions): Promise<CentreHandle> {
+  checkBinding(options.http);
+  const { dataDir, link, databaseUrl, logger, signal } = options;
+  const core = await openCore({ dataDir, link, logger, signal, ...(databaseUrl ? { databaseUrl } : {}) });
+  const closers: (() => Promise<void> | void)[] = [() => core.close()];
+  const close = async () => {
+    for (const closer of closers.splice(0).reverse()) {
+      await Promise.resolve()
+        .then(closer)
+        .catch((error: unknown) => logger.error({ error }, describeError(error)));
+    }
+  };
+  try {
+    const handle = await startFace(core, options, closers);
+    const ended = Promise.withResolvers<void>();
+    let closing: Promise<void> | undefined;
+    const closeOnce = () => {
+      closing ??= close().then(ended.resolve);
+      return closing;
+    };
+    signal.addEventListener('abort', () => void closeOnce(), { once: true });
+    if (signal.aborted) await closeOnce();
+    return { ...handle, close: closeOnce, closed: ended.promise };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function startFace(
+  core: Core,
+  options: CentreOptions,
+  closers: (() => Promise<void> | void)[],
+): Promise<Omit<CentreHandle, 'close' | 'closed'>> {
+  const { dataDir, http, logger } = options;
+  const { log, points, live, sources, historian, database } = core;
+  const clock = systemClock;
+  const onError = (error: unknown) => logger.error({ error }, describeError(error));
+
+  const accounts = await Accounts.open({ store: new SqlAccountStore(database), audit: log, clock });
+  const store = new JournalStore(database);
+  const journal = await Journal.open({ log, store, logger });
+  journal.start();
+  closers.push(() => journal.close());
+
+  const { next } = log.bounds();
+  if (next > 0 && !(await journal.reached(next - 1, CATCH_UP_MILLIS)))
+    logger.warn(`events and alarms are still being read from the log (at ${journal.offset} of ${next})`);
+  const open = journal.openCommands();
+
+  const stop = new AbortController();
+  closers.push(() => stop.abort());
+  const { commandChecks: checks = [] } = options;
+  const commands = new Commands({ log, points, sources, live, clock, checks, onError });
+  closers.push(() => commands.close());
+  await commands.recover(open);
+  void follow(commands, next, stop.signal, onError);
+
+  const lost = journal
+    .standingAlarms()
+    .filter(({ key, state }) => key.startsWith('source:') && conditionStands(state))
+    .map(({ key }) => key.slice('source:'.length));
+  const watch = new SourceWatch({ sources, audit: log, lost, onError });
+  closers.push(() => watch.close());
+
+  const stream = new StreamHub({ journal, log, live, sources, clock });
+  closers.push(() => stream.close());
+
+  const grid = await GridStore.open(database, log);
+  const linkUrl = core.linkUrl;
+  const createEnrolmentToken = (name: string, role: 'edge' | 'service') =>
+    core.ca.createToken({ name, role, address: linkUrl, validFor: ENROLMENT_MILLIS });
+  const commanding = new Set(options.commandingServices);
+  const asService = (name: string): Principal => ({
+    name: `service:${name}`,
+    kind: 'service',
+    roles: ['OPERATOR'],
+    rights: new Set(rightsOf(['OPERATOR'])),
+  });
+  core.services.attach({
+    grid: async () => grid.current(),
+    mayCommand: (name) => commanding.has(name),
+    prepare: (name, request) => commands.prepare(asService(name), request),
+    step: (name, action, id) => commands.order(asService(name), id, action),
+  });
+  const metrics = new Metrics();
+  const context: ApiContext = {
+    accounts,
+    audit: log,
+    clock,
+    commands,
+    createEnrolmentToken,
+    grid,
+    historian,
+    httpMetrics: new HttpMetrics(),
+    journal,
+    live,
+    metrics,
+    points,
+    services: core.services,
+    sources,
+    store,
+    stream,
+    health: () =>
+      healthOf([
+        ...core.troubles().map((trouble) => () => trouble),
+        () => journal.failure && `events and alarms cannot be read from the log: ${journal.failure}`,
+        () => {
+          const behind = log.bounds().next - journal.offset;
+          return behind > BEHIND ? `events and alarms are ${behind} records behind the log` : undefined;
+        },
+      ]),
+  };
+  collect(metrics, context, log, database, core.counters);
+
+  const { app } = await createApi({
+    context,
+    logger,
+    version: packageVersion(),
+    ...(http.tls ? { tls: http.tls } : {}),
+    controlRoomDir: options.controlRoomDir,
+  });
+  closers.push(() => app.close());
+  await listen(app, http);
+  const address = app.server.address();
+  const port = typeof address === 'object' && address ? address.port : http.port;
+  const scheme = http.tls ? 'https' : 'http';
+  const host = http.host === '127.0.0.1' || http.host === '::1' ? 'localhost' : http.host;
+  const url = `${scheme}://${host}:${port}`;
+
+  const adminTokenFile = join(dataDir, 'admin.token');
+  writeSecret(adminTokenFile, accounts.createLocalToken());
+  const setupFile = join(dataDir, 'setup-token');
+  const setupToken = accounts.createSetupToken();
+  if (setupToken) writeSecret(setupFile, setupToken);
+  else rmSync(setupFile, { force: true });
+  await log.append({ action: 'centre.start', actor: 'centre', outcome: 'ok', detail: { url, link: linkUrl } });
+  closers.push(async () => {
+    rmSync(adminTokenFile, { force: true });
+    await log.append({ action: 'centre.stop', actor: 'centre', outcome: 'ok' });
+  });
+  return {
+    url,
+    linkUrl,
+    ...(setupToken ? { setupLink: `${url}/#/setup/${setupToken}` } : {}),
+    adminTokenFile,
+    createEnrolmentToken,
+  };
+}
+
+/** Reads the log for the results of commands, and goes on after a failure. */
+async function follow(
+  commands: Commands,
+  from: number,
+  signal: AbortSignal,
+  onError: (error: unknown) => void,
+): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      await commands.follow(from, signal);
+      return;
+    } catch (error) {
+      if (signal.aborted) return;
+      onError(error);
+      from = commands.followed;
+      await new Promise<void>((resolve) => setTimeout(resolve, 1_000));
+    }
+  }
+}
+
+async function listen(app: Awaited<ReturnType<typeof createApi>>['app'], { host, port }: HttpOptions): Promise<void> {
+  try {
+    await app.listen({ host, port });
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    const reason =
+      code === 'EADDRINUSE'
+        ? 'another program listens there; choose another port'
+        : code === 'EACCES'
+          ? 'this user may not listen there; choose a port above 1023'
+          : describeError(cause);
+    throw new EnerchainError(
+      'environment',
+      'centre.http.listen',
+      `The centre cannot listen on ${host}:${port}: ${reason}. It was not started.`,
+      { cause },
+    );
+  }
+}
+
+/** Never readable by others, not even for a moment. */
+function writeSecret(path: string, secret: string): void {
+  const temporary = `${path}.new`;
+  rmSync(temporary, { force: true });
+  writeFileSync(temporary, `${secret}\n`, { mode: 0o600, flag: 'wx' });
+  chmodSync(temporary, 0o600);
+  renameSync(temporary, path);
+}
+
+function packageVersion(): string {
+  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+    version: string;
+  };
+  return version;
+}

@@ -55,7 +55,8 @@ for (const pkg of packages.values()) {
     cwd: root,
     exclude: (name) => /node_modules|\.peers|dist/.test(name),
   })) {
-    const isTest = /(^|[\\/])(test|examples)[\\/]/.test(relative(pkg.folder, file)) || /(config|\.test)\.ts$/.test(file);
+    const isTest =
+      /(^|[\\/])(test|examples)[\\/]/.test(relative(pkg.folder, file)) || /(config|\.test)\.ts$/.test(file);
     for (const [, specifier] of readFileSync(join(root, file), 'utf8').matchAll(importPattern)) {
       const problem = check(pkg, file, specifier as string, isTest);
       if (problem) problems.push(`${file}: ${problem}`);

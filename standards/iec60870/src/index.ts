@@ -6,12 +6,28 @@ export type { CommandMode, CommandOutcome, CommandStep } from './client/command-
 export type { ExchangeCounters } from './client/exchanges.ts';
 export { Iec104Refusal, type InterrogationResult } from './client/procedures.ts';
 export * from './client/redundant-client.ts';
-export * from './codec/apdu.ts';
-export * from './codec/asdu.ts';
+export { type Apdu, ApduReader, decodeApdu, encodeApdu, U_FUNCTIONS, type UFunction } from './codec/apdu.ts';
+export {
+  type Asdu,
+  type AsduFields,
+  asdu,
+  decodeAsdu,
+  encodeAsdu,
+  type InformationObject,
+  objectsPerAsdu,
+} from './codec/asdu.ts';
 export * from './codec/elements.ts';
-export * from './codec/time.ts';
+export {
+  type Cp24Fields,
+  Cp24Time,
+  type Cp56Fields,
+  Cp56Time,
+  cp24,
+  cp56,
+  type Time,
+} from './codec/time.ts';
 export * from './codec/zone.ts';
-export * from './errors.ts';
+export { type Fault, Iec104Error } from './errors.ts';
 export { FileClient, type FileClientOptions } from './files/file-client.ts';
 export type { FileFailure } from './files/file-elements.ts';
 export {
@@ -21,6 +37,7 @@ export {
   type FileServerOptions,
   type FileStore,
 } from './files/file-server.ts';
+export type { Role, Transfer } from './machine/link.ts';
 export type { DiscardPolicy, EventQueueCounters, QueueOverflow } from './server/event-queue.ts';
 export type * from './server/handlers.ts';
 export type { RedundancyGroupOptions, RedundancyMode } from './server/redundancy.ts';
@@ -28,9 +45,9 @@ export * from './server/server.ts';
 export type { ConnectionLimits, ServerConnectionCounters } from './server/server-connection.ts';
 export * from './session/clock.ts';
 export * from './session/connection.ts';
-export * from './session/counters.ts';
+export type { ConnectionCounters } from './session/counters.ts';
 export * from './session/memory.ts';
-export * from './session/tcp.ts';
+export { socketTransport, tcpConnect } from './session/tcp.ts';
 export * from './session/transport.ts';
 export * from './spec/causes.ts';
 export * from './spec/parameters.ts';

@@ -30,12 +30,12 @@ function lost(name: string, reason: string): Iec104Error {
 
 /** The station refused a request; `cause` is the cause of transmission of its answer. */
 export class Iec104Refusal extends Iec104Error {
-  readonly cause104: number;
+  readonly causeOfTransmission: number;
 
   constructor(name: string, cause: number) {
     const why = isUnknown(cause) ? causeText(cause) : `negative ${causeText(cause)}`;
     super('peer', 'client.refused', `${name} was refused: ${why}`);
-    this.cause104 = cause;
+    this.causeOfTransmission = cause;
   }
 }
 

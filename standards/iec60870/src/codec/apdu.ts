@@ -5,7 +5,7 @@
  */
 import { callerError, peerError } from '../errors.ts';
 import type { Widths } from '../spec/parameters.ts';
-import { type Asdu, decodeAsdu, encodeAsduInto } from './asdu.ts';
+import { type Asdu, asduLength, decodeAsdu, encodeAsduInto } from './asdu.ts';
 
 /** The control functions of the U format, § 5.1 figure 8; value is the first octet of the control field. */
 export const U_FUNCTIONS = {
@@ -83,37 +83,32 @@ export function decodeApdu(bytes: Uint8Array, widths: Widths, start = 0, end = b
 
 /** One APDU in a buffer of its own. @throws Iec104Error (caller) for values out of range */
 export function encodeApdu(apdu: Apdu, widths: Widths & { readonly maxAsduLength?: number }): Uint8Array {
-  const bytes = new Uint8Array(MAX_APDU_LENGTH);
-  const end = encodeApduInto(apdu, widths, bytes, 0);
-  return bytes.slice(0, end);
+  const bytes = new Uint8Array(apdu.kind === 'I' ? APCI_LENGTH + asduLength(apdu.asdu, widths) : APCI_LENGTH);
+  switch (apdu.kind) {
+    case 'I':
+      encodeAsduInto(apdu.asdu, widths, bytes, APCI_LENGTH);
+      writeI(bytes, 0, bytes.length, sequence(apdu.sent), sequence(apdu.received));
+      break;
+    case 'S':
+      writeControl(bytes, 0, 1, sequence(apdu.received));
+      break;
+    case 'U':
+      writeControl(bytes, 0, U_FUNCTIONS[apdu.function], 0);
+      break;
+    default:
+      return apdu satisfies never;
+  }
+  return bytes;
 }
 
-/** Writes an APDU into a buffer that has `MAX_APDU_LENGTH` octets of room; returns the offset after it. */
-export function encodeApduInto(
-  apdu: Apdu,
-  widths: Widths & { readonly maxAsduLength?: number },
-  bytes: Uint8Array,
-  at: number,
-): number {
-  switch (apdu.kind) {
-    case 'I': {
-      sequence(apdu.sent);
-      sequence(apdu.received);
-      const end = encodeAsduInto(apdu.asdu, widths, bytes, at + APCI_LENGTH);
-      bytes[at] = START;
-      bytes[at + 1] = end - at - 2;
-      bytes[at + 2] = apdu.sent << 1;
-      bytes[at + 3] = apdu.sent >>> 7;
-      bytes[at + 4] = apdu.received << 1;
-      bytes[at + 5] = apdu.received >>> 7;
-      return end;
-    }
-    case 'S':
-      sequence(apdu.received);
-      return writeControl(bytes, at, 1, apdu.received);
-    case 'U':
-      return writeControl(bytes, at, U_FUNCTIONS[apdu.function], 0);
-  }
+/** Writes the six octets before an ASDU that ends at `end`. */
+export function writeI(bytes: Uint8Array, at: number, end: number, sent: number, received: number): void {
+  bytes[at] = START;
+  bytes[at + 1] = end - at - 2;
+  bytes[at + 2] = sent << 1;
+  bytes[at + 3] = sent >>> 7;
+  bytes[at + 4] = received << 1;
+  bytes[at + 5] = received >>> 7;
 }
 
 /** Writes an S or U format APDU. */
@@ -127,9 +122,10 @@ export function writeControl(bytes: Uint8Array, at: number, first: number, recei
   return at + APCI_LENGTH;
 }
 
-function sequence(value: number): void {
+function sequence(value: number): number {
   if (!Number.isInteger(value) || value < 0 || value > 32767)
     throw callerError('apdu.sequence', `Sequence number ${value}; it must be an integer from 0 to 32767`);
+  return value;
 }
 
 function hex(octet: number): string {

@@ -6,11 +6,11 @@ import {
   APCI_LENGTH,
   ApduReader,
   MAX_APDU_LENGTH,
-  START,
   U_FUNCTIONS,
   type UFunction,
   uFunction,
   writeControl,
+  writeI,
 } from '../codec/apdu.ts';
 import { type Asdu, decodeAsdu, encodeAsduInto } from '../codec/asdu.ts';
 import { Iec104Error, peerError } from '../errors.ts';
@@ -196,12 +196,7 @@ export class Connection {
     if (!this.#reading) this.#now = this.#clock.monotonic();
     const sent = sendI(link, this.#now);
     const received = confirm(link);
-    slab[at] = START;
-    slab[at + 1] = end - at - 2;
-    slab[at + 2] = sent << 1;
-    slab[at + 3] = sent >>> 7;
-    slab[at + 4] = received << 1;
-    slab[at + 5] = received >>> 7;
+    writeI(slab, at, end, sent, received);
     this.#slabUsed = end;
     this.counters.iSent++;
     this.#settle();
@@ -246,10 +241,17 @@ export class Connection {
     try {
       this.#reader.push(chunk, this.#onFrame);
     } catch (error) {
+      // Framing errors come from the reader. Anything else was thrown by who handles what arrives: it must not take
+      // the process down with it, and going on would skip the ASDU that was not handled.
       this.fail(
-        error instanceof Iec104Error
+        error instanceof Iec104Error && error.fault === 'peer'
           ? new Iec104Error(error.fault, error.code, `IEC 104 ${this.remote}: ${error.message}; connection closed`)
-          : new Iec104Error('local', 'session.internal', `IEC 104 ${this.remote}: ${String(error)}`, { cause: error }),
+          : new Iec104Error(
+              'caller',
+              'session.handler',
+              `IEC 104 ${this.remote}: a handler threw (${String(error)}); connection closed`,
+              { cause: error },
+            ),
       );
     }
     this.#reading = false;

@@ -158,7 +158,7 @@ describe('interrogation', () => {
     await expect(client.interrogate(3)).rejects.toMatchObject({
       name: 'Iec104Error',
       code: 'client.refused',
-      cause104: 46,
+      causeOfTransmission: 46,
       message: 'C_IC_NA_1 CA 3 cause 20 was refused: unknown common address of ASDU',
     });
   });
@@ -212,7 +212,7 @@ describe('requests', () => {
       else rtu.mirror(received, 47, true);
     });
     await expect(client.read(1, 7)).resolves.toMatchObject({ typeId: 1, cause: 5 });
-    await expect(client.read(1, 8)).rejects.toMatchObject({ cause104: 47 });
+    await expect(client.read(1, 8)).rejects.toMatchObject({ causeOfTransmission: 47 });
   });
 
   test('test, reset process and parameters are confirmed', async () => {

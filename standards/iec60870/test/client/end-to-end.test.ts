@@ -46,7 +46,7 @@ test('interrogation, spontaneous values, commands, clock and test between client
     },
   });
   await expect(client.interrogate(1)).resolves.toMatchObject({ terminated: true, objects: 2 });
-  await expect(client.interrogate(9)).rejects.toMatchObject({ cause104: 46 });
+  await expect(client.interrogate(9)).rejects.toMatchObject({ causeOfTransmission: 46 });
   station.enqueue({
     typeId: 30,
     commonAddress: 1,

@@ -3,6 +3,7 @@
  * offset from which a restart must read again is written in the same transaction as the segments, and every segment says
  * up to which record its point is written; together that makes every sample stand in the history exactly once.
  */
+import { setImmediate as breathe } from 'node:timers/promises';
 import { type Clock, describeError, EnerchainError, type Mrid, type UtcNanos } from '@enerchain/model';
 import type { Logger } from 'pino';
 import type { Database } from '../database/database.ts';
@@ -43,8 +44,10 @@ export interface HistorianCounters {
   slowestPack: number;
 }
 
-/** Points written in one transaction; bounds the time that packing holds up everything else. */
+/** Points written in one transaction. */
 const POINTS_AT_ONCE = 100;
+/** Packing gives way to everything else after this time. */
+const PACKING_SLICE_MILLIS = 4;
 /** Points due at which the reader waits until they are written. */
 const MOST_DUE = 1_000;
 const CONSUMER = 'historian';
@@ -230,11 +233,17 @@ export class SegmentHistorian implements Historian {
   }
 
   async #writePoints(points: readonly OpenPoint[]): Promise<void> {
-    const started = performance.now();
+    let started = performance.now();
     const rows: SegmentRow[] = [];
     const sealed: OpenSegment[] = [];
     const short = this.#openSamples > this.#mostOpen;
     for (const open of points) {
+      const spent = performance.now() - started;
+      if (spent > PACKING_SLICE_MILLIS) {
+        this.counters.slowestPack = Math.max(this.counters.slowestPack, spent);
+        await breathe();
+        started = performance.now();
+      }
       const full = short || open.isFull(this.#limits);
       for (const lane of [0, 1] as const) {
         const segment = open.lanes[lane];
@@ -249,8 +258,8 @@ export class SegmentHistorian implements Historian {
       open.dirtyFrom = undefined;
       if (!open.lanes[0] && !open.lanes[1]) this.#open.delete(open.point);
     }
+    // What arrived while we were breathing is in `dirtyFrom` again.
     const replayFrom = this.#replayFrom();
-    this.counters.slowestPack = Math.max(this.counters.slowestPack, performance.now() - started);
 
     try {
       await this.#patiently(() => this.#store.write(rows, replayFrom));

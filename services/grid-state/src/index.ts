@@ -19,4 +19,5 @@ export {
   type PowerFlowCase,
 } from './powerflow/case.ts';
 export { type NewtonFailure, type NewtonOptions, type NewtonSolution, NewtonSolver } from './powerflow/newton.ts';
+export { type GridStateHandle, type GridStateOptions, runGridState } from './service/run.ts';
 export { buildNetwork, type Island, type Network, type SwitchAndTapState, type Topology } from './topology/network.ts';

@@ -50,9 +50,9 @@ export class GridInputs {
     this.model = model;
   }
 
-  /** Points that the calculation uses. */
-  get points(): number {
-    return this.#roles.size;
+  /** Whether the calculation uses this point. */
+  uses(point: Mrid): boolean {
+    return this.#roles.has(point);
   }
 
   /** Replaces what is known about points; values taken so far stay. */

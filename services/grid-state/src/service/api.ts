@@ -1,0 +1,104 @@
+/** What the service answers over HTTP, below `/api/v1/services/grid-state`. */
+import type { HttpRequest, HttpResponse } from '@enerchain/link';
+import type { GridModel } from '@enerchain/model';
+import type { PowerFlowResult } from '../power-flow.ts';
+import type { InputCoverage } from './inputs.ts';
+
+/** Below `/api/v1`. */
+export const PREFIX = '/services/grid-state';
+
+export interface ApiState {
+  readonly model: GridModel | undefined;
+  readonly result: PowerFlowResult | undefined;
+  readonly coverage: InputCoverage | undefined;
+  readonly solveMillis: number;
+  /** ISO 8601. */
+  readonly solvedAt: string | undefined;
+  /** Seconds that the log runs ahead of what has been read of it. */
+  readonly behind: number;
+}
+
+const number = { type: 'number' } as const;
+const nullable = { type: ['number', 'null'] } as const;
+const text = { type: 'string' } as const;
+const list = (properties: Record<string, object>) => ({ type: 'array', items: { type: 'object', properties } });
+
+/** OpenAPI 3.1 path items, by path below the prefix. */
+export const OPENAPI = {
+  '/solution': {
+    get: {
+      tags: ['services'],
+      summary: 'The power flow as last calculated',
+      responses: {
+        200: {
+          description: 'voltages in kV and degrees, powers in MW and Mvar, currents in A, loading in %',
+          content: {
+            'application/json': {
+              schema: {
+                type: 'object',
+                properties: {
+                  grid: { type: 'object', properties: { mRID: text, name: text, version: number } },
+                  at: text,
+                  converged: { type: 'boolean' },
+                  iterations: number,
+                  maxMismatch: { ...number, description: 'MVA' },
+                  solveMillis: number,
+                  losses: nullable,
+                  behind: { ...number, description: 'seconds behind the log' },
+                  coverage: { type: 'object' },
+                  islands: list({ index: number, energised: { type: 'boolean' }, sources: { type: 'array' } }),
+                  buses: list({ nodes: { type: 'array' }, nominalVoltage: number, voltage: nullable, angle: nullable }),
+                  branches: list({ equipment: text, name: text, loading: nullable, losses: nullable }),
+                },
+              },
+            },
+          },
+        },
+        503: { description: 'nothing has been calculated yet' },
+      },
+    },
+  },
+} as const;
+
+export function answer(request: HttpRequest, state: ApiState): HttpResponse {
+  const path = request.path.split('?')[0]!.slice(PREFIX.length).replace(/\/$/, '');
+  if (path !== '' && path !== '/solution') {
+    return problem(404, `There is nothing at ${request.method} ${request.path}; try ${PREFIX}/solution.`);
+  }
+  if (request.method !== 'GET') return problem(405, `${request.method} is not possible here; only GET is.`);
+  if (!state.model) return problem(503, 'There is no grid model yet; an engineer imports one.');
+  if (!state.result) return problem(503, 'Nothing has been calculated yet; the log is still being read.');
+  return json(200, solutionJson(state.model, state.result, state));
+}
+
+function solutionJson(model: GridModel, result: PowerFlowResult, state: ApiState): object {
+  const nodes: string[][] = result.buses.map(() => []);
+  for (const [node, bus] of result.busOfNode) nodes[bus]!.push(node);
+  return {
+    grid: { mRID: model.mRID, name: model.name, version: model.version },
+    at: state.solvedAt,
+    converged: result.converged,
+    iterations: result.iterations,
+    maxMismatch: Number.isFinite(result.maxMismatch) ? result.maxMismatch : null,
+    solveMillis: state.solveMillis,
+    losses: result.losses,
+    behind: state.behind,
+    coverage: state.coverage,
+    islands: result.islands.map((island) => ({
+      ...island,
+      maxMismatch: Number.isFinite(island.maxMismatch) ? island.maxMismatch : null,
+    })),
+    buses: result.buses.map((bus) => ({ ...bus, nodes: nodes[bus.index] })),
+    branches: result.branches,
+  };
+}
+
+const json = (status: number, value: object, type = 'application/json'): HttpResponse => ({
+  status,
+  headers: { 'content-type': type },
+  body: Buffer.from(JSON.stringify(value)),
+});
+
+/** RFC 9457. */
+const problem = (status: number, detail: string): HttpResponse =>
+  json(status, { type: 'about:blank', title: detail.split(/[.;]/)[0], status, detail }, 'application/problem+json');

@@ -1,0 +1,156 @@
+import { derivedMrid, type Mrid, type Point, QUALITY } from '@enerchain/model';
+import pino from 'pino';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { type GridStateHandle, runGridState } from '../src/index.ts';
+import { id, smallGrid } from './small-grid.ts';
+import { ServiceCentre } from './test-centre.ts';
+
+const point = (name: string, more: Partial<Point>): Point => ({
+  mRID: id(`point ${name}`),
+  name,
+  kind: 'analog',
+  ...more,
+});
+const CB1 = point('CB1', { kind: 'discrete', cdc: 'DPS', measurementType: 'SwitchPosition', equipment: id('CB1') });
+const LA = point('LA', { measurementType: 'ThreePhaseActivePower', unitMultiplier: 'M', equipment: id('LA') });
+const output = (address: string): Mrid => derivedMrid('grid-state', 'solution', address);
+const LOADING_A = output(`equipment=${id('A')} loading`);
+
+let centre: ServiceCentre;
+let service: GridStateHandle | undefined;
+
+beforeEach(async () => {
+  centre = await ServiceCentre.open();
+  centre.grid = smallGrid();
+  centre.sites = [
+    {
+      source: 'edge-a',
+      site: { id: 'a', name: 'a' },
+      version: 1,
+      endpoints: [],
+      points: [CB1, LA],
+      bindings: [],
+    },
+  ];
+});
+afterEach(async () => {
+  await service?.close();
+  service = undefined;
+  await centre.close();
+});
+
+async function start(): Promise<void> {
+  service = await runGridState({
+    dataDir: centre.dataDir(),
+    centre: { url: 'wss://centre' },
+    identity: await centre.identity({ name: 'grid-state', role: 'service' }),
+    logger: pino({ level: 'silent' }),
+    connect: centre.connect,
+    every: 20,
+  });
+}
+const loading = (): number => centre.value(LOADING_A)?.value as number;
+
+describe('the grid-state service', () => {
+  test('announces its points before their first values, which are estimated', async () => {
+    await centre.field([[LA.mRID, 2]]);
+    await start();
+    await centre.until(() => centre.value(LOADING_A) !== undefined);
+    const kinds = centre.contents.map(({ content }) => content.kind);
+    expect(kinds.slice(0, 2)).toEqual(['site', 'observations']);
+    expect(centre.value(LOADING_A)!.quality).toBe(QUALITY.estimated);
+    expect(centre.prefixes).toEqual(['/services/grid-state']);
+  });
+
+  test('follows the field: load, breaker, overload alarm and its return', async () => {
+    await centre.field([[LA.mRID, 2]]);
+    await start();
+    await centre.until(() => loading() > 30 && loading() < 60);
+    await centre.field([[LA.mRID, 6]]);
+    await centre.until(() => loading() > 100);
+    await centre.until(() =>
+      centre.contents.some(({ content }) => content.kind === 'alarmRaised' && content.alarm.active),
+    );
+    await centre.field([[CB1.mRID, 1]]);
+    await centre.until(() => loading() === 0);
+    const dead = output(`equipment=${id('A')} p`);
+    expect(centre.value(dead)!.value).toBe(0);
+    await centre.until(() =>
+      centre.contents.some(({ content }) => content.kind === 'alarmRaised' && !content.alarm.active),
+    );
+  });
+
+  test('answers over HTTP what it has calculated, and plainly what it has not', async () => {
+    await start();
+    await centre.until(() => centre.prefixes.length > 0);
+    const early = await centre.http({ path: '/services/grid-state/solution' });
+    expect(early.status).toBe(503);
+    await centre.field([[LA.mRID, 2]]);
+    await centre.until(() => centre.value(LOADING_A) !== undefined);
+    const solution = await centre.http({ path: '/services/grid-state/solution?x=1' });
+    expect(solution.status).toBe(200);
+    const body = JSON.parse(Buffer.from(solution.body).toString());
+    expect(body).toMatchObject({ converged: true, grid: { name: 'small' }, coverage: { injectionsMeasured: 1 } });
+    expect(body.buses[0]).toMatchObject({ nominalVoltage: 110, voltage: expect.closeTo(112, 6) });
+    expect((await centre.http({ path: '/services/grid-state/nothing' })).status).toBe(404);
+    expect((await centre.http({ path: '/services/grid-state/solution', method: 'DELETE' })).status).toBe(405);
+  });
+
+  test('goes on after a restart where it had stopped, on the same chain and with the same knowledge', async () => {
+    await centre.field([[CB1.mRID, 1]]);
+    await centre.field([[LA.mRID, 2]]);
+    await start();
+    await centre.until(() => loading() === 0);
+    await service!.close();
+    const before = centre.contents.length;
+    await start();
+    await centre.field([[LA.mRID, 3]]);
+    await centre.until(() => centre.contents.length > before);
+    expect(loading()).toBe(0);
+    expect(centre.reads[0]).toBe(0);
+    expect(centre.reads[1]).toBeGreaterThan(1);
+    expect(new Set(centre.verdicts)).toEqual(new Set(['next']));
+    // Nothing has changed, so there is nothing to announce but what was announced.
+    const versions = centre.contents.flatMap(({ content }) =>
+      content.kind === 'site' ? [content.document.version] : [],
+    );
+    expect(new Set(versions).size).toBe(1);
+  });
+
+  test('comes back after its link was cut, and reads on', async () => {
+    await centre.field([[LA.mRID, 2]]);
+    await start();
+    await centre.until(() => loading() > 0);
+    centre.cut();
+    await centre.field([[LA.mRID, 3]]);
+    await centre.until(() => loading() > 50);
+    expect(new Set(centre.verdicts)).toEqual(new Set(['next']));
+  });
+
+  test('waits for a grid, and takes a new one when it is written', async () => {
+    const grid = centre.grid!;
+    centre.grid = undefined;
+    await centre.field([[LA.mRID, 2]]);
+    await start();
+    await centre.until(() => centre.prefixes.length > 0);
+    expect((await centre.http({ path: '/services/grid-state' })).status).toBe(503);
+    centre.grid = grid;
+    await centre.until(() => loading() > 0);
+    centre.grid = { ...grid, version: 2, equipment: grid.equipment.filter(({ name }) => name !== 'PV') };
+    await centre.audit('grid.write');
+    await centre.until(() => centre.contents.filter(({ content }) => content.kind === 'site').length > 1);
+  });
+
+  test('notices that the log is another one, and reads that from its beginning', async () => {
+    for (let i = 0; i < 5; i++) await centre.field([[LA.mRID, 2 + i / 10]]);
+    await start();
+    await centre.until(() => loading() > 0);
+    await service!.close();
+    centre.forgetLog();
+    await centre.field([[LA.mRID, 1]]);
+    for (let i = 0; i < 50; i++) await centre.field([[CB1.mRID, 1]]);
+    await start();
+    await centre.until(() => loading() === 0);
+    expect(centre.reads.at(-1)).toBe(0);
+  });
+});

@@ -83,18 +83,29 @@ export function createApp() {
   }
 
   let refetching: Promise<void> | undefined;
-  /** Fetches everything that the stream tells only the changes of. Called on connect and whenever a resume was not possible. */
-  async function refetch(): Promise<void> {
-    refetching ??= (async () => {
-      await Promise.allSettled([
-        loadModel(),
-        alarms.refetch(() => api.alarms('active')),
-        api.events({ limit: 500 }).then(({ items }) => events.add(items)),
-        api.sources().then(({ items }) => setSources(items)),
-        api.gaps().then(({ items }) => setGaps(items)),
-        api.pages().then(({ items }) => setPages(items)),
-      ]);
-      setBooksLoaded(true);
+  let again = false;
+  /**
+   * Fetches everything of which the stream tells only the changes: on connect, and whenever a resume was not possible.
+   * Asked for while it runs, it runs once more, since the answers under way may be older than what was missed.
+   */
+  function refetch(): Promise<void> {
+    if (refetching) {
+      again = true;
+      return refetching;
+    }
+    refetching = (async () => {
+      do {
+        again = false;
+        await Promise.allSettled([
+          loadModel(),
+          alarms.refetch(() => api.alarms('active')),
+          api.events({ limit: 500 }).then(({ items }) => events.add(items)),
+          api.sources().then(({ items }) => setSources(items)),
+          api.gaps().then(({ items }) => setGaps(items)),
+          api.pages().then(({ items }) => setPages(items)),
+        ]);
+        setBooksLoaded(true);
+      } while (again);
       refetching = undefined;
     })();
     return refetching;
@@ -149,7 +160,7 @@ export function createApp() {
   function enter(found: Session): void {
     setSession(found);
     setUnreachable(undefined);
-    connect();
+    if (found.rights.includes('values.read')) connect();
   }
 
   const scales = new Map<string, Scale>();

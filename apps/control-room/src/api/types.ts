@@ -160,6 +160,7 @@ export interface PageJson {
 
 export interface Hello {
   readonly instance: string;
+  /** Bounds of the ingest log. */
   readonly first: number;
   readonly next: number;
   readonly serverTime: number | string;

@@ -72,13 +72,11 @@ export function CommandDialog(props: { point: PointInfo; onClose: () => void }) 
       setSettledAt(waited());
   });
   const refusal = () => app.refusal('commands.operate');
-  const expired = () => (
-    tick(),
-    command() !== undefined &&
-      phase() !== 'done' &&
-      operatedAt() === undefined &&
-      Date.parse(command()!.expiresAt) < app.now().getTime()
-  );
+  const expired = () => {
+    const known = command();
+    if (!known || phase() === 'done' || operatedAt() !== undefined) return false;
+    return Date.parse(known.expiresAt) < app.now().getTime();
+  };
 
   async function run(action: () => Promise<CommandJson>): Promise<void> {
     setBusy(true);
@@ -170,7 +168,7 @@ export function CommandDialog(props: { point: PointInfo; onClose: () => void }) 
             </form>
           }
         >
-          <div class="choices" role="group" aria-label="Order">
+          <fieldset class="choices" aria-label="Order">
             <For each={choices()}>
               {(choice) => {
                 const isNow = () => feedbackValue()?.value === choice.value && props.point.cdc !== 'BSC';
@@ -190,7 +188,7 @@ export function CommandDialog(props: { point: PointInfo; onClose: () => void }) 
                 );
               }}
             </For>
-          </div>
+          </fieldset>
         </Show>
         <Show when={refusal()}>{(why) => <p class="sub refusal">{why()}</p>}</Show>
       </section>

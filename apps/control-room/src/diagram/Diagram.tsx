@@ -99,9 +99,10 @@ export function Diagram(props: { model: GridModel; overlay: Overlay }) {
         ref={view.ref}
         viewBox={view.box()}
         preserveAspectRatio="xMidYMid meet"
-        role="group"
+        role="application"
         aria-label={`Single-line diagram of ${props.model.name}`}
       >
+        {/* biome-ignore lint/a11y/noAriaHiddenOnFocusable: nothing in here takes the focus; the targets below do */}
         <g aria-hidden="true">
           <For each={drawing().wires}>
             {(wire) => <path class={`wire ${wire.kind} ${wireState(wire)}${wireTint(wire)}`} d={line(wire.path)} />}
@@ -148,6 +149,7 @@ export function Diagram(props: { model: GridModel; overlay: Overlay }) {
               class="target"
               classList={{ selected: selected() === target.equipment }}
               tabindex="0"
+              // biome-ignore lint/a11y/useSemanticElements: SVG has no button element
               role="button"
               aria-label={target.name}
               aria-pressed={selected() === target.equipment}
@@ -172,7 +174,7 @@ export function Diagram(props: { model: GridModel; overlay: Overlay }) {
           )}
         </For>
       </svg>
-      <div class="zoom" role="group" aria-label="Zoom">
+      <fieldset class="zoom" aria-label="Zoom">
         <button type="button" aria-label="Zoom in" onClick={() => view.zoom(0.8)}>
           +
         </button>
@@ -182,29 +184,35 @@ export function Diagram(props: { model: GridModel; overlay: Overlay }) {
         <button type="button" onClick={view.fit}>
           Fit
         </button>
-      </div>
+      </fieldset>
     </>
   );
 }
 
 const PriorityGlyphIn = (props: { priority: Priority; filled: boolean }) => (
-  <svg width="14" height="14">
+  <svg width="14" height="14" aria-hidden="true">
     <PriorityGlyph priority={props.priority} filled={props.filled} />
   </svg>
 );
 
 function SwitchMark(props: { of: SwitchSymbol; state: SwitchState; known: boolean }) {
   const normal = () => props.state === (props.of.normalOpen ? 'open' : 'closed');
-  const words = () => {
+  const label = () => {
     if (props.state === 'uncertain') return 'position unknown';
-    if (!normal()) return props.of.normalOpen ? 'closed · normally open' : 'open · normally closed';
-    return props.of.named ? (props.of.normalOpen ? 'normally open' : props.state) : '';
+    const { named, name, normalOpen, place } = props.of;
+    if (!normal()) {
+      // Between the rows of a station there is room for one word; the mark round the symbol says the rest.
+      if (place === 'above' && !named) return props.state;
+      return `${named ? `${name} ` : ''}${props.state} · normally ${normalOpen ? 'open' : 'closed'}`;
+    }
+    return named ? `${name} ${normalOpen ? 'normally open' : props.state}` : '';
   };
-  const label = () => (words() ? `${props.of.name} ${words()}` : '');
-  const at = (): { x: number; y: number; anchor: 'start' | 'middle' } =>
-    props.of.vertical
-      ? { x: props.of.x + 14, y: props.of.y + 4, anchor: 'start' }
-      : { x: props.of.x, y: props.of.y - 14, anchor: 'middle' };
+  const at = (): { x: number; y: number; anchor: 'start' | 'middle' } => {
+    const { x, y, place } = props.of;
+    if (place === 'right') return { x: x + 14, y: y + 4, anchor: 'start' };
+    if (place === 'over') return { x: x + 12, y: y - 5, anchor: 'start' };
+    return { x, y: y - 12, anchor: 'middle' };
+  };
   return (
     <g class={`switch ${props.state}`} classList={{ abnormal: !normal(), assumed: !props.known }}>
       <Show when={!normal()}>

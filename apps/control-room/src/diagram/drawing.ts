@@ -16,7 +16,8 @@ export interface SwitchSymbol extends XY {
   readonly equipment: string;
   readonly name: string;
   readonly normalOpen: boolean;
-  readonly vertical: boolean;
+  /** Where its words stand. */
+  readonly place: 'right' | 'above' | 'over';
   /** Whether its name stands beside it at all times, not only when its position is abnormal. */
   readonly named: boolean;
 }

@@ -38,7 +38,8 @@ export interface Hub {
   readonly nominalVoltage: number;
   readonly chains: Chain[];
   readonly stubs: Stub[];
-  readonly sources: Injection[];
+  /** What feeds the hub from outside the model, over its switches. */
+  readonly sources: Stub[];
 }
 
 export interface Graph {
@@ -94,11 +95,13 @@ export function buildGraph(model: GridModel): Graph {
     const branches = here.filter(({ equipment }) => equipment.terminals.length === 2);
     const busbar = here.find(({ equipment }) => equipment.class === 'BusbarSection')?.equipment;
     const single = here.length - branches.length;
+    // One branch and one injection is the end of a stub, unless the branch is a line or a transformer: then it is a
+    // station without a busbar, or the upstream network at the terminals of a transformer.
+    const [branch] = branches;
+    const end = branches.length === 1 && branch !== undefined;
     const external = here.some(({ equipment }) => equipment.class === 'ExternalNetworkInjection');
-    // One branch and one injection is the end of a stub, unless the branch is a line: then it is a station without a busbar.
-    const lineEnd = branches.length === 1 && isLine(branches[0]!.equipment);
-    const isHub =
-      busbar || external || lineEnd || branches.length > 2 || single > 1 || (single > 0 && branches.length !== 1);
+    const atEnd = end && (isLine(branch.equipment) || (external && !isSwitch(branch.equipment)));
+    const isHub = busbar || atEnd || branches.length > 2 || single > 1 || (single > 0 && branches.length !== 1);
     if (!isHub || here.length === 0) continue;
     const level = levels.get(node.voltageLevel);
     const container = busbar?.container;
@@ -115,6 +118,17 @@ export function buildGraph(model: GridModel): Graph {
     });
   }
 
+  // A station with one busbar goes by its own name; where there are several, each goes by the busbar's.
+  const perSubstation = new Map<string, Hub[]>();
+  for (const hub of hubs.values()) {
+    const substation = levels.get(hub.voltageLevel)?.substation ?? '';
+    perSubstation.set(substation, [...(perSubstation.get(substation) ?? []), hub]);
+  }
+  for (const [substation, [only, ...others]] of perSubstation) {
+    const name = substations.get(substation)?.name;
+    if (only && name && others.length === 0) hubs.set(only.node, { ...only, name });
+  }
+
   const chains: Chain[] = [];
   const walked = new Set<string>();
   for (const hub of hubs.values()) {
@@ -122,7 +136,7 @@ export function buildGraph(model: GridModel): Graph {
       if (equipment.class === 'BusbarSection') continue;
       if (equipment.terminals.length === 1) {
         const injection = equipment as Injection;
-        if (injection.class === 'ExternalNetworkInjection') hub.sources.push(injection);
+        if (injection.class === 'ExternalNetworkInjection') hub.sources.push({ from: hub.node, links: [], injection });
         else hub.stubs.push({ from: hub.node, links: [], injection });
         continue;
       }
@@ -157,10 +171,9 @@ export function buildGraph(model: GridModel): Graph {
         chains.push(chain);
         hub.chains.push(chain);
         hubs.get(end.hub)!.chains.push(reversed(chain));
-      } else if (end.injection?.class === 'ExternalNetworkInjection' && links.every((l) => isSwitch(l.equipment))) {
-        hub.sources.push(end.injection);
-        hub.stubs.push({ from: hub.node, links, injection: end.injection });
-      } else hub.stubs.push({ from: hub.node, links, ...(end.injection ? { injection: end.injection } : {}) });
+      } else if (end.injection?.class === 'ExternalNetworkInjection')
+        hub.sources.push({ from: hub.node, links, injection: end.injection });
+      else hub.stubs.push({ from: hub.node, links, ...(end.injection ? { injection: end.injection } : {}) });
     }
   }
   return { hubs, chains };

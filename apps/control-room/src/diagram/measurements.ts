@@ -28,7 +28,10 @@ const ROLE_OF: Readonly<Record<string, Role>> = {
 
 const PHASE_ORDER = ['ABC', undefined, 'AB', 'A'];
 
-/** @returns points by the mRID of their equipment; a voltage also by the connectivity node at which it is measured */
+/**
+ * @returns points by the mRID of their equipment; a measurement also by its terminal, a voltage also by the connectivity
+ * node at which it is measured
+ */
 export function measurementsOf(model: GridModel, points: readonly PointInfo[]): Map<string, EquipmentPoints> {
   const terminals = new Map<string, { equipment: string; node: string }>();
   const nodesOf = new Map<string, string[]>();
@@ -61,6 +64,10 @@ export function measurementsOf(model: GridModel, points: readonly PointInfo[]): 
     const role = ROLE_OF[point.measurementType ?? ''];
     if (!role) continue;
     if (better(point, entry.byRole[role])) entry.byRole = { ...entry.byRole, [role]: point };
+    if (point.terminal) {
+      const there = at(point.terminal);
+      if (better(point, there.byRole[role])) there.byRole = { ...there.byRole, [role]: point };
+    }
     if (role === 'U') {
       const nodes = terminal ? [terminal.node] : busbars.has(equipment) ? (nodesOf.get(equipment) ?? []) : [];
       for (const node of nodes) {

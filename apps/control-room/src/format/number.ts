@@ -25,7 +25,7 @@ const UNITS: Readonly<Record<string, readonly [text: string, prefixed: boolean]>
   none: ['', false],
 };
 /** Digits that carry meaning: voltages and frequency are judged by their last ones. */
-const SIGNIFICANT: Readonly<Record<string, number>> = { V: 4, Hz: 5, degC: 3, percent: 3 };
+const SIGNIFICANT: Readonly<Record<string, number>> = { V: 4, Hz: 5, degC: 3, percent: 2, A: 2 };
 
 export type Units = Pick<Point, 'unitSymbol' | 'unitMultiplier' | 'kind' | 'limits' | 'minimum' | 'maximum'>;
 

@@ -39,7 +39,7 @@ export function AlarmStrip() {
       return point && (app.equipmentById().get(point.equipment ?? '')?.name ?? point.name);
     });
   return (
-    <footer class="strip" aria-label="Newest alarms" aria-live="polite">
+    <section class="strip" aria-label="Newest alarms" aria-live="polite">
       <Show
         when={rows().length}
         fallback={
@@ -74,6 +74,6 @@ export function AlarmStrip() {
           </a>
         </Show>
       </Show>
-    </footer>
+    </section>
   );
 }

@@ -41,6 +41,17 @@ export function Root() {
       <Match when={app.session() === null}>
         <LoginPage />
       </Match>
+      <Match when={app.session() && !app.session()?.rights.includes('values.read')}>
+        <main class="alone">
+          <Notice title="This account may not see the grid">
+            {app.session()?.user} ({app.session()?.roles.join(', ') || 'no role'}) has no right values.read. A role such
+            as VIEWER or OPERATOR gives it; accounts are managed by an administrator.
+          </Notice>
+          <button type="button" onClick={() => void app.logOut()}>
+            Log out
+          </button>
+        </main>
+      </Match>
       <Match when={app.session()}>
         <Frame />
       </Match>
@@ -58,16 +69,9 @@ function Frame() {
   });
   return (
     <div class="frame" classList={{ lost: app.link().state === 'lost', inspecting: app.selection() !== undefined }}>
-      <a
-        class="skip"
-        href="#display"
-        onClick={(event) => {
-          event.preventDefault();
-          document.getElementById('display')?.focus();
-        }}
-      >
+      <button type="button" class="skip" onClick={() => document.getElementById('display')?.focus()}>
         To the display
-      </a>
+      </button>
       <TopBar place={place()} />
       <Rail place={place()} />
       <main id="display" tabindex="-1">

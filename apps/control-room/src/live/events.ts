@@ -1,14 +1,17 @@
-/** The newest events in memory, by descending id; older ones are fetched by the page that shows them. */
+/** The newest events in memory, the latest source time first; older ones are fetched by the page that shows them. */
 import { createSignal } from 'solid-js';
 import type { EventJson } from '../api/types.ts';
 
 const KEPT = 5_000;
 
-/** Merges by id into descending order; of two with one id the newer statement stays. */
+const latestFirst = (a: EventJson, b: EventJson): number =>
+  a.at === b.at ? b.id - a.id : Date.parse(b.at) - Date.parse(a.at) || b.id - a.id;
+
+/** Merges by id into the order of source times, latest first; of two with one id the newer statement stays. */
 export function mergeEvents(known: readonly EventJson[], added: readonly EventJson[], kept = KEPT): EventJson[] {
   const byId = new Map(known.map((event) => [event.id, event]));
   for (const event of added) byId.set(event.id, event);
-  return [...byId.values()].sort((a, b) => b.id - a.id).slice(0, kept);
+  return [...byId.values()].sort(latestFirst).slice(0, kept);
 }
 
 export class EventBook {
@@ -23,11 +26,9 @@ export class EventBook {
 
   apply(event: EventJson): void {
     const newest = this.#events[0];
-    // The usual case, one newer event, needs no merge.
-    this.#events =
-      newest === undefined || event.id > newest.id
-        ? [event, ...this.#events.slice(0, KEPT - 1)]
-        : mergeEvents(this.#events, [event]);
+    // The usual case, one newer event that was not there before, needs no merge.
+    const simple = newest === undefined || (event.id > newest.id && latestFirst(event, newest) < 0);
+    this.#events = simple ? [event, ...this.#events.slice(0, KEPT - 1)] : mergeEvents(this.#events, [event]);
     this.#version[1]((version) => version + 1);
   }
 

@@ -65,43 +65,54 @@ export class StreamReader {
     } catch {
       return; // not ours to repair; the next snapshot tells the truth
     }
-    if (message.event === 'hello') return this.#greet(data as Hello);
-    if (!this.cursor.accept(message.id)) return;
-    switch (message.event) {
+    if (message.event === 'hello') this.#greet(data as Hello, message.id);
+    else if (message.event === 'reset') {
+      this.cursor.restart(message.id);
+      handlers.refetch();
+    } else if (this.cursor.accept(message.id)) this.#dispatch(message.event, data);
+  }
+
+  #dispatch(event: string, data: unknown): void {
+    const handlers = this.#handlers;
+    switch (event) {
       case 'values':
-        return handlers.values((data as { values: LiveValueJson[] }).values);
+        handlers.values((data as { values: LiveValueJson[] }).values);
+        break;
       case 'event':
-        return handlers.event(data as EventJson);
+        handlers.event(data as EventJson);
+        break;
       case 'alarm':
-        return handlers.alarm(data as AlarmJson);
+        handlers.alarm(data as AlarmJson);
+        break;
       case 'command':
-        return handlers.command(data as CommandJson);
+        handlers.command(data as CommandJson);
+        break;
       case 'source':
-        return handlers.source(data as SourceStatusJson);
+        handlers.source(data as SourceStatusJson);
+        break;
       case 'gap':
-        return handlers.gap(data as GapJson);
+        handlers.gap(data as GapJson);
+        break;
       case 'grid':
-        return handlers.grid();
-      case 'reset':
-        return handlers.refetch();
+        handlers.grid();
+        break;
       case 'ping':
-        return handlers.serverTime(toMillis((data as { serverTime: number | string }).serverTime));
+        handlers.serverTime(toMillis((data as { serverTime: number | string }).serverTime));
+        break;
     }
   }
 
-  #greet(hello: Hello): void {
+  #greet(hello: Hello, id: string | undefined): void {
     if (this.#instance !== undefined && this.#instance !== hello.instance) this.#handlers.restarted();
     this.#instance = hello.instance;
     this.#handlers.serverTime(toMillis(hello.serverTime));
-    if (this.cursor.greet(hello) === 'refetch') this.#handlers.refetch();
+    if (this.cursor.greet(hello, id) === 'refetch') this.#handlers.refetch();
   }
 
   /** Takes over where another tab stands. */
-  join(lastEventId: string | undefined): void {
-    if (lastEventId === undefined) return;
-    const colon = lastEventId.lastIndexOf(':');
-    this.#instance = lastEventId.slice(0, colon);
-    this.cursor.restart(this.#instance, Number(lastEventId.slice(colon + 1)));
+  join(lastEventId: string): void {
+    this.#instance = lastEventId.slice(0, lastEventId.lastIndexOf(':'));
+    this.cursor.restart(lastEventId);
   }
 }
 
@@ -140,6 +151,7 @@ export function openStream(handlers: StreamHandlers): () => void {
 
   const channel = new BroadcastChannel(NAME);
   let leading = false;
+  let joined = false;
   const tell = (message: TabMessage) => {
     if (!closed.signal.aborted) channel.postMessage(message);
   };
@@ -164,8 +176,9 @@ export function openStream(handlers: StreamHandlers): () => void {
       if (state !== 'live') say('live');
       reader.read(data.message);
     } else if (data.kind === 'state') say(data.state, data.reason);
-    else if (data.kind === 'snapshot' && reader.cursor.lastEventId === undefined) {
-      reader.join(data.lastEventId);
+    else if (data.kind === 'snapshot' && !joined) {
+      joined = true;
+      if (data.lastEventId !== undefined) reader.join(data.lastEventId);
       handlers.values(data.values);
       handlers.refetch();
       say(data.state, data.reason);

@@ -36,7 +36,7 @@ export function VirtualList<T>(props: {
   label: string;
   children: (item: Accessor<T>, index: Accessor<number>) => JSX.Element;
 }) {
-  let box!: HTMLDivElement;
+  let box!: HTMLElement;
   const [top, setTop] = createSignal(0);
   const [height, setHeight] = createSignal(600);
   onMount(() => {
@@ -51,15 +51,7 @@ export function VirtualList<T>(props: {
     Array.from({ length: Math.min(rows(), Math.max(0, props.items.length - first())) }, (_, i) => i),
   );
   return (
-    <div
-      class="virtual"
-      ref={box}
-      onScroll={() => setTop(box.scrollTop)}
-      role="table"
-      aria-label={props.label}
-      aria-rowcount={props.items.length}
-      tabindex="0"
-    >
+    <section class="virtual" ref={box} onScroll={() => setTop(box.scrollTop)} aria-label={props.label}>
       <div class="virtual-space" style={{ height: `${props.items.length * props.rowHeight}px` }}>
         <div class="virtual-rows" style={{ transform: `translateY(${first() * props.rowHeight}px)` }}>
           <For each={slots()}>
@@ -75,7 +67,7 @@ export function VirtualList<T>(props: {
           </For>
         </div>
       </div>
-    </div>
+    </section>
   );
 }
 
@@ -145,14 +137,10 @@ export function RangeBar(props: { range: Range; value: number; scale: Scale }) {
       <div class="scale">
         <span>{number(props.range.low)}</span>
         <span>
-          <For each={props.range.marks}>
-            {(mark) => (
-              <>
-                {' '}
-                {LIMIT_WORDS[mark.kind]} {number(mark.at)}
-              </>
-            )}
-          </For>
+          {[...props.range.marks]
+            .sort((x, y) => x.at - y.at)
+            .map((mark) => `${LIMIT_WORDS[mark.kind] ?? mark.kind} ${number(mark.at)}`)
+            .join(' · ')}
         </span>
         <span>{number(props.range.high)}</span>
       </div>
@@ -160,10 +148,10 @@ export function RangeBar(props: { range: Range; value: number; scale: Scale }) {
   );
 }
 const LIMIT_WORDS: Readonly<Record<string, string>> = {
-  highHigh: '· highest',
-  high: '· high',
-  low: '· low',
-  lowLow: '· lowest',
+  highHigh: 'highest',
+  high: 'high',
+  low: 'low',
+  lowLow: 'lowest',
 };
 const decimalsOf = (value: number): number =>
   Math.abs(value) >= 100 || Number.isInteger(value) ? 0 : Math.abs(value) >= 10 ? 1 : 2;

@@ -26,7 +26,7 @@ export function AlarmsPage() {
   return (
     <div class="sheet">
       <div class="filters">
-        <div class="seg" role="group" aria-label="Which alarms">
+        <fieldset class="seg" aria-label="Which alarms">
           <For each={TABS}>
             {([id, title]) => (
               <button
@@ -39,7 +39,7 @@ export function AlarmsPage() {
               </button>
             )}
           </For>
-        </div>
+        </fieldset>
         <span class="sub" role="status">
           {app.activeAlarms().filter(needsAcknowledgement).length} of {app.activeAlarms().length} wait for
           acknowledgement

@@ -13,9 +13,7 @@ export function SetupPage(props: { token: string }) {
       action="Create the account"
       autocomplete="new-password"
       submit={async (user, password) => {
-        await api.setUp(props.token, user, password);
-        // The set-up may or may not log in by itself; a login proves the account either way.
-        app.enter(await api.logIn(user, password));
+        app.enter(await api.setUp(props.token, user, password));
         go('grid');
       }}
     />

@@ -39,7 +39,7 @@ export function OverviewPage() {
           {(model) => (
             <>
               <div class="tool">
-                <div class="seg" role="group" aria-label="Colouring of conductors">
+                <fieldset class="seg" aria-label="Colouring of conductors">
                   <For each={OVERLAYS}>
                     {([id, title]) => (
                       <button
@@ -52,7 +52,7 @@ export function OverviewPage() {
                       </button>
                     )}
                   </For>
-                </div>
+                </fieldset>
               </div>
               <Diagram model={model()} overlay={overlay()} />
             </>

@@ -64,7 +64,7 @@ export function TrendsPage() {
   return (
     <div class="sheet trends">
       <div class="filters">
-        <div class="seg" role="group" aria-label="Range">
+        <fieldset class="seg" aria-label="Range">
           <For each={RANGES}>
             {([label, millis]) => (
               <button
@@ -80,7 +80,7 @@ export function TrendsPage() {
               </button>
             )}
           </For>
-        </div>
+        </fieldset>
         <form
           class="range"
           onSubmit={(event) => {

@@ -66,6 +66,7 @@ program
   .argument('[grid]', 'cigre-mv', 'cigre-mv')
   .option(...data)
   .option('--seed <number>', 'same seed, same run', '1')
+  .option('--counter-every <ms>', 'how often the ledger counter of each RTU steps', '1000')
   .option('--speed <factor>', 'simulated time per real time', '1')
   .action(async (grid, options) => (await import('./commands/lab.ts')).lab(grid, options))
   .command('fault')
@@ -151,6 +152,9 @@ widths(iec104.command('scan'))
   .option('--settle <seconds>', 'how long to go on listening after the interrogation', '2')
   .option(...json)
   .action(async (at, options) => (await import('./commands/iec104.ts')).scan(at, options));
+
+// `enerchain values | head` closes the pipe early: that is no error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
 
 try {
   await program.parseAsync();

@@ -6,7 +6,14 @@ import { createLogger } from '../logger.ts';
 import { wholeNumber } from '../options.ts';
 import { reportReady, stopSignal } from '../supervisor/supervised.ts';
 
-export async function lab(grid: string, options: { data: string; seed: string; speed: string }): Promise<void> {
+export interface LabOptions {
+  readonly data: string;
+  readonly seed: string;
+  readonly speed: string;
+  readonly counterEvery: string;
+}
+
+export async function lab(grid: string, options: LabOptions): Promise<void> {
   if (grid !== 'cigre-mv')
     throw new EnerchainError('caller', 'cli.option', `there is no lab grid '${grid}': cigre-mv is the one there is`);
   const speed = Number(options.speed);
@@ -23,6 +30,7 @@ export async function lab(grid: string, options: { data: string; seed: string; s
     dataDir: folder,
     seed: wholeNumber(options.seed, '--seed', 0, 2 ** 31 - 1),
     speed,
+    counterMillis: wholeNumber(options.counterEvery, '--counter-every', 10, 3_600_000),
     logger: createLogger('lab'),
     signal: stopSignal(),
   });

@@ -102,7 +102,13 @@ async function startFace(
   const clock = systemClock;
   const onError = (error: unknown) => logger.error({ error }, describeError(error));
 
-  const accounts = await Accounts.open({ store: new SqlAccountStore(database), audit: log, clock });
+  const setupFile = join(dataDir, 'setup-token');
+  const accounts = await Accounts.open({
+    store: new SqlAccountStore(database),
+    audit: log,
+    clock,
+    onSetUp: () => rmSync(setupFile, { force: true }),
+  });
   const store = new JournalStore(database);
   const journal = await Journal.open({ log, store, logger });
   journal.start();
@@ -195,7 +201,6 @@ async function startFace(
 
   const adminTokenFile = join(dataDir, 'admin.token');
   writeSecret(adminTokenFile, accounts.createLocalToken());
-  const setupFile = join(dataDir, 'setup-token');
   const setupToken = accounts.createSetupToken();
   if (setupToken) writeSecret(setupFile, setupToken);
   else rmSync(setupFile, { force: true });

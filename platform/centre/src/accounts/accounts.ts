@@ -24,6 +24,8 @@ export interface AccountOptions {
   readonly audit: LogWriter;
   readonly clock: Clock;
   readonly cost?: ScryptCost;
+  /** Called when the one-time secret has been redeemed. */
+  readonly onSetUp?: () => void;
 }
 
 /** A session ends after `idleMillis` without a request, and after `absoluteMillis` in any case. */
@@ -99,6 +101,7 @@ export class Accounts {
       this.#setupHash = pending;
       throw error;
     }
+    this.#options.onSetUp?.();
     await this.#audit('setup', user, 'ok', user, { roles: FIRST_ADMINISTRATOR });
     return this.#newSession(user);
   }

@@ -96,6 +96,12 @@ export async function createApi(options: ApiOptions): Promise<{ app: App; routes
   // The schemas of answers are for the description; leaving out what they do not name would only hide mistakes.
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
 
+  // A request that says JSON and sends nothing sends nothing; what a prototype could be polluted with is refused.
+  const parseJson = app.getDefaultJsonParser('error', 'error');
+  app.removeContentTypeParser('application/json');
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) =>
+    body === '' ? done(null, null) : parseJson(request, body as string, done),
+  );
   app.addHook('onRequest', async (_request, reply) => {
     reply.headers(SECURITY_HEADERS);
     if (tls) reply.header('strict-transport-security', 'max-age=31536000');

@@ -53,11 +53,18 @@ export const single = (name: string, type: 'counter' | 'gauge', help: string, va
   samples: [{ value }],
 });
 
-/** A documented counters object as metrics: `enerchain_<part>_<counter>_total`. */
+/** Names in counters objects that go up and down, or are maxima. */
+const GAUGES = /^(size|queued|open[A-Z]|points$|peers$|lag$|slowest|pending|waiting|handling)/;
+
+/** A documented counters object as metrics: `enerchain_<part>_<counter>_total`, or without `_total` what is a gauge. */
 export function fromCounters(part: string, help: string, counters: Readonly<Record<string, unknown>>): Metric[] {
   return Object.entries(counters)
     .filter((entry): entry is [string, number] => typeof entry[1] === 'number')
-    .map(([name, value]) => single(`enerchain_${part}_${snake(name)}_total`, 'counter', `${help}: ${name}`, value));
+    .map(([name, value]) =>
+      GAUGES.test(name)
+        ? single(`enerchain_${part}_${snake(name)}`, 'gauge', `${help}: ${name}`, value)
+        : single(`enerchain_${part}_${snake(name)}_total`, 'counter', `${help}: ${name}`, value),
+    );
 }
 
 const snake = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);

@@ -1,0 +1,251 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { BatchBuilder, batchToBytes, ChainWriter, type Content, LinkClient, MemoryBatchStore } from '@enerchain/link';
+import { type CommandStep, type Point, systemClock, TIME_GOOD } from '@enerchain/model';
+import { CommandGuard, enrol, type Identity } from '@enerchain/trust';
+import pino from 'pino';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type CentreHandle, runCentre } from '../src/centre.ts';
+import { mRID, siteOf } from './doubles.ts';
+
+const dataDir = mkdtempSync(join(tmpdir(), 'centre-'));
+const logger = pino({ level: 'silent' });
+let stop: AbortController;
+let centre: CentreHandle;
+let cookie = '';
+
+async function start(): Promise<void> {
+  stop = new AbortController();
+  const local = { host: '127.0.0.1', port: 0 };
+  centre = await runCentre({ dataDir, http: local, link: local, logger, signal: stop.signal });
+}
+const read = (name: string): string => readFileSync(join(dataDir, name), 'utf8').trim();
+const headers = () => ({ cookie, 'x-enerchain-request': '1', 'content-type': 'application/json' });
+
+// biome-ignore lint/suspicious/noExplicitAny: answers are checked by what the tests expect of them
+async function call(method: string, path: string, body?: unknown): Promise<any> {
+  const response = await fetch(`${centre.url}/api/v1${path}`, {
+    method,
+    headers: headers(),
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  return response.json();
+}
+
+const position: Point = {
+  mRID: mRID(1),
+  name: 'CB position',
+  kind: 'discrete',
+  cdc: 'DPS',
+  normalValue: 2,
+  alarmPriority: 1,
+};
+const breaker: Point = {
+  mRID: mRID(2),
+  name: 'CB',
+  kind: 'command',
+  cdc: 'DPC',
+  ctlModel: 'sbo',
+  feedback: position.mRID,
+};
+const voltage: Point = { mRID: mRID(3), name: 'U', kind: 'analog', unitSymbol: 'V', unitMultiplier: 'k' };
+
+/** A gateway as the centre sees it: real identity, real chain, real link; its device does what it is told. */
+class Gateway {
+  readonly #identity: Identity;
+  readonly #writer: ChainWriter;
+  readonly #store = new MemoryBatchStore();
+  readonly #guard: CommandGuard;
+  readonly link: LinkClient;
+  #writing = Promise.resolve();
+
+  constructor(identity: Identity, url: string) {
+    this.#identity = identity;
+    const { name: source, signer, kid } = identity;
+    this.#writer = new ChainWriter({ source, signer, kid });
+    this.link = new LinkClient({
+      url,
+      identity,
+      software: 'test 1.0',
+      store: this.#store,
+      backoff: { initial: 50, maximum: 200 },
+      onCommand: (bytes) => this.#onCommand(bytes),
+    });
+    this.#guard = new CommandGuard({ source, clock: systemClock, keyOf: (key) => this.link.centreKeyOf(key) });
+    this.link.start();
+  }
+
+  put(content: Content): Promise<void> {
+    this.#writing = this.#writing.then(async () => {
+      const batch = await this.#writer.next(content);
+      const { epoch, sequence } = batch.header;
+      const bytes = batchToBytes(batch);
+      this.#store.append({ epoch, sequence }, bytes);
+      this.link.send({ epoch, sequence, bytes });
+    });
+    return this.#writing;
+  }
+
+  announce(): Promise<void> {
+    return this.put({ kind: 'site', document: siteOf(this.#identity.name, [position, breaker, voltage]) });
+  }
+
+  observe(point: string, value: number): Promise<void> {
+    const builder = new BatchBuilder();
+    const now = systemClock.now();
+    builder.add({
+      point,
+      value,
+      quality: 0,
+      sourceTime: now,
+      timeQuality: TIME_GOOD,
+      receiveTime: now,
+      cause: 'spontaneous',
+      repeat: false,
+    });
+    return this.put({ kind: 'observations', batch: builder.build() });
+  }
+
+  #onCommand(bytes: Uint8Array): void {
+    const { command } = this.#guard.accept(bytes);
+    const { id, point, action, value } = command;
+    const report = (...steps: CommandStep[]) => {
+      const events = steps.map((step) => ({ command: id, point, action, step, at: String(systemClock.now()) }));
+      void this.put({ kind: 'commandEvents', events });
+    };
+    if (action === 'select') {
+      report('received', 'selected');
+      return;
+    }
+    report('received', 'operateSent', 'confirmed', 'terminated');
+    void this.observe(position.mRID, value);
+  }
+}
+
+/** Reads the stream until the text satisfies. */
+async function streamUntil(satisfied: (text: string) => boolean, after?: string): Promise<string> {
+  const abort = new AbortController();
+  const url = `${centre.url}/api/v1/stream${after ? `?after=${after}` : ''}`;
+  const response = await fetch(url, {
+    headers: { cookie },
+    signal: AbortSignal.any([abort.signal, AbortSignal.timeout(8_000)]),
+  });
+  let text = '';
+  for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
+    text += Buffer.from(chunk).toString('utf8');
+    if (satisfied(text)) break;
+  }
+  abort.abort();
+  return text;
+}
+
+beforeAll(start);
+afterAll(async () => {
+  await centre?.close();
+  rmSync(dataDir, { recursive: true, force: true });
+});
+
+describe('a centre from the first start', () => {
+  let gateway: Gateway;
+  let lastId = '';
+
+  it('prints a one-time link, and keeps its secrets from other users of the machine', async () => {
+    expect(centre.setupLink).toBe(`${centre.url}/#/setup/${read('setup-token')}`);
+    for (const name of ['setup-token', 'admin.token']) expect(statSync(join(dataDir, name)).mode & 0o777).toBe(0o600);
+    const body = JSON.stringify({ token: read('setup-token'), user: 'anna', password: 'correct horse battery' });
+    const answer = await fetch(`${centre.url}/api/v1/setup`, { method: 'POST', headers: headers(), body });
+    expect(answer.status).toBe(201);
+    cookie = answer.headers.get('set-cookie')?.split(';')[0] ?? '';
+    expect(await call('GET', '/session')).toMatchObject({ user: 'anna' });
+    const local = await fetch(`${centre.url}/api/v1/users`, {
+      headers: { authorization: `Bearer ${read('admin.token')}` },
+    });
+    expect(await local.json()).toMatchObject({ items: [{ name: 'anna' }] });
+    expect(existsSync(join(dataDir, 'setup-token'))).toBe(false);
+  });
+
+  it('shows a value of an enrolled gateway in the values, on the stream and in the history', async () => {
+    const { token } = await call('POST', '/enrolment-tokens', { name: 'edge-a', role: 'edge' });
+    gateway = new Gateway(await enrol({ dir: join(dataDir, 'edge-a'), token }), centre.linkUrl);
+    await gateway.announce();
+    const seen = streamUntil((text) => text.includes('"v":20.4'));
+    await gateway.observe(voltage.mRID, 20.4);
+    expect(await seen).toContain(`"p":"${voltage.mRID}"`);
+    await expect
+      .poll(async () => (await call('GET', `/values?points=${voltage.mRID}`)).values)
+      .toMatchObject([{ p: voltage.mRID, v: 20.4, q: 0, s: 'edge-a' }]);
+    expect(await call('GET', '/points?q=cb')).toMatchObject({ total: 2 });
+    await expect
+      .poll(async () => (await call('GET', `/history/${voltage.mRID}`)).samples)
+      .toMatchObject([[expect.any(Number), 20.4, 0]]);
+    expect((await call('GET', '/sources')).items).toMatchObject([{ source: 'edge-a', connected: true }]);
+  });
+
+  it('takes a command down to the device and its result back up, and raises the alarm that follows', async () => {
+    await gateway.observe(position.mRID, 2);
+    await expect.poll(async () => (await call('GET', `/values?points=${position.mRID}`)).values.length).toBe(1);
+    const prepared = await call('POST', '/commands', { point: breaker.mRID, value: 1 });
+    expect(prepared).toMatchObject({ state: 'prepared', ctlModel: 'sbo', by: 'anna' });
+    const state = async () => (await call('GET', `/commands/${prepared.id}`)).state;
+    await call('POST', `/commands/${prepared.id}/select`);
+    await expect.poll(state).toBe('selected');
+    const text = streamUntil((all) => all.includes('"feedbackSeen"') && all.includes('event: alarm'));
+    await call('POST', `/commands/${prepared.id}/operate`);
+    await expect.poll(state).toBe('feedbackSeen');
+    lastId = [...(await text).matchAll(/^id: (.*)$/gm)].at(-1)?.[1] ?? '';
+    const done = await call('GET', `/commands/${prepared.id}`);
+    expect(done.final).toBe(true);
+    expect(done.events.map((event: { step: string }) => event.step)).toEqual([
+      'prepared',
+      'sent',
+      'received',
+      'selected',
+      'sent',
+      'received',
+      'operateSent',
+      'confirmed',
+      'terminated',
+      'feedbackSeen',
+    ]);
+    const { items } = await call('GET', '/alarms');
+    expect(items).toMatchObject([{ state: 'unacknowledged', priority: 1, point: position.mRID }]);
+    expect(await call('POST', `/alarms/${items[0].id}/acknowledge`, { comment: 'switched on purpose' })).toMatchObject({
+      state: 'acknowledged',
+      acknowledgedBy: 'anna',
+    });
+    await expect
+      .poll(async () => (await call('GET', '/audit')).items.map((item: { action: string }) => item.action))
+      .toEqual(
+        expect.arrayContaining([
+          'setup',
+          'enrol.token',
+          'command.prepare',
+          'command.select',
+          'command.operate',
+          'alarm.acknowledge',
+        ]),
+      );
+    expect((await call('GET', '/events?kind=command')).items.length).toBeGreaterThanOrEqual(10);
+  });
+
+  it('goes on after a restart: sessions, alarms, numbers of the stream, and an open command with unknown outcome', async () => {
+    const events = await call('GET', '/events?limit=1000');
+    const open = await call('POST', '/commands', { point: breaker.mRID, value: 2 });
+    expect(open.state).toBe('prepared');
+    await gateway.link.close();
+    await centre.close();
+    await start();
+    expect(centre.setupLink).toBeUndefined();
+    expect(await call('GET', '/session')).toMatchObject({ user: 'anna' });
+    expect((await call('GET', '/alarms')).items).toMatchObject([{ state: 'acknowledged', acknowledgedBy: 'anna' }]);
+    expect(await call('GET', `/commands/${open.id}`)).toMatchObject({ state: 'cancelled', final: true });
+    const again = (await call('GET', '/events?limit=1000')).items;
+    expect(again).toEqual(expect.arrayContaining(events.items));
+    const text = await streamUntil((all) => all.includes('start of the centre'), lastId);
+    expect(text).not.toContain('event: reset');
+    const missed = [...text.matchAll(/^id: (.*)$/gm)].map(([, id]) => Number(id?.split(':')[1]));
+    expect(missed).toEqual([...new Set(missed)].sort((a, b) => a - b));
+    expect(text).toContain('switched on purpose');
+  });
+});

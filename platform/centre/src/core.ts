@@ -10,7 +10,7 @@ import type { Logger } from 'pino';
 import { type Database, openDatabase } from './database/database.ts';
 import { SegmentHistorian } from './historian/historian.ts';
 import { centreIdentity } from './identity.ts';
-import { restore, writeCheckpoint } from './ingest/checkpoint.ts';
+import { encodeCheckpoint, keptOf, restore } from './ingest/checkpoint.ts';
 import { decodeLogged } from './ingest/decode.ts';
 import { Findings } from './ingest/findings.ts';
 import { type IngestContext, SourceChain } from './ingest/ingest.ts';
@@ -148,24 +148,18 @@ async function assemble(
     sources.known(kept.source, kept.role, kept.lastAt);
   }
 
-  const saveCheckpoint = () =>
-    writeCheckpoint(log.files, checkpointFile, log.id, {
+  const saveCheckpoint = async () => {
+    const kept = [...chains.values()].map((chain) => keptOf(chain, sources.roleOf(chain.source) ?? 'edge'));
+    const at = {
       next: log.bounds().next,
       own: own.position,
-      sources: new Map(
-        [...chains].map(([source, chain]) => [
-          source,
-          {
-            source,
-            role: sources.roleOf(source) ?? 'edge',
-            chain: chain.durable,
-            counters: chain.counters,
-            quarantine: chain.quarantine,
-            lastAt: chain.lastAt,
-          },
-        ]),
-      ),
-    });
+      sources: new Map(kept.map((each) => [each.source, each])),
+    };
+    const text = encodeCheckpoint(log.id, at);
+    // The picture is of this moment; what was announced up to it must be on the disk before it.
+    await sites.settled();
+    await log.files.writeAll(checkpointFile, text);
+  };
   closers.push(every(CHECKPOINT_MILLIS, saveCheckpoint, logger), saveCheckpoint);
   closers.push(every(60_000, () => log.retain(), logger));
 

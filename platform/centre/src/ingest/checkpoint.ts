@@ -9,7 +9,7 @@ import type { LogFiles } from '../log/files.ts';
 import type { IngestLog } from '../log/log.ts';
 import { rawRecords } from '../log/reader.ts';
 import type { SourceRole } from '../ports.ts';
-import { noCounters, type Quarantine, type SourceCounters } from './ingest.ts';
+import { noCounters, type Quarantine, type SourceChain, type SourceCounters } from './ingest.ts';
 import { CENTRE } from './own-chain.ts';
 
 const VERSION = 1;
@@ -32,15 +32,21 @@ export interface Checkpoint {
   own: ChainPosition | undefined;
 }
 
-/** Writes the checkpoint; octets as hex, instants as decimal text. */
-export async function writeCheckpoint(files: LogFiles, path: string, log: string, at: Checkpoint): Promise<void> {
+/** What a checkpoint keeps of a source: where its chain is durable. */
+export function keptOf(chain: SourceChain, role: SourceRole): KeptSource {
+  const { source, durable, counters, quarantine, lastAt } = chain;
+  return { source, role, chain: durable, counters, quarantine, lastAt };
+}
+
+/** The checkpoint as it is written; octets as hex, instants as decimal text. */
+export function encodeCheckpoint(log: string, at: Checkpoint): Buffer {
   const sources = [...at.sources.values()].map(({ chain, ...rest }) => ({ ...rest, chain: chain.state() }));
   const json = JSON.stringify({ version: VERSION, log, next: at.next, own: at.own, sources }, (_, value) => {
     if (typeof value === 'bigint') return `${value}n`;
     if (value?.type === 'Buffer') return `0x${Buffer.from(value.data).toString('hex')}`;
     return value instanceof Uint8Array ? `0x${Buffer.from(value).toString('hex')}` : value;
   });
-  await files.writeAll(path, Buffer.from(json));
+  return Buffer.from(json);
 }
 
 /** Reads the checkpoint and what the log holds beyond it. */

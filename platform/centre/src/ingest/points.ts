@@ -100,6 +100,8 @@ export class SiteFiles {
   readonly #files: LogFiles;
   readonly #folder: string;
   #order = 0;
+  readonly #unsaved = new Map<string, { readonly order: number; readonly document: SiteDocument }>();
+  #saving: Promise<void> = Promise.resolve();
 
   constructor(files: LogFiles, folder: string) {
     this.#files = files;
@@ -120,8 +122,22 @@ export class SiteFiles {
     this.#order = kept.at(-1)?.order ?? 0;
   }
 
-  async save(document: SiteDocument): Promise<void> {
-    const text = JSON.stringify({ order: ++this.#order, document });
-    await this.#files.writeAll(`${this.#folder}/${document.source}.json`, Buffer.from(text));
+  /** Resolves when the document is kept. When that fails, `settled` tries again. */
+  save(document: SiteDocument): Promise<void> {
+    this.#unsaved.set(document.source, { order: ++this.#order, document });
+    return this.settled();
+  }
+
+  /** Resolves when everything announced so far is kept; a checkpoint beyond an announcement must wait for it. */
+  settled(): Promise<void> {
+    this.#saving = this.#saving.catch(() => {}).then(() => this.#saveAll());
+    return this.#saving;
+  }
+
+  async #saveAll(): Promise<void> {
+    for (const [source, kept] of this.#unsaved) {
+      await this.#files.writeAll(`${this.#folder}/${source}.json`, Buffer.from(JSON.stringify(kept)));
+      if (this.#unsaved.get(source) === kept) this.#unsaved.delete(source);
+    }
   }
 }

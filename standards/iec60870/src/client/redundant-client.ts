@@ -78,6 +78,11 @@ export class Iec104RedundantClient {
     return this.#active === undefined ? undefined : this.#clients[this.#active]!.name;
   }
 
+  /** The client that carries data transfer, for everything that is not offered here. */
+  get activeClient(): Iec104Client | undefined {
+    return this.#active === undefined ? undefined : this.#clients[this.#active]!.client;
+  }
+
   /** How often data transfer has moved to another connection. */
   get switchovers(): number {
     return this.#switchovers;
@@ -89,7 +94,7 @@ export class Iec104RedundantClient {
   }
 
   get pendingReceipts(): number {
-    return this.#active === undefined ? 0 : this.#clients[this.#active]!.client.pendingReceipts;
+    return this.activeClient?.pendingReceipts ?? 0;
   }
 
   start(): void {
@@ -129,17 +134,17 @@ export class Iec104RedundantClient {
 
   /** The active client. @throws Iec104Error (environment) when data transfer runs nowhere */
   get #current(): Iec104Client {
-    if (this.#active === undefined)
-      throw new Iec104Error(
-        'environment',
-        'client.notStarted',
-        'No connection of the redundancy group is started; nothing was sent',
-      );
-    return this.#clients[this.#active]!.client;
+    const client = this.activeClient;
+    if (client) return client;
+    throw new Iec104Error(
+      'environment',
+      'client.notStarted',
+      'No connection of the redundancy group is started; nothing was sent',
+    );
   }
 
   send(asdu: Asdu): boolean {
-    return this.#active !== undefined && this.#current.send(asdu);
+    return this.activeClient?.send(asdu) ?? false;
   }
   async interrogate(ca: number, qoi?: number, options?: RequestOptions): Promise<InterrogationResult> {
     return this.#current.interrogate(ca, qoi, options);

@@ -183,6 +183,12 @@ function readObjects(
   if (sequence && count > 0) {
     address = readAddress(bytes, at, addressSize) - 1;
     at += addressSize;
+    if (address + count >= 2 ** (8 * addressSize)) {
+      throw peerError(
+        'asdu.address',
+        `${codec.spec.name}: a sequence of ${count} elements from address ${address + 1} leaves the range of addresses`,
+      );
+    }
   }
   for (let i = 0; i < count; i++) {
     if (sequence) address++;

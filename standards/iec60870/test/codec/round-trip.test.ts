@@ -33,7 +33,7 @@ describe('what is encoded is decoded again, octet for octet', () => {
             expect(back).toEqual(value);
             expect(Buffer.compare(encodeAsdu(back, widths), bytes)).toBe(0);
           }),
-          { numRuns: 12 },
+          { numRuns: 8 },
         );
       }
     });

@@ -140,3 +140,11 @@ test('a type that the companion standard does not define comes back with its oct
     '63026c050700aabbccdd',
   );
 });
+
+test('a sequence that would leave the range of addresses is an error of the peer', () => {
+  const octets = (last: string) => Buffer.from(`01820300 0700 ${last}ffff 0101`.replaceAll(' ', ''), 'hex');
+  expect(decodeAsdu(octets('fe'), DEFAULT_PARAMETERS).objects.map((object) => object.address)).toEqual([
+    0xfffffe, 0xffffff,
+  ]);
+  expect(() => decodeAsdu(octets('ff'), DEFAULT_PARAMETERS)).toThrow(/leaves the range of addresses/);
+});

@@ -81,7 +81,9 @@ export class CborWriter {
   head(major: number, argument: number): void {
     const m = major << 5;
     if (argument < 24) {
-      this.#bytes[this.room(1)] = m | argument;
+      // In two steps: `room` may replace the buffer.
+      const at = this.room(1);
+      this.#bytes[at] = m | argument;
     } else if (argument < 0x100) {
       const at = this.room(2);
       this.#bytes[at] = m | 24;
@@ -144,7 +146,8 @@ export class CborWriter {
   }
 
   simple(value: boolean | null): void {
-    this.#bytes[this.room(1)] = value === null ? 0xf6 : value ? 0xf5 : 0xf4;
+    const at = this.room(1);
+    this.#bytes[at] = value === null ? 0xf6 : value ? 0xf5 : 0xf4;
   }
 
   /** Any value; `undefined` is allowed as a member of an object only, where it means absent. */

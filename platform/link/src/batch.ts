@@ -8,6 +8,7 @@ import {
   CommandEvent,
   EnerchainError,
   GapRecord,
+  MIN_NANOS,
   type Mrid,
   RaisedAlarm,
   SiteDocument,
@@ -178,7 +179,8 @@ function columnsOf(content: Content): { columns: Uint8Array[]; count: number; ba
 /** First source time, rounded down to a millisecond so that differences of devices that count milliseconds are short. */
 function baseTimeFor(batch: ObservationBatch): bigint {
   const first = batch.columns[0]?.sourceTime[0] ?? 0n;
-  return first - (((first % 1_000_000n) + 1_000_000n) % 1_000_000n);
+  const rounded = first - (((first % 1_000_000n) + 1_000_000n) % 1_000_000n);
+  return rounded < MIN_NANOS ? first : rounded;
 }
 
 function recordOf(content: Exclude<Content, { kind: 'observations' }>): unknown {

@@ -1,12 +1,13 @@
 /** What the tests of the link share: identities, a clock that stands still until told, a centre that keeps batches. */
 
+import { generateKeyPairSync, sign } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Clock, fromMillis, newMrid, type Observation, TIME_GOOD } from '@enerchain/model';
-import { DevelopmentCa, type Holder, type Identity, obtainIdentity, serverTls } from '@enerchain/trust';
+import { DevelopmentCa, type Holder, type Identity, obtainIdentity, type Signer, serverTls } from '@enerchain/trust';
 import {
   type After,
   type Batch,
@@ -94,6 +95,17 @@ export async function makePki(): Promise<Pki> {
     }));
   const centre = await identity({ name: 'centre', role: 'centre' });
   return { ca, centre, identity, remove: () => rm(dir, { recursive: true }) };
+}
+
+/** A signer with a key of its own that is nowhere else. */
+export function newSigner(): Signer {
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  return {
+    algorithm: 'ES256',
+    origin: 'file',
+    publicKey,
+    sign: (data) => sign('sha256', data, { key: privateKey, dsaEncoding: 'ieee-p1363' }),
+  };
 }
 
 export const observation = (fields: Partial<Observation> = {}): Observation => ({

@@ -1,0 +1,116 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { type Clock, type Command, newMrid } from '@enerchain/model';
+import { FileKeySigner } from '@enerchain/pki';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { CommandGuard, coseSign1, encodeCbor, signCommand } from '../src/index.ts';
+
+const pem = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' });
+const signer = FileKeySigner.fromPem(pem as string);
+const kid = Buffer.alloc(32, 7);
+
+let wall: bigint;
+let mono: number;
+let guard: CommandGuard;
+const clock: Clock = { now: () => wall, monotonic: () => mono };
+const millis = (n: number) => BigInt(n) * 1_000_000n;
+const makeGuard = () =>
+  new CommandGuard({
+    source: 'edge-nord',
+    clock,
+    keyOf: (id) => (Buffer.from(id).equals(kid) ? signer.publicKey : undefined),
+    tolerance: 1000,
+  });
+const command = (fields: Partial<Command> = {}): Command => ({
+  id: newMrid(),
+  point: newMrid(),
+  action: 'operate',
+  value: 1,
+  validFor: 5000,
+  issuedAt: String(wall),
+  origin: { orCat: 'remoteControl', orIdent: 'operator' },
+  target: 'edge-nord',
+  ...fields,
+});
+const signed = (fields: Partial<Command> = {}) => signCommand(signer, kid, command(fields));
+const codeOf = async (bytes: Uint8Array | Promise<Uint8Array>) => {
+  const awaited = await bytes;
+  try {
+    guard.accept(awaited);
+    return 'accepted';
+  } catch (error) {
+    return (error as { code: string }).code;
+  }
+};
+
+beforeEach(() => {
+  wall = 1_700_000_000_000_000_000n;
+  mono = 50;
+  guard = makeGuard();
+});
+
+describe('the guard before commands', () => {
+  it('lets a fresh command pass once, and its select beside its operate', async () => {
+    const id = newMrid();
+    expect(await codeOf(signed({ id, action: 'select' }))).toBe('accepted');
+    const operate = await signed({ id, action: 'operate' });
+    expect(await codeOf(operate)).toBe('accepted');
+    expect(await codeOf(operate)).toBe('trust.command.replay');
+    expect(await codeOf(signed({ id, action: 'operate', value: 0 }))).toBe('trust.command.replay');
+  });
+
+  it('measures the time to carry it out from its receipt on the monotonic clock, whatever the wall clock does', async () => {
+    const accepted = guard.accept(await signed());
+    wall += millis(365 * 86_400_000);
+    mono += 5000;
+    expect(guard.isFresh(accepted)).toBe(true);
+    mono += 1;
+    expect(guard.isFresh(accepted)).toBe(false);
+  });
+
+  it('refuses commands to others', async () => {
+    expect(await codeOf(signed({ target: 'edge-sued' }))).toBe('trust.command.target');
+  });
+
+  it('refuses commands that are too old or from the future, beyond what clocks may differ', async () => {
+    const issuedAt = String(wall);
+    wall += millis(6000);
+    expect(await codeOf(signed({ issuedAt }))).toBe('accepted');
+    wall += millis(1);
+    expect(await codeOf(signed({ issuedAt }))).toBe('trust.command.age');
+    expect(await codeOf(signed({ issuedAt: String(wall + millis(1000)) }))).toBe('accepted');
+    expect(await codeOf(signed({ issuedAt: String(wall + millis(1002)) }))).toBe('trust.command.future');
+  });
+
+  it('refuses what was issued before it started, since it cannot know whether it has seen it', async () => {
+    const bytes = await signed();
+    wall += millis(10);
+    guard = makeGuard();
+    expect(await codeOf(bytes)).toBe('trust.command.restart');
+  });
+
+  it('still knows a command when the wall clock is set back hours later', async () => {
+    const bytes = await signed();
+    expect(await codeOf(bytes)).toBe('accepted');
+    mono += 6 * 3_600_000;
+    expect(await codeOf(bytes)).toBe('trust.command.replay');
+  });
+
+  it('forgets after a day', async () => {
+    await codeOf(signed());
+    mono += 24 * 3_600_000 + 1;
+    await codeOf(signed());
+    expect(guard.remembered).toBe(1);
+  });
+
+  it('refuses what the centre did not sign, or signed as something else, or is no command', async () => {
+    const other = FileKeySigner.fromPem(
+      generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' }) as string,
+    );
+    expect(await codeOf(signCommand(other, kid, command()))).toBe('cose.signature');
+    expect(await codeOf(signCommand(signer, Buffer.alloc(32), command()))).toBe('cose.kid');
+    expect(await codeOf(coseSign1(signer, kid, 'enerchain-batch', encodeCbor(command())))).toBe('cose.type');
+    expect(await codeOf(signed({ validFor: 0 }))).toBe('model.invalid');
+    expect(await codeOf(coseSign1(signer, kid, 'enerchain-command', Buffer.from('ff', 'hex')))).toBe('cbor.malformed');
+    expect(await codeOf(Buffer.alloc(100_000))).toBe('trust.command.size');
+  });
+});

@@ -1,11 +1,13 @@
 /** Client and server of this package against each other over TCP, as an application uses them. */
 import { afterEach, expect, test } from 'vitest';
 import { Iec104Client, type Iec104ClientOptions } from '../../src/client/client.ts';
+import { Iec104RedundantClient } from '../../src/client/redundant-client.ts';
 import type { Asdu } from '../../src/codec/asdu.ts';
 import { cp56FromEpochMillis, cp56ToEpochMillis } from '../../src/codec/zone.ts';
 import { FileServer } from '../../src/files/file-server.ts';
 import { Iec104Server, type Iec104ServerOptions } from '../../src/server/server.ts';
 import { until } from '../support/virtual-clock.ts';
+import { opensslMissing, TestAuthority } from '../tls/pki.ts';
 
 const cleanups: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -133,4 +135,66 @@ test('events that were not released come again after a reconnect; released ones 
   client.reconnect();
   await until(() => received.length === 3, 'repetition');
   expect(received).toEqual([1, 2, 2]);
+});
+
+test('a switchover of the redundancy group loses no event', async () => {
+  const station = new Iec104Server({ port: 0, redundancy: 'single-group' });
+  const { port } = await station.listen();
+  const values: number[] = [];
+  const client = new Iec104RedundantClient({
+    connections: ['left', 'right'].map((name) => ({ name, host: '127.0.0.1', port })),
+    reconnect: { initial: 0.01 },
+    acknowledge: 'manual',
+    onAsdu: ({ objects }, receipt) => {
+      values.push(objects[0]!.address);
+      if (objects[0]!.address % 3 === 0) receipt.release();
+    },
+  });
+  cleanups.push(async () => {
+    await client.close();
+    await station.close();
+  });
+  client.start();
+  await until(() => client.state === 'started');
+  let next = 1;
+  for (let round = 0; round < 6; round++) {
+    for (const last = next + 30; next < last; next++)
+      station.enqueue({ typeId: 1, commonAddress: 1, objects: [single(next, 1)] });
+    await until(() => values.length > 10 * round);
+    const { switchovers } = client;
+    if (round % 2 === 0) client.activeClient!.reconnect('a link was cut');
+    else {
+      await until(() => [...client.clients.values()].filter(({ state }) => state === 'connected').length === 1);
+      client.switchOver();
+    }
+    await until(() => client.switchovers > switchovers && client.state === 'started', 'switchover');
+  }
+  await until(() => values.at(-1) === next - 1, 'last event');
+  const seen = new Set(values);
+  expect([...Array(next - 1).keys()].filter((i) => !seen.has(i + 1))).toEqual([]);
+  // First arrivals are in order: what is repeated is repeated from the oldest unacknowledged on.
+  const firsts = values.filter((value, i) => values.indexOf(value) === i);
+  expect(firsts).toEqual([...firsts].sort((a, b) => a - b));
+});
+
+test.skipIf(opensslMissing() !== undefined)('the same over TLS, with what happened as security events', async () => {
+  const authority = new TestAuthority('Test authority');
+  try {
+    const [own, other] = [authority.issue('station'), authority.issue('centre')];
+    const events: string[] = [];
+    const { client } = await pair(
+      {
+        tls: { cert: own.cert, key: own.key, ca: authority.cert },
+        handlers: { interrogation: () => [{ typeId: 1, objects: [single(1, 1)] }] },
+      },
+      {
+        tls: { cert: other.cert, key: other.key, ca: authority.cert },
+        onSecurityEvent: (event) => events.push(event.name),
+      },
+    );
+    await expect(client.interrogate(1)).resolves.toMatchObject({ terminated: true, objects: 1 });
+    expect(events).toEqual(['session-established']);
+  } finally {
+    authority.remove();
+  }
 });

@@ -1,0 +1,17 @@
+import { defineConfig } from 'vitest/config';
+
+/** Tests against programs that others wrote. One file after the other: peers share the machine with what they measure. */
+export default defineConfig({
+  root: import.meta.dirname,
+  test: {
+    include: ['**/*.test.ts'],
+    exclude: ['**/node_modules/**', '**/.peers/**'],
+    pool: 'forks',
+    maxWorkers: 1,
+    fileParallelism: false,
+    testTimeout: 30_000,
+    // The first run builds the peers.
+    hookTimeout: 600_000,
+    execArgv: ['--disable-warning=ExperimentalWarning'],
+  },
+});

@@ -188,6 +188,7 @@ async function startFace(
     context,
     logger,
     version: packageVersion(),
+    port: http.port,
     ...(http.tls ? { tls: http.tls } : {}),
     controlRoomDir: options.controlRoomDir,
   });

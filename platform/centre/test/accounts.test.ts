@@ -138,6 +138,31 @@ describe('accounts', () => {
     expect(accounts.bySession(bert.secret)).toBeUndefined();
   });
 
+  it('change a password only for who knows it, and end the other sessions with it', async () => {
+    const accounts = await open();
+    const { secret, principal } = await accounts.setUp(accounts.createSetupToken() as string, 'anna', GOOD);
+    const other = await accounts.login('anna', GOOD, '::1');
+    const next = 'another good one';
+    await expect(accounts.changePassword(principal, secret, 'guess', next, '::1')).rejects.toThrow('is wrong');
+    await accounts.changePassword(principal, secret, GOOD, next, '::1');
+    expect(accounts.bySession(secret)?.name).toBe('anna');
+    expect(accounts.bySession(other.secret)).toBeUndefined();
+    await expect(accounts.login('anna', GOOD, '::1')).rejects.toThrow();
+    await accounts.login('anna', next, '::1');
+  });
+
+  it('shut a user out at once, but never the last who can manage users', async () => {
+    const accounts = await open();
+    const { principal } = await accounts.setUp(accounts.createSetupToken() as string, 'anna', GOOD);
+    await accounts.createUser(principal, 'bert', GOOD, ['OPERATOR']);
+    const { secret } = await accounts.login('bert', GOOD, '::1');
+    await accounts.changeUser(principal, 'bert', { disabled: true });
+    expect(accounts.bySession(secret)).toBeUndefined();
+    await expect(accounts.login('bert', GOOD, '::1')).rejects.toThrow('is wrong');
+    await expect(accounts.changeUser(principal, 'anna', { roles: ['VIEWER'] })).rejects.toThrow(/last user/);
+    await expect(accounts.changeUser(principal, 'anna', { disabled: true })).rejects.toThrow(/last user/);
+  });
+
   it('write every attempt into the audit, without secrets', async () => {
     const accounts = await open();
     const token = accounts.createSetupToken() as string;

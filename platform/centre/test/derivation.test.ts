@@ -175,18 +175,16 @@ describe('any log', () => {
         (action) =>
           ['centre', { kind: 'audit', record: { action, actor: 'centre', outcome: 'ok', subject: 'edge-a' } }] as const,
       ),
-    fc
-      .integer({ min: 1, max: 40 })
-      .map(
-        (n) =>
-          [
-            'centre',
-            {
-              kind: 'audit',
-              record: { action: 'alarm.acknowledge', actor: 'anna', outcome: 'ok', subject: String(n * 2 ** 20 + 1) },
-            },
-          ] as const,
-      ),
+    fc.integer({ min: 1, max: 40 }).map(
+      (n) =>
+        [
+          'centre',
+          {
+            kind: 'audit',
+            record: { action: 'alarm.acknowledge', actor: 'anna', outcome: 'ok', subject: String(n * 2 ** 20 + 1) },
+          },
+        ] as const,
+    ),
     fc.constant(['edge-a', { kind: 'site', document: siteOf('edge-a', [breaker, voltage], 2) }] as const),
   );
 

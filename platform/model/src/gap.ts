@@ -22,6 +22,9 @@ const Nanos = Type.String({
 export const GapRecord = Type.Object(
   {
     reason: Type.Enum(Object.keys(GAP_REASONS) as [GapReason, ...GapReason[]]),
+    source: Type.Optional(
+      Type.String({ maxLength: 100, description: 'in records that the centre makes: the source concerned' }),
+    ),
     endpoint: Type.Optional(Type.String({ description: 'the device concerned; absent when the whole source is' })),
     from: Nanos,
     to: Nanos,

@@ -111,21 +111,7 @@ export class Accounts {
    * @throws EnerchainError `accounts.login-refused` (never says whether the user exists), `accounts.login-blocked`
    */
   async login(name: string, password: string, address: string): Promise<{ secret: string; principal: Principal }> {
-    const wait = this.#guard.wait(name, address, this.#options.clock.monotonic());
-    if (wait > 0) {
-      this.counters.loginsBlocked++;
-      throw new LoginBlocked(wait);
-    }
-    const user = this.#users.get(name);
-    // Counted as failed until it is known better: parallel guesses must not all pass the check above.
-    this.#guard.failed(name, address, this.#options.clock.monotonic());
-    const matches = await this.#limited(() => verifyPassword(password, user?.passwordHash ?? this.#nobody));
-    if (!user || user.disabled || !matches) {
-      this.counters.loginsRefused++;
-      await this.#audit('login', name.slice(0, 64), 'refused', undefined, { address });
-      throw new EnerchainError('caller', 'accounts.login-refused', 'User name or password is wrong.');
-    }
-    this.#guard.succeeded(name, address);
+    await this.#checkPassword(name, this.#users.get(name), password, address);
     this.counters.logins++;
     const session = await this.#newSession(name);
     await this.#audit('login', name, 'ok', undefined, { address });
@@ -192,20 +178,49 @@ export class Accounts {
     await this.#audit('user.create', by.name, 'ok', name, { roles });
   }
 
+  /**
+   * Changes what is given and ends the sessions of the user.
+   * @throws EnerchainError `accounts.last-administrator` rather than leave nobody who can manage users
+   */
+  async changeUser(
+    by: Principal,
+    name: string,
+    change: { readonly roles?: readonly Role[]; readonly password?: string; readonly disabled?: boolean },
+  ): Promise<void> {
+    const user = this.#user(name);
+    const { roles = user.roles, password, disabled = user.disabled } = change;
+    if (change.roles) await this.#checkGrant(by, 'user.change', name, roles);
+    if (disabled || !rightsOf(roles).includes('users.write')) this.#keepAdministrator(user);
+    await this.#change({ ...user, roles: [...roles], disabled }, password);
+    this.#endSessions(name);
+    const detail = { ...(change.roles ? { roles } : {}), disabled, password: password !== undefined };
+    await this.#audit('user.change', by.name, 'ok', name, detail);
+  }
+
+  /**
+   * Changes the own password and ends all sessions but this one.
+   * @throws EnerchainError like `login` when the current password is wrong
+   */
+  async changePassword(
+    by: Principal,
+    secret: string,
+    current: string,
+    password: string,
+    address: string,
+  ): Promise<void> {
+    const user = this.#user(by.name);
+    await this.#checkPassword(user.name, user, current, address);
+    await this.#change(user, password);
+    this.#endSessions(user.name, hashOf(secret));
+    await this.#audit('user.change', by.name, 'ok', user.name, { password: true });
+  }
+
   /** Removes the user and ends all their sessions. The last one who can manage users stays. */
   async deleteUser(by: Principal, name: string): Promise<void> {
-    const user = this.#users.get(name);
-    if (!user) throw new EnerchainError('caller', 'accounts.user-unknown', `There is no user '${name}'.`);
-    const manages = (candidate: User) => !candidate.disabled && rightsOf(candidate.roles).includes('users.write');
-    if (manages(user) && ![...this.#users.values()].some((other) => other.name !== name && manages(other)))
-      throw new EnerchainError(
-        'caller',
-        'accounts.last-administrator',
-        `'${name}' is the last user who can manage users and was not removed; create another one first.`,
-      );
+    this.#keepAdministrator(this.#user(name));
     await this.#options.store.deleteUser(name);
     this.#users.delete(name);
-    this.#forget([...this.#sessions.values()].filter((session) => session.user === name).map(({ hash }) => hash));
+    this.#endSessions(name);
     await this.#audit('user.delete', by.name, 'ok', name);
   }
 
@@ -247,6 +262,57 @@ export class Accounts {
     await this.#options.store.deleteToken(id);
     this.#tokens.delete(token.hash);
     await this.#audit('token.delete', by.name, 'ok', token.name, { id });
+  }
+
+  #user(name: string): User {
+    const user = this.#users.get(name);
+    if (user) return user;
+    throw new EnerchainError('caller', 'accounts.user-unknown', `There is no user '${name}'.`);
+  }
+
+  /** @throws EnerchainError when nobody who can manage users would be left without this one */
+  #keepAdministrator(user: User): void {
+    const manages = (candidate: User) => !candidate.disabled && rightsOf(candidate.roles).includes('users.write');
+    if (!manages(user) || [...this.#users.values()].some((other) => other.name !== user.name && manages(other))) return;
+    throw new EnerchainError(
+      'caller',
+      'accounts.last-administrator',
+      `'${user.name}' is the last user who can manage users and was left as it is; create another one first.`,
+    );
+  }
+
+  /** Takes as long for a user who does not exist; slows down and audits whoever guesses. */
+  async #checkPassword(name: string, user: User | undefined, password: string, address: string): Promise<void> {
+    const wait = this.#guard.wait(name, address, this.#options.clock.monotonic());
+    if (wait > 0) {
+      this.counters.loginsBlocked++;
+      throw new LoginBlocked(wait);
+    }
+    // Counted as failed until it is known better: parallel guesses must not all pass the check above.
+    this.#guard.failed(name, address, this.#options.clock.monotonic());
+    const matches = await this.#limited(() => verifyPassword(password, user?.passwordHash ?? this.#nobody));
+    if (!user || user.disabled || !matches) {
+      this.counters.loginsRefused++;
+      await this.#audit('login', name.slice(0, 64), 'refused', undefined, { address });
+      throw new EnerchainError('caller', 'accounts.login-refused', 'User name or password is wrong.');
+    }
+    this.#guard.succeeded(name, address);
+  }
+
+  async #change(user: User, password: string | undefined): Promise<void> {
+    let { passwordHash } = user;
+    if (password !== undefined) {
+      checkPasswordRules(user.name, password);
+      passwordHash = await this.#limited(() => hashPassword(password, this.#options.cost ?? DEFAULT_COST));
+    }
+    const changed = { ...user, passwordHash };
+    await this.#options.store.saveUser(changed);
+    this.#users.set(user.name, changed);
+  }
+
+  #endSessions(name: string, except?: string): void {
+    const own = [...this.#sessions.values()].filter(({ user, hash }) => user === name && hash !== except);
+    this.#forget(own.map(({ hash }) => hash));
   }
 
   async #create(name: string, password: string, roles: readonly Role[]): Promise<void> {

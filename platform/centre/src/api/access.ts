@@ -7,6 +7,7 @@ import { EnerchainError } from '@enerchain/model';
 import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify';
 import type { Accounts, Principal } from '../accounts/accounts.ts';
 import { RIGHTS, type Right } from '../accounts/rights.ts';
+import type { LogWriter } from '../ports.ts';
 import { ApiError } from './problem.ts';
 
 /**
@@ -28,13 +29,21 @@ declare module 'fastify' {
   }
 }
 
-export const SESSION_COOKIE = 'enerchain_session';
+/** Browsers keep one jar for all ports of a host: beside the usual port the name carries it, so that two centres differ. */
+export const sessionCookie = (port: number): string =>
+  port === 0 || port === 80 || port === 443 || port === 8080 ? 'enerchain_session' : `enerchain_session_${port}`;
 /** A page of another origin cannot set it without asking first, and we never say yes. */
 export const WRITE_HEADER = 'x-enerchain-request';
 const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 /** @returns the routes with their access as they are added, for the check at start and for tests */
-export function guard(app: FastifyInstance, accounts: Accounts): readonly RouteOptions[] {
+export function guard(
+  app: FastifyInstance,
+  accounts: Accounts,
+  cookie: string,
+  audit: LogWriter,
+): readonly RouteOptions[] {
+  const refusals = new Refusals(audit);
   const routes: RouteOptions[] = [];
   app.decorateRequest('principal', null);
   app.decorateRequest('credential', null);
@@ -52,7 +61,7 @@ export function guard(app: FastifyInstance, accounts: Accounts): readonly RouteO
     }
   });
   app.addHook('onRequest', async (request) => {
-    identify(request, accounts);
+    identify(request, accounts, cookie);
     if (request.is404) return;
     const access = accessOf(request.routeOptions.config.access);
     if (!access) throw new ApiError(403, 'api.forbidden', 'Nobody may use this.');
@@ -63,10 +72,33 @@ export function guard(app: FastifyInstance, accounts: Accounts): readonly RouteO
     if (!principal) throw new ApiError(401, 'api.not-logged-in', 'Log in, or send an API token.');
     if (access === 'session') return;
     const right: Right = access === 'local' ? 'values.read' : access;
-    if (!principal.rights.has(right))
-      throw new ApiError(403, 'api.forbidden', `${principal.name} has no right to ${RIGHTS[right]} (${right}).`);
+    if (principal.rights.has(right)) return;
+    refusals.tell(principal.name, `${request.method} ${request.routeOptions.url}`, right);
+    throw new ApiError(403, 'api.forbidden', `${principal.name} has no right to ${RIGHTS[right]} (${right}).`);
   });
   return routes;
+}
+
+/** Who reaches for what they have no right to is in the audit, each once a minute: a flood must not fill the log. */
+class Refusals {
+  readonly #audit: LogWriter;
+  readonly #told = new Map<string, number>();
+
+  constructor(audit: LogWriter) {
+    this.#audit = audit;
+  }
+
+  tell(actor: string, route: string, right: Right): void {
+    const key = `${actor} ${route}`;
+    const now = performance.now();
+    if (now - (this.#told.get(key) ?? Number.NEGATIVE_INFINITY) < 60_000) return;
+    if (this.#told.size >= 1_000) this.#told.clear();
+    this.#told.set(key, now);
+    this.#audit
+      .append({ action: 'access.refused', actor, outcome: 'refused', subject: route, detail: { right } })
+      // The refusal stands whether or not it could be written.
+      .catch(() => {});
+  }
 }
 
 function accessOf(declared: unknown): Access | undefined {
@@ -75,7 +107,7 @@ function accessOf(declared: unknown): Access | undefined {
   return known ? (declared as Access) : undefined;
 }
 
-function identify(request: FastifyRequest, accounts: Accounts): void {
+function identify(request: FastifyRequest, accounts: Accounts, cookie: string): void {
   const { authorization } = request.headers;
   if (authorization !== undefined) {
     const secret = /^Bearer ([A-Za-z0-9_-]{20,200})$/.exec(authorization)?.[1];
@@ -84,7 +116,7 @@ function identify(request: FastifyRequest, accounts: Accounts): void {
     if (secret && request.principal) request.credential = { kind: 'token', secret };
     return;
   }
-  const secret = request.cookies[SESSION_COOKIE];
+  const secret = request.cookies[cookie];
   if (!secret) return;
   request.principal = accounts.bySession(secret) ?? null;
   if (request.principal) request.credential = { kind: 'session', secret };

@@ -8,7 +8,7 @@ import swagger from '@fastify/swagger';
 import { type TypeBoxTypeProvider, TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox';
 import fastify, { type FastifyServerOptions, LogController, type RouteOptions } from 'fastify';
 import type { Logger } from 'pino';
-import { guard, isLoopback } from './access.ts';
+import { guard, isLoopback, sessionCookie } from './access.ts';
 import type { ApiContext, App } from './context.ts';
 import { ProblemJson, problem, problemOf } from './problem.ts';
 import { accountRoutes } from './routes/accounts.ts';
@@ -33,6 +33,8 @@ export interface ApiOptions {
   readonly controlRoomDir?: string | undefined;
   readonly logger: Logger;
   readonly version: string;
+  /** Where it will listen, as configured. */
+  readonly port?: number;
 }
 
 export const API_PREFIX = '/api/v1';
@@ -122,7 +124,8 @@ export async function createApi(options: ApiOptions): Promise<{ app: App; routes
     errorResponseBuilder: (_request, { after }) =>
       Object.assign(new Error(`Too many requests; try again in ${after}.`), { statusCode: 429, code: 'rate-limit' }),
   });
-  const routes = guard(app, context.accounts);
+  const cookieName = sessionCookie(options.port ?? 0);
+  const routes = guard(app, context.accounts, cookieName, context.audit);
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -134,7 +137,7 @@ export async function createApi(options: ApiOptions): Promise<{ app: App; routes
       },
       components: {
         securitySchemes: {
-          session: { type: 'apiKey', in: 'cookie', name: 'enerchain_session' },
+          session: { type: 'apiKey', in: 'cookie', name: cookieName },
           token: { type: 'http', scheme: 'bearer' },
         },
       },
@@ -156,7 +159,7 @@ export async function createApi(options: ApiOptions): Promise<{ app: App; routes
   await app.register(
     async (scope) => {
       const api = scope as unknown as App;
-      accountRoutes(api, context, tls !== undefined);
+      accountRoutes(api, context, { name: cookieName, secure: tls !== undefined });
       valueRoutes(api, context);
       happeningRoutes(api, context);
       commandRoutes(api, context);

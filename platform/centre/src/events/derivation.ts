@@ -238,11 +238,13 @@ export class Derivation {
   }
 
   #onGap(gap: GapRecord): void {
-    const { offset, source, at } = this.#entry;
+    const { offset, at } = this.#entry;
+    // The centre alone speaks for others.
+    const source = (this.#entry.source === 'centre' ? gap.source : undefined) ?? this.#entry.source;
     const from = BigInt(gap.from);
     const until = BigInt(gap.to);
     const id = this.#nextId();
-    const { from: _from, to: _to, ...rest } = gap;
+    const { from: _from, to: _to, source: _source, ...rest } = gap;
     const json: GapJson = {
       id,
       offset,

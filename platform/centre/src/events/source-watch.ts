@@ -2,7 +2,7 @@
  * Writes into the log when a source is lost and when it is back, so that the alarm about it follows from the log like
  * all others. A short absence is no loss: gateways come back within seconds after a restart of the centre.
  */
-import type { LogWriter, Sources, SourceStatus } from '../ports.ts';
+import type { LogWriter, SourceStatus, Sources } from '../ports.ts';
 
 export interface SourceWatchOptions {
   readonly sources: Sources;

@@ -252,6 +252,7 @@ export class SourceChain {
     const to = batch.header.baseTime > 0n ? batch.header.baseTime : clock.now();
     const gap: GapRecord = {
       reason: 'ingestLost',
+      source: this.source,
       from: (this.lastAt > 0n && this.lastAt < to ? this.lastAt : to).toString(),
       to: to.toString(),
       batches: { epoch, first, last, lastHash: hex(lastHash) },
@@ -340,6 +341,7 @@ export class SourceChain {
     const now = clock.now();
     const gap: GapRecord = {
       reason: 'ingestLost',
+      source: this.source,
       from: (this.lastAt > 0n ? this.lastAt : now).toString(),
       to: now.toString(),
       detail: `${this.source} began epoch ${epoch} without a join`,

@@ -5,7 +5,6 @@ import Type from 'typebox';
 import type { Principal } from '../../accounts/accounts.ts';
 import { LoginBlocked, SESSION_LIFETIME } from '../../accounts/accounts.ts';
 import { RIGHT_NAMES, RoleSchema } from '../../accounts/rights.ts';
-import { SESSION_COOKIE } from '../access.ts';
 import type { ApiContext, App } from '../context.ts';
 import { ApiError } from '../problem.ts';
 
@@ -27,7 +26,11 @@ export const SessionJson = Type.Object(
 /** Attempts of one address in a minute, beside the lockout of the account. */
 const attempts = { rateLimit: { max: 30, timeWindow: 60_000 } };
 
-export function accountRoutes(app: App, { accounts, audit, createEnrolmentToken }: ApiContext, secure: boolean): void {
+export function accountRoutes(
+  app: App,
+  { accounts, audit, createEnrolmentToken }: ApiContext,
+  { name: cookieName, secure }: { readonly name: string; readonly secure: boolean },
+): void {
   const cookie = { path: '/', httpOnly: true, sameSite: 'strict', secure } as const;
   const sessionJson = ({ name, roles, rights }: Principal) => ({
     user: name,
@@ -35,7 +38,7 @@ export function accountRoutes(app: App, { accounts, audit, createEnrolmentToken 
     rights: [...rights],
   });
   const logIn = (reply: FastifyReply, { secret, principal }: { secret: string; principal: Principal }) => {
-    reply.setCookie(SESSION_COOKIE, secret, { ...cookie, maxAge: SESSION_LIFETIME.absoluteMillis / 1000 });
+    reply.setCookie(cookieName, secret, { ...cookie, maxAge: SESSION_LIFETIME.absoluteMillis / 1000 });
     return sessionJson(principal);
   };
 
@@ -94,7 +97,28 @@ export function accountRoutes(app: App, { accounts, audit, createEnrolmentToken 
     { config: { access: 'session' }, schema: { tags: ['accounts'], summary: 'Logs out', response: { 204: Empty } } },
     async (request, reply) => {
       if (request.credential?.kind === 'session') await accounts.logout(request.credential.secret);
-      return reply.clearCookie(SESSION_COOKIE, cookie).code(204).send(null);
+      return reply.clearCookie(cookieName, cookie).code(204).send(null);
+    },
+  );
+
+  app.put(
+    '/session/password',
+    {
+      config: { access: 'session', ...attempts },
+      schema: {
+        tags: ['accounts'],
+        summary: 'Changes the own password; all other sessions of the user end',
+        body: Type.Object({ current: Password, password: Password }),
+        response: { 204: Empty },
+      },
+    },
+    async (request, reply) => {
+      const { principal, credential } = request;
+      if (principal?.kind !== 'user' || !credential)
+        throw new ApiError(403, 'api.forbidden', 'A token has no password.');
+      const { current, password } = request.body;
+      await accounts.changePassword(principal, credential.secret, current, password, request.ip);
+      return reply.code(204).send(null);
     },
   );
 
@@ -131,6 +155,27 @@ export function accountRoutes(app: App, { accounts, audit, createEnrolmentToken 
       const { user, password, roles } = request.body;
       await accounts.createUser(request.principal as Principal, user, password, roles);
       return reply.code(201).send({ name: user });
+    },
+  );
+  app.patch(
+    '/users/:name',
+    {
+      config: { access: 'users.write' },
+      schema: {
+        tags: ['accounts'],
+        summary: 'Changes roles, sets a new password, or shuts a user out; their sessions end',
+        params: Type.Object({ name: Name }),
+        body: Type.Object({
+          roles: Type.Optional(Roles),
+          password: Type.Optional(Password),
+          disabled: Type.Optional(Type.Boolean()),
+        }),
+        response: { 204: Empty },
+      },
+    },
+    async (request, reply) => {
+      await accounts.changeUser(request.principal as Principal, request.params.name, request.body);
+      return reply.code(204).send(null);
     },
   );
   app.delete(

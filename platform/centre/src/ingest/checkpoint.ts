@@ -13,6 +13,9 @@ import { noCounters, type Quarantine, type SourceChain, type SourceCounters } fr
 import { CENTRE } from './own-chain.ts';
 
 const VERSION = 1;
+/** Fields that JSON cannot hold as they are. */
+const OCTETS: ReadonlySet<string> = new Set(['hash', 'lastHash']);
+const INSTANTS: ReadonlySet<string> = new Set(['since', 'lastAt']);
 
 /** What is kept of one source. */
 export interface KeptSource {
@@ -42,9 +45,9 @@ export function keptOf(chain: SourceChain, role: SourceRole): KeptSource {
 export function encodeCheckpoint(log: string, at: Checkpoint): Buffer {
   const sources = [...at.sources.values()].map(({ chain, ...rest }) => ({ ...rest, chain: chain.state() }));
   const json = JSON.stringify({ version: VERSION, log, next: at.next, own: at.own, sources }, (_, value) => {
-    if (typeof value === 'bigint') return `${value}n`;
-    if (value?.type === 'Buffer') return `0x${Buffer.from(value.data).toString('hex')}`;
-    return value instanceof Uint8Array ? `0x${Buffer.from(value).toString('hex')}` : value;
+    if (typeof value === 'bigint') return value.toString();
+    if (value?.type === 'Buffer') return Buffer.from(value.data).toString('hex');
+    return value instanceof Uint8Array ? Buffer.from(value).toString('hex') : value;
   });
   return Buffer.from(json);
 }
@@ -69,10 +72,9 @@ async function readCheckpoint(files: LogFiles, path: string, log: IngestLog): Pr
   const text = (await files.readAll(path))?.toString('utf8');
   if (!text) return undefined;
   try {
-    const json = JSON.parse(text, (_, value) => {
-      if (typeof value !== 'string') return value;
-      if (/^-?\d+n$/.test(value)) return BigInt(value.slice(0, -1));
-      return /^0x[0-9a-f]*$/.test(value) ? Buffer.from(value.slice(2), 'hex') : value;
+    const json = JSON.parse(text, (key, value) => {
+      if (OCTETS.has(key)) return Buffer.from(value, 'hex');
+      return INSTANTS.has(key) ? BigInt(value) : value;
     });
     const { next } = log.bounds();
     if (json.version !== VERSION || json.log !== log.id || json.next > next) return undefined;

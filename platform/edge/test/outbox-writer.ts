@@ -17,12 +17,12 @@ const outbox = new Outbox({
   clock: systemClock,
   logger: silent,
 });
-const base = (outbox.epoch ?? 0) * 1_000_000;
+const round = Number(process.argv[3]);
 let next = 0;
 setInterval(() => {
   for (let i = 0; i < 5; i++) {
     const number = next++;
-    outbox.add(0, base + number, 0, systemClock.now(), 31, systemClock.now(), 0);
+    outbox.add(0, number * 1000 + round, 0, systemClock.now(), 31, systemClock.now(), 0);
     outbox.hold({ release: () => process.send?.(number) });
   }
 }, 1);

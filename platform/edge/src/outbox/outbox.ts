@@ -147,8 +147,9 @@ export class Outbox implements BatchStore {
       kid: options.kid,
       position: options.store.position(),
     });
-    // Every run of the edge writes an epoch of its own.
-    this.#chain.newEpoch();
+    // Every run of the edge writes an epoch of its own. It is numbered by the clock, so that an outbox that was lost or
+    // restored from a backup does not use numbers again under which the centre has something else.
+    this.#chain.newEpoch(Number(options.clock.now() / 1_000_000_000n));
   }
 
   /** Epoch in which the next batch will stand. */

@@ -32,6 +32,7 @@ export class Uplink {
   readonly #options: UplinkOptions;
   readonly #client: LinkClient;
   readonly #rejections = new Map<string, number>();
+  #greeted = false;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: UplinkOptions) {
@@ -104,7 +105,9 @@ export class Uplink {
   #welcomed(welcome: Welcome): void {
     const { outbox } = this.#options;
     // A centre that knows nothing of us (a new one, or one that has lost its log) needs the announcement first of all.
-    if (welcome.completed < 0 && welcome.cursors.length === 0) this.#options.announce();
+    // What this run announced at its start still waits when the first welcome comes.
+    if (this.#greeted && welcome.completed < 0 && welcome.cursors.length === 0) this.#options.announce();
+    this.#greeted = true;
     const live = outbox.epochs().at(-1);
     if (live && live.epoch === outbox.epoch && live.last - live.first >= BACKLOG) outbox.newEpoch();
   }

@@ -1,0 +1,203 @@
+/** A small real centre for the tests of the edge: enrolment, link, signatures and chains checked, nothing else. */
+import { mkdtempSync } from 'node:fs';
+import { createServer, type Server } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
+import {
+  ChainVerifier,
+  type Content,
+  contentOf,
+  decodeBatch,
+  kidOf,
+  type LinkPeer,
+  LinkServer,
+  observationsOf,
+  serveWebSocket,
+  verifyBatch,
+} from '@enerchain/link';
+import {
+  type Command,
+  type CommandEvent,
+  EnerchainError,
+  type GapRecord,
+  newMrid,
+  type Observation,
+  type SiteDocument,
+  type SourceEvent,
+  type SourceReport,
+} from '@enerchain/model';
+import {
+  DevelopmentCa,
+  enrolmentHandler,
+  type Identity,
+  obtainIdentity,
+  serverTls,
+  signCommand,
+} from '@enerchain/trust';
+
+export class TestCentre {
+  readonly ca: DevelopmentCa;
+  readonly identity: Identity;
+  readonly contents: { source: string; epoch: number; sequence: number; content: Content }[] = [];
+  readonly problems: string[] = [];
+  verifier = new ChainVerifier();
+  report: SourceReport | undefined;
+  /** Thrown for the next batch, once. */
+  refuseNext: Error | undefined;
+  port = 0;
+  #server: Server | undefined;
+  #link: LinkServer | undefined;
+  readonly #sockets = new Set<Duplex>();
+
+  private constructor(ca: DevelopmentCa, identity: Identity) {
+    this.ca = ca;
+    this.identity = identity;
+  }
+
+  static async open(): Promise<TestCentre> {
+    const folder = mkdtempSync(join(tmpdir(), 'enerchain-centre-'));
+    const ca = await DevelopmentCa.open(join(folder, 'ca'));
+    const hosts = [{ kind: 'ip', value: '127.0.0.1' }] as const;
+    const holder = { name: 'centre', role: 'centre' } as const;
+    const identity = await obtainIdentity(
+      join(folder, 'identity'),
+      holder,
+      async (request) => ({ certificate: await ca.issue(request, { ...holder, hosts }), ca: ca.certificatePem }),
+      hosts,
+    );
+    const centre = new TestCentre(ca, identity);
+    await centre.listen();
+    return centre;
+  }
+
+  get url(): string {
+    return `wss://127.0.0.1:${this.port}`;
+  }
+
+  token(name: string): Promise<string> {
+    return this.ca.createToken({ name, role: 'edge', address: `https://127.0.0.1:${this.port}`, validFor: 60_000 });
+  }
+
+  async listen(): Promise<void> {
+    const enrolment = enrolmentHandler({ authority: this.ca });
+    const server = createServer(serverTls(this.identity), (request, response) => {
+      if (!enrolment(request, response)) response.writeHead(404).end();
+    });
+    server.on('connection', (socket: Duplex) => {
+      this.#sockets.add(socket);
+      socket.on('close', () => this.#sockets.delete(socket));
+    });
+    this.#link = new LinkServer({
+      identity: this.identity,
+      window: 512 * 1024,
+      policy: {
+        admit: () => ({ completed: this.verifier.completed, cursors: this.verifier.cursors() }),
+        onBatch: async (peer, bytes) => this.#take(peer, bytes),
+        onStatus: (_peer, report) => {
+          this.report = report;
+        },
+        onEvent: ({ code, text }) => {
+          if (code !== 'link.identity.duplicate') this.problems.push(`${code}: ${text}`);
+        },
+      },
+    });
+    serveWebSocket(server, (transport) => this.#link!.accept(transport));
+    await new Promise<void>((resolve) => server.listen(this.port, '127.0.0.1', resolve));
+    this.port = (server.address() as AddressInfo).port;
+    this.#server = server;
+  }
+
+  #take(peer: LinkPeer, bytes: Uint8Array): { epoch: number; sequence: number } {
+    if (this.refuseNext) {
+      const error = this.refuseNext;
+      this.refuseNext = undefined;
+      throw error;
+    }
+    const batch = decodeBatch(bytes);
+    const key = peer.keyOf(kidOf(batch)) ?? this.ca.certificateOf(kidOf(batch))?.publicKey;
+    if (!key) throw new EnerchainError('peer', 'test.key', 'unknown key');
+    verifyBatch(batch, key);
+    const { source, epoch, sequence } = batch.header;
+    const verdict = this.verifier.check(batch);
+    if (verdict.kind === 'broken') throw new EnerchainError('peer', 'test.broken', verdict.text);
+    if (verdict.kind === 'next') {
+      if (verdict.missing) this.problems.push(`missing ${JSON.stringify(verdict.missing)}`);
+      this.verifier.accept(batch);
+      const content = contentOf(batch);
+      if (content.kind === 'gap') this.verifier.acceptGap(content.gap);
+      this.contents.push({ source, epoch, sequence, content });
+    }
+    return { epoch, sequence };
+  }
+
+  /** Cuts every connection, as a broken line does. */
+  cut(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  async close(): Promise<void> {
+    this.cut();
+    await this.#link?.close();
+    await new Promise((resolve) => this.#server?.close(resolve));
+  }
+
+  get online(): boolean {
+    return (this.#link?.peers().length ?? 0) > 0;
+  }
+
+  async send(command: Command): Promise<Uint8Array> {
+    const bytes = await signCommand(this.identity.signer, this.identity.kid, command);
+    this.#link!.peer('edge-test')!.command(bytes);
+    return bytes;
+  }
+
+  sendBytes(bytes: Uint8Array): void {
+    this.#link!.peer('edge-test')!.command(bytes);
+  }
+
+  #all<T>(pick: (content: Content) => readonly T[]): T[] {
+    return this.contents.flatMap(({ content }) => pick(content));
+  }
+
+  observations(): Observation[] {
+    return this.#all((content) => (content.kind === 'observations' ? [...observationsOf(content.batch)] : []));
+  }
+
+  gaps(): GapRecord[] {
+    return this.#all((content) => (content.kind === 'gap' ? [content.gap] : []));
+  }
+
+  commandEvents(): CommandEvent[] {
+    return this.#all((content) => (content.kind === 'commandEvents' ? content.events : []));
+  }
+
+  sourceEvents(): SourceEvent[] {
+    return this.#all((content) => (content.kind === 'sourceEvents' ? content.events : []));
+  }
+
+  sites(): SiteDocument[] {
+    return this.#all((content) => (content.kind === 'site' ? [content.document] : []));
+  }
+}
+
+export const commandFor = (point: string, over: Partial<Command> = {}): Command => ({
+  id: newMrid(),
+  point,
+  action: 'operate',
+  value: 1,
+  validFor: 5_000,
+  issuedAt: String(BigInt(Date.now()) * 1_000_000n),
+  origin: { orCat: 'remoteControl', orIdent: 'test' },
+  target: 'edge-test',
+  ...over,
+});
+
+export async function until(condition: () => boolean, what: string, milliseconds = 15_000): Promise<void> {
+  const deadline = Date.now() + milliseconds;
+  while (!condition()) {
+    if (Date.now() > deadline) throw new Error(`never happened: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}

@@ -1,0 +1,227 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Clock, EnerchainError, type Observation, systemClock } from '@enerchain/model';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { type EdgeHandle, runEdge } from '../src/edge.ts';
+import { commandFor, TestCentre, until } from './centre.ts';
+import { silent } from './helpers.ts';
+import { TestStation } from './station.ts';
+
+let centre: TestCentre;
+let station: TestStation;
+let edge: EdgeHandle | undefined;
+let siteFile: string;
+
+beforeEach(async () => {
+  centre = await TestCentre.open();
+  station = new TestStation();
+  siteFile = await station.open();
+});
+
+afterEach(async () => {
+  await edge?.close();
+  edge = undefined;
+  await station.close();
+  await centre.close();
+});
+
+async function start(clock?: Clock): Promise<EdgeHandle> {
+  edge = await runEdge({
+    siteFile,
+    dataDir: join(station.folder, 'data'),
+    centre: { url: centre.url, token: await centre.token('edge-test') },
+    logger: silent,
+    ...(clock ? { clock } : {}),
+  });
+  return edge;
+}
+
+const numbers = (repeats: boolean): Observation[] =>
+  centre.observations().filter(({ point, repeat }) => point === station.mrid('ca=1 ioa=2') && repeat === repeats);
+const values = (): number[] => numbers(false).map(({ value }) => value as number);
+const all = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
+
+describe('an edge', () => {
+  test('enrols with a token, announces its points before it speaks of them, and reports its state', async () => {
+    await start();
+    await until(() => centre.gaps().length === 0 && centre.observations().length > 0, 'the first observation');
+    expect(centre.contents[0]!.content.kind).toBe('site');
+    expect(centre.sites()[0]).toMatchObject({ source: 'edge-test', version: 1, site: { id: 's' } });
+    await until(() => centre.report?.endpoints[0]?.state === 'up', 'the report');
+    expect(centre.report!.counters['outbox.observations']).toBeGreaterThan(0);
+    expect(centre.sourceEvents().map(({ kind }) => kind)).toEqual(['started', 'endpointUp', 'interrogationComplete']);
+    // The same content keeps its version, another one counts up.
+    await edge!.close();
+    await start();
+    await until(() => centre.sites().length === 2, 'the second announcement');
+    await edge!.close();
+    station.write('      - { name: more, ioa: 3, type: M_SP_NA_1 }\n');
+    await start();
+    await until(() => centre.sites().length === 3, 'the third announcement');
+    expect(centre.sites().map(({ version }) => version)).toEqual([1, 1, 2]);
+    expect(centre.problems).toEqual([]);
+  });
+
+  test('loses nothing and sends nothing twice, however often the link is cut', async () => {
+    await start();
+    await until(() => centre.online, 'the link');
+    for (let cut = 0; cut < 5; cut++) {
+      for (let i = 0; i < 6; i++) {
+        station.produce(100);
+        await new Promise((resolve) => setTimeout(resolve, 5 + Math.random() * 40));
+      }
+      centre.cut();
+      station.produce(100);
+    }
+    await until(() => values().length >= station.produced, 'everything at the centre');
+    await until(() => edge!.report().outbox!.batches === 0, 'the last acknowledgement');
+    expect(values().sort((a, b) => a - b)).toEqual(all(station.produced));
+    expect(numbers(true)).toEqual([]);
+    expect(centre.problems).toEqual([]);
+    expect(centre.gaps()).toEqual([]);
+  });
+
+  test('that was stopped twice goes on where it stood, and says how long it did not listen', async () => {
+    await start();
+    await until(() => centre.online, 'the link');
+    for (let round = 0; round < 3; round++) {
+      station.produce(200);
+      await until(() => values().length >= station.produced, 'the events');
+      await edge!.close();
+      station.produce(100);
+      await start();
+    }
+    await until(() => values().length >= station.produced, 'everything at the centre');
+    expect(values().sort((a, b) => a - b)).toEqual(all(station.produced));
+    await until(() => centre.gaps().length === 3, 'the gap records');
+    for (const gap of centre.gaps()) {
+      expect(gap).toMatchObject({ reason: 'deviceAway', endpoint: 'rtu' });
+      expect(BigInt(gap.to)).toBeGreaterThan(BigInt(gap.from));
+    }
+    expect(centre.sourceEvents().some(({ kind }) => kind === 'uncleanRestart')).toBe(false);
+    expect(centre.problems).toEqual([]);
+  });
+
+  test('killed in the middle of its work has lost nothing and marks what the device repeats', async () => {
+    const token = await centre.token('edge-test');
+    for (let round = 0; round < 3; round++) {
+      const args = [siteFile, join(station.folder, 'data'), centre.url, token];
+      const child = fork(join(import.meta.dirname, 'edge-process.ts'), args, {
+        execArgv: ['--disable-warning=ExperimentalWarning'],
+        stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      });
+      await once(child, 'message');
+      await until(() => centre.online, 'the link');
+      const enough = values().length + 300;
+      const source = setInterval(() => station.produce(60), 3);
+      await until(() => values().length > enough, 'some events');
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+      clearInterval(source);
+    }
+    await start();
+    await until(() => new Set(values()).size >= station.produced, 'everything at the centre');
+    expect(values().sort((a, b) => a - b)).toEqual(all(station.produced));
+    await until(() => centre.gaps().length === 3, 'the gap records');
+    expect(centre.gaps().map(({ reason }) => reason)).toEqual(['uncleanRestart', 'uncleanRestart', 'uncleanRestart']);
+    expect(centre.sourceEvents().filter(({ kind }) => kind === 'uncleanRestart')).toHaveLength(3);
+    expect(centre.problems).toEqual([]);
+  });
+
+  test('carries out what the centre has signed, once, and refuses everything else', async () => {
+    await start();
+    await until(() => centre.online && centre.report?.endpoints[0]?.state === 'up', 'the device');
+    const point = station.mrid('ca=1 ioa=10 control');
+    const steps = (id: string) => centre.commandEvents().filter((event) => event.command === id);
+    const good = commandFor(point);
+    const bytes = await centre.send(good);
+    await until(() => steps(good.id).at(-1)?.step === 'terminated', 'the command');
+    expect(steps(good.id).map(({ step }) => step)).toEqual(['received', 'operateSent', 'confirmed', 'terminated']);
+    expect(station.commands).toEqual(['execute 10 1']);
+
+    centre.sendBytes(bytes); // replayed
+    await centre.send(commandFor(point, { target: 'edge-other' })); // for somebody else
+    await centre.send(commandFor(point, { issuedAt: String(BigInt(Date.now() - 3_600_000) * 1_000_000n) })); // late
+    const forged = Uint8Array.from(bytes);
+    forged[forged.length - 1]! ^= 1;
+    centre.sendBytes(forged);
+    const unbound = commandFor('00000000-0000-4000-8000-000000000000');
+    const measured = commandFor(station.mrid('ca=1 ioa=2'));
+    const forbidden = commandFor(station.mrid('ca=1 ioa=11 control'));
+    for (const command of [unbound, measured, forbidden]) await centre.send(command);
+    const security = () => centre.sourceEvents().filter(({ kind }) => kind === 'security');
+    await until(() => security().length === 4 && steps(forbidden.id).length === 1, 'the refusals');
+    expect(security().map(({ code }) => code)).toEqual([
+      'trust.command.replay',
+      'trust.command.target',
+      'trust.command.age',
+      'cose.signature',
+    ]);
+    expect(steps(unbound.id)).toMatchObject([{ step: 'refusedByEdge', reason: /not bound/ }]);
+    expect(steps(measured.id)).toMatchObject([{ step: 'refusedByEdge' }]);
+    expect(steps(forbidden.id)).toMatchObject([
+      { step: 'refusedByEdge', reason: "forbidden by the local policy 'forbidden*'" },
+    ]);
+    expect(station.commands).toEqual(['execute 10 1']);
+    expect(edge!.report().counters).toMatchObject({ 'commands.refusedByGuard': 4, 'commands.refusedByPolicy': 3 });
+  });
+
+  test('goes on in a new epoch behind a new announcement when the centre refuses a batch', async () => {
+    await start();
+    await until(() => centre.online && centre.observations().length > 0, 'the link');
+    centre.refuseNext = new EnerchainError('peer', 'centre.ingest.unbound', 'a point is not bound');
+    station.produce(20);
+    await until(() => centre.problems.length > 0, 'the refusal');
+    station.produce(20);
+    await until(() => values().length >= 20, 'live data');
+    expect(centre.sites().length).toBe(2);
+    centre.cut(); // with the next connection the refused epoch is offered again
+    await until(() => values().length === 40, 'everything at the centre');
+    expect(values().sort((a, b) => a - b)).toEqual(all(40));
+    expect(centre.sourceEvents().some(({ code }) => code === 'centre.ingest.unbound')).toBe(true);
+  });
+
+  test('whose outbox is lost puts its data into an epoch that the centre does not know yet', async () => {
+    await start();
+    await until(() => centre.online && centre.observations().length > 0, 'the link');
+    station.produce(20);
+    await until(() => values().length === 20, 'the events');
+    const { epoch } = centre.contents.at(-1)!;
+    await edge!.close();
+    for (const suffix of ['', '-wal', '-shm']) {
+      rmSync(join(station.folder, 'data', `outbox.sqlite${suffix}`), { force: true });
+    }
+    await until(() => Date.now() / 1000 > epoch + 1, 'another second');
+    await start();
+    station.produce(20);
+    await until(() => values().length === 40, 'the events after the loss');
+    expect(centre.contents.at(-1)!.epoch).toBeGreaterThan(epoch);
+    expect(values().sort((a, b) => a - b)).toEqual(all(40));
+    expect(centre.problems).toEqual([]);
+  });
+
+  test('whose outbox and clock are behind moves to an epoch above those the centre has', async () => {
+    await start();
+    await until(() => centre.online && centre.observations().length > 0, 'the link');
+    station.produce(200);
+    await until(() => values().length === 200, 'the events');
+    await edge!.close();
+    for (const suffix of ['', '-wal', '-shm']) {
+      rmSync(join(station.folder, 'data', `outbox.sqlite${suffix}`), { force: true });
+    }
+    await start({ now: () => systemClock.now() - 60_000_000_000n, monotonic: systemClock.monotonic });
+    station.produce(20);
+    await until(() => values().length === 220, 'the events after the loss');
+    expect(centre.sourceEvents().some(({ code }) => code === 'edge.outbox.behind')).toBe(true);
+    expect(values().sort((a, b) => a - b)).toEqual(all(220));
+  });
+
+  test('says what is missing when it has neither identity nor token', async () => {
+    const options = { siteFile, dataDir: join(station.folder, 'none'), centre: { url: centre.url }, logger: silent };
+    await expect(runEdge(options)).rejects.toThrow(/has no identity .* ask the centre for an enrolment token/);
+    const wrong = { url: centre.url, token: await centre.token('edge-other') };
+    await expect(runEdge({ ...options, centre: wrong })).rejects.toThrow(/is for edge 'edge-other'/);
+  });
+});

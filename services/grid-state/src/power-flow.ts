@@ -86,6 +86,7 @@ export interface PowerFlowResult {
   readonly maxMismatch: number;
   readonly islands: readonly IslandResult[];
   readonly buses: readonly BusResult[];
+  /** Lines in the order of the model, then transformers in the order of the model. */
   readonly branches: readonly BranchResult[];
   /** Connectivity node → index into `buses`. */
   readonly busOfNode: ReadonlyMap<Mrid, number>;

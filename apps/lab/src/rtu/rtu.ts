@@ -138,6 +138,8 @@ export class Rtu {
 
   /** The counter that counts up for ever makes its next step. */
   count(): void {
+    // A device that is off does not count: the numbers it would leave out would look like lost events.
+    if (this.#away) return;
     this.#ledgerCounter = (this.#ledgerCounter + 1) % 2 ** 31;
     this.#scan([this.#image.point(LEDGER_IOA)!]);
   }

@@ -40,6 +40,8 @@ export class GridSimulation {
   readonly #loads: { equipment: OfClass<'EnergyConsumer'>; noise: Wander; slow: Wander }[] = [];
   readonly #energies = new Map<Mrid, { forward: number; reverse: number }>();
   readonly #frequency: Wander;
+  /** What the 110 kV grid does by itself, kV. */
+  readonly #source: readonly [slow: Wander, fast: Wander];
   #time: number;
   #result: PowerFlowResult;
   #changed = false;
@@ -49,6 +51,10 @@ export class GridSimulation {
     this.#time = start;
     this.weather = new Weather(seed, start);
     this.#frequency = new Wander(randomStream(seed, 'frequency'), 0.018, 30);
+    this.#source = [
+      new Wander(randomStream(seed, 'source/slow'), 0.5, 1800),
+      new Wander(randomStream(seed, 'source/fast'), 0.06, 10),
+    ];
     for (const equipment of grid.model.equipment) {
       switch (equipment.class) {
         case 'Breaker':
@@ -103,7 +109,7 @@ export class GridSimulation {
   step(seconds: number): void {
     this.#time += seconds * 1000;
     this.weather.step(this.#time, seconds);
-    this.#frequency.step(seconds);
+    for (const process of [this.#frequency, ...this.#source]) process.step(seconds);
     for (const { noise, slow } of this.#loads) {
       noise.step(seconds);
       slow.step(seconds);
@@ -225,8 +231,13 @@ export class GridSimulation {
       state.output = this.#output(state);
       powers.set(state.equipment.mRID, { p: -state.output, q: 0 });
     }
+    const voltages = new Map<Mrid, number>();
+    for (const equipment of this.grid.model.equipment) {
+      if (equipment.class !== 'ExternalNetworkInjection') continue;
+      voltages.set(equipment.mRID, equipment.voltage + this.#source[0].value + this.#source[1].value);
+    }
     const network = buildNetwork(this.grid.model, { switches: this.#closed, taps: this.#taps });
-    return solvePowerFlow(network, { powers }, this.#result ? { start: this.#result } : {});
+    return solvePowerFlow(network, { powers, voltages }, this.#result ? { start: this.#result } : {});
   }
 
   /** MW fed in. */

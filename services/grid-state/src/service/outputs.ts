@@ -36,6 +36,12 @@ export function outputsOf(model: GridModel): Output[] {
     const cdc = kind === 'discrete' ? 'INS' : 'MV';
     outputs.push({ point: { mRID, name, kind, cdc, staleAfter: 180, ...rest }, address, resolution, read });
   };
+  // The results of branches stand in this order; looking each one up by name would cost its square.
+  const branchIndex = new Map(
+    ['ACLineSegment', 'PowerTransformer']
+      .flatMap((kind) => model.equipment.filter((equipment) => equipment.class === kind))
+      .map(({ mRID }, index) => [mRID, index]),
+  );
   for (const equipment of model.equipment) {
     const { mRID, name } = equipment;
     if (equipment.class === 'BusbarSection') {
@@ -62,7 +68,8 @@ export function outputsOf(model: GridModel): Output[] {
         (result) => bus(result)?.angle ?? null,
       );
     } else if (equipment.class === 'ACLineSegment' || equipment.class === 'PowerTransformer') {
-      const branch = (result: PowerFlowResult) => result.branches.find((each) => each.equipment === mRID);
+      const index = branchIndex.get(mRID) ?? -1;
+      const branch = (result: PowerFlowResult) => result.branches[index];
       add(
         `equipment=${mRID} loading`,
         `${name} loading (calculated)`,

@@ -65,6 +65,8 @@ const GRID_RETRY = 2000;
 const FIRST_RECORD = 5000;
 /** ms by which the log may run ahead of us, and what we say still be called live. */
 const LIVE_WITHIN = 10_000;
+/** ms without a record after which there is none to be read. */
+const QUIET = 2000;
 const models = validator(GridModel, 'peer');
 
 export async function runGridState(options: GridStateOptions): Promise<GridStateHandle> {
@@ -102,7 +104,8 @@ class GridState implements GridStateHandle {
   #position: LogPosition | undefined;
   #live: LiveGrid | undefined;
   #announced = false;
-  #lastRecordAt = 0;
+  /** How old the last record was when it was read, ms, and when that was; undefined before the first. */
+  #reading: { readonly lag: number; readonly at: number } | undefined;
   #solveMillis = 0;
   #solvedAt: bigint | undefined;
   #session: AbortController | undefined;
@@ -215,7 +218,10 @@ class GridState implements GridStateHandle {
         clearTimeout(watch);
         if (first && expected) {
           first = false;
-          if (entry.offset === expected.offset && String(entry.at) === expected.at) continue;
+          if (entry.offset === expected.offset && String(entry.at) === expected.at) {
+            this.#reading ??= { lag: Number.POSITIVE_INFINITY, at: this.#clock.monotonic() };
+            continue;
+          }
           if (entry.content.kind !== 'gap') {
             this.#logger.warn('the centre has another log than before; reading it from its beginning');
             this.#position = undefined;
@@ -238,7 +244,7 @@ class GridState implements GridStateHandle {
 
   #take({ at, source, content }: ServiceLogEntry): void {
     this.counters.records += 1;
-    this.#lastRecordAt = toMillis(at);
+    this.#reading = { lag: toMillis(this.#clock.now()) - toMillis(at), at: this.#clock.monotonic() };
     switch (content.kind) {
       case 'observations':
         // Our own results come back to us with the log; they are no measurements.
@@ -307,15 +313,16 @@ class GridState implements GridStateHandle {
 
   /** Seconds that the log runs ahead of what has been read of it. */
   #behind(): number {
-    const now = toMillis(this.#clock.now());
-    // A log in which nothing happens is not a log that we are behind of; but the lab, like any grid, never sleeps.
-    return this.#lastRecordAt === 0 ? 0 : Math.max(0, (now - this.#lastRecordAt) / 1000);
+    if (!this.#reading) return 0;
+    const { lag, at } = this.#reading;
+    // When nothing more comes, the last record was the newest, however old it is.
+    return this.#clock.monotonic() - at > QUIET ? 0 : Math.max(0, lag / 1000);
   }
 
   #solve(): void {
     if (!this.#live || !this.#chain.isOpen || this.#client.state !== 'online') return;
     // While history is being caught up with, what comes out would be yesterday's with today's time.
-    if (this.#lastRecordAt === 0 || this.#behind() * 1000 > LIVE_WITHIN) return;
+    if (!this.#reading || this.#behind() * 1000 > LIVE_WITHIN) return;
     if (!this.#announced) {
       this.#announced = true;
       const now = toMillis(this.#clock.now());

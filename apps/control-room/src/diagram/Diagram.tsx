@@ -145,11 +145,11 @@ export function Diagram(props: { model: GridModel; overlay: Overlay }) {
         </g>
         <For each={drawing().targets}>
           {(target) => (
+            // biome-ignore lint/a11y/useSemanticElements: SVG has no button element
             <g
               class="target"
               classList={{ selected: selected() === target.equipment }}
               tabindex="0"
-              // biome-ignore lint/a11y/useSemanticElements: SVG has no button element
               role="button"
               aria-label={target.name}
               aria-pressed={selected() === target.equipment}

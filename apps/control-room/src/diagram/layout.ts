@@ -216,9 +216,9 @@ class Layout {
     const extent = this.#extents(station, y, spans);
     for (const { hub } of station) {
       const [x0, x1] = extent.get(hub.node)!;
-      // The words of a coupler at the left end need room above the busbar.
+      // The words of a coupler at the left end need room, so this busbar is named at its right end.
       const coupled = station.some(({ hub: each }) => y(each.node) === y(hub.node) && extent.get(each.node)![0] < x0);
-      this.#drawBusbar(hub, x0, x1, y(hub.node), coupled ? x0 + 76 : x0);
+      this.#drawBusbar(hub, x0, x1, y(hub.node), coupled);
     }
     this.#drawInternal(station, extent, y);
     for (const { hub, column, item } of feeders) this.#drawFeeder(hub, column, y(hub.hub.node), item);
@@ -242,7 +242,7 @@ class Layout {
     return extent;
   }
 
-  #drawBusbar(hub: TreeNode['hub'], x0: number, x1: number, y: number, labelX: number): void {
+  #drawBusbar(hub: TreeNode['hub'], x0: number, x1: number, y: number, atRight: boolean): void {
     const sketch = this.#sketch;
     const equipment = hub.busbar?.mRID;
     const of = equipment ? { equipment } : {};
@@ -257,6 +257,7 @@ class Layout {
     });
     const text = hub.busbar?.name ?? this.#levelName.get(hub.voltageLevel) ?? hub.name;
     const labelY = y - 12;
+    const labelX = atRight ? x1 - nameWidth(text) - 72 : x0;
     sketch.labels.push({ x: labelX, y: labelY, text, style: 'name', anchor: 'start', ...of });
     sketch.slots.push({
       x: labelX + nameWidth(text) + 8,

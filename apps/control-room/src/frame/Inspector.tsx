@@ -297,6 +297,8 @@ function Provenance(props: { point: PointInfo }) {
   const value = useLive(() => props.point.mRID);
   const source = createMemo(() => app.sources().find((each) => each.source === props.point.source));
   const endpoint = createMemo(() => source()?.report?.endpoints.find(({ id }) => id === props.point.endpoint));
+  /** A check that this screen can no longer follow is no check. */
+  const checked = (good: boolean | undefined) => (!app.live() || good === undefined ? 'warn' : good ? 'ok' : 'bad');
   const deviceWords = () => {
     const known = endpoint();
     if (!known) return 'the gateway has not reported this device';
@@ -312,13 +314,13 @@ function Provenance(props: { point: PointInfo }) {
   return (
     <ol class="chain">
       <li>
-        <CheckGlyph state={endpoint()?.state === 'up' ? 'ok' : endpoint() ? 'bad' : 'warn'} />
+        <CheckGlyph state={checked(endpoint() && endpoint()!.state === 'up')} />
         {props.point.endpoint}
         <small class="mono">{props.point.address}</small>
         <small class={endpoint()?.state === 'up' ? '' : 'warn'}>{deviceWords()}</small>
       </li>
       <li>
-        <CheckGlyph state={!source() ? 'warn' : !source()!.connected || source()!.chainBreaks ? 'bad' : 'ok'} />
+        <CheckGlyph state={checked(source() && source()!.connected && !source()!.chainBreaks)} />
         Gateway {props.point.source}
         <small class={source()?.connected ? '' : 'warn'}>{gatewayWords()}</small>
       </li>

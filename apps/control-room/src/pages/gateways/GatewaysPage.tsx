@@ -110,7 +110,7 @@ function SourceCard(props: { source: SourceStatusJson }) {
         ? [
             [
               'outbox',
-              `${count(outbox.batches)} batches · ${bytes(outbox.bytes)}${outbox.oldest ? ` · oldest ${duration(app.now().getTime() - Date.parse(outbox.oldest))}` : ''}`,
+              `${count(outbox.batches)} ${outbox.batches === 1 ? 'batch' : 'batches'} · ${bytes(outbox.bytes)}${outbox.oldest ? ` · oldest ${duration(app.now().getTime() - Date.parse(outbox.oldest))}` : ''}`,
               outbox.batches > 100,
             ] as [string, string, boolean],
           ]

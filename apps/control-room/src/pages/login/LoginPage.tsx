@@ -7,7 +7,7 @@ export function LoginPage() {
   return (
     <CredentialsForm
       title="Log in"
-      text="CloudEnerChain control room"
+      text="The control room of this centre"
       action="Log in"
       autocomplete="current-password"
       submit={async (user, password) => {

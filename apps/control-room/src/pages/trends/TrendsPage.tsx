@@ -4,7 +4,7 @@ import 'uplot/dist/uPlot.min.css';
 import { api } from '../../api/client.ts';
 import type { HistoryGap, PointInfo, Sample } from '../../api/types.ts';
 import { useApp } from '../../app.ts';
-import { shownNumber } from '../../format/number.ts';
+import { MINUS, shownNumber, stateWord } from '../../format/number.ts';
 import { toLocalField } from '../../format/time.ts';
 import { go, route } from '../../route.ts';
 import { theme } from '../../theme.ts';
@@ -206,6 +206,7 @@ function Chart(props: {
   let plot: uPlot | undefined;
   const colour = (name: string) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
+  const room = () => ({ width: box.clientWidth - 24, height: Math.max(200, box.clientHeight - 48) });
   const tails = new Map<string, Sample[]>();
   const rows = (trend: Trend): Sample[] => {
     const end = trend.samples.at(-1)?.[0] ?? 0;
@@ -243,6 +244,11 @@ function Chart(props: {
       series.push({ ...common, label: point.name, width: 1.6, dash: [...DASHES[index]!], value });
       series.push({ ...common, label: `${point.name} (doubtful)`, width: 2.4, dash: [1, 4], value });
     });
+    const stated = props.trends.map(({ point }) => point).find((point) => !app.scaleFor(point).unit);
+    const axisText = (at: number, unit: string): string => {
+      const word = !unit && stated ? stateWord(stated, at) : undefined;
+      return word ?? String(Number(at.toPrecision(6))).replace('-', MINUS);
+    };
     const bands = (u: uPlot) => {
       const { ctx } = u;
       const ratio = devicePixelRatio;
@@ -269,6 +275,8 @@ function Chart(props: {
           ctx.clip();
           ctx.translate(left + 12 * ratio, u.bbox.top + u.bbox.height - 8 * ratio);
           ctx.rotate(-Math.PI / 2);
+          ctx.textAlign = 'left';
+          ctx.textBaseline = 'middle';
           ctx.fillText(`gap: ${GAP_WORDS[gap.reason] ?? gap.reason}`, 0, 0);
           ctx.restore();
         }
@@ -277,8 +285,7 @@ function Chart(props: {
     };
     plot = new uPlot(
       {
-        width: box.clientWidth,
-        height: Math.max(200, box.clientHeight - 40),
+        ...room(),
         series,
         scales: { x: { time: true, range: () => window() } },
         axes: [
@@ -299,6 +306,7 @@ function Chart(props: {
               scale: unit || 'state',
               side: index % 2 ? 1 : 3,
               label: unit || 'state',
+              ...(unit ? {} : { incrs: [1, 2, 5, 10, 20, 50, 100] }),
               labelSize: 18,
               labelFont: axisFont,
               stroke: colour('--dim'),
@@ -306,8 +314,7 @@ function Chart(props: {
               grid: index === 0 ? { stroke: colour('--line'), width: 1 } : { show: false },
               ticks: { show: false },
               size: 56,
-              values: (_, splits) =>
-                splits.map((at) => (at === null ? '' : String(Number(at.toPrecision(6))).replace('-', '−'))),
+              values: (_, splits) => splits.map((at) => axisText(at, unit)),
             }),
           ),
         ],
@@ -321,9 +328,7 @@ function Chart(props: {
   }
 
   onMount(() => {
-    const observer = new ResizeObserver(() =>
-      plot?.setSize({ width: box.clientWidth, height: Math.max(200, box.clientHeight - 40) }),
-    );
+    const observer = new ResizeObserver(() => plot?.setSize({ ...room() }));
     observer.observe(box);
     onCleanup(() => {
       observer.disconnect();

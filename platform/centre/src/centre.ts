@@ -32,6 +32,8 @@ export interface CentreOptions {
   readonly controlRoomDir?: string;
   readonly logger: Logger;
   readonly signal: AbortSignal;
+  /** Days for which events, past alarms and audit rows stay in the database; by default two years. */
+  readonly journalDays?: number;
   /** Names of the services that may prepare and operate commands; by default none. */
   readonly commandingServices?: readonly string[];
   /** Checks of commands beside the standard ones. */
@@ -59,6 +61,8 @@ export interface CentreHandle {
 const ENROLMENT_MILLIS = 24 * 3_600_000;
 /** How long the start waits for the journal to have read the log to its end. */
 const CATCH_UP_MILLIS = 60_000;
+const JOURNAL_DAYS = 730;
+const DAY_MILLIS = 86_400_000;
 /** Records by which the journal may be behind before that is worth a word. */
 const BEHIND = 10_000;
 
@@ -72,7 +76,7 @@ export async function runCentre(options: CentreOptions): Promise<CentreHandle> {
     for (const closer of closers.splice(0).reverse()) {
       await Promise.resolve()
         .then(closer)
-        .catch((error: unknown) => logger.error({ error }, describeError(error)));
+        .catch((error: unknown) => logger.error({ err: error }, describeError(error)));
     }
   };
   try {
@@ -100,7 +104,7 @@ async function startFace(
   const { dataDir, http, logger } = options;
   const { log, points, live, sources, historian, database } = core;
   const clock = systemClock;
-  const onError = (error: unknown) => logger.error({ error }, describeError(error));
+  const onError = (error: unknown) => logger.error({ err: error }, describeError(error));
 
   const setupFile = join(dataDir, 'setup-token');
   const accounts = await Accounts.open({
@@ -113,6 +117,13 @@ async function startFace(
   const journal = await Journal.open({ log, store, logger });
   journal.start();
   closers.push(() => journal.close());
+
+  const keepMillis = (options.journalDays ?? JOURNAL_DAYS) * DAY_MILLIS;
+  const trimming = setInterval(() => {
+    trim(store, clock.now() - BigInt(keepMillis) * 1_000_000n).catch(onError);
+  }, DAY_MILLIS / 4);
+  trimming.unref();
+  closers.push(() => clearInterval(trimming));
 
   const { next } = log.bounds();
   if (next > 0 && !(await journal.reached(next - 1, CATCH_UP_MILLIS)))
@@ -217,6 +228,10 @@ async function startFace(
     adminTokenFile,
     createEnrolmentToken,
   };
+}
+
+async function trim(store: JournalStore, cutoff: bigint): Promise<void> {
+  while ((await store.trim(cutoff)) > 0);
 }
 
 /** Reads the log for the results of commands, and goes on after a failure. */

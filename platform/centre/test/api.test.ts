@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RIGHT_NAMES, ROLE_RIGHTS, type Role } from '../src/accounts/rights.ts';
 import type { Access } from '../src/api/access.ts';
 import { checkBinding } from '../src/api/server.ts';
+import type { ServiceRequest } from '../src/ports.ts';
 import { mRID, observations, siteOf, T0 } from './doubles.ts';
 import { type Face, newFace, PASSWORD } from './face.ts';
 
@@ -347,5 +348,77 @@ describe('what there is to see', () => {
     expect(stored).toContain(createHash('sha256').update(token).digest('hex'));
     const list = (await face.app.inject({ url: '/api/v1/tokens', headers: auth() })).json();
     expect(list.items.find((each: { name: string }) => each.name === 'scraper')).not.toHaveProperty('hash');
+  });
+});
+
+describe('while the database is away', () => {
+  it('shows values and alarms, takes acknowledgements and commands, and says plainly what it cannot', async () => {
+    const face = await newFace();
+    const headers = { authorization: `Bearer ${face.admin}`, ...WRITE };
+    const get = (url: string) => face.app.inject({ url: `/api/v1${url}`, headers });
+    const post = (url: string, payload: object = {}) =>
+      face.app.inject({ method: 'POST', url: `/api/v1${url}`, headers, payload });
+    const breaker = { mRID: mRID(1), name: 'CB', kind: 'discrete' as const, normalValue: 1 };
+    const control = { mRID: mRID(2), name: 'CB ctl', kind: 'command' as const, cdc: 'SPC' };
+    face.announce(siteOf('edge-a', [breaker, control]));
+    face.sources.set('edge-a', true);
+    face.databaseAway(true);
+    face.log.add('edge-a', observations({ point: breaker.mRID, value: 0, at: 1 }));
+    await face.settled();
+    const [alarm] = (await get('/alarms')).json().items;
+    expect((await post(`/alarms/${alarm.id}/acknowledge`)).json()).toMatchObject({ state: 'acknowledged' });
+    const { id } = (await post('/commands', { point: control.mRID, value: 1 })).json();
+    expect((await post(`/commands/${id}/operate`)).json()).toMatchObject({ state: 'sent' });
+    expect((await get(`/commands/${id}`)).json()).toMatchObject({ state: 'sent' });
+    expect((await get('/values')).statusCode).toBe(200);
+    expect((await get('/session')).statusCode).toBe(200);
+    expect((await get('/events')).json()).toMatchObject({ status: 503, code: 'centre.database.away' });
+    await face.close();
+  });
+});
+
+describe('services in other processes', () => {
+  it('answer below their prefix for whoever is logged in and has the right, and add pages', async () => {
+    const face = await newFace();
+    const asked: ServiceRequest[] = [];
+    face.services.request = (request) => {
+      if (!request.path.startsWith('/grid-state')) return undefined;
+      asked.push(request);
+      const headers = { 'content-type': 'application/json', 'set-cookie': 'evil=1' };
+      return Promise.resolve({ status: 200, headers, body: Buffer.from('{"solved":true}') });
+    };
+    face.services.pages = () => [
+      { id: 'grid-state', title: 'Grid state', icon: 'M0 0', module: '/grid-state/page.js' },
+    ];
+    const viewer = { authorization: `Bearer ${await face.tokenWith(['VIEWER'])}`, cookie: 'enerchain_session=secret' };
+    const answer = await face.app.inject({ url: '/api/v1/grid-state/result?at=now', headers: viewer });
+    expect(answer.json()).toEqual({ solved: true });
+    expect(answer.headers['set-cookie']).toBeUndefined();
+    expect(answer.headers['content-security-policy']).toBeDefined();
+    expect(asked).toMatchObject([
+      { method: 'GET', path: '/grid-state/result?at=now', user: { rights: ['values.read'] } },
+    ]);
+    expect(JSON.stringify(asked)).not.toContain('secret');
+    const write = await face.app.inject({
+      method: 'POST',
+      url: '/api/v1/grid-state/run',
+      headers: viewer,
+      payload: {},
+    });
+    expect(write.statusCode).toBe(403);
+    expect((await face.app.inject({ url: '/api/v1/grid-state/result' })).statusCode).toBe(401);
+    expect((await face.app.inject({ url: '/api/v1/other', headers: viewer })).json()).toMatchObject({ status: 404 });
+    expect((await face.app.inject({ url: '/api/v1/pages', headers: viewer })).json()).toEqual({
+      items: [
+        {
+          id: 'grid-state',
+          title: 'Grid state',
+          icon: 'M0 0',
+          path: '#/pages/grid-state',
+          module: '/api/v1/grid-state/page.js',
+        },
+      ],
+    });
+    await face.close();
   });
 });

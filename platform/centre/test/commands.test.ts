@@ -146,11 +146,11 @@ describe('commands', () => {
 
   it('prepared twice in the same moment on one point exist once', async () => {
     const { commands } = setUp();
-    const both = await Promise.allSettled([
+    const both = await Promise.all([
       commands.prepare(anna, { point: setpoint.mRID, value: 1 }),
       commands.prepare(anna, { point: setpoint.mRID, value: 2 }),
     ]);
-    expect(both.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+    expect(both.map(({ state }) => state)).toEqual(['prepared', 'refusedByCentre']);
     expect(commands.running).toBe(1);
   });
 

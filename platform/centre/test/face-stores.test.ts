@@ -90,6 +90,10 @@ describe('the journal in PostgreSQL', () => {
     expect(await store.gaps({ from: T0 + 6n * SECOND, limit: 10 })).toHaveLength(0);
     expect(await store.gaps({ source: 'edge-b', limit: 10 })).toHaveLength(0);
     await journal.close();
+    expect(await store.trim(T0 + 3n * SECOND)).toBeGreaterThan(0);
+    expect(await store.trim(T0 + 3n * SECOND)).toBe(0);
+    const kept = await store.events({ kinds: EVENT_KINDS, limit: 1_000 });
+    expect(kept).toEqual(all.filter(({ at }) => at >= T0 + 3n * SECOND));
 
     const again = await Journal.open({ log, store, logger });
     expect(again.instance).toBe(journal.instance);

@@ -1,6 +1,6 @@
 /** The face of the centre on in-memory ports, for `inject`. */
 
-import { newMrid, type SiteDocument } from '@enerchain/model';
+import { EnerchainError, newMrid, type SiteDocument } from '@enerchain/model';
 import type { RouteOptions } from 'fastify';
 import pino from 'pino';
 import { Accounts } from '../src/accounts/accounts.ts';
@@ -12,7 +12,7 @@ import { Journal } from '../src/events/journal.ts';
 import type { JournalStore } from '../src/events/journal-store.ts';
 import { GridStore } from '../src/grid/store.ts';
 import { fromCounters, HttpMetrics, Metrics } from '../src/metrics/metrics.ts';
-import type { Historian } from '../src/ports.ts';
+import type { Historian, ServiceRoutes } from '../src/ports.ts';
 import { StreamHub, type StreamLimits } from '../src/stream/hub.ts';
 import {
   MemoryAccounts,
@@ -50,7 +50,23 @@ export async function newFace(options: { controlRoomDir?: string; stream?: Parti
   const stream = new StreamHub({ journal, log, live, sources, clock, limits: options.stream ?? {} });
   const metrics = new Metrics();
   metrics.add(() => fromCounters('journal', 'the journal', journal.counters));
-  const empty = { events: async () => [], gaps: async () => [], pastAlarms: async () => [], audit: async () => [] };
+  let away = false;
+  const answer = async <T>(value: T): Promise<T> => {
+    if (away) throw new EnerchainError('environment', 'centre.database.away', 'the database is away');
+    return value;
+  };
+  const store = {
+    events: () => answer([]),
+    gaps: () => answer([]),
+    pastAlarms: () => answer([]),
+    audit: () => answer([]),
+    commands: () => answer([]),
+    command: () => answer(undefined),
+  } as unknown as JournalStore;
+  const services: { -readonly [K in keyof ServiceRoutes]: ServiceRoutes[K] } = {
+    pages: () => [],
+    request: () => undefined,
+  };
   const context: ApiContext = {
     accounts,
     audit: log,
@@ -59,12 +75,12 @@ export async function newFace(options: { controlRoomDir?: string; stream?: Parti
     grid: await GridStore.open({ query: async () => ({ rows: [] }) }, log),
     historian: {} as Historian,
     journal,
-    store: { ...empty, commands: async () => [], command: async () => undefined } as unknown as JournalStore,
+    store,
     live,
     points,
     sources,
     stream,
-    services: { pages: () => [], request: () => undefined },
+    services,
     metrics,
     httpMetrics: new HttpMetrics(),
     health: () => ({ status: 'ok', reasons: [] }),
@@ -92,9 +108,14 @@ export async function newFace(options: { controlRoomDir?: string; stream?: Parti
     live,
     log,
     points,
+    services,
     sources,
     stream,
     tokenWith,
+    databaseAway(is: boolean): void {
+      away = is;
+      memory.failing = is;
+    },
     announce(document: SiteDocument): void {
       points.announce(document);
       log.add(document.source, { kind: 'site', document });

@@ -83,7 +83,10 @@ export function checkBinding({ host, tls }: Pick<HttpOptions, 'host' | 'tls'>): 
 export async function createApi(options: ApiOptions): Promise<{ app: App; routes: readonly RouteOptions[] }> {
   const { context, tls, logger } = options;
   const settings: FastifyServerOptions = {
-    loggerInstance: logger.child({ part: 'http' }, { level: 'warn' }) as never,
+    loggerInstance: logger.child(
+      { part: 'http' },
+      { level: logger.isLevelEnabled('warn') ? 'warn' : logger.level },
+    ) as never,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_LIMIT,
     routerOptions: { maxParamLength: 200 },
@@ -114,7 +117,7 @@ export async function createApi(options: ApiOptions): Promise<{ app: App; routes
   });
   app.setErrorHandler((error, request, reply) => {
     const body = problemOf(error);
-    if (body.status >= 500) request.log.error({ error }, body.detail);
+    if (body.status >= 500) request.log[body.status === 503 ? 'warn' : 'error']({ err: error }, body.detail);
     return reply.code(body.status).type('application/problem+json').send(body);
   });
   await app.register(cookie);

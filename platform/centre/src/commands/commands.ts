@@ -156,6 +156,12 @@ export class Commands {
     const point = this.#options.points.get(request.point);
     const { value } = request;
     const checks = await this.#runChecks({ principal, mRID: request.point, point, value, command: id });
+    // While the checks ran, another request may have taken the point; from here to its entry nothing waits.
+    const other = this.#runningOn(request.point);
+    if (other !== undefined) {
+      const at = checks.findIndex(({ name }) => name === 'exclusive');
+      checks[at] = { name: 'exclusive', ok: false, text: `The command ${other} is still running on this point.` };
+    }
     const ok = checks.every((check) => check.ok) && point !== undefined;
     const now = this.#options.clock.now();
     const base: CommandJson = {
@@ -177,7 +183,6 @@ export class Commands {
       .map((check) => check.text)
       .join(' ');
     const view = withStep(base, { step: ok ? 'prepared' : 'refusedByCentre', at: now, ...(ok ? {} : { reason }) });
-    // Taken before the log is written, so that of two requests for one point one is refused.
     const entry: Entry | undefined = ok
       ? {
           view,
@@ -190,13 +195,6 @@ export class Commands {
           ),
         }
       : undefined;
-    const other = this.#runningOn(request.point);
-    if (entry && other)
-      throw new EnerchainError(
-        'caller',
-        'centre.command.refused',
-        `The command ${other} is still running on this point.`,
-      );
     if (entry) this.#entries.set(id, entry);
     try {
       await this.#audit('command.prepare', principal.name, ok ? 'ok' : 'refused', view, { command: view });

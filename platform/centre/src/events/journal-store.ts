@@ -168,6 +168,29 @@ export class JournalStore {
     return rows[0] && (JSON.parse(rows[0].body as string) as CommandJson);
   }
 
+  /**
+   * Lets go of what lies before `cutoff` (source time; the time of the record for the audit) and is over.
+   * @returns rows removed; call again while it is not 0, each call is bounded
+   */
+  async trim(cutoff: bigint): Promise<number> {
+    const lot = 10_000;
+    const tables = [
+      ['journal', 'source_time < $1'],
+      ['audit', 'at < $1'],
+      ['alarms', `state = 'normal' AND (body::json ->> 'changedAt')::timestamptz < to_timestamp($1::numeric / 1e9)`],
+    ] as const;
+    let removed = 0;
+    for (const [table, old] of tables) {
+      const { rows } = await this.#database.query(
+        `WITH gone AS (DELETE FROM ${table} WHERE ctid = ANY (ARRAY (SELECT ctid FROM ${table} WHERE ${old} LIMIT ${lot}))
+         RETURNING 1) SELECT count(*) AS count FROM gone`,
+        [String(cutoff)],
+      );
+      removed += Number(rows[0]?.count ?? 0);
+    }
+    return removed;
+  }
+
   async audit(from: number, limit: number): Promise<Record<string, unknown>[]> {
     const { rows } = await this.#database.query(
       'SELECT * FROM audit WHERE log_offset >= $1 ORDER BY log_offset LIMIT $2',

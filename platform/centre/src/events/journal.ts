@@ -207,7 +207,7 @@ export class Journal {
       } catch (error) {
         if (signal.aborted) return;
         this.failure = describeError(error);
-        logger.error({ error }, 'the log could not be read for events and alarms; it is tried again');
+        logger.error({ err: error }, 'the log could not be read for events and alarms; it is tried again');
         await this.#pause(retryAfter ?? RETRY_MILLIS);
       }
     }
@@ -228,7 +228,7 @@ export class Journal {
       // A record that cannot be taken in must not stop all that follow; it stays in the log.
       this.counters.recordsFailed++;
       this.#options.logger.error(
-        { error, offset: entry.offset },
+        { err: error, offset: entry.offset },
         'a record of the log could not be derived and was left out',
       );
       derived = { rows: [], alarms: [], commands: [] };

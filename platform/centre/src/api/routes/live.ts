@@ -56,7 +56,7 @@ export function liveRoutes(app: App, { accounts, sources, stream, services }: Ap
       const audit = principal?.rights.has('audit.read') ?? false;
       await stream
         .serve(raw, { points, lastEventId, audit, valid })
-        .catch((error: unknown) => request.log.warn({ error }, 'a client of the stream was dropped'));
+        .catch((error: unknown) => request.log.warn({ err: error }, 'a client of the stream was dropped'));
     },
   );
 
@@ -82,8 +82,13 @@ export function liveRoutes(app: App, { accounts, sources, stream, services }: Ap
         },
       },
     },
+    // A service speaks of its own routes, which are below ours.
     async () => ({
-      items: services.pages().map((page) => ({ ...page, path: `#/pages/${page.id}`, module: page.module })),
+      items: services.pages().map((page) => ({
+        ...page,
+        path: `#/pages/${page.id}`,
+        module: page.module.startsWith(`${app.prefix}/`) ? page.module : `${app.prefix}${page.module}`,
+      })),
     }),
   );
 

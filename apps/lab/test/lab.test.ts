@@ -339,11 +339,47 @@ describe('the files for the gateways', () => {
     for (const point of points) if (point.equipment) expect(equipment).toContain(point.equipment);
   });
 
-  test('a second start finds the same ports', async () => {
-    const ports = JSON.parse(readFileSync(join(folder, 'ports.json'), 'utf8'));
-    expect(lab.rtus.map((rtu) => ports[rtu.name])).toEqual(lab.rtus.map((rtu) => rtu.port));
+  test('a second start finds the same ports, and the counters go on where the ledgers end', async () => {
+    const own = mkdtempSync(join(tmpdir(), 'lab-again-'));
+    const run = () => runLab({ dataDir: own, seed: 1, startAt: NOON, counterMillis: 20, logger });
+    try {
+      const first = await run();
+      const ports = first.rtus.map((rtu) => rtu.port);
+      const file = first.rtus[0]!.ledgerFile;
+      const centre = new Centre(first.rtus[0]!);
+      await centre.until(({ ioa, value }) => ioa === 499 && value >= 5);
+      await centre.client.close();
+      await first.close();
+      const last = (await valuesOf(file)).at(-1)!;
+      const second = await run();
+      expect(second.rtus.map((rtu) => rtu.port)).toEqual(ports);
+      const again = new Centre(second.rtus[0]!);
+      expect((await again.until(({ ioa }) => ioa === 499)).value).toBe(last + 1);
+      await again.client.close();
+      await second.close();
+      const values = await valuesOf(file);
+      expect(values).toEqual(values.map((_, i) => i + 1));
+    } finally {
+      rmSync(own, { recursive: true, force: true });
+    }
+  });
+
+  test('a port that is taken is said with the name of the RTU, and nothing is left running', async () => {
+    const own = mkdtempSync(join(tmpdir(), 'lab-taken-'));
+    const taken = lab.rtus[3]!.port;
+    await expect(runLab({ dataDir: own, seed: 1, basePort: taken, logger })).rejects.toThrow(
+      /rtu-01-110 cannot listen/,
+    );
+    rmSync(own, { recursive: true, force: true });
   });
 });
+
+/** Values of the counter in a ledger. */
+async function valuesOf(file: string): Promise<number[]> {
+  const values: number[] = [];
+  for await (const { ioa, value } of readLedger(file)) if (ioa === 499) values.push(value);
+  return values;
+}
 
 function reaches(port: number): Promise<boolean> {
   return new Promise((done) => {

@@ -141,6 +141,20 @@ describe('the grid-state service', () => {
     await centre.until(() => centre.contents.filter(({ content }) => content.kind === 'site').length > 1);
   });
 
+  test('says why a grid cannot be calculated, and takes the next one', async () => {
+    const grid = centre.grid!;
+    centre.grid = { ...grid, connectivityNodes: grid.connectivityNodes.slice(1) };
+    await centre.field([[LA.mRID, 2]]);
+    await start();
+    await centre.until(() => centre.reads.length > 0);
+    const answer = await centre.http({ path: '/services/grid-state/solution' });
+    expect(answer.status).toBe(503);
+    expect(Buffer.from(answer.body).toString()).toContain("'source' ends at an unknown node");
+    centre.grid = grid;
+    await centre.audit('grid.write');
+    await centre.until(() => loading() > 0);
+  });
+
   test('notices that the log is another one, and reads that from its beginning', async () => {
     for (let i = 0; i < 5; i++) await centre.field([[LA.mRID, 2 + i / 10]]);
     await start();

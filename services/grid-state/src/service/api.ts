@@ -9,6 +9,8 @@ export const PREFIX = '/services/grid-state';
 
 export interface ApiState {
   readonly model: GridModel | undefined;
+  /** Why the grid of the centre cannot be calculated. */
+  readonly unusable: string | undefined;
   readonly result: PowerFlowResult | undefined;
   readonly coverage: InputCoverage | undefined;
   readonly solveMillis: number;
@@ -66,6 +68,7 @@ export function answer(request: HttpRequest, state: ApiState): HttpResponse {
     return problem(404, `There is nothing at ${request.method} ${request.path}; try ${PREFIX}/solution.`);
   }
   if (request.method !== 'GET') return problem(405, `${request.method} is not possible here; only GET is.`);
+  if (state.unusable) return problem(503, `The grid cannot be calculated: ${state.unusable}.`);
   if (!state.model) return problem(503, 'There is no grid model yet; an engineer imports one.');
   if (!state.result) return problem(503, 'Nothing has been calculated yet; the log is still being read.');
   return json(200, solutionJson(state.model, state.result, state));

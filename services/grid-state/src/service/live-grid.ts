@@ -21,8 +21,10 @@ export class LiveGrid {
   readonly #alarms = new SolutionAlarms();
   #last: PowerFlowResult | undefined;
 
+  /** @throws EnerchainError (caller) when the model's references lead nowhere */
   constructor(model: GridModel) {
     this.model = model;
+    buildNetwork(model);
     this.outputs = outputsOf(model);
     this.#inputs = new GridInputs(model);
   }

@@ -103,6 +103,8 @@ class GridState implements GridStateHandle {
   readonly #startedAt: bigint;
   #position: LogPosition | undefined;
   #live: LiveGrid | undefined;
+  /** Why the grid of the centre cannot be calculated. */
+  #unusable: string | undefined;
   #announced = false;
   /** How old the last record was when it was read, ms, and when that was; undefined before the first. */
   #reading: { readonly lag: number; readonly at: number } | undefined;
@@ -295,9 +297,11 @@ class GridState implements GridStateHandle {
       this.#live = new LiveGrid(model);
     } catch (error) {
       this.#live = undefined;
-      this.#logger.error({ error: describeError(error) }, 'the grid cannot be calculated');
+      this.#unusable = describeError(error);
+      this.#logger.error({ error: this.#unusable }, 'the grid cannot be calculated');
       return;
     }
+    this.#unusable = undefined;
     this.#logger.info({ grid: model.name, version: model.version }, 'calculating');
     this.#announced = false;
     this.#setPoints();
@@ -362,6 +366,7 @@ class GridState implements GridStateHandle {
   #http(request: HttpRequest) {
     return answer(request, {
       model: this.#live?.model,
+      unusable: this.#unusable,
       result: this.#live?.last,
       coverage: this.#live?.coverage,
       solveMillis: this.#solveMillis,
@@ -391,7 +396,7 @@ class GridState implements GridStateHandle {
           id: 'solution',
           protocol: 'calculation',
           state: this.#live?.last?.converged ? 'up' : 'down',
-          ...(this.#live ? {} : { detail: 'there is no grid to calculate' }),
+          ...(this.#live ? {} : { detail: (this.#unusable ?? 'there is no grid to calculate').slice(0, 1000) }),
           counters: { ...this.counters },
         },
       ],

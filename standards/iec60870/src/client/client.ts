@@ -185,7 +185,7 @@ export class Iec104Client {
     return this.#files;
   }
 
-  /** Connects and keeps connected. */
+  /** Connects and keeps connected; with `reconnect: false` one attempt, and `start` may be called again after it. */
   start(): void {
     if (this.#running || this.#state === 'closed') return;
     this.#running = true;
@@ -530,7 +530,11 @@ export class Iec104Client {
 
   #retry(reason: string): void {
     this.#setState('disconnected', reason);
-    if (!this.#running || this.#options.reconnect === false) return;
+    if (!this.#running) return;
+    if (this.#options.reconnect === false) {
+      this.#running = false;
+      return;
+    }
     this.#cancelRetry = this.#clock.schedule(this.#backoff.next(), () => {
       this.#cancelRetry = undefined;
       if (this.#running) this.#attempt();

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DevelopmentCa, obtainIdentity, tlsContext } from '@enerchain/trust';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RIGHT_NAMES, ROLE_RIGHTS, type Role } from '../src/accounts/rights.ts';
 import type { Access } from '../src/api/access.ts';
@@ -348,6 +349,25 @@ describe('what there is to see', () => {
     expect(stored).toContain(createHash('sha256').update(token).digest('hex'));
     const list = (await face.app.inject({ url: '/api/v1/tokens', headers: auth() })).json();
     expect(list.items.find((each: { name: string }) => each.name === 'scraper')).not.toHaveProperty('hash');
+  });
+});
+
+describe('over TLS', () => {
+  it('the cookie goes nowhere else, and browsers are told to stay', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'tls-'));
+    const ca = await DevelopmentCa.open(join(dir, 'ca'));
+    const identity = await obtainIdentity(join(dir, 'centre'), { name: 'centre', role: 'centre' }, async (request) => ({
+      certificate: await ca.issue(request, { name: 'centre', role: 'centre' }),
+      ca: ca.certificatePem,
+    }));
+    const { cert, key } = tlsContext(identity);
+    const face = await newFace({ tls: { cert: String(cert), key: String(key) } });
+    const payload = { user: 'anna', password: PASSWORD };
+    const answer = await face.app.inject({ method: 'POST', url: '/api/v1/session', headers: WRITE, payload });
+    expect(answer.cookies[0]).toMatchObject({ secure: true, httpOnly: true });
+    expect(answer.headers['strict-transport-security']).toContain('max-age');
+    await face.close();
+    rmSync(dir, { recursive: true });
   });
 });
 

@@ -30,7 +30,9 @@ const CHEAP = { N: 16, r: 1, p: 1 };
 
 export type Face = Awaited<ReturnType<typeof newFace>>;
 
-export async function newFace(options: { controlRoomDir?: string; stream?: Partial<StreamLimits> } = {}) {
+export async function newFace(
+  options: { controlRoomDir?: string; stream?: Partial<StreamLimits>; tls?: { cert: string; key: string } } = {},
+) {
   const clock = new TestClock();
   const log = new MemoryLog(clock);
   const points = new MemoryPoints();
@@ -91,6 +93,7 @@ export async function newFace(options: { controlRoomDir?: string; stream?: Parti
     logger,
     version: '0.0.0',
     controlRoomDir: options.controlRoomDir,
+    ...(options.tls ? { tls: options.tls } : {}),
   });
   await app.ready();
   const tokenWith = async (roles: readonly Role[]): Promise<string> =>

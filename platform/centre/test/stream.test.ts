@@ -291,6 +291,34 @@ describe('the stream', () => {
   });
 });
 
+describe('a journal that was killed', () => {
+  it('gives the same numbers again, so that a client goes on behind the last checkpoint without a hole or a repeat', async () => {
+    const { log, store, journal, open, operate, settle } = await newStream();
+    const first = open();
+    await settle();
+    for (let i = 0; i < 20; i++) operate(1 + (i % 2), i + 1);
+    await settle();
+    await expect.poll(() => journal.pendingRows).toBe(0);
+    const seen = first.received.filter(({ event, id }) => id && event !== 'hello').map(({ id }) => id as string);
+    // Killed: no close, and the checkpoint is older than what was written and sent.
+    const again = await Journal.open({ log, store, logger });
+    expect(again.offset).toBeLessThan(journal.offset);
+    again.start();
+    await again.reached(log.bounds().next - 1);
+    const live = new MemoryLive();
+    const clock = new TestClock();
+    const hub = new StreamHub({ journal: again, log, live, sources: new MemorySources(), clock });
+    const socket = new MemorySocket();
+    const middle = seen[10] as string;
+    void hub.serve(socket, { points: undefined, lastEventId: middle, audit: true, valid: () => true });
+    await settle();
+    const resumed = socket.received.filter(({ id }) => id).map(({ id }) => id);
+    expect(resumed).toEqual(seen.slice(11));
+    hub.close();
+    await again.close();
+  });
+});
+
 describe('the stream over HTTP', () => {
   let face: Face | undefined;
   afterEach(async () => {

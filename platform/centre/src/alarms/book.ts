@@ -1,5 +1,5 @@
 /** The standing alarms by the key of their condition. Pure: what it holds follows from the calls made to it. */
-import { fromIso, toIso, type UtcNanos } from '@enerchain/model';
+import { toIso, type UtcNanos } from '@enerchain/model';
 import Type from 'typebox';
 import { type AlarmInput, AlarmStateSchema, nextAlarmState } from './machine.ts';
 
@@ -117,9 +117,7 @@ export class AlarmBook {
 /** Most urgent first: unacknowledged before acknowledged, priority, newest. */
 export function byUrgency(a: AlarmJson, b: AlarmJson): number {
   const seen = (alarm: AlarmJson) => (alarm.state === 'acknowledged' ? 1 : 0);
-  return (
-    seen(a) - seen(b) || a.priority - b.priority || Number(fromIso(b.raisedAt) - fromIso(a.raisedAt)) || b.id - a.id
-  );
+  return seen(a) - seen(b) || a.priority - b.priority || b.id - a.id;
 }
 
 function defined<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {

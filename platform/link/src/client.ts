@@ -56,7 +56,7 @@ export interface LinkClientOptions {
   readonly backoff?: Backoff;
   readonly liveness?: LivenessTimes;
   readonly throttle?: { readonly bytesPerSecond: number };
-  /** A signed command: COSE_Sign1, to be given to the `CommandGuard`. */
+  /** A signed command: COSE_Sign1, to be given to the `CommandGuard`. What it refuses must be dealt with here. */
   onCommand?(bytes: Uint8Array): void;
   onState?(state: LinkState, reason?: string): void;
   /** The other side has spoken; called before the first batch goes out, so that a new epoch can be opened for live data. */

@@ -24,6 +24,8 @@ export interface LinkCounters {
   connections: number;
   /** Messages that were no messages, or came where they may not. */
   protocolErrors: number;
+  /** Messages whose handling failed here; the connection is closed and made anew. */
+  failures: number;
   /** Connections given up because the peer was silent. */
   silences: number;
 }
@@ -43,6 +45,7 @@ export const newCounters = (): LinkCounters => ({
   requestsReceived: 0,
   connections: 0,
   protocolErrors: 0,
+  failures: 0,
   silences: 0,
 });
 
@@ -176,8 +179,10 @@ export class Connection {
     try {
       this.#dispatch(decodeMessage(bytes));
     } catch (error) {
-      counters.protocolErrors++;
-      this.close(error instanceof EnerchainError ? error.code : 'link.protocol', describeError(error));
+      const theirs = error instanceof EnerchainError && (error.fault === 'peer' || error.fault === 'unsupported');
+      if (theirs) counters.protocolErrors++;
+      else counters.failures++;
+      this.close(theirs ? error.code : 'link.failed', describeError(error));
     }
   }
 

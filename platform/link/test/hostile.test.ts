@@ -260,6 +260,33 @@ describe('a source', () => {
     await client.close();
   });
 
+  it('closes and counts when its own handling of a command fails, and blames nobody else', async () => {
+    const time = new ManualTime();
+    const centre = new TestCentre(pki.centre, { clock: time.clock, after: time.after });
+    const states: string[] = [];
+    const source = new TestSource(edge, {
+      url: 'wss://centre',
+      clock: time.clock,
+      after: time.after,
+      onCommand: () => {
+        throw new TypeError('a bug of ours');
+      },
+      onState: (state, reason) => states.push(`${state} ${reason ?? ''}`),
+      connect: async () => {
+        const pair = memoryPair({ client: edge.certificate.der, server: pki.centre.certificate.der });
+        centre.server.accept(pair.server);
+        return pair.client;
+      },
+    });
+    source.client.start();
+    await settle();
+    centre.server.peer('edge-nord')?.command(Uint8Array.of(1));
+    await settle();
+    expect(states.at(-1)).toContain('a bug of ours (link.failed)');
+    expect(source.client.counters).toMatchObject({ failures: 1, protocolErrors: 0 });
+    await source.client.close();
+  });
+
   it('does not believe a centre whose command certificate is that of an edge', async () => {
     const time = new ManualTime();
     const states: string[] = [];

@@ -5,9 +5,10 @@ import { readIfThere } from './data-folder.ts';
 
 export class SystemClient {
   readonly url: string;
-  readonly #token: string;
+  readonly #token: () => string;
 
-  constructor(url: string, token: string) {
+  /** @param token asked for at each request: a centre makes a new one each time it starts */
+  constructor(url: string, token: () => string) {
     this.url = url.replace(/\/$/, '');
     this.#token = token;
   }
@@ -15,8 +16,9 @@ export class SystemClient {
   /** @throws EnerchainError `cli.system.unknown` when neither the environment nor the folder says where the system is */
   static find(dataFolder: string): SystemClient {
     const url = process.env.ENERCHAIN_URL ?? readIfThere(join(dataFolder, 'centre', 'url'));
-    const token = process.env.ENERCHAIN_TOKEN ?? readIfThere(join(dataFolder, 'centre', 'admin.token'));
-    if (!url || !token) {
+    const token = (): string =>
+      process.env.ENERCHAIN_TOKEN ?? readIfThere(join(dataFolder, 'centre', 'admin.token')) ?? '';
+    if (!url || !token()) {
       throw new EnerchainError(
         'caller',
         'cli.system.unknown',
@@ -36,7 +38,7 @@ export class SystemClient {
       response = await fetch(`${this.url}/api/v1${path}`, {
         method,
         headers: {
-          authorization: `Bearer ${this.#token}`,
+          authorization: `Bearer ${this.#token()}`,
           'x-enerchain-request': '1',
           ...(body === undefined ? {} : { 'content-type': 'application/json' }),
         },

@@ -49,7 +49,7 @@ export function objectLine(asdu: Asdu, object: InformationObject, now: number): 
     typeId: asdu.typeId,
     cot: asdu.cause,
     cause: causeName(asdu.cause),
-    value: valueOf(element),
+    value: elementValue(element),
     quality: qualityOf(element),
     time: at === undefined || Number.isNaN(at) ? null : new Date(at).toISOString(),
     ...(asdu.negative ? { negative: true } : {}),
@@ -69,7 +69,7 @@ export function objectText(line: ObjectLine): string {
   return `${time.padEnd(25)}${`${line.ca}/${line.ioa}`.padEnd(16)}${line.type.padEnd(11)}${String(line.value).padEnd(22)}${line.cause}${marks ? `  [${marks}]` : ''}`;
 }
 
-function valueOf(element: Element): number | string | null {
+function elementValue(element: Element): number | string | null {
   if ('value' in element) {
     // A float NaN is no JSON number; a bit string is read as bits.
     if (element.kind === 'bitstring') return `0x${element.value.toString(16).padStart(8, '0')}`;

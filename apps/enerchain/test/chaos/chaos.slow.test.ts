@@ -94,16 +94,14 @@ it(`accounts for every observation after ${rounds} rounds of chaos`, {
     for (const proxy of proxies) proxy.mend();
 
     // Calm, until everything runs, every device is heard again and no gateway holds anything back.
-    await until(120_000, async () => supervisor.status().every((child) => child.state === 'ready'));
-    await until(
-      120_000,
-      () => isCalm(client, new Set(sourceByEndpoint.keys())),
-      () => said.slice(-20).join('\n'),
+    await calm(60_000, async () =>
+      supervisor.status().flatMap(({ name, state }) => (state === 'ready' ? [] : [`${name} is ${state}`])),
     );
+    await calm(60_000, () => unrest(client, sourceByEndpoint));
     await wait(3_000);
     const judged = Date.now();
     await wait(2_000);
-    await until(60_000, () => isCalm(client, new Set(sourceByEndpoint.keys())));
+    await calm(60_000, () => unrest(client, sourceByEndpoint));
     await supervisor.stop();
 
     const produced: Produced[] = [];
@@ -140,21 +138,35 @@ interface SourceItem {
   };
 }
 
-/** Every source is connected and holds (almost) nothing back, every 104 device is up. */
-async function isCalm(client: SystemClient, endpoints: ReadonlySet<string>): Promise<boolean> {
-  const { items } = await client.request<{ items: SourceItem[] }>('GET', '/sources').catch(() => ({ items: [] }));
-  const up = new Set<string>();
-  for (const item of items) {
-    if (!item.connected || (item.report?.outbox?.batches ?? 99) > 20) return false;
-    for (const endpoint of item.report?.endpoints ?? []) if (endpoint.state === 'up') up.add(endpoint.id);
+/** What still keeps the system from being calm; empty when every source is connected, holds little back, and hears its devices. */
+async function unrest(client: SystemClient, sourceOf: ReadonlyMap<string, string>): Promise<string[]> {
+  let items: SourceItem[];
+  try {
+    ({ items } = await client.request<{ items: SourceItem[] }>('GET', '/sources'));
+  } catch (error) {
+    return [String(error)];
   }
-  return [...endpoints].every((endpoint) => up.has(endpoint));
+  const why: string[] = [];
+  for (const name of new Set(sourceOf.values())) {
+    const item = items.find(({ source }) => source === name);
+    const held = item?.report?.outbox?.batches;
+    if (!item?.connected) why.push(`${name} is not connected`);
+    else if (held === undefined || held > 50) why.push(`${name} holds ${held} batches`);
+    for (const [endpoint, source] of sourceOf) {
+      if (source !== name) continue;
+      const state = item?.report?.endpoints.find(({ id }) => id === endpoint)?.state;
+      if (state !== 'up') why.push(`${endpoint} is ${state}`);
+    }
+  }
+  return why;
 }
 
-async function until(limit: number, condition: () => Promise<boolean>, why: () => string = () => ''): Promise<void> {
+/** Waits until nothing is left to wait for; says what was, when it takes too long. */
+async function calm(limit: number, reasons: () => Promise<string[]>): Promise<void> {
   for (const deadline = performance.now() + limit; ; ) {
-    if (await condition()) return;
-    if (performance.now() > deadline) throw new Error(`still not calm after ${limit / 1000} s\n${why()}`);
+    const left = await reasons();
+    if (left.length === 0) return;
+    if (performance.now() > deadline) throw new Error(`not calm after ${limit / 1000} s: ${left.join('; ')}`);
     await wait(250);
   }
 }

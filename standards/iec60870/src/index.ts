@@ -1,9 +1,10 @@
 /** IEC 60870-5-104: client and server, codec and tables. */
 
 export type { ReconnectOptions } from './client/backoff.ts';
-export * from './client/client.ts';
+export { Iec104Client } from './client/client.ts';
 export type { CommandMode, CommandOutcome, CommandStep } from './client/command-machine.ts';
 export type { ExchangeCounters } from './client/exchanges.ts';
+export type * from './client/options.ts';
 export { Iec104Refusal, type InterrogationResult } from './client/procedures.ts';
 export * from './client/redundant-client.ts';
 export { type Apdu, ApduReader, decodeApdu, encodeApdu, U_FUNCTIONS, type UFunction } from './codec/apdu.ts';

@@ -6,14 +6,9 @@
 import type { Asdu } from '../codec/asdu.ts';
 import { callerError, Iec104Error } from '../errors.ts';
 import type { Receipt } from '../session/connection.ts';
-import {
-  type ClientState,
-  type CommandRequest,
-  Iec104Client,
-  type Iec104ClientOptions,
-  type RequestOptions,
-} from './client.ts';
+import { Iec104Client } from './client.ts';
 import type { CommandOutcome } from './command-machine.ts';
+import type { ClientState, CommandRequest, Iec104ClientOptions, RequestOptions } from './options.ts';
 import type { InterrogationResult } from './procedures.ts';
 
 /** One way to the station, and what differs on it. */

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { Backoff } from '../../src/client/backoff.ts';
-import { type ClientState, Iec104Client, type Iec104ClientOptions } from '../../src/client/client.ts';
+import { Iec104Client } from '../../src/client/client.ts';
+import type { ClientState, Iec104ClientOptions } from '../../src/client/options.ts';
 import type { Asdu } from '../../src/codec/asdu.ts';
 import type { Receipt } from '../../src/session/connection.ts';
 import { COT } from '../../src/spec/causes.ts';

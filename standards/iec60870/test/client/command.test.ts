@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { type CommandRequest, Iec104Client, type Iec104ClientOptions } from '../../src/client/client.ts';
+import { Iec104Client } from '../../src/client/client.ts';
+import type { CommandRequest, Iec104ClientOptions } from '../../src/client/options.ts';
 import { COT } from '../../src/spec/causes.ts';
 import { type Answer, MiniRtu } from '../support/mini-rtu.ts';
 import { turn, until, VirtualClock } from '../support/virtual-clock.ts';

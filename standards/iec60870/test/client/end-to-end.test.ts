@@ -1,6 +1,7 @@
 /** Client and server of this package against each other over TCP, as an application uses them. */
 import { afterEach, expect, test } from 'vitest';
-import { Iec104Client, type Iec104ClientOptions } from '../../src/client/client.ts';
+import { Iec104Client } from '../../src/client/client.ts';
+import type { Iec104ClientOptions } from '../../src/client/options.ts';
 import { Iec104RedundantClient } from '../../src/client/redundant-client.ts';
 import type { Asdu } from '../../src/codec/asdu.ts';
 import { cp56FromEpochMillis, cp56ToEpochMillis } from '../../src/codec/zone.ts';

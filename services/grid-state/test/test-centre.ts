@@ -189,6 +189,7 @@ export class ServiceCentre {
         case 'log.read': {
           const { from } = params as { from: number };
           this.reads.push(from);
+          this.#look();
           for (let at = from; !context.signal.aborted; ) {
             const item = this.log[at];
             if (!item) {

@@ -50,11 +50,6 @@ export class GridInputs {
     this.model = model;
   }
 
-  /** Whether the calculation uses this point. */
-  uses(point: Mrid): boolean {
-    return this.#roles.has(point);
-  }
-
   /** Replaces what is known about points; values taken so far stay. */
   setPoints(points: Iterable<Point>): void {
     this.#roles.clear();

@@ -41,11 +41,6 @@ export class LiveGrid {
     this.#inputs.setPoints(points);
   }
 
-  /** Whether the calculation uses this point. */
-  uses(point: Mrid): boolean {
-    return this.#inputs.uses(point);
-  }
-
   take(point: Mrid, value: Value, quality: Quality): boolean {
     return this.#inputs.take(point, value, quality);
   }

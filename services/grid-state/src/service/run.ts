@@ -17,17 +17,21 @@ import {
 } from '@enerchain/link';
 import {
   type Clock,
+  DOUBLE_POINT,
   describeError,
   EnerchainError,
   GridModel,
   type Mrid,
   type Point,
+  type Quality,
   type SiteDocument,
   systemClock,
   TIME_GOOD,
   toIso,
   toMillis,
+  type Value,
   validator,
+  validity,
 } from '@enerchain/model';
 import type { CborValue, Identity } from '@enerchain/trust';
 import type { Logger } from 'pino';
@@ -98,8 +102,10 @@ class GridState implements GridStateHandle {
   readonly #chain: ServiceChain;
   readonly #client: LinkClient;
   readonly #sites = new Map<string, SiteDocument>();
-  /** Last good values of everything that the calculation may use; survives a change of the grid. */
+  /** Last good values of all relevant points; they survive a change of the grid. */
   readonly #values = new Map<Mrid, readonly [value: number, quality: number]>();
+  /** Points that belong to some equipment: what a grid, present or to come, may be calculated from. */
+  #relevant: ReadonlyMap<Mrid, Point> = new Map();
   readonly #startedAt: bigint;
   #position: LogPosition | undefined;
   #live: LiveGrid | undefined;
@@ -200,8 +206,8 @@ class GridState implements GridStateHandle {
   /** One connection's work: register, learn grid and points, then read the log for ever. */
   async #follow(signal: AbortSignal): Promise<void> {
     await this.#client.request('routes.register', { prefix: PREFIX, openapi: OPENAPI as unknown as CborValue });
-    await this.#fetchGrid(signal);
     for (const document of await readSites(this.#client, signal)) this.#sites.set(document.source, document);
+    await this.#fetchGrid(signal);
     this.#setPoints();
     await this.#readLog(signal);
   }
@@ -254,7 +260,7 @@ class GridState implements GridStateHandle {
         this.counters.observations += content.batch.count;
         for (const { point, value, quality } of observationsOf(content.batch)) {
           this.#live?.take(point, value, quality);
-          if (typeof value === 'number' && this.#live?.uses(point)) this.#values.set(point, [value, quality]);
+          this.#remember(point, value, quality);
         }
         return;
       case 'site':
@@ -272,6 +278,14 @@ class GridState implements GridStateHandle {
       default:
         return;
     }
+  }
+
+  /** Keeps the last value that says something: not an invalid one, nor that of a switch on its way. */
+  #remember(mRID: Mrid, value: Value, quality: Quality): void {
+    const point = this.#relevant.get(mRID);
+    if (!point || typeof value !== 'number' || validity(quality) === 'invalid') return;
+    if (point.cdc === 'DPS' && value !== DOUBLE_POINT.off && value !== DOUBLE_POINT.on) return;
+    this.#values.set(mRID, [value, quality]);
   }
 
   /** Waits until the centre has a grid. */
@@ -311,7 +325,11 @@ class GridState implements GridStateHandle {
     const points: Point[] = [...this.#sites].flatMap(([source, document]) =>
       source === SOURCE ? [] : document.points,
     );
-    this.#live?.setPoints(points);
+    const relevant = points.filter(({ kind, equipment, terminal }) => {
+      return (kind === 'analog' || kind === 'discrete') && (equipment ?? terminal) !== undefined;
+    });
+    this.#relevant = new Map(relevant.map((point) => [point.mRID, point]));
+    this.#live?.setPoints(relevant);
     for (const [point, [value, quality]] of this.#values) this.#live?.take(point, value, quality);
   }
 
@@ -376,9 +394,11 @@ class GridState implements GridStateHandle {
   }
 
   #keep(): void {
-    if (!this.#position) return;
+    if (!this.#position || this.#relevant.size === 0) return;
     try {
-      const values = [...this.#values].map(([point, [value, quality]]) => [point, value, quality] as const);
+      const values = [...this.#values]
+        .filter(([point]) => this.#relevant.has(point))
+        .map(([point, [value, quality]]) => [point, value, quality] as const);
       this.#checkpoints.write({ position: this.#position, values });
     } catch (error) {
       this.#logger.warn({ error: describeError(error) }, 'the checkpoint could not be written; the old one stands');

@@ -79,7 +79,7 @@ export interface ServerHandlers {
   interrogation?(context: RequestContext, commonAddress: number, qualifier: number): Answer<Contents | Refusal>;
   /**
    * Counters for RQT 5 (general) or 1 to 4 (groups). FRZ 0 reads; 1 freezes, 2 freezes and resets, 3 resets: these three are
-   * confirmed without data.
+   * answered without data.
    */
   counterInterrogation?(
     context: RequestContext,

@@ -366,7 +366,7 @@ export class Iec104Server {
     const previous = connection.group.start(connection);
     if (previous !== undefined) {
       this.counters.takeovers++;
-      this.#selects.release(previous);
+      this.#forget(previous);
       previous.supersede();
       this.#options.onStopped?.(this.#info(previous));
     }
@@ -375,17 +375,22 @@ export class Iec104Server {
   }
 
   #stopped(connection: ServerConnection): void {
-    this.#selects.release(connection);
+    this.#forget(connection);
     if (connection.group.stop(connection)) this.#options.onStopped?.(this.#info(connection));
   }
 
   #closedConnection(connection: ServerConnection, error: Iec104Error | undefined): void {
     if (!this.#connections.delete(connection)) return;
     this.counters.connectionsClosed++;
-    this.#selects.release(connection);
-    this.#options.files?.release?.(connection);
+    this.#forget(connection);
     this.#groups.leave(connection, connection.group);
     this.#options.onClosed?.(this.#info(connection), error);
+  }
+
+  /** What a connection had selected is free when it carries no user data any more. */
+  #forget(connection: ServerConnection): void {
+    this.#selects.release(connection);
+    this.#options.files?.release?.(connection);
   }
 
   #info(connection: ServerConnection): ConnectionInfo {

@@ -211,10 +211,11 @@ export class Station<P extends StationPeer> {
       return peer.reply(refuse(asdu, answer?.refuse ?? 'negative', commonAddress));
     }
     this.counters.counterInterrogations++;
-    // A freeze or reset is done with its confirmation; the frozen values are read by a request with FRZ 0, or sent spontaneously.
-    if (freeze !== FREEZE.read) return peer.reply(confirm(asdu, false, commonAddress));
+    // A freeze or reset carries no values; they are read by a request with FRZ 0, or sent spontaneously. It is terminated all the
+    // same: controlling stations differ in whether they wait for it.
+    const contents = freeze === FREEZE.read ? answer : [];
     const cause = request === 5 ? COT.requestedByGeneralCounter : COT.requestedByGeneralCounter + request;
-    this.#stream(peer, asdu, commonAddress, cause, answer);
+    this.#stream(peer, asdu, commonAddress, cause, contents);
   }
 
   #stream(

@@ -185,7 +185,7 @@ describe('station: interrogation', () => {
     expect(await send(request(100, GI))).toEqual(['100 7', '1 20', '100 10-']);
   });
 
-  it('counters are read by group; a freeze is confirmed without data', async () => {
+  it('counters are read by group; a freeze is confirmed and terminated without data', async () => {
     const frozen: number[] = [];
     const { send } = setUp({
       counterInterrogation: (_c, _ca, _request, freeze) => {
@@ -208,7 +208,10 @@ describe('station: interrogation', () => {
       '15 39',
       '101 10',
     ]);
-    expect(await send(request(101, { kind: 'counterInterrogation', request: 5, freeze: 2 }))).toEqual(['101 7']);
+    expect(await send(request(101, { kind: 'counterInterrogation', request: 5, freeze: 2 }))).toEqual([
+      '101 7',
+      '101 10',
+    ]);
     expect(await send(request(101, { kind: 'counterInterrogation', request: 9, freeze: 0 }))).toEqual(['101 7-']);
     expect(frozen).toEqual([0, 0, 2]);
   });

@@ -315,8 +315,8 @@ class Edge implements EdgeHandle {
     await this.#outbox.flush();
     const stopped = Promise.allSettled([...this.#connectors.values()].map((connector) => connector.stop()));
     // A device waits for its acknowledgement before it stops, and gets none while the disk fails.
-    await Promise.race([stopped, new Promise((giveUp) => setTimeout(giveUp, STOP).unref())]);
-    await this.#desk.settled();
+    const ended = stopped.then(() => this.#desk.settled());
+    await Promise.race([ended, new Promise((giveUp) => setTimeout(giveUp, STOP).unref())]);
     void this.#outbox.writeSourceEvents([{ kind: 'stopped', at: String(this.#clock.now()) }]);
     const changes = [...this.#intakes.values()].flatMap((intake) => intake.stopped());
     await this.#outbox.flush();

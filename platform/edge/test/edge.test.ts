@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { type Clock, EnerchainError, type Observation, systemClock } from '@enerchain/model';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type EdgeHandle, runEdge } from '../src/edge.ts';
+import type { StoreOptions } from '../src/outbox/store.ts';
 import { commandFor, TestCentre, until } from './centre.ts';
 import { silent } from './helpers.ts';
 import { TestStation } from './station.ts';
@@ -27,13 +28,14 @@ afterEach(async () => {
   await centre.close();
 });
 
-async function start(clock?: Clock): Promise<EdgeHandle> {
+async function start(clock?: Clock, store?: StoreOptions): Promise<EdgeHandle> {
   edge = await runEdge({
     siteFile,
     dataDir: join(station.folder, 'data'),
     centre: { url: centre.url, token: await centre.token('edge-test') },
     logger: silent,
     ...(clock ? { clock } : {}),
+    ...(store ? { store } : {}),
   });
   return edge;
 }
@@ -49,8 +51,8 @@ describe('an edge', () => {
     await until(() => centre.gaps().length === 0 && centre.observations().length > 0, 'the first observation');
     expect(centre.contents[0]!.content.kind).toBe('site');
     expect(centre.sites()[0]).toMatchObject({ source: 'edge-test', version: 1, site: { id: 's' } });
-    await until(() => centre.report?.endpoints[0]?.state === 'up', 'the report');
-    expect(centre.report!.counters['outbox.observations']).toBeGreaterThan(0);
+    await until(() => (centre.report?.counters['outbox.observations'] ?? 0) > 0, 'the report');
+    expect(centre.report!.endpoints[0]).toMatchObject({ id: 'rtu', protocol: 'iec104', state: 'up' });
     expect(centre.sourceEvents().map(({ kind }) => kind)).toEqual(['started', 'endpointUp', 'interrogationComplete']);
     // The same content keeps its version, another one counts up.
     await edge!.close();
@@ -128,6 +130,27 @@ describe('an edge', () => {
     expect(centre.gaps().map(({ reason }) => reason)).toEqual(['uncleanRestart', 'uncleanRestart', 'uncleanRestart']);
     expect(centre.sourceEvents().filter(({ kind }) => kind === 'uncleanRestart')).toHaveLength(3);
     expect(centre.problems).toEqual([]);
+  });
+
+  test('whose disk is full lets the device keep what it cannot keep itself', async () => {
+    let full = false;
+    await start(undefined, {
+      beforeCommit: () => {
+        if (full) throw new Error('database or disk is full');
+      },
+    });
+    await until(() => centre.online && centre.observations().length > 0, 'the link');
+    full = true;
+    station.produce(500);
+    await until(() => edge!.report().counters['outbox.failing'] === 1, 'the failure');
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    // Nothing was acknowledged: what does not fit the window of 104 is still at the device.
+    expect(station.server.queue()!.size).toBe(50);
+    expect(values()).toEqual([]);
+    full = false;
+    await until(() => values().length === 500, 'everything at the centre');
+    expect(values().sort((a, b) => a - b)).toEqual(all(500));
+    expect(centre.gaps()).toEqual([]);
   });
 
   test('carries out what the centre has signed, once, and refuses everything else', async () => {

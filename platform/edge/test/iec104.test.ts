@@ -235,6 +235,29 @@ describe('the IEC 104 connector', () => {
     expect(intake.taken[1]).toMatchObject({ name: 'SP', value: 1, sourceTime: intake.taken[0]!.sourceTime });
   });
 
+  test('interrogates again when the station says that it has started anew', async () => {
+    await rig();
+    const element = { kind: 'endOfInitialization' as const, cause: 0, parametersChanged: false };
+    server.enqueue({ typeId: 70, commonAddress: 1, cause: 4, objects: [{ address: 0, element }] });
+    await intake.until(() => intake.log.filter((line) => line === 'synchronized').length === 2);
+    expect(intake.log.filter((line) => line.startsWith('unknown'))).toEqual([]);
+    expect(intake.events[0]).toMatchObject({ kind: 'configuration', code: 'iec104.initialised' });
+  });
+
+  test('switches over to the other connection of a redundancy group', async () => {
+    const spare = new Iec104Server({ port: 0, commonAddresses: [1], handlers: { interrogation: () => [] } });
+    await spare.listen();
+    await rig({ auto: true, endpoint: `redundant: [{ host: 127.0.0.1, port: ${spare.address!.port} }]` });
+    await server.close();
+    await intake.until(() => intake.log.filter((line) => line === 'synchronized').length === 2, 'the switchover');
+    spare.enqueue({ typeId: 30, commonAddress: 1, objects: [single(1, 1, Date.now())] });
+    await intake.until(() => intake.taken.length === 1);
+    expect(intake.log.filter((line) => line === 'lost')).toHaveLength(1);
+    expect(connector!.health().counters.switchovers).toBeGreaterThanOrEqual(1);
+    await connector!.stop();
+    await spare.close();
+  });
+
   test('makes a gap out of the overflow point, once for each overflow', async () => {
     await rig({ endpoint: 'overflowPoint: { ioa: 50 }' });
     for (const value of [1, 1, 0, 1]) server.enqueue({ typeId: 1, commonAddress: 1, objects: [single(50, value)] });

@@ -24,6 +24,8 @@ export interface UplinkOptions {
 
 /** Batches of the present epoch that may wait before live data gets an epoch of its own. */
 const BACKLOG = 8;
+/** Epochs that may wait at the same time; the centre keeps 256 open. */
+const MOST_EPOCHS = 64;
 /** Rejections of the same batch after which its epoch is put on the chain anew behind a new announcement. */
 const PATIENCE = 3;
 
@@ -108,8 +110,11 @@ export class Uplink {
     // What this run announced at its start still waits when the first welcome comes.
     if (this.#greeted && welcome.completed < 0 && welcome.cursors.length === 0) this.#options.announce();
     this.#greeted = true;
-    const live = outbox.epochs().at(-1);
-    if (live && live.epoch === outbox.epoch && live.last - live.first >= BACKLOG) outbox.newEpoch();
+    const epochs = outbox.epochs();
+    const live = epochs.at(-1);
+    if (live?.epoch !== outbox.epoch || live.last - live.first < BACKLOG) return;
+    // A link that flaps must not open more epochs than the centre keeps open for one source.
+    if (epochs.length < MOST_EPOCHS) outbox.newEpoch();
   }
 
   #behind(epochs: readonly number[], highest: number): void {

@@ -86,6 +86,8 @@ export class Iec104Connector implements Connector {
   #clockAhead = false;
   /** Counts connections, so that a procedure of an earlier one ends by itself. */
   #session = 0;
+  #interrogating: number | undefined;
+  #interrogateAgain = false;
   #timers: NodeJS.Timeout[] = [];
   /** Select that stands: the command's id by object. */
   readonly #selected = new Map<string, string>();
@@ -305,7 +307,21 @@ export class Iec104Connector implements Connector {
     }
   }
 
+  /** One at a time; asked for while one is under way, another one follows it. */
   async #interrogateAll(session: number): Promise<void> {
+    if (this.#interrogating === session) {
+      this.#interrogateAgain = true;
+      return;
+    }
+    this.#interrogating = session;
+    do {
+      this.#interrogateAgain = false;
+      await this.#interrogateOnce(session);
+    } while (this.#interrogateAgain && session === this.#session);
+    if (this.#interrogating === session) this.#interrogating = undefined;
+  }
+
+  async #interrogateOnce(session: number): Promise<void> {
     const { interrogation } = this.#settings;
     const failures: string[] = [];
     let retry = false;

@@ -19,15 +19,15 @@ export const CAUSE_OF_COT: Uint8Array = (() => {
   return table;
 })();
 
+/** End of initialisation: the station has started anew. */
+export const M_EI_NA_1 = 70;
+
 /** Type identifications that carry process information in monitor direction. */
 export const IS_MONITORED: Uint8Array = (() => {
   const table = new Uint8Array(256);
-  for (const type of TYPES) if (type.group === 'monitor') table[type.id] = 1;
+  for (const type of TYPES) if (type.group === 'monitor' && type.id !== M_EI_NA_1) table[type.id] = 1;
   return table;
 })();
-
-/** End of initialisation: the station has started anew. */
-export const M_EI_NA_1 = 70;
 
 const QDS_TABLE = Uint16Array.from({ length: 256 }, (_, qds) => qualityFromQds(qds));
 const BCR_TABLE = Uint16Array.from({ length: 256 }, (_, flags) => qualityFromBcr(flags));

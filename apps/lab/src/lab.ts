@@ -67,7 +67,7 @@ export async function runLab(options: LabOptions): Promise<LabHandle> {
   const startAt = options.startAt ?? Date.now();
   const simulation = new GridSimulation(grid, { seed, start: startAt });
   const names = [...grid.stations.map((station) => station.rtu), BROKER];
-  const ports = await assignPorts(dataDir, names, host, options.basePort ?? 0);
+  const ports = await assignPorts(dataDir, names, host, options.basePort ?? 0, logger);
   const timers = new Set<NodeJS.Timeout>();
   const scheduler = {
     after(milliseconds: number, callback: () => void): void {

@@ -6,7 +6,9 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { EnerchainError } from '@enerchain/model';
+import type { Logger } from 'pino';
 
 /** Below the range from which operating systems take ports of outgoing connections. */
 const FIRST = 20_000;
@@ -21,10 +23,20 @@ export async function assignPorts(
   names: readonly string[],
   host: string,
   basePort: number,
+  logger: Logger,
 ): Promise<ReadonlyMap<string, number>> {
   if (basePort !== 0) return new Map(names.map((name, index) => [name, basePort + index]));
   const file = join(dataDir, 'ports.json');
-  const kept = new Map(readKept(file).filter(([name]) => names.includes(name)));
+  const kept = new Map<string, number>();
+  for (const [name, port] of readKept(file)) {
+    if (!names.includes(name)) continue;
+    if (await becomesFree(port, host)) kept.set(name, port);
+    else
+      logger.warn(
+        { name, port },
+        'the port it had is taken by somebody else; it gets another one, restart its gateway',
+      );
+  }
   const taken = new Set(kept.values());
   // A start of its own for every folder keeps two labs on one machine apart.
   let next = FIRST + (createHash('sha256').update(dataDir).digest().readUInt16LE(0) % (LAST - FIRST - names.length));
@@ -54,6 +66,15 @@ function readKept(file: string): [string, number][] {
   } catch {
     return []; // damaged: chosen anew
   }
+}
+
+/** A lab that was just killed may hold it for a moment. */
+async function becomesFree(port: number, host: string): Promise<boolean> {
+  for (let tries = 0; tries < 10; tries++) {
+    if (await isFree(port, host)) return true;
+    await pause(200);
+  }
+  return false;
 }
 
 function isFree(port: number, host: string): Promise<boolean> {

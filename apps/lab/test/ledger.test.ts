@@ -66,6 +66,12 @@ describe('the ledger of an RTU', () => {
     expect((await all()).map((record) => record.value)).toEqual([41, 42, 43]);
   });
 
+  test('says that it could not be written, so that nothing is sent', async () => {
+    const ledger = await Ledger.open(file(), header);
+    await ledger.close();
+    await expect(ledger.append([line(1, 1)])).rejects.toMatchObject({ fault: 'environment', code: 'lab.ledger.write' });
+  });
+
   test('is bounded: one old file is kept, and both are read', async () => {
     const ledger = await Ledger.open(file(), header, { maxBytes: 500 });
     for (let i = 0; i < 60; i++) await ledger.append([line(i, i)]);

@@ -2,7 +2,7 @@ import { QUALITY } from '@enerchain/model/quality';
 import { describe, expect, it } from 'vitest';
 import { bytes, fixed, scaleOf, shown, stateWord, type Units } from '../src/format/number.ts';
 import { qualityMarks, qualityWords } from '../src/format/quality.ts';
-import { duration, stamp } from '../src/format/time.ts';
+import { duration, instant, stamp } from '../src/format/time.ts';
 
 const power = { kind: 'analog', unitSymbol: 'W', unitMultiplier: 'M' } as const;
 
@@ -35,7 +35,9 @@ describe('numbers', () => {
     } satisfies Units & { kind: 'analog' };
     expect(shown(watts, 24.1e6)).toEqual({ text: '24.1', unit: 'MW' });
     expect(shown(watts, 800)).toEqual({ text: '0.00', unit: 'MW' });
-    expect(scaleOf({ kind: 'analog', unitSymbol: 'W', unitMultiplier: 'k' }, 0.004).unit).toBe('W');
+    expect(scaleOf({ kind: 'analog', unitSymbol: 'W', unitMultiplier: 'k', maximum: 0.004 }).unit).toBe('W');
+    expect(scaleOf({ kind: 'analog', unitSymbol: 'W', unitMultiplier: 'k' }, 0.004).unit).toBe('kW');
+    expect(scaleOf({ kind: 'analog', unitSymbol: 'none', measurementType: 'StateOfCharge' }, 50).unit).toBe('%');
     expect(scaleOf({ kind: 'analog', unitSymbol: 'degC' }, 90_000).unit).toBe('°C');
   });
 
@@ -98,5 +100,9 @@ describe('times', () => {
       '3 h 05 min',
       '2 d 4 h',
     ]);
+  });
+  it('are read in both forms that sources write', () => {
+    expect(instant('1763899652482000000').toISOString()).toBe('2025-11-23T12:07:32.482Z');
+    expect(instant('2025-11-23T12:07:32.482Z').getTime()).toBe(1763899652482);
   });
 });

@@ -171,7 +171,7 @@ export function CommandDialog(props: { point: PointInfo; onClose: () => void }) 
           <fieldset class="choices" aria-label="Order">
             <For each={choices()}>
               {(choice) => {
-                const isNow = () => feedbackValue()?.value === choice.value && props.point.cdc !== 'BSC';
+                const isNow = () => !command() && feedbackValue()?.value === choice.value && props.point.cdc !== 'BSC';
                 return (
                   <button
                     type="button"

@@ -34,6 +34,8 @@ const HEADER_TO_ROW = 26;
 /** From a primary busbar to the header of the first station. */
 const HEAD = 96;
 const EXIT = 26;
+/** Above a ring closure stand the words of its normally open switch. */
+const TIE_EXIT = 32;
 const MIN_COLUMN = 168;
 const GUTTER = 40;
 
@@ -139,22 +141,33 @@ class Layout {
     // The lowest busbars first: they carry the feeders; a feeder of an upper busbar passes them on the right.
     for (const hub of [...station].sort((a, b) => rowOf.get(b.hub.node)! - rowOf.get(a.hub.node)!)) {
       const before = this.#columnWidth.length;
+      let latest = before - 1;
       for (const item of feedersOf(hub)) {
-        const column = this.#newColumn();
+        const column = this.#columnFor(item, latest + 1, y(hub.hub.node));
+        latest = column;
         feeders.push({ hub, column, item });
         this.#widen(column, 24 + Math.max(nameWidth(this.#feederName(item)), 120) + 24);
-        if (item.kind === 'child')
-          this.#place(
-            item.node,
-            column,
-            y(hub.hub.node) + HEAD + SYMBOL_STEP * Math.max(0, item.chain.links.length - 3),
-          );
+        if (item.kind !== 'child') continue;
+        const extra = SYMBOL_STEP * Math.max(0, item.chain.links.length - 3);
+        this.#place(item.node, column, y(hub.hub.node) + HEAD + extra);
       }
       const lowest = rowOf.get(hub.hub.node) === voltages.length - 1;
       if (lowest && this.#columnWidth.length === before) this.#newColumn();
       spans.set(hub.hub.node, [before, this.#columnWidth.length - 1]);
     }
     return { station, y, feeders, spans };
+  }
+
+  /** A short feeder takes the room above a branch that begins further down; every other one gets a column of its own. */
+  #columnFor(item: Feeder, from: number, y: number): number {
+    if (item.kind === 'stub') {
+      const clear = stubEnd(item.stub, y) + 130;
+      for (let column = from; column < this.#columnWidth.length; column++) {
+        const tops = [...this.#placed.values()].filter((placed) => placed.column === column).map(({ top }) => top);
+        if (tops.length && Math.min(...tops) > clear) return column;
+      }
+    }
+    return this.#newColumn();
   }
 
   /** Gives a hub and everything below it their places. */
@@ -172,8 +185,12 @@ class Layout {
     const [straight, ...branches] = node.children;
     // A ring closure leaves the last station of a column straight down; elsewhere each needs a way out to the side.
     const sideways = straight ? node.ties : node.ties.slice(1);
-    for (const chain of [...branches.map((branch) => branch.chain), ...sideways]) {
+    for (const { chain } of branches) {
       y += EXIT;
+      exits.set(chain, y);
+    }
+    for (const chain of sideways) {
+      y += TIE_EXIT;
       exits.set(chain, y);
     }
     const bottom = rows.length || exits.size ? y : top + 8;
@@ -378,7 +395,7 @@ class Layout {
       );
       this.#drawSubtree(child);
     } else if (item.kind === 'stub') {
-      const end = { x, y: y + 74 + SYMBOL_STEP * Math.max(0, links.length - 1) };
+      const end = { x, y: stubEnd(item.stub, y) };
       sketch.series(item.stub.from, links, [{ x, y }, end], 30, 'feeder', name);
       if (injection)
         sketch.injection(injection, end, 'down', links.at(-1)?.node ?? node.hub.node, {
@@ -580,6 +597,8 @@ const stubKey = (stub: Stub) => ({
   mRID: stub.injection?.mRID ?? stub.links[0]?.equipment.mRID ?? '',
 });
 
+/** How far a load or plant directly on a primary busbar at `y` reaches down. */
+const stubEnd = (stub: Stub, y: number): number => y + 74 + SYMBOL_STEP * Math.max(0, stub.links.length - 1);
 const stubLength = (stub: Stub): number => 46 + 26 * stub.links.length;
 const short = (name: string): string =>
   name.length > NAME_LETTERS ? `${name.slice(0, NAME_LETTERS - 1).trimEnd()}…` : name;

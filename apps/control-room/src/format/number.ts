@@ -27,7 +27,10 @@ const UNITS: Readonly<Record<string, readonly [text: string, prefixed: boolean]>
 /** Digits that carry meaning: voltages and frequency are judged by their last ones. */
 const SIGNIFICANT: Readonly<Record<string, number>> = { V: 4, Hz: 5, degC: 3, percent: 2, A: 2 };
 
-export type Units = Pick<Point, 'unitSymbol' | 'unitMultiplier' | 'kind' | 'limits' | 'minimum' | 'maximum'>;
+export type Units = Pick<
+  Point,
+  'unitSymbol' | 'unitMultiplier' | 'kind' | 'limits' | 'minimum' | 'maximum' | 'measurementType'
+>;
 
 export interface Scale {
   /** shown = announced · factor */
@@ -42,7 +45,8 @@ export interface Scale {
  * number on a wall must not change while somebody looks away. Without limits, the first value decides.
  */
 export function scaleOf(point: Units, firstValue?: number | null): Scale {
-  const symbol = point.unitSymbol ?? 'none';
+  const plain = point.unitSymbol === undefined || point.unitSymbol === 'none';
+  const symbol = plain && point.measurementType === 'StateOfCharge' ? 'percent' : (point.unitSymbol ?? 'none');
   const [text, prefixed] = UNITS[symbol] ?? [symbol, false];
   const announced = EXPONENT[point.unitMultiplier ?? 'none'] ?? 0;
   const significant = SIGNIFICANT[symbol] ?? 3;
@@ -50,11 +54,13 @@ export function scaleOf(point: Units, firstValue?: number | null): Scale {
   const fixed: Scale = { factor: 1, unit: `${PREFIX[announced] ?? ''}${text}`, significant, integer };
   if (!prefixed || integer) return fixed;
   const bounds = [...(point.limits ?? []).map((limit) => limit.value), point.minimum ?? 0, point.maximum ?? 0];
-  const largest = Math.max(...bounds.map(Math.abs)) || Math.abs(firstValue ?? 0);
+  const fromBounds = Math.max(...bounds.map(Math.abs));
+  const largest = fromBounds || Math.abs(firstValue ?? 0);
   if (largest === 0 || !Number.isFinite(largest)) return fixed;
   let steps = 0;
   for (let size = largest; size >= 5000 && PREFIX[announced + 3 * (steps + 1)] !== undefined; size /= 1000) steps++;
-  for (let size = largest; size < 0.05 && announced + 3 * (steps - 1) >= 0; size *= 1000) steps--;
+  // Downward only by the limits: a plant that stands still at first is not for ever a matter of watts.
+  for (let size = fromBounds; size > 0 && size < 0.05 && announced + 3 * (steps - 1) >= 0; size *= 1000) steps--;
   const exponent = announced + 3 * steps;
   return { factor: 10 ** (announced - exponent), unit: `${PREFIX[exponent] ?? ''}${text}`, significant, integer };
 }

@@ -47,5 +47,10 @@ const TIME_WORDS: readonly (readonly [bit: number, word: string])[] = [
 export const timeWeaknesses = (quality: number): string[] =>
   TIME_WORDS.filter(([bit]) => quality & bit).map(([, word]) => word);
 
-/** Whether a time lies where the calendar of the zone says that it does: for `datetime-local` fields. */
+/** For `datetime-local` fields. */
 export const toLocalField = (at: Date): string => `${day(at)}T${hourMinute(at)}`;
+
+/** An instant as sources report it: ISO 8601, or nanoseconds since the Unix epoch in decimals. */
+export function instant(text: string): Date {
+  return new Date(/^-?\d{13,}$/.test(text) ? Number(BigInt(text) / 1_000_000n) : Date.parse(text));
+}

@@ -5,7 +5,7 @@ import { useApp } from '../app.ts';
 import { CommandDialog } from '../commands/CommandDialog.tsx';
 import { count, isSwitchPosition, shown } from '../format/number.ts';
 import { isBad, isOld, qualityWords } from '../format/quality.ts';
-import { clock, clockMillis, duration, stamp, timeWeaknesses } from '../format/time.ts';
+import { clock, clockMillis, duration, instant, stamp, timeWeaknesses } from '../format/time.ts';
 import { go } from '../route.ts';
 import { CheckGlyph, Icon, PriorityGlyph } from '../ui/glyphs.tsx';
 import { LiveText, QualityMarks, useLive } from '../ui/live.tsx';
@@ -219,10 +219,17 @@ function PointDetail(props: { point: PointInfo }) {
     const sample: Sample = [now.sourceTime, now.value, now.quality];
     setTail((known) => (known.at(-1)?.[0] === sample[0] ? known : [...known.slice(-2000), sample]));
   });
-  const samples = createMemo(() => {
+  const samples = createMemo((): readonly Sample[] => {
     const fetched = history.latest ?? [];
     const end = fetched.at(-1)?.[0] ?? 0;
-    return [...fetched, ...tail().filter(([at]) => at > end)];
+    const known = [...fetched, ...tail().filter(([at]) => at > end)];
+    if (!stepped() || !app.live()) return known;
+    // A state holds until the next one is reported.
+    const now = app.now().getTime();
+    const last = known.at(-1) ?? tail().at(-1);
+    if (!last) return known;
+    const start: readonly Sample[] = known.length ? [] : [[Math.max(now - HOUR, last[0]), last[1], last[2]]];
+    return [...start, ...known, [now, last[1], last[2]]];
   });
   return (
     <>
@@ -302,7 +309,7 @@ function Provenance(props: { point: PointInfo }) {
   const deviceWords = () => {
     const known = endpoint();
     if (!known) return 'the gateway has not reported this device';
-    const since = known.since ? ` since ${stamp(new Date(known.since), app.now()).replace(/\.\d+$/, '')}` : '';
+    const since = known.since ? ` since ${stamp(instant(known.since), app.now()).replace(/\.\d+$/, '')}` : '';
     return `${PROTOCOL_WORDS[known.protocol] ?? known.protocol} · ${known.state}${known.state === 'down' || known.state === 'up' ? since : ''}${known.detail ? ` · ${known.detail}` : ''}`;
   };
   const gatewayWords = () => {

@@ -41,6 +41,10 @@ export function TopBar(props: { place: string }) {
     const trail = props.place === 'grid' ? ['Grid', ...(model ? [model] : []), ...containment()] : [place ?? ''];
     return [...trail, ...(selected && selected !== trail.at(-1) ? [selected] : [])];
   };
+  const roles = () => {
+    const [first = 'no role', ...others] = app.session()?.roles ?? [];
+    return others.length > 1 ? `${first} +${others.length}` : [first, ...others].join(', ');
+  };
   const sync = () => {
     app.now();
     return app.clock.uncertainty;
@@ -105,8 +109,8 @@ export function TopBar(props: { place: string }) {
       >
         <Icon name={theme() === 'dark' ? 'sun' : 'moon'} size={16} />
       </button>
-      <span class="who">
-        {app.session()?.user} · {app.session()?.roles.join(', ')}
+      <span class="who" title={app.session()?.roles.join(', ')}>
+        {app.session()?.user} · {roles()}
       </span>
       <button type="button" class="bare" onClick={() => void app.logOut()} aria-label="Log out">
         <Icon name="out" size={16} />

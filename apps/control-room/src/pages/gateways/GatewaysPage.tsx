@@ -3,7 +3,7 @@ import { For, Show } from 'solid-js';
 import type { EndpointReport, SourceStatusJson } from '../../api/types.ts';
 import { useApp } from '../../app.ts';
 import { bytes, count } from '../../format/number.ts';
-import { duration, stamp } from '../../format/time.ts';
+import { duration, instant, stamp } from '../../format/time.ts';
 import { CheckGlyph } from '../../ui/glyphs.tsx';
 import { Notice, Skeleton } from '../../ui/parts.tsx';
 
@@ -110,7 +110,7 @@ function SourceCard(props: { source: SourceStatusJson }) {
         ? [
             [
               'outbox',
-              `${count(outbox.batches)} ${outbox.batches === 1 ? 'batch' : 'batches'} · ${bytes(outbox.bytes)}${outbox.oldest ? ` · oldest ${duration(app.now().getTime() - Date.parse(outbox.oldest))}` : ''}`,
+              `${count(outbox.batches)} ${outbox.batches === 1 ? 'batch' : 'batches'} · ${bytes(outbox.bytes)}${outbox.oldest ? ` · oldest ${duration(app.now().getTime() - instant(outbox.oldest).getTime())}` : ''}`,
               outbox.batches > 100,
             ] as [string, string, boolean],
           ]
@@ -130,7 +130,7 @@ function SourceCard(props: { source: SourceStatusJson }) {
           for {duration(app.now().getTime() - Date.parse(props.source.since))}
           <Show when={report()}>
             {(known) =>
-              ` · software ${known().version}, running for ${duration(app.now().getTime() - Date.parse(known().startedAt))}`
+              ` · software ${known().version}, running for ${duration(app.now().getTime() - instant(known().startedAt).getTime())}`
             }
           </Show>
         </span>
@@ -189,7 +189,7 @@ function EndpointRow(props: { endpoint: EndpointReport; source: string }) {
         <CheckGlyph state={ENDPOINT_TONE[props.endpoint.state]} />{' '}
         <span classList={{ 'p1-text': props.endpoint.state === 'down' }}>{props.endpoint.state}</span>
         <Show when={props.endpoint.since}>
-          {(since) => <span class="dim"> for {duration(app.now().getTime() - Date.parse(since()))}</span>}
+          {(since) => <span class="dim"> for {duration(app.now().getTime() - instant(since()).getTime())}</span>}
         </Show>
         <Show when={props.endpoint.detail}>
           <div class="dim wrap">{props.endpoint.detail}</div>

@@ -27,6 +27,8 @@ export interface Backoff {
 const BACKOFF: Backoff = { initial: 500, maximum: 30_000 };
 /** Goodbyes after which trying again soon makes things worse. */
 const PATIENT = new Set(['link.replaced', 'link.in-use', 'link.refused', 'link.version']);
+/** Milliseconds after which a connection counts as good, so that the next attempt after it comes soon. */
+const GOOD_AFTER = 10_000;
 /** Milliseconds to wait for the welcome. */
 const WELCOME_TIMEOUT = 15_000;
 
@@ -87,6 +89,8 @@ export class LinkClient {
   readonly #throttle: Throttle | undefined;
   #state: LinkState = 'stopped';
   #attempt = 0;
+  /** Monotonic time of the last welcome. */
+  #welcomedAt: number | undefined;
   #abort: AbortController | undefined;
   #connection: Connection | undefined;
   #schedule: SendSchedule | undefined;
@@ -238,6 +242,9 @@ export class LinkClient {
     this.#connection = undefined;
     this.#schedule = undefined;
     if (this.#state === 'stopped') return;
+    // A welcome alone proves little: a centre that cannot keep anything welcomes too.
+    if (this.#welcomedAt !== undefined && this.#clock.monotonic() - this.#welcomedAt >= GOOD_AFTER) this.#attempt = 0;
+    this.#welcomedAt = undefined;
     const { initial, maximum } = this.#backoff;
     const base = PATIENT.has(ending.code) ? maximum : Math.min(maximum, initial * 2 ** Math.min(this.#attempt, 20));
     this.#attempt++;
@@ -259,6 +266,7 @@ export class LinkClient {
     switch (message.type) {
       case 'ack':
         this.counters.acknowledgements++;
+        this.#attempt = 0;
         if (!schedule.acknowledge(message)) {
           throw new EnerchainError(
             'peer',
@@ -298,7 +306,7 @@ export class LinkClient {
     this.#centre = centre;
     this.#cancelWelcome();
     this.counters.connections++;
-    this.#attempt = 0;
+    this.#welcomedAt = this.#clock.monotonic();
     const ownChain = this.#options.source === undefined || this.#options.source === identity.name;
     const schedule = new SendSchedule(store, welcome, ownChain);
     const written = store.position()?.epoch ?? -1;

@@ -48,8 +48,8 @@ export interface RelayOptions {
   onState?(source: string, state: LinkState, reason?: string): void;
 }
 
-/** Milliseconds a source waits for the centre when it connects. */
-const UPSTREAM_TIMEOUT = 20_000;
+/** Milliseconds a source waits for the centre when it connects; less than its own patience for the welcome. */
+const UPSTREAM_TIMEOUT = 8_000;
 
 export class Relay {
   /** Give it connections with `serveWebSocket`. */

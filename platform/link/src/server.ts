@@ -82,8 +82,10 @@ export interface LinkServerOptions {
 }
 
 const WINDOW = 8 * 1024 * 1024;
-/** Milliseconds from the connection to the hello. */
+/** Milliseconds from the connection to the welcome. */
 const HELLO_TIMEOUT = 10_000;
+/** Milliseconds between looks at the certificate's end: the wall clock may be set in between. */
+const EXPIRY_CHECK = 3_600_000;
 /** Bytes not yet on the wire above which no command is given to a peer. */
 const COMMAND_MARK = 4 * 1024 * 1024;
 const reports = validator(SourceReport, 'peer');
@@ -174,11 +176,13 @@ export class LinkServer {
       await existing.settled;
       this.#leave(existing);
     }
+    // It may have left while the older one was waited for.
+    if (session.ended) return;
     this.#greeting.delete(session);
     this.#peers.set(session.source, session);
   }
 
-  /** @internal */
+  /** @internal A session is over. */
   leave(session: Session): void {
     this.#greeting.delete(session);
     this.#leave(session);
@@ -193,6 +197,7 @@ class Session implements LinkPeer {
   readonly counters: LinkCounters = newCounters();
   readonly #options: LinkServerOptions;
   readonly #clock: Clock;
+  readonly #after: After;
   readonly #server: LinkServer;
   readonly #total: LinkCounters;
   readonly #transport: LinkTransport;
@@ -203,7 +208,11 @@ class Session implements LinkPeer {
   #holder: Holder | undefined;
   #hello: Hello | undefined;
   #state: 'new' | 'greeting' | 'online' | 'over' = 'new';
-  #connected = false;
+  #admitted = false;
+  #ending: Ending | undefined;
+  /** When the certificate of the connection ends. */
+  #expiry = new Date(0);
+  #cancelExpiry: () => void = () => undefined;
   #credit: number;
   #pending = 0;
   /** Epochs of which a batch was rejected. */
@@ -226,6 +235,7 @@ class Session implements LinkPeer {
   ) {
     this.#options = options;
     this.#clock = clock;
+    this.#after = after;
     this.#server = server;
     this.#total = total;
     this.#transport = transport;
@@ -246,11 +256,26 @@ class Session implements LinkPeer {
       onDrained: () => undefined,
       onEnd: (ending) => this.#over(ending),
     });
-    this.#cancelHello = after(HELLO_TIMEOUT, () => this.#connection.abort('link.silent', 'no hello came'));
+    this.#cancelHello = after(HELLO_TIMEOUT, () => this.#connection.abort('link.silent', 'the greeting took too long'));
   }
 
   open(): void {
     this.#connection.open();
+  }
+
+  get ended(): boolean {
+    return this.#connection.ended;
+  }
+
+  /** A connection does not outlive the certificate it rests on (IEC 62351-3). */
+  #expire(at: Date): void {
+    const left = at.getTime() - toMillis(this.#clock.now());
+    if (left <= 0) {
+      this.#event('link.certificate', `the certificate of ${this.holder.name} expired; the connection was closed`);
+      this.close('link.refused', `the certificate expired on ${at.toISOString()}; renew it`);
+      return;
+    }
+    this.#cancelExpiry = this.#after(Math.min(left, EXPIRY_CHECK), () => this.#expire(at));
   }
 
   get source(): string {
@@ -341,11 +366,17 @@ class Session implements LinkPeer {
       this.#hello = hello;
       this.#holder = this.#identify(hello);
       await this.#server.enter(this);
-      const admission = await policy.admit(this.#hello, this.#holder);
       if (this.#connection.ended) return;
+      const admission = await policy.admit(this.#hello, this.#holder);
+      this.#admitted = true;
+      if (this.#ending) {
+        // Whoever admitted it must hear that it has gone.
+        policy.onDisconnect?.(this, this.#ending);
+        return;
+      }
       this.#cancelHello();
       this.#state = 'online';
-      this.#connected = true;
+      this.#expire(this.#expiry);
       this.counters.connections++;
       const certificate = this.#options.commandCertificate?.() ?? identity.certificate.der;
       this.#connection.send({ type: 'welcome', ...admission, window: this.#window, certificate });
@@ -366,6 +397,7 @@ class Session implements LinkPeer {
     const now = new Date(toMillis(this.#clock.now()));
     const own = checkedCertificate(this.#transport.peerCertificate, identity.caPem, now);
     const { holder } = own;
+    this.#expiry = own.notAfter;
     const relayed = holder.role === 'relay' && (policy.mayRelay?.(holder.name, hello.source) ?? false);
     const itself = (holder.role === 'edge' || holder.role === 'service') && holder.name === hello.source;
     if (!relayed && !itself) {
@@ -469,13 +501,15 @@ class Session implements LinkPeer {
 
   #over(ending: Ending): void {
     this.#state = 'over';
+    this.#ending = ending;
     this.#cancelHello();
+    this.#cancelExpiry();
     this.#server.leave(this);
     for (const [name, value] of Object.entries(this.counters)) this.#total[name as keyof LinkCounters] += value;
     if (!ending.byPeer && ending.code === 'link.silent') this.#event('link.silent', ending.text);
     if (!ending.byPeer && this.counters.protocolErrors > 0) this.#event('link.protocol', ending.text);
     if (this.#pending === 0) this.#resolveSettled();
-    if (this.#connected) this.#options.policy.onDisconnect?.(this, ending);
+    if (this.#admitted) this.#options.policy.onDisconnect?.(this, ending);
   }
 }
 

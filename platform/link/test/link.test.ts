@@ -13,6 +13,7 @@ import {
   tlsWire,
   until,
   type Wire,
+  wallClock,
 } from './world.ts';
 
 let pki: Pki;
@@ -351,6 +352,34 @@ describe.each(['memory', 'mTLS'] as const)('the link over %s', (medium) => {
     for (let i = 0; i < 5; i++) await time.pass(30_000);
     await drained(a);
     expect(centre.values.get('edge-nord')).toEqual([1, 2, 3]);
+  });
+
+  it('does not hammer a centre that welcomes but cannot keep anything', async () => {
+    centre.onBatch = () => Promise.reject(new EnerchainError('environment', 'centre.log.full', 'the disk is full'));
+    const a = source(edge, { backoff: { initial: 1000, maximum: 8000 } });
+    await a.write(1);
+    a.client.start();
+    const waits = () => a.states.flatMap((state) => /next attempt in (\d+) ms/.exec(state)?.[1] ?? []);
+    for (let i = 1; i <= 5; i++) {
+      await until(() => waits().length === i, 'the connection is closed');
+      await time.pass(Number(waits().at(-1)));
+    }
+    expect(waits().slice(0, 5)).toEqual(['500', '1000', '2000', '4000', '4000']);
+  });
+
+  it('does not outlive the certificate it rests on', async () => {
+    const a = source();
+    a.client.start();
+    await online(a);
+    await until(() => centre.connects.length === 1, 'the centre knows it');
+    wallClock.offset = 366 * 86_400_000;
+    try {
+      await time.fire(3_600_000);
+      await until(() => centre.endings.length === 1, 'the centre closes');
+      expect(centre.events.at(-1)).toMatchObject({ code: 'link.certificate', source: 'edge-nord' });
+    } finally {
+      wallClock.offset = 0;
+    }
   });
 
   it('says goodbye when it closes', async () => {

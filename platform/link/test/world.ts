@@ -33,21 +33,32 @@ import {
   verifyBatch,
 } from '../src/index.ts';
 
+/** Set to move the wall clock of all worlds, in milliseconds. */
+export const wallClock = { offset: 0 };
+
 /** Time that passes only when told. */
 export class ManualTime {
   #now = 0;
-  #timers: { at: number; action: () => void }[] = [];
+  #timers: { at: number; wait: number; action: () => void }[] = [];
   readonly clock: Clock = {
-    now: () => fromMillis(Date.now() + this.#now),
+    now: () => fromMillis(Date.now() + this.#now + wallClock.offset),
     monotonic: () => this.#now,
   };
   readonly after: After = (milliseconds, action) => {
-    const timer = { at: this.#now + milliseconds, action };
+    const timer = { at: this.#now + milliseconds, wait: milliseconds, action };
     this.#timers.push(timer);
     return () => {
       this.#timers = this.#timers.filter((each) => each !== timer);
     };
   };
+
+  /** Fires the timers that were set for exactly so long, without time passing. */
+  async fire(milliseconds: number): Promise<void> {
+    const due = this.#timers.filter(({ wait }) => wait === milliseconds);
+    this.#timers = this.#timers.filter((timer) => !due.includes(timer));
+    for (const { action } of due) action();
+    await settle();
+  }
 
   async pass(milliseconds: number): Promise<void> {
     const end = this.#now + milliseconds;

@@ -17,7 +17,7 @@ export interface SwitchSymbol extends XY {
   readonly name: string;
   readonly normalOpen: boolean;
   /** Where its words stand. */
-  readonly place: 'right' | 'above' | 'over';
+  readonly place: 'head' | 'right' | 'above' | 'over';
   /** Whether its name stands beside it at all times, not only when its position is abnormal. */
   readonly named: boolean;
 }

@@ -143,7 +143,8 @@ export class Sketch {
     if (!isSwitch(equipment)) return;
     const { x, y, vertical } = spot;
     const { mRID, name, normalOpen } = equipment;
-    const place = vertical ? 'right' : style === 'tie' ? 'over' : 'above';
+    const atHead = style === 'feeder' && feeder !== undefined;
+    const place = atHead ? 'head' : vertical ? 'right' : style === 'tie' ? 'over' : 'above';
     this.#switches.push({ x, y, equipment: mRID, name, normalOpen, place, named: normalOpen || style === 'coupler' });
     this.targets.push(
       style === 'feeder' && feeder

@@ -79,7 +79,8 @@ export function shownNumber(value: number, scale: Scale): string {
   if (!Number.isFinite(value)) return '—';
   if (scale.integer) return fixed(value, Number.isInteger(value) ? 0 : 2);
   const magnitude = value === 0 ? 0 : Math.floor(Math.log10(Math.abs(value)));
-  const decimals = Math.min(scale.significant - 1, Math.max(0, scale.significant - 1 - Math.max(0, magnitude)));
+  const most = scale.significant > 4 ? 3 : 2;
+  const decimals = Math.min(most, scale.significant - 1, Math.max(0, scale.significant - 1 - Math.max(0, magnitude)));
   return fixed(value, decimals);
 }
 

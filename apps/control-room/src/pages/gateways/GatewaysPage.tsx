@@ -163,15 +163,12 @@ function SourceCard(props: { source: SourceStatusJson }) {
         </table>
       </Show>
       <Show when={report() && Object.keys(report()!.counters).length}>
-        <p class="counters">
-          <For each={Object.entries(report()!.counters)}>
-            {([name, value]) => (
-              <span>
-                {words(name)} <b>{count(value)}</b>
-              </span>
-            )}
-          </For>
-        </p>
+        <details>
+          <summary>Counters of the gateway</summary>
+          <p class="counters">
+            <Counters of={report()!.counters} />
+          </p>
+        </details>
       </Show>
     </section>
   );
@@ -196,14 +193,21 @@ function EndpointRow(props: { endpoint: EndpointReport; source: string }) {
         </Show>
       </td>
       <td class="wide counters">
-        <For each={Object.entries(props.endpoint.counters)}>
-          {([name, value]) => (
-            <span>
-              {words(name)} <b>{count(value)}</b>
-            </span>
-          )}
-        </For>
+        <Counters of={props.endpoint.counters} />
       </td>
     </tr>
+  );
+}
+
+/** Name and figure; what is zero steps back. */
+function Counters(props: { of: Readonly<Record<string, number>> }) {
+  return (
+    <For each={Object.keys(props.of)}>
+      {(name) => (
+        <span classList={{ zero: props.of[name] === 0 }}>
+          {words(name)} <b>{/bytes|octets|rss/i.test(name) ? bytes(props.of[name] ?? 0) : count(props.of[name])}</b>
+        </span>
+      )}
+    </For>
   );
 }

@@ -79,12 +79,18 @@ describe('alarms from the log', () => {
 
   it('stand for each limit that is passed and go with the hysteresis', () => {
     expect(derive(u(255)).alarms.map(({ priority }) => priority)).toEqual([2]);
-    expect(derive(u(265)).alarms.map(({ priority }) => priority)).toEqual([1, 2]);
-    expect(derive(u(265, 259.5)).alarms.map(({ state }) => state)).toEqual(['unacknowledged', 'unacknowledged']);
-    expect(derive(u(265, 240)).alarms.map(({ state }) => state)).toEqual([
-      'returnedUnacknowledged',
-      'returnedUnacknowledged',
+    expect(derive(u(265)).alarms.map(({ priority }) => priority)).toEqual([1]);
+    expect(derive(u(255, 265)).alarms.map(({ priority }) => priority)).toEqual([2, 1]);
+    expect(derive(u(265, 259.5)).alarms.map(({ state }) => state)).toEqual(['unacknowledged']);
+    expect(derive(u(265, 240)).alarms.map(({ state }) => state)).toEqual(['returnedUnacknowledged']);
+  });
+
+  it('are raised for the warning once the more severe limit that spoke for it has come back', () => {
+    expect(derive(u(265, 255)).alarms.map(({ priority, state }) => [priority, state])).toEqual([
+      [1, 'returnedUnacknowledged'],
+      [2, 'unacknowledged'],
     ]);
+    expect(derive(u(255, 265, 255)).events.filter(({ kind }) => kind === 'alarm')).toHaveLength(3);
   });
 
   it('are not raised or cleared by values that their source does not believe', () => {
@@ -110,7 +116,7 @@ describe('alarms from the log', () => {
     const back = derive(
       ['centre', audit('source.lost')],
       device('endpointDown'),
-      ['centre', audit('source.connected')],
+      ['centre', audit('source.back')],
       device('endpointUp'),
     );
     expect(back.alarms.map(({ state }) => state)).toEqual(['returnedUnacknowledged', 'returnedUnacknowledged']);
@@ -138,7 +144,6 @@ describe('alarms from the log', () => {
     const { alarms } = derive(u(265), cb(1, 1), { kind: 'site', document: next });
     expect(alarms.map(({ key, state }) => [key.split(':')[0], key.split(':')[2], state])).toEqual([
       ['limit', 'highHigh', 'returnedUnacknowledged'],
-      ['limit', 'high', 'unacknowledged'],
       ['state', undefined, 'returnedUnacknowledged'],
     ]);
   });
@@ -170,7 +175,7 @@ describe('any log', () => {
       .record({ value: fc.double({ min: 200, max: 300, noNaN: true }), at: fc.integer({ min: 0, max: 100 }) })
       .map(({ value, at }) => ['edge-a', observations({ point: voltage.mRID, value, at, cause: 1 })] as const),
     fc
-      .constantFrom('source.lost', 'source.connected')
+      .constantFrom('source.lost', 'source.back')
       .map(
         (action) =>
           ['centre', { kind: 'audit', record: { action, actor: 'centre', outcome: 'ok', subject: 'edge-a' } }] as const,

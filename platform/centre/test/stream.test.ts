@@ -347,7 +347,7 @@ describe('the stream over HTTP', () => {
               });
               face?.log.add('centre', {
                 kind: 'audit',
-                record: { action: 'source.connected', actor: 'centre', outcome: 'ok', subject: 'edge-x' },
+                record: { action: 'source.connected', actor: 'edge-x', outcome: 'ok' },
               });
             }
             if (got.includes('edge-x is connected')) {

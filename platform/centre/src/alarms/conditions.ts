@@ -56,6 +56,18 @@ export function limitsAfter(limits: readonly Limit[], before: number, value: num
   return after;
 }
 
+const MORE_SEVERE: Readonly<Partial<Record<Limit['kind'], Limit['kind']>>> = { high: 'highHigh', low: 'lowLow' };
+
+/**
+ * Whether a limit is spoken for by a more severe one that stands: a voltage that is gone raises one alarm, not also the
+ * warning before it (EEMUA 191: one condition, one alarm).
+ * @param bits as from `limitsAfter`
+ */
+export function isCovered(limits: readonly Limit[], index: number, bits: number): boolean {
+  const worse = MORE_SEVERE[limits[index]?.kind as Limit['kind']];
+  return worse !== undefined && limits.some(({ kind }, i) => kind === worse && (bits & (1 << i)) !== 0);
+}
+
 export const limitKey = (point: string, limit: Limit): string => `limit:${point}:${limit.kind}`;
 export const stateKey = (point: string): string => `state:${point}`;
 

@@ -65,9 +65,15 @@ export function withStep(view: CommandJson, record: StepRecord): CommandJson {
   return {
     ...view,
     state: step,
-    final: view.final || FINAL_STEPS.has(step) || step === 'feedbackSeen' || record.final === true,
+    final: view.final || FINAL_STEPS.has(step) || record.final === true || doneBySight(view, step),
     events: [...view.events, { step, at: toIso(at), ...(action ? { action } : {}), ...(reason ? { reason } : {}) }],
   };
+}
+
+/** The device has confirmed and the feedback stands: whichever of the two comes second ends the command. */
+function doneBySight({ events }: CommandJson, step: CommandStep): boolean {
+  const other = step === 'feedbackSeen' ? 'confirmed' : step === 'confirmed' ? 'feedbackSeen' : undefined;
+  return other !== undefined && events.some((event) => event.step === other);
 }
 
 /** How a step reads in the list of events. */

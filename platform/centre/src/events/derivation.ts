@@ -7,6 +7,7 @@ import {
   type CommandStep,
   GAP_REASONS,
   type GapRecord,
+  type Limit,
   type Mrid,
   type Point,
   type SiteDocument,
@@ -21,6 +22,7 @@ import {
   type AlarmPoint,
   clockTime,
   countsForAlarms,
+  isCovered,
   leftNormal,
   limitAlarm,
   limitKey,
@@ -29,6 +31,7 @@ import {
   stateKey,
   word,
 } from '../alarms/conditions.ts';
+import { conditionStands } from '../alarms/machine.ts';
 import { type CommandJson, STEP_WORDS, withStep } from '../commands/view.ts';
 import type { AuditRecord, LogEntry, RaisedAlarm } from '../ports.ts';
 import {
@@ -39,7 +42,14 @@ import {
   type JournalRow,
   ROWS_PER_RECORD,
 } from './rows.ts';
-import { auditSentence, GAP_ALARMS, gapSentence, INGEST_WORDS, sourceEventSentence } from './words.ts';
+import {
+  auditSentence,
+  GAP_ALARMS,
+  gapSentence,
+  INGEST_WORDS,
+  SOURCE_AUDIT_WORDS,
+  sourceEventSentence,
+} from './words.ts';
 
 /** Bit of a column's cause: the same change was already sent once. */
 const REPEAT = 0x80;
@@ -211,19 +221,32 @@ export class Derivation {
     }
     if (point.limits && typeof value === 'number' && countsForAlarms(quality)) {
       const after = limitsAfter(point.limits, watched.limits, value);
-      const changed = after ^ watched.limits;
+      if (after !== watched.limits) this.#onLimits(point, point.limits, watched.limits, after, value, at, found);
       watched.limits = after;
-      for (let i = 0; changed >> i !== 0; i++) {
-        const limit = point.limits[i];
-        if (!limit || ((changed >> i) & 1) === 0) continue;
-        const stands = ((after >> i) & 1) === 1;
-        found.push({
-          at,
-          emit: () =>
-            stands
-              ? this.#raise(limitAlarm(point, limit, value, at), at)
-              : this.#clear(limitKey(point.mRID, limit), at),
-        });
+    }
+  }
+
+  #onLimits(
+    point: AlarmPoint,
+    limits: readonly Limit[],
+    before: number,
+    after: number,
+    value: number,
+    at: UtcNanos,
+    found: { at: UtcNanos; emit: () => void }[],
+  ): void {
+    for (const [index, limit] of limits.entries()) {
+      const bit = 1 << index;
+      const key = limitKey(point.mRID, limit);
+      if ((after & bit) === 0) {
+        if ((before & bit) !== 0) found.push({ at, emit: () => this.#clear(key, at) });
+      } else if (!isCovered(limits, index, after) && ((before & bit) === 0 || isCovered(limits, index, before))) {
+        // It comes, or comes to light now that a more severe one has gone; one that stood before it needs no second word.
+        const emit = () => {
+          const state = this.alarms.byKey(key)?.state ?? 'normal';
+          if (!conditionStands(state)) this.#raise(limitAlarm(point, limit, value, at), at);
+        };
+        found.push({ at, emit });
       }
     }
   }
@@ -409,7 +432,6 @@ export class Derivation {
       if (alarm) this.#alarmChanged(alarm, at, `${actor} acknowledged: ${alarm.message}`);
     } else if (action.startsWith('command.')) this.#onCommandAudit(record);
     else if (action === 'source.lost' && subject) {
-      this.#event('source', at, `The connection to ${subject} is lost.`, { source: subject });
       this.#raise(
         {
           key: `source:${subject}`,
@@ -421,9 +443,12 @@ export class Derivation {
         },
         at,
       );
-    } else if (action === 'source.connected' && subject) {
-      this.#event('source', at, `${subject} is connected.`, { source: subject });
+    } else if (action === 'source.back' && subject) {
       this.#clear(`source:${subject}`, at);
+    } else if (SOURCE_AUDIT_WORDS[action]) {
+      const words = [detail?.from, detail?.text].filter((each) => typeof each === 'string');
+      const more = words.length > 0 ? ` (${words.join(', ')})` : '';
+      this.#event('source', at, `${actor} ${SOURCE_AUDIT_WORDS[action]}${more}.`, { source: actor });
     } else if (action.startsWith('ingest.')) {
       // What ingest finds is about the source that acted; where people must act it raises an alarm of its own.
       const text = typeof detail?.text === 'string' ? detail.text : '';

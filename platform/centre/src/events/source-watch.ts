@@ -19,7 +19,6 @@ const GRACE_MILLIS = 10_000;
 export class SourceWatch {
   readonly #options: SourceWatchOptions;
   readonly #lost: Set<string>;
-  readonly #connected = new Set<string>();
   readonly #timers = new Map<string, NodeJS.Timeout>();
   readonly #unsubscribe: () => void;
 
@@ -40,9 +39,7 @@ export class SourceWatch {
     if (connected) {
       clearTimeout(timer);
       this.#timers.delete(source);
-      const news = this.#lost.delete(source) || !this.#connected.has(source);
-      this.#connected.add(source);
-      if (news) this.#append('source.connected', source, role);
+      if (this.#lost.delete(source)) this.#append('source.back', source, role);
     } else if (!timer && !this.#lost.has(source)) {
       const due = () => {
         this.#timers.delete(source);

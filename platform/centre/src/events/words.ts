@@ -92,6 +92,12 @@ export function auditSentence(record: AuditRecord): string {
   return `${record.actor}: ${what}${record.subject ? ` '${record.subject}'` : ''}${OUTCOME_WORDS[record.outcome]}${reason}.`;
 }
 
+/** What the link port writes into the audit about a source that comes and goes, by action. */
+export const SOURCE_AUDIT_WORDS: Readonly<Record<string, string>> = {
+  'source.connected': 'is connected',
+  'source.disconnected': 'is disconnected',
+};
+
 /** What ingest writes into the audit, by action. */
 export const INGEST_WORDS: Readonly<Record<string, string>> = {
   'ingest.chain-break': 'the chain is broken',

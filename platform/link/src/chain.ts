@@ -265,7 +265,8 @@ export class ChainVerifier {
   #prune(): void {
     for (const epoch of [...this.#epochs.keys()].sort((a, b) => a - b)) {
       const state = this.#epochs.get(epoch)!;
-      if (!state.end || state.sequence < state.end.sequence) return;
+      // A gap record may have led to the end under another hash: then the epoch stays open for all to see.
+      if (!state.end || state.sequence < state.end.sequence || !same(state.hash, state.end.hash)) return;
       this.#epochs.delete(epoch);
       this.#completed = epoch;
     }

@@ -213,6 +213,16 @@ describe('a gap record', () => {
     expect(take(old[3]!)).toMatchObject({ kind: 'broken', reason: 'previous' });
   });
 
+  it('that leads to another end than the new epoch names leaves the old one open', async () => {
+    const old = await write(3);
+    kinds(old.slice(0, 1));
+    writer.newEpoch();
+    kinds(await write(1));
+    const gap = dropped(old.slice(1));
+    verifier.acceptGap({ ...gap, batches: { ...gap.batches!, lastHash: '00'.repeat(32) } });
+    expect(verifier.completed).toBe(-1);
+  });
+
   it('survives a restart of the receiver', async () => {
     const old = await write(5);
     kinds(old.slice(0, 1));

@@ -377,13 +377,6 @@ export class CborReader {
     return this.head(CBOR_MAJOR.tag, what);
   }
 
-  /** Skips one `null`. @returns whether there was one */
-  nullIf(): boolean {
-    if (this.#bytes[this.#at] !== 0xf6) return false;
-    this.#at++;
-    return true;
-  }
-
   /**
    * Any item. Maps with text keys become plain objects, maps with integer keys `Map`s (an empty map an object).
    * Byte strings are views into the input.

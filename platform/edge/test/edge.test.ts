@@ -106,7 +106,9 @@ describe('an edge', () => {
     expect(centre.problems).toEqual([]);
   });
 
-  test('killed in the middle of its work has lost nothing and marks what the device repeats', async () => {
+  test('killed in the middle of its work has lost nothing and marks what the device repeats', {
+    timeout: 60_000,
+  }, async () => {
     const token = await centre.token('edge-test');
     for (let round = 0; round < 3; round++) {
       const args = [siteFile, join(station.folder, 'data'), centre.url, token];
@@ -147,10 +149,45 @@ describe('an edge', () => {
     // Nothing was acknowledged: what does not fit the window of 104 is still at the device.
     expect(station.server.queue()!.size).toBe(50);
     expect(values()).toEqual([]);
+    // The connection breaks meanwhile: the device sends again what was never acknowledged.
+    for (const { id } of station.server.connections()) station.server.disconnect(id);
+    await until(() => edge!.report().endpoints[0]!.counters.repeats! >= 100, 'the repetition');
     full = false;
     await until(() => values().length === 500, 'everything at the centre');
     expect(values().sort((a, b) => a - b)).toEqual(all(500));
-    expect(centre.gaps()).toEqual([]);
+    expect(numbers(true).length).toBeGreaterThanOrEqual(100);
+    await until(() => centre.gaps().length === 1, 'the gap record');
+    expect(centre.gaps()).toMatchObject([{ reason: 'deviceAway' }]);
+  });
+
+  test('that cannot keep everything drops the oldest and names it, over restarts too', {
+    timeout: 60_000,
+  }, async () => {
+    station.write('', 'outbox: { maxBytes: 65536, batchCount: 100 }');
+    await start();
+    station.produce(200);
+    await until(() => values().length === 200, 'the first events');
+    await centre.close();
+    for (let run = 0; run < 3; run++) {
+      const dropped = () => edge!.report().counters['outbox.droppedObservations']!;
+      while (dropped() < 500) {
+        station.produce(200);
+        const kept = edge!.report().counters['outbox.observations']! + 150;
+        await until(() => edge!.report().counters['outbox.observations']! >= kept, 'the next events');
+      }
+      await edge!.close();
+      await start();
+    }
+    await centre.listen();
+    const gaps = () => centre.gaps().filter(({ reason }) => reason === 'outboxOverflow');
+    const lost = () => gaps().reduce((sum, gap) => sum + gap.lost!, 0);
+    await until(() => centre.observations().length + lost() >= station.produced, 'everything, kept or named', 30_000);
+    await until(() => edge!.report().outbox!.batches === 0, 'the last acknowledgement');
+    expect(values()).toEqual([...new Set(values())]);
+    expect(lost()).toBeGreaterThan(1500);
+    // No hole without its gap record before it, and no epoch left open.
+    expect(centre.problems.filter((problem) => problem.startsWith('missing'))).toEqual([]);
+    expect(centre.verifier.cursors().length).toBeLessThanOrEqual(1);
   });
 
   test('carries out what the centre has signed, once, and refuses everything else', async () => {

@@ -35,7 +35,8 @@ export class TestStation {
     return this.write(extra);
   }
 
-  write(extra = ''): string {
+  /** @param extra further points, @param head further keys of the site file */
+  write(extra = '', head = ''): string {
     const file = join(this.folder, 'site.yaml');
     writeFileSync(
       file,
@@ -43,6 +44,7 @@ export class TestStation {
 site: { id: s }
 policy: { forbidCommands: ['forbidden*'] }
 uplink: { reportSeconds: 0.2 }
+${head}
 endpoints:
   - id: rtu
     protocol: iec104

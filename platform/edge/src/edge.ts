@@ -128,7 +128,7 @@ class Edge implements EdgeHandle {
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve;
     });
-    this.#store = new OutboxStore(join(options.dataDir, 'outbox.sqlite'), options.store);
+    this.#store = new OutboxStore(join(options.dataDir, 'outbox.sqlite'), { clock, ...options.store });
     const points = slotsOf(site);
     const recovery = recover(this.#store, enabled(site).map(idOf), clock);
     this.#outbox = new Outbox({

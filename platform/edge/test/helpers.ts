@@ -15,13 +15,15 @@ export const silent: Logger = pino({ level: process.env.EDGE_TEST_LOG ?? 'silent
 
 export class TestClock implements Clock {
   millis = Date.UTC(2026, 0, 1);
+  /** What of `millis` was not time passing but the clock being set. */
+  stepped = 0;
 
   now(): bigint {
     return fromMillis(this.millis);
   }
 
   monotonic(): number {
-    return performance.now();
+    return performance.now() + this.millis - this.stepped - Date.UTC(2026, 0, 1);
   }
 }
 
@@ -76,7 +78,7 @@ export function outboxRig(settings: Partial<OutboxSettings> = {}, options: Store
   const clock = new TestClock();
   const file = join(folder, 'outbox.sqlite');
   const open = () => {
-    const store = new OutboxStore(file, options);
+    const store = new OutboxStore(file, { clock, ...options });
     const outbox = new Outbox({
       store,
       settings: { ...DEFAULT_OUTBOX, ...settings },

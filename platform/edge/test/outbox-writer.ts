@@ -6,7 +6,7 @@ import { DEFAULT_OUTBOX } from '../src/site/site.ts';
 import { KID, pointOf, silent, testSigner } from './helpers.ts';
 
 const store = new OutboxStore(process.argv[2]!, { retainObservations: 0 });
-store.commit({ batches: [], changes: [{ meta: { clean: '0' } }] }, Date.now());
+store.commit({ batches: [], changes: [{ meta: { clean: '0' } }] });
 const outbox = new Outbox({
   store,
   settings: { ...DEFAULT_OUTBOX, batchCount: 7, batchTime: 3 },

@@ -164,6 +164,24 @@ describe('the outbox', () => {
     expect(toMillis(BigInt(gaps[0]!.from))).toBe(Date.UTC(2026, 0, 1));
   });
 
+  test('does not take a clock that jumps a year for age', async () => {
+    rig = outboxRig({ maxAge: 60 }, { retainObservations: 0 });
+    for (const step of [0, 365 * 86_400_000, -365 * 86_400_000]) {
+      rig.clock.millis += step;
+      rig.clock.stepped += step;
+      rig.add(0, step);
+      await rig.outbox.flush();
+    }
+    expect(rig.outbox.counters.droppedBatches).toBe(0);
+    expect(numbersOf(rig)).toHaveLength(3);
+    await rig.outbox.close();
+    rig.reopen();
+    rig.clock.millis += 120_000; // time that really passes counts, also over a restart
+    rig.add(0, 1);
+    await rig.outbox.flush();
+    expect(numbersOf(rig)).toEqual([1]);
+  });
+
   test('never drops what is on its way to the centre', async () => {
     rig = outboxRig({ maxBytes: 65_536 }, { retainObservations: 0 });
     rig.add(0, -1);

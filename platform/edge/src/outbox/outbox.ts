@@ -380,7 +380,7 @@ export class Outbox implements BatchStore {
     this.#wakeRetry?.();
     try {
       if (clean) {
-        this.#store.commit({ batches: [], changes: [{ meta: { clean: '1' } }] }, nowMillis(this.#clock));
+        this.#store.commit({ batches: [], changes: [{ meta: { clean: '1' } }] });
       }
     } catch (error) {
       this.#logger.error({ error: describeError(error) }, 'the outbox could not be marked as closed');
@@ -498,8 +498,8 @@ export class Outbox implements BatchStore {
   /** What has to go because the outbox is at its bound in size or age. */
   #overdue(incoming: number): DroppedRun[] {
     const { maxBytes, maxAge } = this.#settings;
-    const now = nowMillis(this.#clock);
-    const oldest = this.#store.oldest;
+    const now = this.#clock.monotonic();
+    const oldest = this.#store.oldestBorn;
     const excess = this.#store.bytes + incoming - maxBytes;
     const tooOld = oldest !== undefined && oldest < now - maxAge * 1000;
     if (excess <= 0 && !tooOld) return [];
@@ -522,16 +522,13 @@ export class Outbox implements BatchStore {
   /** @returns false when the disk did not take it; the next try comes after a pause */
   async #commit(prepared: Prepared): Promise<boolean> {
     try {
-      this.#store.commit(
-        {
-          batches: prepared.batches,
-          dropped: prepared.dropped,
-          changes: prepared.entries.flatMap((entry) => entry.changes),
-          ...(prepared.until > 0n ? { committedUntil: prepared.until } : {}),
-          position: prepared.position,
-        },
-        nowMillis(this.#clock),
-      );
+      this.#store.commit({
+        batches: prepared.batches,
+        dropped: prepared.dropped,
+        changes: prepared.entries.flatMap((entry) => entry.changes),
+        ...(prepared.until > 0n ? { committedUntil: prepared.until } : {}),
+        position: prepared.position,
+      });
     } catch (error) {
       this.counters.failedCommits++;
       if (!this.#failing) {
@@ -622,8 +619,6 @@ export class Outbox implements BatchStore {
     }
   }
 }
-
-const nowMillis = (clock: Clock): number => Number(clock.now() / 1_000_000n);
 
 function overflowGap(run: DroppedRun): GapRecord {
   return {

@@ -43,16 +43,13 @@ export function recover(store: OutboxStore, endpoints: readonly string[], clock:
       });
     }
   }
-  store.commit(
-    {
-      batches: [],
-      changes: [
-        { meta: { clean: '0', endpoints: JSON.stringify(endpoints) } },
-        ...[...gaps.values()].map((open) => ({ open })),
-      ],
-    },
-    Number(clock.now() / 1_000_000n),
-  );
+  store.commit({
+    batches: [],
+    changes: [
+      { meta: { clean: '0', endpoints: JSON.stringify(endpoints) } },
+      ...[...gaps.values()].map((open) => ({ open })),
+    ],
+  });
   const orphaned = [...gaps.values()].filter((gap) => !endpoints.includes(gap.endpoint));
   for (const gap of orphaned) gaps.delete(gap.endpoint);
   return { clean, fresh, committedUntil, openGaps: gaps, orphaned };

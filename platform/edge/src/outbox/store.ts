@@ -4,7 +4,14 @@
  */
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { type ChainPosition, CONTENT_KINDS, type ContentKind, type EpochRange } from '@enerchain/link';
-import { describeError, EnerchainError, type GapReason, type UtcNanos } from '@enerchain/model';
+import {
+  type Clock,
+  describeError,
+  EnerchainError,
+  type GapReason,
+  systemClock,
+  type UtcNanos,
+} from '@enerchain/model';
 
 /** A batch on its way to disk. */
 export interface StoredBatch {
@@ -68,8 +75,11 @@ interface Row {
   readonly sequence: number;
   readonly size: number;
   readonly count: number;
+  /** When it was written, milliseconds since the epoch. */
   readonly at: number;
   readonly kind: number;
+  /** The same on the monotonic clock: a wall clock that is set must not make everything look too old. */
+  readonly born: number;
 }
 
 const SCHEMA = `
@@ -94,6 +104,7 @@ const DROPPABLE = CONTENT_KINDS.map((kind, code) => ({ kind, code }))
 const OBSERVATIONS = CONTENT_KINDS.indexOf('observations');
 
 export interface StoreOptions {
+  readonly clock?: Clock;
   /** Called inside every transaction, before it commits; throwing is a write that failed. For tests. */
   readonly beforeCommit?: () => void;
   /** Acknowledged batches are kept until this many younger observations are acknowledged, to recognise repeats by. */
@@ -103,6 +114,7 @@ export interface StoreOptions {
 export class OutboxStore {
   readonly #db: DatabaseSync;
   readonly #options: StoreOptions;
+  readonly #clock: Clock;
   readonly #statements = new Map<string, StatementSync>();
   /** Batches that are not acknowledged: by epoch, both in order of their writing. */
   readonly #pending = new Map<number, Map<number, Row>>();
@@ -120,6 +132,7 @@ export class OutboxStore {
   /** @throws EnerchainError `edge.outbox.open` (environment) when the file cannot be opened or is not ours */
   constructor(file: string, options: StoreOptions = {}) {
     this.#options = options;
+    this.#clock = options.clock ?? systemClock;
     try {
       this.#db = new DatabaseSync(file);
       this.#db.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=2000;');
@@ -146,7 +159,9 @@ export class OutboxStore {
       this.#acknowledged.set(row.epoch, row.sequence);
     }
     const rows = this.#sql('SELECT id, epoch, sequence, size, count, at, kind FROM batch ORDER BY id').all();
-    for (const row of rows as unknown as Row[]) {
+    const [now, monotonic] = [this.#now(), this.#clock.monotonic()];
+    for (const stored of rows as unknown as Omit<Row, 'born'>[]) {
+      const row: Row = { ...stored, born: monotonic - Math.max(0, now - stored.at) };
       this.#nextId = row.id + 1;
       if (row.sequence <= (this.#acknowledged.get(row.epoch) ?? -1)) this.#retain(row);
       else this.#remember(row);
@@ -169,9 +184,20 @@ export class OutboxStore {
     return this.#rows().next().value?.at;
   }
 
+  /** The same on the monotonic clock. */
+  get oldestBorn(): number | undefined {
+    return this.#rows().next().value?.born;
+  }
+
+  #now(): number {
+    return Number(this.#clock.now() / 1_000_000n);
+  }
+
   /** @throws Error of SQLite when the disk does not take it; nothing has changed then */
-  commit(commit: Commit, nowMillis: number): void {
+  commit(commit: Commit): void {
     const rows: Row[] = [];
+    const now = this.#now();
+    const born = this.#clock.monotonic();
     const expired = this.#expired();
     this.#db.exec('BEGIN IMMEDIATE');
     try {
@@ -186,7 +212,7 @@ export class OutboxStore {
           batch.hash,
           kind,
           batch.count,
-          nowMillis,
+          now,
           batch.from,
           batch.to,
           batch.bytes.length,
@@ -198,8 +224,9 @@ export class OutboxStore {
           sequence: batch.sequence,
           size: batch.bytes.length,
           count: batch.count,
-          at: nowMillis,
+          at: now,
           kind,
+          born,
         });
       }
       for (const run of commit.dropped ?? []) {
@@ -353,14 +380,15 @@ export class OutboxStore {
   }
 
   /**
-   * Which batches to drop, oldest first: until `bytes` are free or up to those written before `before` (milliseconds).
+   * Which batches to drop, oldest first: until `bytes` are free or up to those written before `before` (milliseconds on the
+   * monotonic clock).
    * Gap records and site documents are never dropped. `spare` says which may not be touched.
    */
   oldestRuns(bytes: number, before: number, spare: (epoch: number, sequence: number) => boolean): DroppedRun[] {
     const chosen: Row[] = [];
     let freed = 0;
     for (const row of this.#rows()) {
-      if (freed >= bytes && row.at >= before) break;
+      if (freed >= bytes && row.born >= before) break;
       if (!DROPPABLE.includes(row.kind) || spare(row.epoch, row.sequence)) continue;
       chosen.push(row);
       freed += row.size;

@@ -17,6 +17,9 @@ interface PacketSender {
   _sendPacket(packet: { cmd: 'puback'; messageId: number }): void;
 }
 
+/** Unacknowledged messages at which reading stops until the outbox has caught up. */
+const MOST_PENDING = 1_000;
+
 const LATER = new Error('acknowledged after the commit');
 
 export class ManualAcknowledgement {
@@ -25,14 +28,16 @@ export class ManualAcknowledgement {
   /** Messages read on and not acknowledged yet. */
   pending = 0;
   #connection = 0;
+  #resume: (() => void) | undefined;
 
   /** @param hold keeps a receipt until what the message brought is durable */
   constructor(client: MqttClient, hold: (receipt: Receipt) => void) {
     this.#client = client;
     this.#hold = hold;
     client.handleMessage = (packet, callback) => {
-      if (packet.cmd === 'publish' && this.#take(packet)) callback(LATER);
-      else callback();
+      if (packet.cmd !== 'publish' || !this.#take(packet)) callback();
+      else if (this.pending < MOST_PENDING) callback(LATER);
+      else this.#resume = () => callback(LATER);
     };
   }
 
@@ -40,6 +45,7 @@ export class ManualAcknowledgement {
   newConnection(): void {
     this.#connection++;
     this.pending = 0;
+    this.#resume = undefined;
   }
 
   #take({ qos, messageId }: Publish): boolean {
@@ -51,6 +57,10 @@ export class ManualAcknowledgement {
         if (connection !== this.#connection || !this.#client.connected) return;
         this.pending--;
         (this.#client as unknown as PacketSender)._sendPacket({ cmd: 'puback', messageId });
+        const resume = this.#resume;
+        if (!resume || this.pending > MOST_PENDING / 2) return;
+        this.#resume = undefined;
+        resume();
       },
     });
     return true;

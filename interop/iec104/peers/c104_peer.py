@@ -3,6 +3,7 @@
     c104_peer.py server PORT         controlled station, common address 1, on 127.0.0.1
     c104_peer.py client HOST PORT    controlling station
 
+Behind the port of a server, `--tls CERTIFICATE KEY AUTHORITY` (PEM files) asks for TLS with mutual authentication.
 Speaks JSON lines: what happens goes to standard output, orders come from standard input, and the program ends with it.
 """
 
@@ -72,8 +73,21 @@ def number(value):
     return str(value)
 
 
+def security():
+    if "--tls" not in sys.argv:
+        return None
+    certificate, key, authority = sys.argv[sys.argv.index("--tls") + 1 :]
+    tls = c104.TransportSecurity(validate=True, only_known=False)
+    tls.set_certificate(cert=certificate, key=key)
+    tls.set_ca_certificate(cert=authority)
+    tls.set_version(min=c104.TlsVersion.TLS_1_2, max=c104.TlsVersion.TLS_1_2)
+    return tls
+
+
 def serve(port):
-    server = c104.Server(ip="127.0.0.1", port=port, tick_rate_ms=50, select_timeout_ms=1000)
+    server = c104.Server(
+        ip="127.0.0.1", port=port, tick_rate_ms=50, select_timeout_ms=1000, transport_security=security()
+    )
     station = server.add_station(common_address=1)
     points = {}
     for ioa, kind in TYPES.items():

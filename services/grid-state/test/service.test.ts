@@ -134,6 +134,22 @@ describe('the grid-state service', () => {
     expect(new Set(centre.verdicts)).toEqual(new Set(['next']));
   });
 
+  test('gives up what the centre refuses, says so in a gap record, and goes on', async () => {
+    await centre.field([[LA.mRID, 2]]);
+    await start();
+    await centre.until(() => loading() > 0 && loading() < 50);
+    centre.refuseNext = true;
+    await centre.field([[LA.mRID, 2.2]]);
+    const gap = () => centre.contents.find(({ content }) => content.kind === 'gap');
+    await centre.until(() => gap() !== undefined);
+    await centre.field([[LA.mRID, 3]]);
+    await centre.until(() => loading() > 50);
+    expect(gap()!.content).toMatchObject({
+      gap: { reason: 'ingestLost', detail: expect.stringContaining('refused once') },
+    });
+    expect(new Set(centre.verdicts)).toEqual(new Set(['next']));
+  });
+
   test('waits for a grid, and takes a new one when it is written', async () => {
     const grid = centre.grid!;
     centre.grid = undefined;

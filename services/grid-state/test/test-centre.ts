@@ -32,6 +32,8 @@ export class ServiceCentre {
   readonly reads: unknown[] = [];
   grid: GridModel | undefined;
   sites: SiteDocument[] = [];
+  /** The next batch is rejected. */
+  refuseNext = false;
   readonly connect: Connect;
   readonly #folder: string;
   readonly #ca: DevelopmentCa;
@@ -164,12 +166,18 @@ export class ServiceCentre {
   async #onBatch(peer: LinkPeer, bytes: Uint8Array): Promise<{ epoch: number; sequence: number }> {
     const batch = decodeBatch(bytes);
     verifyBatch(batch, peer.keyOf(kidOf(batch))!);
+    if (this.refuseNext) {
+      this.refuseNext = false;
+      throw new EnerchainError('peer', 'test.refused', 'refused once');
+    }
     const verifier = this.#verifier(peer.source);
     const verdict = verifier.check(batch);
     this.verdicts.push(verdict.kind === 'next' && (verdict.missing || verdict.unjoined) ? 'missing' : verdict.kind);
     if (verdict.kind === 'broken') throw new EnerchainError('peer', 'link.chain', verdict.text);
     verifier.accept(batch);
-    this.contents.push({ source: peer.source, content: contentOf(batch) });
+    const content = contentOf(batch);
+    if (content.kind === 'gap') verifier.acceptGap(content.gap);
+    this.contents.push({ source: peer.source, content });
     this.#append(peer.source, bytes);
     this.#look();
     return { epoch: batch.header.epoch, sequence: batch.header.sequence };

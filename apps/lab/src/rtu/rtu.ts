@@ -26,6 +26,8 @@ import { LEDGER_IOA, OVERFLOW_IOA } from './station-points.ts';
 
 /** Events (ASDUs) that an RTU keeps for a control centre that is away. */
 const QUEUE_CAPACITY = 10_000;
+/** Events that may wait for the disk; beyond that nothing is scanned, and changes are found later. */
+const MOST_WAITING = 100_000;
 /** Return information caused by a remote command (5-101 § 7.2.3). */
 const RETURN_REMOTE = 11;
 const INITIALISED = 4;
@@ -54,7 +56,15 @@ export interface RtuOptions {
 
 export class Rtu {
   readonly name: string;
-  readonly counters = { events: 0, cyclic: 0, commands: 0, refused: 0, ledgerFailures: 0, queueLost: 0 };
+  readonly counters = {
+    events: 0,
+    cyclic: 0,
+    commands: 0,
+    refused: 0,
+    ledgerFailures: 0,
+    queueLost: 0,
+    scansSkipped: 0,
+  };
   readonly #options: RtuOptions;
   readonly #image: RtuImage;
   readonly #controls: Controls;
@@ -67,6 +77,8 @@ export class Rtu {
   /** ms that the device's clock is ahead. */
   #clockOffset = 0;
   #sending: Promise<void> = Promise.resolve();
+  /** Events found and not yet handed to the server. */
+  #waiting = 0;
   #away = false;
   #closed = false;
 
@@ -138,8 +150,8 @@ export class Rtu {
 
   /** The counter that counts up for ever makes its next step. */
   count(): void {
-    // A device that is off does not count: the numbers it would leave out would look like lost events.
-    if (this.#away) return;
+    // A device that is off or cannot write does not count: the numbers it would leave out would look like lost events.
+    if (this.#away || this.#waiting > MOST_WAITING) return;
     this.#ledgerCounter = (this.#ledgerCounter + 1) % 2 ** 31;
     this.#scan([this.#image.point(LEDGER_IOA)!]);
   }
@@ -281,6 +293,10 @@ export class Rtu {
 
   #scan(points: readonly MonitoredPoint[], cause?: number): void {
     if (this.#away) return;
+    if (this.#waiting > MOST_WAITING) {
+      this.counters.scansSkipped += 1;
+      return;
+    }
     const events = this.#image.scan(points, (point) => this.#read(point), this.#time(), this.#options.elapsed());
     this.#emit(cause === undefined ? events : events.map((event) => ({ ...event, cause })));
   }
@@ -318,6 +334,7 @@ export class Rtu {
     if (events.length === 0) return;
     const server = this.#server;
     const timed = events.filter(isTimed);
+    this.#waiting += events.length;
     const durable =
       timed.length === 0
         ? Promise.resolve()
@@ -325,8 +342,12 @@ export class Rtu {
             timed.map((event) => [event.time, event.point.ioa, event.value, event.quality, typeOf(event)] as const),
           );
     this.#sending = Promise.all([this.#sending, durable]).then(
-      () => this.#send(server, events),
+      () => {
+        this.#waiting -= events.length;
+        this.#send(server, events);
+      },
       (error: unknown) => {
+        this.#waiting -= events.length;
         this.counters.ledgerFailures += 1;
         this.#options.logger.error({ rtu: this.name, error: describeError(error) }, 'events not sent');
       },

@@ -3,7 +3,7 @@
  * was calculated is worth nothing after a restart, so nothing is kept on disk; the chain goes on where the centre stands.
  */
 import { batchToBytes, ChainWriter, type Content, MemoryBatchStore, type Welcome } from '@enerchain/link';
-import { describeError } from '@enerchain/model';
+import { type Clock, describeError } from '@enerchain/model';
 import type { Identity } from '@enerchain/trust';
 import type { Logger } from 'pino';
 
@@ -13,16 +13,21 @@ export class ServiceChain {
   readonly #identity: Identity;
   readonly #logger: Logger;
   readonly #onWritten: (batch: { epoch: number; sequence: number; bytes: Uint8Array }) => void;
+  readonly #clock: Clock;
   #writer: ChainWriter | undefined;
+  /** When the oldest batch that may still wait was written. */
+  #oldest: bigint | undefined;
   #writing: Promise<void> = Promise.resolve();
 
   constructor(
     identity: Identity,
     logger: Logger,
+    clock: Clock,
     onWritten: (batch: { epoch: number; sequence: number; bytes: Uint8Array }) => void,
   ) {
     this.#identity = identity;
     this.#logger = logger;
+    this.#clock = clock;
     this.#onWritten = onWritten;
   }
 
@@ -40,27 +45,65 @@ export class ServiceChain {
     this.#writer.newEpoch(completed + 1);
   }
 
-  /** An epoch that the centre does not take any more is left behind. */
-  abandonEpoch(atLeast: number): void {
-    this.#writer?.newEpoch(atLeast);
+  /** The centre knows of epochs up to this one: what comes goes into a later one. */
+  goBeyond(epoch: number): void {
+    this.#enqueue(async (writer) => writer.newEpoch(epoch + 1));
+  }
+
+  /**
+   * The centre has refused a batch and takes nothing more of its epoch: what waits there is given up, and a gap record
+   * in a new epoch says so.
+   */
+  abandon(refused: { readonly epoch: number; readonly sequence: number; readonly text: string }): void {
+    this.#enqueue(async (writer) => {
+      const last = writer.position;
+      this.store.acknowledge(refused.epoch, Number.MAX_SAFE_INTEGER);
+      if (last?.epoch !== refused.epoch) return;
+      writer.newEpoch();
+      this.counters.dropped += last.sequence - refused.sequence + 1;
+      const now = this.#clock.now();
+      await this.#append(writer, {
+        kind: 'gap',
+        gap: {
+          reason: 'ingestLost',
+          from: String(this.#oldest ?? now),
+          to: String(now),
+          batches: {
+            epoch: refused.epoch,
+            first: refused.sequence,
+            last: last.sequence,
+            lastHash: Buffer.from(last.hash).toString('hex'),
+          },
+          detail: `calculated values given up: ${refused.text}`.slice(0, 1000),
+        },
+      });
+    });
   }
 
   /** Signs and queues, in the order of the calls. What finds the store full is dropped and counted. */
   write(content: Content): Promise<void> {
+    return this.#enqueue((writer) => this.#append(writer, content));
+  }
+
+  #enqueue(act: (writer: ChainWriter) => Promise<void>): Promise<void> {
     this.#writing = this.#writing.then(async () => {
-      if (!this.#writer) return;
-      try {
-        const batch = await this.#writer.next(content);
-        const { epoch, sequence } = batch.header;
-        const bytes = batchToBytes(batch);
-        this.store.append({ epoch, sequence }, bytes);
-        this.counters.written += 1;
-        this.#onWritten({ epoch, sequence, bytes });
-      } catch (error) {
-        this.counters.dropped += 1;
-        this.#logger.warn({ error: describeError(error) }, 'what was calculated could not be queued and is dropped');
-      }
+      if (this.#writer) await act(this.#writer);
     });
     return this.#writing;
+  }
+
+  async #append(writer: ChainWriter, content: Content): Promise<void> {
+    try {
+      const batch = await writer.next(content);
+      const { epoch, sequence } = batch.header;
+      const bytes = batchToBytes(batch);
+      if (this.store.count === 0) this.#oldest = this.#clock.now();
+      this.store.append({ epoch, sequence }, bytes);
+      this.counters.written += 1;
+      this.#onWritten({ epoch, sequence, bytes });
+    } catch (error) {
+      this.counters.dropped += 1;
+      this.#logger.warn({ error: describeError(error) }, 'what was calculated could not be queued and is dropped');
+    }
   }
 }

@@ -133,7 +133,7 @@ class GridState implements GridStateHandle {
     const kept = this.#checkpoints.read();
     this.#position = kept?.position;
     for (const [point, value, quality] of kept?.values ?? []) this.#values.set(point, [value, quality]);
-    this.#chain = new ServiceChain(identity, options.logger, (batch) => this.#client.send(batch));
+    this.#chain = new ServiceChain(identity, options.logger, this.#clock, (batch) => this.#client.send(batch));
     this.#client = new LinkClient({
       url: options.centre.url,
       identity,
@@ -148,10 +148,10 @@ class GridState implements GridStateHandle {
           if (state === 'waiting') this.#logger.warn({ reason }, 'not connected to the centre');
         }
       },
-      onBehind: ({ highest }) => this.#chain.abandonEpoch(highest + 1),
+      onBehind: ({ highest }) => this.#chain.goBeyond(highest),
       onReject: ({ epoch, sequence, code, text }) => {
         this.#logger.error({ epoch, sequence, code, text }, 'the centre refused what was published');
-        this.#chain.abandonEpoch(epoch + 1);
+        this.#chain.abandon({ epoch, sequence, text: `${text} (${code})` });
         this.#announced = false;
       },
       onWelcome: (welcome) => this.#welcomed(welcome),

@@ -1,6 +1,6 @@
 /**
  * Writes into the log when a source is lost and when it is back, so that the alarm about it follows from the log like
- * all others. A short absence is no loss: gateways come back within seconds after a restart of the centre.
+ * all others. A short absence is no loss.
  */
 import type { LogWriter, SourceStatus, Sources } from '../ports.ts';
 
@@ -9,12 +9,15 @@ export interface SourceWatchOptions {
   readonly audit: LogWriter;
   /** Sources that are lost by the log. */
   readonly lost: Iterable<string>;
-  /** Milliseconds that a source may be away. */
+  /** Milliseconds that a source may be away; and may take to come back after the centre has started. */
   readonly grace?: number;
+  readonly graceAtStart?: number;
   readonly onError?: (error: unknown) => void;
 }
 
 const GRACE_MILLIS = 10_000;
+/** After a power cut gateways start beside the centre, and some are slower. */
+const GRACE_AT_START_MILLIS = 60_000;
 
 export class SourceWatch {
   readonly #options: SourceWatchOptions;
@@ -26,7 +29,8 @@ export class SourceWatch {
     this.#options = options;
     this.#lost = new Set(options.lost);
     this.#unsubscribe = options.sources.onChange((status) => this.#onStatus(status));
-    for (const status of options.sources.status()) this.#onStatus(status);
+    const { grace, graceAtStart = grace ?? GRACE_AT_START_MILLIS } = options;
+    for (const status of options.sources.status()) this.#onStatus(status, graceAtStart);
   }
 
   close(): void {
@@ -34,7 +38,7 @@ export class SourceWatch {
     for (const timer of this.#timers.values()) clearTimeout(timer);
   }
 
-  #onStatus({ source, connected, role }: SourceStatus): void {
+  #onStatus({ source, connected, role }: SourceStatus, grace = this.#options.grace ?? GRACE_MILLIS): void {
     const timer = this.#timers.get(source);
     if (connected) {
       clearTimeout(timer);
@@ -46,7 +50,7 @@ export class SourceWatch {
         this.#lost.add(source);
         this.#append('source.lost', source, role);
       };
-      this.#timers.set(source, setTimeout(due, this.#options.grace ?? GRACE_MILLIS).unref());
+      this.#timers.set(source, setTimeout(due, grace).unref());
     }
   }
 

@@ -1,5 +1,6 @@
 import { QUALITY } from '@enerchain/model/quality';
 import { describe, expect, it } from 'vitest';
+import { withoutCommonWords } from '../src/format/names.ts';
 import { bytes, fixed, scaleOf, shown, stateWord, type Units } from '../src/format/number.ts';
 import { qualityMarks, qualityWords } from '../src/format/quality.ts';
 import { duration, instant, stamp } from '../src/format/time.ts';
@@ -104,5 +105,13 @@ describe('times', () => {
   it('are read in both forms that sources write', () => {
     expect(instant('1763899652482000000').toISOString()).toBe('2025-11-23T12:07:32.482Z');
     expect(instant('2025-11-23T12:07:32.482Z').getTime()).toBe(1763899652482);
+  });
+});
+
+describe('names in a list', () => {
+  it('lose the words that all begin with, and never all of them', () => {
+    expect(withoutCommonWords(['UW Nord T1 tap', 'UW Nord T1 active power'])).toEqual(['tap', 'active power']);
+    expect(withoutCommonWords(['Door', 'Door alarm'])).toEqual(['Door', 'Door alarm']);
+    expect(withoutCommonWords(['Only one'])).toEqual(['Only one']);
   });
 });

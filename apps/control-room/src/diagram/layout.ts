@@ -468,9 +468,9 @@ class Layout {
         sketch.targets.push({
           equipment: hub.busbar.mRID,
           name: hub.name,
-          x: x + 8,
+          x: x - 9,
           y: top - 10,
-          width: width + 74,
+          width: width + 91,
           height: 20,
         });
     }

@@ -3,6 +3,7 @@ import { api } from '../api/client.ts';
 import type { PointInfo, Sample } from '../api/types.ts';
 import { useApp } from '../app.ts';
 import { CommandDialog } from '../commands/CommandDialog.tsx';
+import { withoutCommonWords } from '../format/names.ts';
 import { count, isSwitchPosition, shown } from '../format/number.ts';
 import { isBad, isOld, qualityWords } from '../format/quality.ts';
 import { clock, clockMillis, duration, instant, stamp, timeWeaknesses } from '../format/time.ts';
@@ -57,6 +58,10 @@ export function Inspector() {
       list[0] ??
       chosen()?.asPoint
     );
+  });
+  const shortNames = createMemo(() => {
+    const names = withoutCommonWords(all().map(({ name }) => name));
+    return new Map(all().map(({ mRID }, index) => [mRID, names[index]!]));
   });
   const [ordering, setOrdering] = createSignal<PointInfo>();
   const alarms = () => app.alarmsByThing().get(chosen()?.equipment?.mRID ?? chosen()?.key ?? '') ?? [];
@@ -117,7 +122,7 @@ export function Inspector() {
                         {control.kind === 'setpoint'
                           ? 'Set …'
                           : controls().length > 1
-                            ? `${control.name} …`
+                            ? `${shortNames().get(control.mRID)} …`
                             : 'Operate …'}
                       </button>
                     );
@@ -151,7 +156,9 @@ export function Inspector() {
                         classList={{ on: main()?.mRID === point.mRID }}
                         onClick={() => setPreferred(point.mRID)}
                       >
-                        <span class="pl-name">{point.name}</span>
+                        <span class="pl-name" title={point.name}>
+                          {shortNames().get(point.mRID)}
+                        </span>
                         <LiveText point={point} />
                       </button>
                     </li>

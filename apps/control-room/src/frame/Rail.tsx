@@ -34,7 +34,11 @@ export function Rail(props: { place: string }) {
       </For>
       <For each={app.pages()}>
         {(page) => (
-          <a href={`#/page/${encodeURIComponent(page.id)}`}>
+          <a
+            href={`#/page/${encodeURIComponent(page.id)}`}
+            classList={{ on: props.place === page.id }}
+            aria-current={props.place === page.id ? 'page' : undefined}
+          >
             <Icon {...(safePath(page.icon) ? { path: safePath(page.icon)! } : { name: 'page' as const })} />
             {page.title}
           </a>

@@ -62,6 +62,8 @@ export function Root() {
 function Frame() {
   const app = useApp();
   const place = () => route().path[0] ?? 'grid';
+  /** The same, with the page of a service by its own name. */
+  const placeId = () => (place() === 'page' ? (route().path[1] ?? '') : place());
   onMount(() => {
     addEventListener('keydown', (event) => {
       if (event.key === 'Escape' && !document.querySelector('dialog[open]')) app.select(undefined);
@@ -72,8 +74,8 @@ function Frame() {
       <button type="button" class="skip" onClick={() => document.getElementById('display')?.focus()}>
         To the display
       </button>
-      <TopBar place={place()} />
-      <Rail place={place()} />
+      <TopBar place={placeId()} />
+      <Rail place={placeId()} />
       <main id="display" tabindex="-1">
         <LostBanner />
         <div class="page">

@@ -6,12 +6,12 @@ export default defineConfig({
   test: {
     include: ['**/*.test.ts'],
     exclude: ['**/node_modules/**', '**/.peers/**'],
+    globalSetup: ['./setup.ts'],
     pool: 'forks',
     maxWorkers: 1,
     fileParallelism: false,
     testTimeout: 30_000,
-    // The first run builds the peers.
-    hookTimeout: 600_000,
+    hookTimeout: 60_000,
     execArgv: ['--disable-warning=ExperimentalWarning'],
   },
 });

@@ -1,9 +1,8 @@
 import { type Asdu, cp56FromEpochMillis, Iec104Client, Iec104Server } from '@enerchain/iec60870';
-import { afterEach, describe, expect, it } from 'vitest';
-import { installC104 } from '../peers.ts';
+import { afterEach, describe, expect, inject, it } from 'vitest';
 import { freePort, PeerProcess, until } from './peer-process.ts';
 
-const installed = installC104();
+const installed = inject('iec104Peers').c104;
 const peer = 'peer' in installed ? installed.peer : undefined;
 if ('missing' in installed) it.skip(`c104: ${installed.missing}`, () => {});
 

@@ -10,11 +10,10 @@ import {
   Iec104Client,
   Iec104Server,
 } from '@enerchain/iec60870';
-import { afterEach, describe, expect, it } from 'vitest';
-import { installIec104Crate } from '../peers.ts';
+import { afterEach, describe, expect, inject, it } from 'vitest';
 import { PeerProcess, until } from './peer-process.ts';
 
-const installed = installIec104Crate();
+const installed = inject('iec104Peers').crate;
 const peer = 'peer' in installed ? installed.peer : undefined;
 if ('missing' in installed) it.skip(`iec104 crate: ${installed.missing}`, () => {});
 

@@ -3,12 +3,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Asdu, Iec104Client, Iec104Server, type SecurityEvent, tlsConnect } from '@enerchain/iec60870';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
 import { type Issued, opensslMissing, TestAuthority } from '../../standards/iec60870/test/tls/pki.ts';
-import { installC104 } from '../peers.ts';
 import { freePort, PeerProcess, until } from './peer-process.ts';
 
-const installed = installC104();
+const installed = inject('iec104Peers').c104;
 const peer = 'peer' in installed ? installed.peer : undefined;
 const missing = 'missing' in installed ? installed.missing : opensslMissing();
 if (missing !== undefined) it.skip(`c104 over TLS: ${missing}`, () => {});

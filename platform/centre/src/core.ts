@@ -4,7 +4,7 @@
  */
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { describeError, systemClock } from '@enerchain/model';
+import { describeError, EnerchainError, systemClock } from '@enerchain/model';
 import { DevelopmentCa, type Identity } from '@enerchain/trust';
 import type { Logger } from 'pino';
 import { type Database, openDatabase } from './database/database.ts';
@@ -33,6 +33,7 @@ export interface CoreOptions {
   /** Absent: the embedded PostgreSQL. */
   readonly databaseUrl?: string;
   readonly logger: Logger;
+  /** Breaks off a start that is under way. A core that is open is closed by `close`, after what stands on it. */
   readonly signal: AbortSignal;
   /** How much of the ingest log is kept; by default 8 GiB and a year. */
   readonly retention?: LogOptions['retention'];
@@ -181,6 +182,13 @@ async function assemble(
   });
 
   const database = await opening;
+  if (options.signal.aborted) {
+    throw new EnerchainError(
+      'caller',
+      'centre.cancelled',
+      'the start of the centre was broken off; nothing is running',
+    );
+  }
   const historian = new SegmentHistorian({ log, database, logger, clock });
   historian.start();
   closers.push(() => historian.close());

@@ -96,8 +96,12 @@ export function canRun(bin: string, user?: RunAs): boolean {
  * Binaries that `user` can run: those in node_modules, or a copy in the first of `folders` that works.
  * @throws EnerchainError `environment` when none does
  */
-export function usableBinaries(user: RunAs | undefined, folders: readonly string[]): Binaries {
-  const { root, version } = findPackage();
+export function usableBinaries(
+  user: RunAs | undefined,
+  folders: readonly string[],
+  installed: { readonly root: string; readonly version: string } = findPackage(),
+): Binaries {
+  const { root, version } = installed;
   const native = join(root, 'native', 'bin');
   if (hydrateLinks(root) && canRun(native, user)) return { bin: native, version };
 

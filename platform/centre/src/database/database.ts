@@ -81,8 +81,8 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     types,
     application_name: 'enerchain',
     connectionTimeoutMillis: 5_000,
-    statement_timeout: 60_000,
-    query_timeout: 65_000,
+    statement_timeout: 20_000,
+    query_timeout: 25_000,
     keepAlive: true,
   };
   try {
@@ -107,6 +107,9 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   }
   return new PooledDatabase(config, options, embedded);
 }
+
+/** Longest that closing waits for statements under way. */
+const CLOSE_MILLIS = 5_000;
 
 class PooledDatabase implements Database {
   readonly counters: DatabaseCounters = { succeeded: 0, failed: 0, away: 0, losses: 0 };
@@ -201,7 +204,9 @@ class PooledDatabase implements Database {
     if (this.#closed) return;
     this.#closed = true;
     clearTimeout(this.#timer);
-    await this.#pool.end().catch(() => {});
+    // A statement that hangs on a server that is gone must not keep us from closing.
+    const ended = this.#pool.end().catch(() => {});
+    await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, CLOSE_MILLIS).unref())]);
     await this.embedded?.stop();
   }
 

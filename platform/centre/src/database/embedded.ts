@@ -57,6 +57,8 @@ const SETTINGS: Readonly<Record<string, string>> = {
   log_timezone: 'UTC',
   autovacuum_naptime: '5min',
   logging_collector: 'off',
+  // Our reads are short and come from the cache of the system; three more processes would only idle.
+  io_method: 'sync',
 };
 
 export interface EmbeddedOptions extends PlacementOptions {

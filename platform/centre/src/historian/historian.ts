@@ -48,8 +48,10 @@ export interface HistorianCounters {
 const POINTS_AT_ONCE = 100;
 /** Packing gives way to everything else after this time. */
 const PACKING_SLICE_MILLIS = 4;
-/** Points due at which the reader waits until they are written. */
-const MOST_DUE = 1_000;
+/** Samples after which the reader stops until what is due has been written. */
+const SAMPLES_BETWEEN_LOOKS = 200_000;
+/** Longest that closing writes what is open; the rest is read again from the log. */
+const CLOSING_MILLIS = 3_000;
 const CONSUMER = 'historian';
 const READY_MILLIS = 15_000;
 
@@ -129,13 +131,14 @@ export class SegmentHistorian implements Historian {
     return lastBefore(this.#store, this.#pieces(point), point, at);
   }
 
-  /** Writes everything that is open, so that the next start has nothing to read again, and stops. */
+  /** Writes what is open, so that the next start has little to read again, and stops. */
   async close(): Promise<void> {
     this.#stopping.abort();
     await this.#running;
     await this.#flushing?.catch(() => {});
     if (this.#ready && this.#database.available && !this.#incomplete) {
-      await this.#flush([...this.#open.values()].filter(({ dirtyFrom }) => dirtyFrom !== undefined)).catch(() => {});
+      const dirty = [...this.#open.values()].filter(({ dirtyFrom }) => dirtyFrom !== undefined);
+      await this.#flush(dirty, performance.now() + CLOSING_MILLIS).catch(() => {});
     }
     this.#log.release(CONSUMER);
   }
@@ -158,11 +161,14 @@ export class SegmentHistorian implements Historian {
     this.next = from;
     this.#log.hold(CONSUMER, from);
     if (from >= next) this.#becomeReady();
+    let looked = 0;
     for await (const entries of this.#log.read(from, signal)) {
       for (const entry of entries) this.#apply(entry);
       if (this.next >= next) this.#becomeReady();
-      const due = this.#due();
-      if (due.length >= MOST_DUE || this.#openSamples > this.#mostOpen) await this.#flushDue();
+      // The tick looks once a second; a backlog is read much faster than that and must not run away from it.
+      if (this.counters.samples - looked < SAMPLES_BETWEEN_LOOKS && this.#openSamples <= this.#mostOpen) continue;
+      looked = this.counters.samples;
+      await this.#flushDue();
     }
   }
 
@@ -228,8 +234,10 @@ export class SegmentHistorian implements Historian {
     return this.#flushing;
   }
 
-  async #flush(due: readonly OpenPoint[]): Promise<void> {
-    for (let i = 0; i < due.length; i += POINTS_AT_ONCE) await this.#writePoints(due.slice(i, i + POINTS_AT_ONCE));
+  async #flush(due: readonly OpenPoint[], until = Number.POSITIVE_INFINITY): Promise<void> {
+    for (let i = 0; i < due.length && performance.now() < until; i += POINTS_AT_ONCE) {
+      await this.#writePoints(due.slice(i, i + POINTS_AT_ONCE));
+    }
   }
 
   async #writePoints(points: readonly OpenPoint[]): Promise<void> {

@@ -217,6 +217,10 @@ export class SourceChain {
     const { epoch, sequence } = batch.header;
     // It may be on its way to the disk still; it is acknowledged only when it is there.
     if (this.durable.check(batch).kind !== 'duplicate') await this.#pending;
+    if (this.durable.check(batch).kind !== 'duplicate') {
+      const text = `the first copy of batch ${epoch}/${sequence} of ${this.source} could not be kept; nothing was acknowledged`;
+      throw new EnerchainError('environment', 'centre.log.failed', text);
+    }
     return { kind: 'ack', epoch, sequence, duplicate: true };
   }
 

@@ -1,11 +1,13 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, lstatSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { canRun, findPackage, usableBinaries } from '../../src/database/binaries.ts';
 import { openDatabase } from '../../src/database/database.ts';
 import { EmbeddedPostgres } from '../../src/database/embedded.ts';
+import { unprivilegedUser } from '../../src/database/placement.ts';
 
 const logger = pino({ level: 'silent' });
 const module = new URL('../../src/database/embedded.ts', import.meta.url).href;
@@ -133,6 +135,25 @@ describe('the embedded database', () => {
     rmSync(closed, { recursive: true });
     rmSync(join(outside, '..'), { recursive: true });
   });
+
+  it.runIf(process.getuid?.() === 0)(
+    'is copied where its user can run it, with the links that the installation did not make',
+    () => {
+      const { root, version } = findPackage();
+      const closed = mkdtempSync(join(tmpdir(), 'centre-package-'));
+      cpSync(join(root, 'native'), join(closed, 'native'), {
+        recursive: true,
+        filter: (path) => !lstatSync(path).isSymbolicLink(),
+      });
+      const outside = mkdtempSync(join(tmpdir(), 'centre-outside-'));
+      chmodSync(outside, 0o755);
+      const user = unprivilegedUser();
+      const { bin } = usableBinaries(user, ['/dev/null/no-such-folder', outside], { root: closed, version });
+      expect(bin.startsWith(outside)).toBe(true);
+      expect(canRun(bin, user)).toBe(true);
+      for (const folder of [closed, outside]) rmSync(folder, { recursive: true });
+    },
+  );
 
   it.runIf(process.getuid?.() === 0)('runs for an ordinary user', async () => {
     const ask = (flag: string) => Number(spawnSync('id', [flag, 'nobody'], { encoding: 'utf8' }).stdout);

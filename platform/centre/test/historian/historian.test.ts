@@ -214,7 +214,8 @@ describe('the historian', () => {
     const { embedded } = database as unknown as { embedded: { postmasterPid: number } };
     process.kill(embedded.postmasterPid, 'SIGKILL');
     while (database.available) {
-      await database.query('SELECT 1').catch(() => {});
+      database.query('SELECT 1').catch(() => {});
+      await new Promise((resolve) => setTimeout(resolve, 5));
     }
     for (let i = 1; i < 20; i++) await add(i * 20, 20);
     await expect(historian.range({ point, from: 0n, to: 1000n * SECOND })).rejects.toMatchObject({

@@ -36,6 +36,7 @@ describe('the account of a chaos run', () => {
       repeats: 1,
       unmarked: [],
     });
+    expect(account([event(10)], [{ ...copy, repeat: true }, copy], [], sourceOf).unmarked).toEqual([]);
     expect(account([event(10)], [copy, copy], [], sourceOf).unmarked).toHaveLength(1);
   });
 });

@@ -37,7 +37,7 @@ export interface Account {
   readonly repeats: number;
   readonly inGap: number;
   readonly lost: readonly Produced[];
-  /** Copies beyond the first that are not marked. */
+  /** Copies that are not marked, beyond the one that is the original (live data may overtake it in the log). */
   readonly unmarked: readonly Stored[];
 }
 
@@ -48,13 +48,14 @@ export function account(
   gaps: readonly Gap[],
   sourceOf: (endpoint: string) => string | undefined,
 ): Account {
+  /** Unmarked copies of each sample. */
   const copies = new Map<string, number>();
   const unmarked: Stored[] = [];
   let repeats = 0;
   for (const sample of stored) {
     const key = keyOf(sample);
     const before = copies.get(key) ?? 0;
-    copies.set(key, before + 1);
+    copies.set(key, sample.repeat ? before : before + 1);
     if (sample.repeat) repeats += 1;
     else if (before > 0) unmarked.push(sample);
   }

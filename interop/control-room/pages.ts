@@ -138,7 +138,7 @@ export class ControlRoom {
     const alarm = this.page.locator('.alarm', { hasText: words }).first();
     await alarm.locator('.alarm-line').click();
     await alarm.getByLabel('Comment').fill(comment);
-    await alarm.getByRole('button', { name: 'Acknowledge' }).click();
+    await alarm.getByRole('button', { name: 'Acknowledge', exact: true }).click();
   }
 
   /** The sentences on the events page that are in sight. */

@@ -211,7 +211,7 @@ function SwitchMark(props: { of: SwitchSymbol; state: SwitchState; known: boolea
     const { x, y, place } = props.of;
     if (place === 'right') return { x: x + 14, y: y + 4, anchor: 'start' };
     // Under the name and the values of the feeder.
-    if (place === 'head') return { x: x + 14, y: y + 37, anchor: 'start' };
+    if (place === 'head') return { x: x + 14, y: y + 42, anchor: 'start' };
     if (place === 'over') return { x: x + 12, y: y - 5, anchor: 'start' };
     return { x, y: y - 12, anchor: 'middle' };
   };

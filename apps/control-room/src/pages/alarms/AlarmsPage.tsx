@@ -1,10 +1,10 @@
-import { createEffect, createMemo, createSignal, For, Match, on, Show, Switch } from 'solid-js';
+import { createEffect, createMemo, createResource, createSignal, For, Match, on, Show, Switch } from 'solid-js';
 import { api } from '../../api/client.ts';
 import type { AlarmJson } from '../../api/types.ts';
 import { useApp } from '../../app.ts';
 import { stamp } from '../../format/time.ts';
 import { ALARM_STATE_WORDS, alarmPlace, stateSentence } from '../../frame/AlarmStrip.tsx';
-import { needsAcknowledgement } from '../../live/alarms.ts';
+import { compareAlarms, needsAcknowledgement } from '../../live/alarms.ts';
 import { go, route } from '../../route.ts';
 import { PRIORITY_WORDS, PriorityGlyph } from '../../ui/glyphs.tsx';
 import { Notice, Skeleton } from '../../ui/parts.tsx';
@@ -12,6 +12,7 @@ import { Notice, Skeleton } from '../../ui/parts.tsx';
 const TABS = [
   ['active', 'Active'],
   ['unacknowledged', 'Unacknowledged'],
+  ['all', 'With past ones'],
 ] as const;
 type Tab = (typeof TABS)[number][0];
 
@@ -50,8 +51,13 @@ export function AlarmsPage() {
           <Match when={!app.booksLoaded() && rows().length === 0}>
             <Skeleton rows={5} />
           </Match>
+          <Match when={tab() === 'all' && past.error}>
+            <Notice title="The past alarms could not be fetched" tone="error">
+              {String((past.error as Error).message)}
+            </Notice>
+          </Match>
           <Match when={rows().length === 0}>
-            <Notice title={tab() === 'active' ? 'No alarms' : 'Nothing waits for acknowledgement'}>
+            <Notice title={tab() === 'unacknowledged' ? 'Nothing waits for acknowledgement' : 'No alarms'}>
               What has been is under Events.
             </Notice>
           </Match>

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { SqlAccountStore } from '../src/accounts/store.ts';
 import { type Database, openDatabase } from '../src/database/database.ts';
 import { Derivation } from '../src/events/derivation.ts';
@@ -102,6 +102,17 @@ describe('the journal in PostgreSQL', () => {
     const other = await Journal.open({ log: new MemoryLog(new TestClock()), store, logger });
     expect(other.instance).not.toBe(journal.instance);
     expect(await store.messages(-1, 10)).toEqual([]);
+  });
+});
+
+describe('a database that has frozen', () => {
+  it('holds up a reader for some seconds, and no longer', async () => {
+    vi.useFakeTimers();
+    const frozen = { query: () => new Promise(() => {}) } as unknown as Database;
+    const asked = new JournalStore(frozen).pastAlarms(1).catch((error: Error) => error.message);
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(await asked).toBe('the database did not answer within 10 s; try again');
+    vi.useRealTimers();
   });
 });
 

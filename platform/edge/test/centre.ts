@@ -49,6 +49,7 @@ export class TestCentre {
   port = 0;
   #server: Server | undefined;
   #link: LinkServer | undefined;
+  readonly #observations: Observation[] = [];
   readonly #sockets = new Set<Duplex>();
 
   private constructor(ca: DevelopmentCa, identity: Identity) {
@@ -128,6 +129,7 @@ export class TestCentre {
       const content = contentOf(batch);
       if (content.kind === 'gap') this.verifier.acceptGap(content.gap);
       this.contents.push({ source, epoch, sequence, content });
+      if (content.kind === 'observations') this.#observations.push(...observationsOf(content.batch));
     }
     return { epoch, sequence };
   }
@@ -161,8 +163,8 @@ export class TestCentre {
     return this.contents.flatMap(({ content }) => pick(content));
   }
 
-  observations(): Observation[] {
-    return this.#all((content) => (content.kind === 'observations' ? [...observationsOf(content.batch)] : []));
+  observations(): readonly Observation[] {
+    return this.#observations;
   }
 
   gaps(): GapRecord[] {

@@ -21,9 +21,16 @@ export function AlarmsPage() {
   const [tab, setTab] = createSignal<Tab>('active');
   const [open, setOpen] = createSignal<string | undefined>(route().query.get('id') ?? undefined);
   createEffect(on(route, ({ query }) => query.get('id') && setOpen(query.get('id')!), { defer: true }));
-  const rows = createMemo(() =>
-    app.activeAlarms().filter((alarm) => tab() === 'active' || needsAcknowledgement(alarm)),
+  // Alarms that are normal again are not kept here; the centre tells them when they are asked for, and as the list changes.
+  const [past] = createResource(
+    () => tab() === 'all' && app.live() && { active: app.activeAlarms().length },
+    async () => (await api.alarms('all')).items.filter(({ state }) => state === 'normal'),
   );
+  const rows = createMemo(() => {
+    if (tab() !== 'all') return app.activeAlarms().filter((alarm) => tab() === 'active' || needsAcknowledgement(alarm));
+    const found = past.error ? [] : (past.latest ?? []);
+    return [...app.activeAlarms(), ...[...found].sort(compareAlarms)];
+  });
   return (
     <div class="sheet">
       <div class="filters">

@@ -124,6 +124,21 @@ describe('sessions', () => {
     expect(Number(blocked.headers['retry-after'])).toBeGreaterThan(0);
   });
 
+  it('tell the clients of a proxy on this machine apart, and keep the cookie within its TLS', async () => {
+    const through = (ip: string, password: string) =>
+      face.app.inject({
+        method: 'POST',
+        url: '/api/v1/session',
+        headers: { ...WRITE, 'x-forwarded-for': ip, 'x-forwarded-proto': 'https' },
+        payload: { user: 'anna', password },
+      });
+    for (let i = 0; i < 6; i++) await through('203.0.113.9', 'guess');
+    expect((await through('203.0.113.9', PASSWORD)).statusCode).toBe(429);
+    const other = await through('203.0.113.10', PASSWORD);
+    expect(other.statusCode).toBe(200);
+    expect(other.cookies[0]).toMatchObject({ secure: true });
+  });
+
   it('cannot be set up a second time', async () => {
     const payload = { token: 'x', user: 'eve', password: 'a long enough password' };
     const answer = await face.app.inject({ method: 'POST', url: '/api/v1/setup', headers: WRITE, payload });
@@ -203,6 +218,8 @@ describe('the control room and the surroundings', () => {
     expect(local.body).toMatch(/^enerchain_journal_records_total \d+$/m);
     const rebound = await face.app.inject({ url: '/metrics', headers: { host: 'evil.example' } });
     expect(rebound.statusCode).toBe(401);
+    const playing = { host: 'evil.example', 'x-forwarded-host': 'localhost' };
+    expect((await face.app.inject({ url: '/metrics', headers: playing })).statusCode).toBe(401);
     const remote = await face.app.inject({
       url: '/metrics',
       headers: { host: 'localhost' },

@@ -138,9 +138,10 @@ function checkOrigin(request: FastifyRequest): void {
 
 /** From this machine, by a name of this machine (a page of a rebound name is not), and not handed on by a proxy. */
 function isLocal(request: FastifyRequest): boolean {
-  const host = request.host.replace(/:\d+$/, '');
+  // The header itself, not what a proxy, or a page that plays one, says about it.
+  const host = (request.headers.host ?? '').replace(/:\d+$/, '');
   return (
-    isLoopback(request.ip) &&
+    isLoopback(request.socket.remoteAddress ?? '') &&
     (host === 'localhost' || isLoopback(host.replace(/^\[|\]$/g, ''))) &&
     request.headers['x-forwarded-for'] === undefined &&
     request.headers.forwarded === undefined

@@ -90,6 +90,8 @@ export async function createApi(options: ApiOptions): Promise<{ app: App; routes
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_LIMIT,
     routerOptions: { maxParamLength: 200 },
+    // A proxy that speaks TLS for us stands on this machine: its clients are told apart by what it says of them.
+    trustProxy: 'loopback',
     forceCloseConnections: true,
     requestTimeout: 60_000,
     ...(tls

@@ -1,6 +1,6 @@
 /** Set-up, log-in, users, API tokens, enrolment. */
 
-import type { FastifyReply } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import Type from 'typebox';
 import type { Principal } from '../../accounts/accounts.ts';
 import { LoginBlocked, SESSION_LIFETIME } from '../../accounts/accounts.ts';
@@ -31,14 +31,20 @@ export function accountRoutes(
   { accounts, audit, createEnrolmentToken }: ApiContext,
   { name: cookieName, secure }: { readonly name: string; readonly secure: boolean },
 ): void {
-  const cookie = { path: '/', httpOnly: true, sameSite: 'strict', secure } as const;
+  // Over TLS of our own, or of a proxy on this machine, the cookie goes nowhere else.
+  const cookieFor = ({ protocol }: FastifyRequest) =>
+    ({ path: '/', httpOnly: true, sameSite: 'strict', secure: secure || protocol === 'https' }) as const;
   const sessionJson = ({ name, roles, rights }: Principal) => ({
     user: name,
     roles: [...roles],
     rights: [...rights],
   });
-  const logIn = (reply: FastifyReply, { secret, principal }: { secret: string; principal: Principal }) => {
-    reply.setCookie(cookieName, secret, { ...cookie, maxAge: SESSION_LIFETIME.absoluteMillis / 1000 });
+  const logIn = (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    { secret, principal }: { secret: string; principal: Principal },
+  ) => {
+    reply.setCookie(cookieName, secret, { ...cookieFor(request), maxAge: SESSION_LIFETIME.absoluteMillis / 1000 });
     return sessionJson(principal);
   };
 
@@ -64,7 +70,7 @@ export function accountRoutes(
     async (request, reply) => {
       const { token, user, password } = request.body;
       const session = await accounts.setUp(token, user, password);
-      return reply.code(201).send(logIn(reply, session));
+      return reply.code(201).send(logIn(request, reply, session));
     },
   );
   app.post(
@@ -80,7 +86,7 @@ export function accountRoutes(
     },
     async (request, reply) => {
       try {
-        return logIn(reply, await accounts.login(request.body.user, request.body.password, request.ip));
+        return logIn(request, reply, await accounts.login(request.body.user, request.body.password, request.ip));
       } catch (error) {
         if (error instanceof LoginBlocked) reply.header('retry-after', Math.ceil(error.waitMillis / 1000));
         throw error;
@@ -97,7 +103,7 @@ export function accountRoutes(
     { config: { access: 'session' }, schema: { tags: ['accounts'], summary: 'Logs out', response: { 204: Empty } } },
     async (request, reply) => {
       if (request.credential?.kind === 'session') await accounts.logout(request.credential.secret);
-      return reply.clearCookie(cookieName, cookie).code(204).send(null);
+      return reply.clearCookie(cookieName, cookieFor(request)).code(204).send(null);
     },
   );
 

@@ -1,5 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { BatchBuilder, batchToBytes, ChainWriter, type Content, LinkClient, MemoryBatchStore } from '@enerchain/link';
 import { type CommandStep, type Point, systemClock, TIME_GOOD } from '@enerchain/model';
@@ -7,9 +6,10 @@ import { CommandGuard, enrol, type Identity } from '@enerchain/trust';
 import pino from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type CentreHandle, runCentre } from '../src/centre.ts';
+import { newDataFolder, removeDataFolder } from './data-folder.ts';
 import { mRID, siteOf } from './doubles.ts';
 
-const dataDir = mkdtempSync(join(tmpdir(), 'centre-'));
+const dataDir = newDataFolder('centre');
 const logger = pino({ level: 'silent' });
 let stop: AbortController;
 let centre: CentreHandle;
@@ -143,7 +143,7 @@ async function streamUntil(satisfied: (text: string) => boolean, after?: string)
 beforeAll(start);
 afterAll(async () => {
   await centre?.close();
-  rmSync(dataDir, { recursive: true, force: true });
+  removeDataFolder(dataDir);
 });
 
 describe('a centre from the first start', () => {

@@ -1,6 +1,3 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import pino from 'pino';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { SqlAccountStore } from '../src/accounts/store.ts';
@@ -11,10 +8,11 @@ import { JournalStore, type StoredRecord } from '../src/events/journal-store.ts'
 import { EVENT_KINDS } from '../src/events/rows.ts';
 import { GridStore } from '../src/grid/store.ts';
 import type { LogContent } from '../src/ports.ts';
+import { newDataFolder, removeDataFolder } from './data-folder.ts';
 import { MemoryLog, mRID, observations, SECOND, siteOf, T0, TestClock } from './doubles.ts';
 
 const logger = pino({ level: 'silent' });
-const dataDir = mkdtempSync(join(tmpdir(), 'face-stores-'));
+const dataDir = newDataFolder('face-stores');
 let database: Database;
 
 beforeAll(async () => {
@@ -22,7 +20,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await database?.close();
-  rmSync(dataDir, { recursive: true, force: true });
+  removeDataFolder(dataDir);
 });
 
 const breaker = { mRID: mRID(1), name: 'CB', kind: 'discrete' as const, cdc: 'DPS', normalValue: 2 };

@@ -166,12 +166,12 @@ async function assemble(
 
   const live = new LiveTable({ points, clock });
   const snapshotFile = join(dataDir, 'live.jsonl');
+  const { first, next } = log.bounds();
   const from = await readSnapshot(log.files, snapshotFile, log.id, live);
+  live.next = Math.min(Math.max(from, first), next);
   const following = new AbortController();
-  const { next } = log.bounds();
-  await new Promise<void>((resolve, reject) => {
-    const done = follow(log, live, Math.max(from, log.bounds().first), following.signal, next, resolve);
-    done.catch(reject);
+  await new Promise<void>((resolve) => {
+    const done = follow(log, live, following.signal, next, logger, resolve);
     closers.push(() => live.close());
     const saveSnapshot = () => writeSnapshot(log.files, snapshotFile, log.id, live);
     closers.push(every(SNAPSHOT_MILLIS, saveSnapshot, logger), saveSnapshot);
@@ -254,19 +254,26 @@ function urlOf({ host, port }: { readonly host: string; readonly port: number })
   return `https://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
-/** Applies the log to the live state; calls `caughtUp` when it has reached `target`. */
+/** Applies the log to the live state, and goes on after a failure; calls `caughtUp` when it has reached `target`. */
 async function follow(
   log: IngestLog,
   live: LiveTable,
-  from: number,
   signal: AbortSignal,
   target: number,
+  logger: Logger,
   caughtUp: () => void,
 ): Promise<void> {
-  if (from >= target) caughtUp();
-  for await (const entries of log.read(from, signal)) {
-    for (const entry of entries) live.apply(entry);
-    if (live.next >= target) caughtUp();
+  if (live.next >= target) caughtUp();
+  while (!signal.aborted && !log.closed) {
+    try {
+      for await (const entries of log.read(live.next, signal)) {
+        for (const entry of entries) live.apply(entry);
+        if (live.next >= target) caughtUp();
+      }
+    } catch (error) {
+      logger.error({ error }, `the live state cannot read the ingest log and tries again: ${describeError(error)}`);
+      await new Promise((resolve) => setTimeout(resolve, 1_000).unref());
+    }
   }
 }
 

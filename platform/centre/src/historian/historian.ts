@@ -154,17 +154,41 @@ export class SegmentHistorian implements Historian {
     const { signal } = this.#stopping;
     const { replayFrom, written } = await this.#patiently(() => this.#store.position());
     this.#written = written;
-    const { first, next } = this.#log.bounds();
-    // A position beyond the end belongs to a log whose tail was lost: what is there now is new.
-    const from = replayFrom > next ? first : replayFrom;
-    if (replayFrom > next) this.#written = new Map();
+    const { next } = this.#log.bounds();
+    let from = replayFrom;
+    if (replayFrom > next) {
+      // The log was put back to an older state than the history (a restored backup): its offsets will be given again.
+      this.#logger.warn(
+        { replayFrom, next },
+        'the history is ahead of the ingest log; it is kept, and goes on from here',
+      );
+      await this.#patiently(() => this.#store.setAside(next));
+      this.#written = new Map();
+      from = next;
+    }
     this.next = from;
     this.#log.hold(CONSUMER, from);
     if (from >= next) this.#becomeReady();
-    let looked = 0;
-    for await (const entries of this.#log.read(from, signal)) {
+    while (!signal.aborted) {
+      try {
+        await this.#read(next);
+      } catch (error) {
+        if (signal.aborted) throw error;
+        this.#logger.error(
+          { error },
+          `the historian cannot read the ingest log and tries again: ${describeError(error)}`,
+        );
+        await new Promise((resolve) => setTimeout(resolve, 1_000).unref());
+      }
+      if (this.#log.closed) return;
+    }
+  }
+
+  async #read(target: number): Promise<void> {
+    let looked = this.counters.samples;
+    for await (const entries of this.#log.read(this.next, this.#stopping.signal)) {
       for (const entry of entries) this.#apply(entry);
-      if (this.next >= next) this.#becomeReady();
+      if (this.next >= target) this.#becomeReady();
       // The tick looks once a second; a backlog is read much faster than that and must not run away from it.
       if (this.counters.samples - looked < SAMPLES_BETWEEN_LOOKS && this.#openSamples <= this.#mostOpen) continue;
       looked = this.counters.samples;
@@ -323,6 +347,7 @@ export class SegmentHistorian implements Historian {
   }
 
   #becomeReady(): void {
+    if (this.#ready) return;
     this.#ready = true;
     for (const listener of this.#readyListeners) listener();
     this.#readyListeners.clear();

@@ -87,6 +87,15 @@ export class SegmentStore {
     });
   }
 
+  /** Keeps what was written under another id, since the log gives its offsets from `next` on once more. */
+  async setAside(next: number): Promise<void> {
+    await this.#database.transaction(async (tx) => {
+      const { rows } = await tx.query<{ id: string }>('SELECT gen_random_uuid() AS id');
+      await tx.query('UPDATE segment SET log = $1 WHERE log = $2', [rows[0]!.id, this.#log]);
+      await tx.query('UPDATE historian_position SET replay_from = $1 WHERE log = $2', [next, this.#log]);
+    });
+  }
+
   async #insert(tx: Queryable, rows: readonly SegmentRow[]): Promise<void> {
     const column = <K extends keyof SegmentRow>(key: K) => rows.map((row) => row[key]);
     await tx.query(

@@ -152,9 +152,10 @@ export class SegmentHistorian implements Historian {
 
   async #consume(): Promise<void> {
     const { signal } = this.#stopping;
+    // Before anything is awaited: what arrives from here on is new.
+    const { next } = this.#log.bounds();
     const { replayFrom, written } = await this.#patiently(() => this.#store.position());
     this.#written = written;
-    const { next } = this.#log.bounds();
     let from = replayFrom;
     if (replayFrom > next) {
       // The log was put back to an older state than the history (a restored backup): its offsets will be given again.

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Column } from '@enerchain/link';
@@ -225,6 +225,41 @@ describe('the historian', () => {
     await applied(historian, log);
     const { time } = await historian.range({ point, from: 0n, to: 1000n * SECOND });
     expect([...time]).toEqual(Array.from({ length: 400 }, (_, i) => BigInt(i) * SECOND));
+    await historian.close();
+    await log.close();
+  });
+
+  it('keeps its history when the log was put back to an older state, and takes what the log gets then', async () => {
+    const at = join(folder, 'log-to-restore');
+    const put = async (log: IngestLog, from: number, to: number) => {
+      for (let i = from; i < to; i++) {
+        const sample = { point, time: BigInt(i) * SECOND, value: i, quality: 0, repeat: false };
+        await log.append({ rejected: [], batch: encode([sample]) });
+      }
+    };
+    const point = newMrid();
+    let log = await IngestLog.open({ folder: at, decode });
+    await put(log, 0, 10);
+    await log.close();
+    cpSync(at, `${at}-backup`, { recursive: true });
+    log = await IngestLog.open({ folder: at, decode });
+    await put(log, 10, 30);
+    let historian = start(log);
+    await applied(historian, log);
+    await historian.close();
+    await log.close();
+
+    rmSync(at, { recursive: true });
+    renameSync(`${at}-backup`, at);
+    log = await IngestLog.open({ folder: at, decode });
+    historian = start(log);
+    await put(log, 30, 60);
+    await applied(historian, log);
+    await historian.close();
+    historian = start(log);
+    await applied(historian, log);
+    const { value } = await historian.range({ point, from: 0n, to: 100n * SECOND });
+    expect(value).toEqual(Array.from({ length: 60 }, (_, i) => i));
     await historian.close();
     await log.close();
   });

@@ -49,10 +49,6 @@ export class SourceRegistry implements Sources {
     return [...this.#presence.keys()].sort().map((source) => this.#statusOf(source));
   }
 
-  sessionOf(source: string): SourceSession | undefined {
-    return this.#presence.get(source)?.session;
-  }
-
   roleOf(source: string): SourceRole | undefined {
     return this.#presence.get(source)?.role;
   }

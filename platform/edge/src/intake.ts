@@ -171,7 +171,7 @@ export class EndpointIntake implements Intake {
   }
 
   #away(reason: string): StateChange[] {
-    const since = this.#last ?? this.#clock.now();
+    const since = this.#outbox.lag.before(this.#last ?? this.#clock.now());
     this.#completeUntil = since;
     this.#openGap ??= { endpoint: this.#endpoint, reason: 'deviceAway', since, detail: reason.slice(0, 1000) };
     return [{ open: this.#openGap }, { recent: { endpoint: this.#endpoint, saved: this.memory.save(this.#points) } }];

@@ -30,7 +30,9 @@ import type { Logger } from 'pino';
 import type { Receipt } from '../connector.ts';
 import type { OutboxSettings } from '../site/site.ts';
 import { Gatherer } from './gatherer.ts';
+import { isIdentified } from './repeat-memory.ts';
 import type { DroppedRun, OutboxStore, StateChange, StoredBatch } from './store.ts';
+import { TransitLag } from './transit-lag.ts';
 
 /** Each one grows only; shown in the status report. */
 export interface OutboxCounters {
@@ -98,6 +100,8 @@ const GROUP = 64;
 const DROP_SHARE = 0.1;
 
 export class Outbox implements BatchStore {
+  /** How far behind the devices we hear them; where gaps begin. */
+  readonly lag = new TransitLag();
   readonly counters: OutboxCounters = {
     observations: 0,
     batches: 0,
@@ -195,6 +199,7 @@ export class Outbox implements BatchStore {
     }
     const gatherer = this.#gatherer;
     gatherer.add(slot, value, quality, sourceTime, timeQuality, receiveTime, cause);
+    if (isIdentified(timeQuality)) this.lag.note(sourceTime, receiveTime);
     if (gatherer.count === 1) this.#arm();
     if (gatherer.count >= this.#settings.batchCount) this.#closeBatch();
     return true;
@@ -230,7 +235,17 @@ export class Outbox implements BatchStore {
     this.#closeBatch();
     const now = this.#clock.now();
     return new Promise((done) => {
-      this.#enqueue({ content, count: 0, bytes: 1024, from: now, to: now, holds: [], changes, until: now, done });
+      this.#enqueue({
+        content,
+        count: 0,
+        bytes: 1024,
+        from: now,
+        to: now,
+        holds: [],
+        changes,
+        until: this.lag.before(now),
+        done,
+      });
     });
   }
 
@@ -356,7 +371,16 @@ export class Outbox implements BatchStore {
       return;
     }
     const now = this.#clock.now();
-    this.#enqueue({ content: undefined, count: 0, bytes: 0, from: now, to: now, holds: [], changes: [], until: now });
+    this.#enqueue({
+      content: undefined,
+      count: 0,
+      bytes: 0,
+      from: now,
+      to: now,
+      holds: [],
+      changes: [],
+      until: this.lag.before(now),
+    });
   }
 
   /** Commits what is open. @returns false when the disk did not take it within `milliseconds` */
@@ -413,7 +437,7 @@ export class Outbox implements BatchStore {
       to: last,
       holds,
       changes: [],
-      until: this.#clock.now(),
+      until: this.lag.before(this.#clock.now()),
     });
   }
 
@@ -603,7 +627,7 @@ export class Outbox implements BatchStore {
       to: refused.to,
       holds: refused.holds,
       changes: [],
-      until: now,
+      until: this.lag.before(now),
     });
   }
 

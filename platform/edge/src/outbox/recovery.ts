@@ -10,7 +10,7 @@ export interface Recovery {
   readonly clean: boolean;
   /** True when this outbox has never been written before. */
   readonly fresh: boolean;
-  /** Everything received before this moment is on disk. */
+  /** Everything that devices stamped before this moment is on disk. */
   readonly committedUntil: UtcNanos | undefined;
   /** Gaps that end with the next interrogation, by endpoint. */
   readonly openGaps: ReadonlyMap<string, OpenGap>;

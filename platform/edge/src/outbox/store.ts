@@ -64,7 +64,7 @@ export interface Commit {
   readonly batches: readonly StoredBatch[];
   readonly dropped?: readonly DroppedRun[];
   readonly changes?: readonly StateChange[];
-  /** Everything received before this moment is committed with this transaction or was before. */
+  /** Everything that devices stamped before this moment is committed with this transaction or was before (`TransitLag`). */
   readonly committedUntil?: UtcNanos;
   readonly position?: ChainPosition | undefined;
 }

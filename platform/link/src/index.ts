@@ -6,6 +6,7 @@ export * from './client.ts';
 export type { Ending, LinkCounters, LivenessTimes } from './connection.ts';
 export * from './content.ts';
 export * from './message.ts';
+export * from './policy.ts';
 export * from './proof.ts';
 export * from './relay.ts';
 export type { RequestContext, RequestHandler, RequestOptions, RpcLimits } from './rpc.ts';

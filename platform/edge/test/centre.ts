@@ -46,10 +46,13 @@ export class TestCentre {
   report: SourceReport | undefined;
   /** Thrown for the next batch, once. */
   refuseNext: Error | undefined;
+  /** Batches that are never taken. */
+  refuses: ((content: Content) => boolean) | undefined;
   port = 0;
   #server: Server | undefined;
   #link: LinkServer | undefined;
   readonly #observations: Observation[] = [];
+  readonly #blocked = new WeakMap<LinkPeer, Set<number>>();
   readonly #sockets = new Set<Duplex>();
 
   private constructor(ca: DevelopmentCa, identity: Identity) {
@@ -110,7 +113,21 @@ export class TestCentre {
     this.#server = server;
   }
 
+  /** What comes behind a refused batch in its epoch is not taken either, also when it is on its way already. */
   #take(peer: LinkPeer, bytes: Uint8Array): { epoch: number; sequence: number } {
+    const blocked = this.#blocked.get(peer) ?? new Set();
+    this.#blocked.set(peer, blocked);
+    const { epoch } = decodeBatch(bytes).header;
+    if (blocked.has(epoch)) throw new EnerchainError('peer', 'test.blocked', 'its epoch is blocked');
+    try {
+      return this.#check(peer, bytes);
+    } catch (error) {
+      blocked.add(epoch);
+      throw error;
+    }
+  }
+
+  #check(peer: LinkPeer, bytes: Uint8Array): { epoch: number; sequence: number } {
     if (this.refuseNext) {
       const error = this.refuseNext;
       this.refuseNext = undefined;
@@ -121,6 +138,7 @@ export class TestCentre {
     if (!key) throw new EnerchainError('peer', 'test.key', 'unknown key');
     verifyBatch(batch, key);
     const { source, epoch, sequence } = batch.header;
+    if (this.refuses?.(contentOf(batch))) throw new EnerchainError('peer', 'test.poison', 'this batch is never taken');
     const verdict = this.verifier.check(batch);
     if (verdict.kind === 'broken') throw new EnerchainError('peer', 'test.broken', verdict.text);
     if (verdict.kind === 'next') {

@@ -2,6 +2,7 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Content } from '@enerchain/link';
 import { type Clock, EnerchainError, type Observation, systemClock } from '@enerchain/model';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type EdgeHandle, runEdge } from '../src/edge.ts';
@@ -241,6 +242,31 @@ describe('an edge', () => {
     await until(() => values().length === 40, 'everything at the centre');
     expect(values().sort((a, b) => a - b)).toEqual(all(40));
     expect(centre.sourceEvents().some(({ code }) => code === 'centre.ingest.unbound')).toBe(true);
+  });
+
+  test('gives a batch up that the centre refuses for good, names it, and loses nothing of what lay behind it', async () => {
+    await start();
+    await until(() => centre.online && centre.observations().length > 0, 'the link');
+    const poison = (content: Content) =>
+      content.kind === 'observations' && content.batch.columns.some(({ value }) => [...value].includes(7));
+    centre.refuses = poison;
+    station.produce(10);
+    await until(() => centre.problems.length > 0, 'the refusal');
+    station.produce(50);
+    const given = () => centre.gaps().find(({ reason }) => reason === 'outboxFailure');
+    for (let attempt = 2; attempt <= 3; attempt++) {
+      await until(() => centre.online, 'the link');
+      const { length } = centre.problems;
+      centre.cut();
+      await until(() => centre.problems.length > length, `refusal ${attempt}`);
+    }
+    await until(() => given() !== undefined, 'the gap record');
+    station.produce(50);
+    await until(() => new Set(values()).size + given()!.lost! >= station.produced, 'the rest');
+    expect(given()).toMatchObject({ lost: 10, detail: /this batch is never taken/ });
+    expect(values().sort((a, b) => a - b)).toEqual(all(110).slice(10));
+    await until(() => edge!.report().outbox!.batches === 0, 'the last acknowledgement');
+    expect(centre.verifier.cursors().length).toBeLessThanOrEqual(1);
   });
 
   test('whose outbox is lost puts its data into an epoch that the centre does not know yet', async () => {

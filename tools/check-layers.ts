@@ -56,7 +56,9 @@ for (const pkg of packages.values()) {
     exclude: (name) => /node_modules|\.peers|dist/.test(name),
   })) {
     const isTest =
-      /(^|[\\/])(test|examples)[\\/]/.test(relative(pkg.folder, file)) || /(config|\.test)\.ts$/.test(file);
+      /(^|[\\/])(test|examples)[\\/]/.test(relative(pkg.folder, file)) ||
+      /(config|\.test)\.ts$/.test(file) ||
+      pkg.layer === LAYERS.interop;
     for (const [, specifier] of readFileSync(join(root, file), 'utf8').matchAll(importPattern)) {
       const problem = check(pkg, file, specifier as string, isTest);
       if (problem) problems.push(`${file}: ${problem}`);

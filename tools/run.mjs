@@ -3,6 +3,7 @@
  * The door of the repository: `npm start`, `npm test`, `npm run …` and `npx enerchain` come through here. Sets up
  * what is missing, then hands over to the pinned Node 22.
  */
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   buildControlRoom,
@@ -27,6 +28,7 @@ async function check() {
     ['layers', [QUIET, join(root, 'tools', 'check-layers.ts')]],
     ['lint and format', [bin('@biomejs/biome/bin/biome'), 'check', '--log-level=warn', '.']],
     ['types', [bin('typescript/bin/tsc'), '--noEmit', '-p', root]],
+    ['types of interop', [bin('typescript/bin/tsc'), '--noEmit', '-p', join(root, 'interop')]],
     ['types of the control room', [bin('typescript/bin/tsc'), '--noEmit', '-p', join(root, 'apps', 'control-room')]],
   ];
   let failed = 0;
@@ -38,12 +40,33 @@ async function check() {
 }
 
 /** The child ends when the channel to us closes, so a SIGKILL here leaves nothing behind. */
-const enerchain = (args) =>
-  run(pinnedNode(), [QUIET, join(root, 'apps', 'enerchain', 'src', 'main.ts'), ...args], {
-    cwd: process.cwd(),
+const enerchain = (args) => {
+  endWithNpm();
+  return run(pinnedNode(), [QUIET, join(root, 'apps', 'enerchain', 'src', 'main.ts'), ...args], {
+    // npm changes to the root of the repository; paths are meant from where the person stands.
+    cwd: (process.env.npm_command && process.env.INIT_CWD) || process.cwd(),
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
     env: { ...process.env, ENERCHAIN_SUPERVISED: '1' },
   });
+};
+
+/** npm that is killed cannot tell us, and the shell between us stays: stop as with SIGTERM when it is gone. */
+function endWithNpm() {
+  if (!process.env.npm_lifecycle_event) return;
+  const above = () => `${process.ppid} ${parentOf(process.ppid)}`;
+  const first = above();
+  setInterval(() => above() === first || process.kill(process.pid, 'SIGTERM'), 1000).unref();
+}
+
+/** Parent of a process where /proc tells it (Linux); the shells of macOS replace themselves and need no look. */
+function parentOf(pid) {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
+  } catch {
+    return undefined;
+  }
+}
 
 /** Runs a suite; its counts are left in `.reports/<suite>.json` for those who add them up. */
 const vitest = (suite, args, env = {}) =>

@@ -38,5 +38,6 @@ describe('the account of a chaos run', () => {
     });
     expect(account([event(10)], [{ ...copy, repeat: true }, copy], [], sourceOf).unmarked).toEqual([]);
     expect(account([event(10)], [copy, copy], [], sourceOf).unmarked).toHaveLength(1);
+    expect(account([event(10), event(10)], [copy, copy], [], sourceOf).unmarked).toEqual([]);
   });
 });

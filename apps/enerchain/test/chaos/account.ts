@@ -19,6 +19,9 @@ export interface Stored {
   readonly value: number;
   readonly time: number;
   readonly repeat: boolean;
+  /** Where it stands, for the report of a fault. */
+  readonly offset?: number;
+  readonly source?: string;
 }
 
 /** A gap record; without an endpoint it covers all devices of its source. */
@@ -37,7 +40,7 @@ export interface Account {
   readonly repeats: number;
   readonly inGap: number;
   readonly lost: readonly Produced[];
-  /** Copies that are not marked, beyond the one that is the original (live data may overtake it in the log). */
+  /** Copies that are not marked, beyond as many as were produced. A marked repeat may stand before its original. */
   readonly unmarked: readonly Stored[];
 }
 
@@ -48,24 +51,31 @@ export function account(
   gaps: readonly Gap[],
   sourceOf: (endpoint: string) => string | undefined,
 ): Account {
-  /** Unmarked copies of each sample. */
-  const copies = new Map<string, number>();
-  const unmarked: Stored[] = [];
+  const copies = new Map<string, { readonly unmarked: Stored[] }>();
   let repeats = 0;
   for (const sample of stored) {
     const key = keyOf(sample);
-    const before = copies.get(key) ?? 0;
-    copies.set(key, sample.repeat ? before : before + 1);
+    const found = copies.get(key) ?? { unmarked: [] };
+    copies.set(key, found);
     if (sample.repeat) repeats += 1;
-    else if (before > 0) unmarked.push(sample);
+    else found.unmarked.push(sample);
   }
   const lost: Produced[] = [];
+  /** A device may produce the same twice: two changes within a millisecond that end where they began. */
+  const times = new Map<string, number>();
   let [count, found, inGap] = [0, 0, 0];
   for (const event of produced) {
     count += 1;
-    if (copies.has(keyOf(event))) found += 1;
+    const key = keyOf(event);
+    times.set(key, (times.get(key) ?? 0) + 1);
+    if (copies.has(key)) found += 1;
     else if (gaps.some((gap) => covers(gap, event, sourceOf))) inGap += 1;
     else lost.push(event);
+  }
+  const unmarked: Stored[] = [];
+  for (const [key, copy] of copies) {
+    const expected = times.get(key);
+    if (expected !== undefined) unmarked.push(...copy.unmarked.slice(expected));
   }
   return { produced: count, stored: found, repeats, inGap, lost, unmarked };
 }

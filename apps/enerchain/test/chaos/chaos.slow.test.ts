@@ -118,6 +118,12 @@ it(`accounts for every observation after ${rounds} rounds of chaos`, {
       const own = gaps.filter((gap) => gap.endpoint === event.endpoint).map((gap) => [gap.reason, gap.from, gap.to]);
       console.log(`lost: ${JSON.stringify(event)}; gaps of its device: ${JSON.stringify(own)}`);
     }
+    for (const sample of result.unmarked.slice(0, 5)) {
+      const copies = stored.filter(
+        ({ point, time, value }) => point === sample.point && time === sample.time && value === sample.value,
+      );
+      console.log(`unmarked: ${JSON.stringify(copies)}`);
+    }
     expect(result.produced).toBeGreaterThan(rounds * 100);
     expect(result.stored).toBeGreaterThan(result.produced / 4);
     expect(result.lost).toEqual([]);

@@ -31,7 +31,14 @@ export async function readIngestLog(centreFolder: string): Promise<{ stored: Sto
               const value = column.value[i];
               if (typeof value !== 'number') continue;
               const time = millis(column.sourceTime[i]!);
-              stored.push({ point: column.point, value, time, repeat: (column.cause[i]! & REPEAT) !== 0 });
+              stored.push({
+                point: column.point,
+                value,
+                time,
+                repeat: (column.cause[i]! & REPEAT) !== 0,
+                offset,
+                source,
+              });
             }
           }
         }

@@ -6,57 +6,110 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const root = resolve(fileURLToPath(new URL('../..', import.meta.url)));
+/** The checkout whose `npm start` is run. */
+export const root = resolve(fileURLToPath(new URL('../..', import.meta.url)));
+
+export interface StartOptions {
+  /** A folder of an earlier run; a new one when left out. Only a new one is removed at the end. */
+  readonly data?: string;
+  readonly port?: number;
+  /** Another checkout. */
+  readonly root?: string;
+  /** Starts it as another user. */
+  readonly uid?: number;
+  readonly gid?: number;
+  readonly env?: Readonly<Record<string, string>>;
+}
 
 export interface RunningSystem {
   readonly url: string;
-  readonly setupLink: string;
+  readonly port: number;
+  /** Only at the first start on a folder. */
+  readonly setupLink: string | undefined;
   readonly data: string;
   readonly output: () => string;
   /** The process that `npm start` runs; to be killed by tests about orphans. */
   readonly process: ChildProcess;
+  /** Resolves with the exit status; null when a signal ended it. */
+  readonly ended: Promise<number | null>;
   stop(): Promise<number | null>;
 }
 
-export async function startSystem(more: readonly string[] = []): Promise<RunningSystem> {
-  const data = mkdtempSync(join(tmpdir(), 'enerchain-system-'));
-  const port = await twoFreePorts();
-  const child = spawn('npm', ['start', '--silent', '--', '--data', data, '--port', String(port), ...more], {
-    cwd: root,
-    stdio: ['ignore', 'pipe', 'pipe'],
-    detached: true,
-  });
-  let output = '';
-  const ended = new Promise<number | null>((done) => child.once('close', done));
-  const ready = new Promise<void>((done, fail) => {
-    const keep = (chunk: Buffer): void => {
-      output += chunk.toString('utf8');
-      if (/CloudEnerChain runs: /.test(output) && /Stop with/.test(output)) done();
-    };
-    child.stdout.on('data', keep);
-    child.stderr.on('data', keep);
-    void ended.then((code) => fail(new Error(`npm start ended with ${code}:\n${output}`)));
-    setTimeout(() => fail(new Error(`npm start was not ready after 180 s:\n${output}\n${tails(data)}`)), 180_000).unref();
-  });
+export async function startSystem(more: readonly string[] = [], options: StartOptions = {}): Promise<RunningSystem> {
+  const data = options.data ?? mkdtempSync(join(tmpdir(), 'enerchain-system-'));
+  const port = options.port ?? (await twoFreePorts());
+  const { child, output, ended } = npmStart(['--data', data, '--port', String(port), ...more], options);
   const stop = async (): Promise<number | null> => {
     // As Ctrl-C does it: to the whole process group.
-    if (child.exitCode === null && child.pid) process.kill(-child.pid, 'SIGINT');
+    if (child.exitCode === null && child.signalCode === null && child.pid) process.kill(-child.pid, 'SIGINT');
     const code = await ended;
-    rmSync(data, { recursive: true, force: true });
+    if (!options.data) removeData(data);
     return code;
   };
   try {
-    await ready;
+    await until('the system to be ready', 180_000, () => {
+      if (child.exitCode !== null || child.signalCode !== null)
+        throw new Error(`npm start ended with ${child.exitCode}`);
+      return /CloudEnerChain runs: /.test(output()) && /Stop with/.test(output());
+    });
   } catch (error) {
+    const said = `${(error as Error).message}\n${output()}\n${tails(data)}`;
     await stop();
-    throw error;
+    throw new Error(said);
   }
-  const setupLink = /https?:\/\/\S+#\/setup\/\S+/.exec(output)?.[0];
-  if (!setupLink) {
-    await stop();
-    throw new Error(`npm start printed no set-up link:\n${output}`);
+  return {
+    url: `http://localhost:${port}`,
+    port,
+    setupLink: /https?:\/\/\S+#\/setup\/\S+/.exec(output())?.[0],
+    data,
+    output,
+    process: child,
+    ended,
+    stop,
+  };
+}
+
+/** `npm start` that is expected to end by itself. */
+export async function startAndEnd(
+  args: readonly string[],
+  options: StartOptions = {},
+): Promise<{ code: number | null; output: string }> {
+  const { output, ended } = npmStart(args, options);
+  return { code: await ended, output: output() };
+}
+
+function npmStart(
+  args: readonly string[],
+  options: StartOptions,
+): { child: ChildProcess; output: () => string; ended: Promise<number | null> } {
+  const child = spawn('npm', ['start', '--silent', '--', ...args], {
+    cwd: options.root ?? root,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+    env: { ...process.env, ...options.env },
+    ...(options.uid === undefined ? {} : { uid: options.uid }),
+    ...(options.gid === undefined ? {} : { gid: options.gid }),
+  });
+  let text = '';
+  const keep = (chunk: Buffer): void => {
+    text += chunk.toString('utf8');
+  };
+  child.stdout.on('data', keep);
+  child.stderr.on('data', keep);
+  return { child, output: () => text, ended: new Promise((done) => child.once('close', done)) };
+}
+
+/** Removes a data folder, and its database where that had to lie elsewhere (as root it does). */
+export function removeData(data: string): void {
+  try {
+    const location = JSON.parse(readFileSync(join(data, 'centre', 'database', 'location.json'), 'utf8')) as {
+      home: string;
+    };
+    rmSync(location.home, { recursive: true, force: true });
+  } catch {
+    // The centre has not come so far.
   }
-  return { url: `http://localhost:${port}`, setupLink, data, output: () => output, process: child, stop };
+  rmSync(data, { recursive: true, force: true });
 }
 
 /** The last lines of every log, for a failure's message. */
@@ -64,7 +117,10 @@ export function tails(data: string, lines = 5): string {
   let text = '';
   try {
     for (const name of readdirSync(join(data, 'logs'))) {
-      text += `--- ${name}\n${readFileSync(join(data, 'logs', name), 'utf8').split('\n').slice(-lines).join('\n')}\n`;
+      text += `--- ${name}\n${readFileSync(join(data, 'logs', name), 'utf8')
+        .split('\n')
+        .slice(-lines)
+        .join('\n')}\n`;
     }
   } catch {
     // No logs yet: there is nothing to add.
@@ -72,7 +128,35 @@ export function tails(data: string, lines = 5): string {
   return text;
 }
 
-async function twoFreePorts(): Promise<number> {
+/**
+ * Asks again and again until the answer is something, and returns it.
+ * @param limit ms
+ * @throws Error that says what was waited for, and the last error of the question
+ */
+export async function until<T>(
+  what: string,
+  limit: number,
+  question: () => Promise<T | undefined | false> | T | undefined | false,
+): Promise<T> {
+  const deadline = performance.now() + limit;
+  let last: unknown;
+  for (;;) {
+    try {
+      const answer = await question();
+      if (answer !== undefined && answer !== false) return answer;
+      last = undefined;
+    } catch (error) {
+      last = error;
+      if (/ended with/.test(String(error))) throw error;
+    }
+    if (performance.now() > deadline) {
+      throw new Error(`waited ${limit / 1000} s in vain for ${what}${last ? `; last: ${String(last)}` : ''}`);
+    }
+    await new Promise((wake) => setTimeout(wake, 100));
+  }
+}
+
+export async function twoFreePorts(): Promise<number> {
   for (;;) {
     const first = await tryPort(0);
     if (first !== undefined && (await tryPort(first + 1)) !== undefined) return first;

@@ -40,6 +40,9 @@ export function openDataFolder(path: string): DataFolder {
   };
 }
 
+/** Result code of SQLite: another process holds the lock. */
+const SQLITE_BUSY = 5;
+
 /** A lock that the operating system releases whatever ends the process. */
 export interface FolderLock {
   release(): void;
@@ -57,12 +60,16 @@ export function lockFolder(folder: string, what: string): FolderLock {
     database.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
   } catch (error) {
     database.close();
+    if ((error as { errcode?: number }).errcode !== SQLITE_BUSY) {
+      throw new EnerchainError('environment', 'cli.folder.lock', `${folder} cannot be locked for ${what}`, {
+        cause: error,
+      });
+    }
     const holder = readIfThere(holderFile);
     throw new EnerchainError(
       'caller',
       'cli.folder.in-use',
       `${what} already runs on ${folder}${holder ? ` (process ${holder})` : ''}: stop it, or use another --data`,
-      { cause: error },
     );
   }
   writeFileSync(holderFile, String(process.pid));

@@ -164,4 +164,7 @@ try {
     !(error instanceof EnerchainError) && !(error instanceof Error && 'fault' in error && error.fault !== 'local');
   process.stderr.write(`${ours || process.env.ENERCHAIN_DEBUG ? (error as Error).stack : describeError(error)}\n`);
   process.exitCode = 1;
+  // Nothing that was half started may keep the process: who supervises it waits for its end.
+  if (process.connected) process.disconnect();
+  setTimeout(() => process.exit(1), 3_000).unref();
 }

@@ -60,6 +60,8 @@ async function startAll(
   await portIsFree(port + 1, '127.0.0.1');
 
   const sites = (options.site ?? []).map((file) => resolve(file));
+  // What is wrong with a file is better said now than when half of the system runs.
+  for (const site of sites) sourceOf(site);
   let gridFile: string | undefined;
   if (options.lab) {
     say('· starting the lab grid');
@@ -143,16 +145,14 @@ function portIsFree(port: number, host: string): Promise<void> {
   return new Promise((done, fail) => {
     const probe = createServer();
     probe.once('error', (cause: NodeJS.ErrnoException) => {
-      const what =
-        cause.code === 'EADDRINUSE'
-          ? `port ${port} is in use by another program`
-          : `${host}:${port} cannot be listened on`;
+      const inUse = cause.code === 'EADDRINUSE';
+      const what = inUse ? `port ${port} is in use by another program` : `${host}:${port} cannot be listened on`;
       fail(
         new EnerchainError(
           'environment',
           'cli.port',
           `${what}: choose another with --port (two ports in a row are needed)`,
-          { cause },
+          inUse ? {} : { cause },
         ),
       );
     });

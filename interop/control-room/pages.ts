@@ -42,8 +42,8 @@ export class ControlRoom {
     this.page = page;
     page.on('pageerror', (error) => this.complaints.errors.push(error.message));
     page.on('console', (message) => {
-      // Violations of the content security policy are reported here too. A refused call is told by the page itself.
-      if (message.type() === 'error' && !message.text().startsWith('Failed to load resource'))
+      // Violations of the content security policy are reported here too. A lost connection is told by the page itself.
+      if (message.type() === 'error' && !message.text().includes('net::ERR_'))
         this.complaints.errors.push(message.text());
     });
     page.on('request', (request) => {

@@ -1,6 +1,6 @@
 /** What the whole control room shares: who is logged in, the model, the points, the live state, what is selected. */
 import { batch, createContext, createMemo, createSignal, useContext } from 'solid-js';
-import { ApiError, api, whenUnauthorised } from './api/client.ts';
+import { api, whenUnauthorised } from './api/client.ts';
 import type { CommandJson, GapJson, GridModel, PageJson, PointInfo, Session, SourceStatusJson } from './api/types.ts';
 import { type EquipmentPoints, measurementsOf } from './diagram/measurements.ts';
 import { type Scale, scaleOf } from './format/number.ts';
@@ -206,10 +206,11 @@ export function createApp() {
     /** Finds out who is logged in; called once at the start, and again by hand when the centre did not answer. */
     async start(): Promise<void> {
       try {
-        enter(await api.session());
+        const found = await api.session();
+        if (found.user === null) setSession(null);
+        else enter(found);
       } catch (error) {
-        if (error instanceof ApiError && error.status === 401) setSession(null);
-        else setUnreachable(error instanceof Error ? error.message : String(error));
+        setUnreachable(error instanceof Error ? error.message : String(error));
       }
     },
     async logOut(): Promise<void> {

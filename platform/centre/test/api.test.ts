@@ -79,6 +79,26 @@ describe('default deny', () => {
     expect(RIGHT_NAMES).toHaveLength(8);
   });
 
+  it('leaves open only what is listed here', () => {
+    const open = face.routes
+      .filter(({ config, method }) => (config?.access as Access) === 'public' && method !== 'HEAD')
+      .map(({ method, url }) => `${method} ${url}`);
+    expect(open.filter((route) => route.includes('/api/')).sort()).toEqual([
+      'GET /api/v1/openapi.json',
+      'GET /api/v1/session',
+      'GET /api/v1/setup',
+      'POST /api/v1/session',
+      'POST /api/v1/setup',
+    ]);
+  });
+
+  it('tells whoever asks without a login that they are nobody and have no rights', async () => {
+    const answer = await face.app.inject({ url: '/api/v1/session' });
+    expect([answer.statusCode, answer.json()]).toEqual([200, { user: null, roles: [], rights: [] }]);
+    const stale = await face.app.inject({ url: '/api/v1/session', cookies: { enerchain_session: 'x'.repeat(43) } });
+    expect(stale.json()).toEqual({ user: null, roles: [], rights: [] });
+  });
+
   it('does not fall back to the cookie when a token is wrong', async () => {
     const cookies = await face.login();
     const headers = { authorization: 'Bearer not-a-token-that-anybody-has-given' };
@@ -106,7 +126,8 @@ describe('sessions', () => {
     expect((await send({})).json()).toMatchObject({ code: 'api.header-missing', status: 403 });
     expect((await send({ ...WRITE, 'sec-fetch-site': 'cross-site' })).json()).toMatchObject({ code: 'api.cross-site' });
     expect((await send(WRITE)).statusCode).toBe(204);
-    expect((await face.app.inject({ url: '/api/v1/session', cookies })).statusCode).toBe(401);
+    expect((await face.app.inject({ url: '/api/v1/session', cookies })).json()).toMatchObject({ user: null });
+    expect((await face.app.inject({ url: '/api/v1/sources', cookies })).statusCode).toBe(401);
   });
 
   it('slow down whoever guesses, and say for how long', async () => {

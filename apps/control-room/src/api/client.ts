@@ -50,6 +50,7 @@ async function call<T>(method: string, path: string, body?: unknown): Promise<T>
   }
   if (response.ok) return response.status === 204 ? (undefined as T) : ((await response.json()) as T);
   const problem = (await response.json().catch(() => ({}))) as { title?: string; detail?: string };
+  // The refusal of a wrong password is no end of a session.
   if (response.status === 401 && path !== '/session') onUnauthorised();
   throw new ApiError(
     response.status,
@@ -69,7 +70,8 @@ const POINTS_PER_PAGE = 5000;
 export const api = {
   setUp: (token: string, user: string, password: string) => call<Session>('POST', '/setup', { token, user, password }),
   logIn: (user: string, password: string) => call<Session>('POST', '/session', { user, password }),
-  session: () => call<Session>('GET', '/session'),
+  /** Who is logged in; `user` is null when nobody is. */
+  session: () => call<Session | { user: null }>('GET', '/session'),
   logOut: () => call<void>('DELETE', '/session'),
 
   /** `undefined` when no grid model has been loaded yet. */

@@ -2,14 +2,19 @@ import { createEffect, createMemo, createSignal, For, onCleanup, onMount, Show }
 import { api } from '../api/client.ts';
 import type { CommandJson, PointInfo } from '../api/types.ts';
 import { useApp } from '../app.ts';
-import { isDouble, shown, stateWord } from '../format/number.ts';
+import { isDouble, shown } from '../format/number.ts';
 import { clockMillis } from '../format/time.ts';
 import { CheckGlyph } from '../ui/glyphs.tsx';
 import { LiveText, useLive } from '../ui/live.tsx';
+import { feedbackFor, feedbackSeen, outcomeOf } from './outcome.ts';
 import { phaseOf, STEP_WORDS, stepTone } from './words.ts';
 
 /** How long the dialog waits for the feedback before it says that it is late, in seconds. */
 const FEEDBACK_SECONDS = 20;
+/** Live values are gathered on their way and may come so much later than the word of the centre about them, in milliseconds. */
+const VALUES_LATE = 2_000;
+
+const OUTCOME_GLYPHS = { good: 'ok', bad: 'bad', unsure: 'warn' } as const;
 
 /** The values a control accepts, each with the verb for it. */
 function choicesOf(point: PointInfo): readonly { value: number; word: string }[] {
@@ -60,16 +65,43 @@ export function CommandDialog(props: { point: PointInfo; onClose: () => void }) 
     choices().find((choice) => choice.value === of)?.word ?? shown(props.point, of, app.scaleFor(props.point)).text;
   const ordered = () => command()?.value ?? value();
   const allGood = () => command()?.checks.every(({ ok }) => ok) ?? false;
-  const matches = () =>
-    feedback() !== undefined &&
-    operatedAt() !== undefined &&
-    feedbackValue()?.value === ordered() &&
-    props.point.cdc !== 'BSC';
+  /** What the feedback point has to stand at, where that is a position. */
+  const awaited = () => {
+    const point = feedback();
+    const value = ordered();
+    return point && value !== undefined ? feedbackFor(props.point, point, value) : undefined;
+  };
   const waited = () => (operatedAt() === undefined ? 0 : (tick() - operatedAt()!) / 1000);
-  const [settledAt, setSettledAt] = createSignal<number>();
+  const [seenAt, setSeenAt] = createSignal<number>();
   createEffect(() => {
-    if (settledAt() === undefined && operatedAt() !== undefined && (matches() || command()?.state === 'feedbackSeen'))
-      setSettledAt(waited());
+    const known = command();
+    if (seenAt() === undefined && known && feedbackSeen(known)) setSeenAt(performance.now());
+  });
+  /** Seconds from operate to the feedback. */
+  const settledAfter = () => {
+    const [from, to] = [operatedAt(), seenAt()];
+    return from === undefined || to === undefined ? undefined : (to - from) / 1000;
+  };
+  const agrees = () => {
+    const live = feedbackValue()?.value;
+    return awaited() === undefined || live === undefined ? undefined : live === awaited();
+  };
+  /** The centre has seen the feedback, and the live value has not come yet. */
+  const valueOnItsWay = () => agrees() === false && seenAt() !== undefined && tick() - seenAt()! < VALUES_LATE;
+  const outcome = createMemo(() => {
+    const known = command();
+    const point = feedback();
+    if (!known) return undefined;
+    const sight = point && {
+      name: point.name,
+      shows: shown(point, feedbackValue()?.value, app.scaleFor(point)),
+      agrees: agrees(),
+    };
+    return outcomeOf(
+      known,
+      sight && { ...sight, shows: [sight.shows.text, sight.shows.unit].filter(Boolean).join(' ') },
+      seenAt() === undefined || tick() - seenAt()! < VALUES_LATE,
+    );
   });
   const refusal = () => app.refusal('commands.operate');
   const expired = () => {
@@ -127,7 +159,10 @@ export function CommandDialog(props: { point: PointInfo; onClose: () => void }) 
       <Show when={feedback()}>
         {(point) => (
           <div class="now">
-            <span class="sub">now</span> <LiveText point={point()} />
+            <span class="sub">now</span>{' '}
+            <Show when={valueOnItsWay()} fallback={<LiveText point={point()} />}>
+              <span class="value">{shown(point(), awaited()).text}</span>
+            </Show>
           </div>
         )}
       </Show>
@@ -171,7 +206,13 @@ export function CommandDialog(props: { point: PointInfo; onClose: () => void }) 
           <fieldset class="choices" aria-label="Order">
             <For each={choices()}>
               {(choice) => {
-                const isNow = () => !command() && feedbackValue()?.value === choice.value && props.point.cdc !== 'BSC';
+                const stands = () => {
+                  const point = feedback();
+                  const would = point && feedbackFor(props.point, point, choice.value);
+                  return !command() && would !== undefined && feedbackValue()?.value === would
+                    ? shown(point!, would).text
+                    : undefined;
+                };
                 return (
                   <button
                     type="button"
@@ -181,9 +222,7 @@ export function CommandDialog(props: { point: PointInfo; onClose: () => void }) 
                     onClick={() => prepare(choice.value)}
                   >
                     {choice.word}
-                    <Show when={isNow()}>
-                      <small> is {stateWord(feedback()!, choice.value) ?? 'so'} already</small>
-                    </Show>
+                    <Show when={stands()}>{(word) => <small> is {word()} already</small>}</Show>
                   </button>
                 );
               }}
@@ -262,41 +301,37 @@ export function CommandDialog(props: { point: PointInfo; onClose: () => void }) 
                   )}
                 </For>
               </ol>
-              <Show when={operatedAt() !== undefined && feedback()}>
+              <Show when={operatedAt() !== undefined && feedback() && outcome()?.tone !== 'bad'}>
                 <div class="feedback">
                   <svg class="timer" viewBox="0 0 308 6" preserveAspectRatio="none" aria-hidden="true">
                     <rect class="bar-band" width="308" height="6" rx="2" />
                     <rect
-                      class={waited() > FEEDBACK_SECONDS && settledAt() === undefined ? 'p2-fill' : 'bar-fill'}
-                      width={308 * Math.min(1, (settledAt() ?? waited()) / FEEDBACK_SECONDS)}
+                      class={waited() > FEEDBACK_SECONDS && settledAfter() === undefined ? 'p2-fill' : 'bar-fill'}
+                      width={308 * Math.min(1, (settledAfter() ?? waited()) / FEEDBACK_SECONDS)}
                       height="6"
                       rx="2"
                     />
                   </svg>
                   <span class="sub">
                     <Show
-                      when={settledAt()}
+                      when={settledAfter()}
                       fallback={
                         waited() > FEEDBACK_SECONDS
                           ? `No feedback after ${FEEDBACK_SECONDS} s. Nothing was repeated.`
                           : `Waiting for the feedback, ${waited().toFixed(1)} s`
                       }
                     >
-                      {(at) => `Feedback after ${at().toFixed(1)} s`}
+                      {(after) => `Feedback after ${after().toFixed(1)} s`}
                     </Show>
                   </span>
                 </div>
               </Show>
-              <Show when={settledAt() !== undefined}>
-                <p class="result">
-                  <CheckGlyph state="ok" /> Done: {feedback()?.name} is{' '}
-                  {shown(feedback()!, feedbackValue()?.value).text}.
-                </p>
-              </Show>
-              <Show when={phase() === 'done' && settledAt() === undefined && stepTone(known().state) !== 'good'}>
-                <p class="result p2-text">
-                  <CheckGlyph state={stepTone(known().state) === 'bad' ? 'bad' : 'warn'} /> {STEP_WORDS[known().state]}
-                </p>
+              <Show when={outcome()}>
+                {(known) => (
+                  <p class="result" classList={{ 'p2-text': known().tone !== 'good' }}>
+                    <CheckGlyph state={OUTCOME_GLYPHS[known().tone]} /> {known().text}
+                  </p>
+                )}
               </Show>
             </section>
           </>

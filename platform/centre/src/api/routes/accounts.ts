@@ -22,6 +22,11 @@ export const SessionJson = Type.Object(
   },
   { $id: 'Session' },
 );
+const NobodyJson = Type.Object({
+  user: Type.Null(),
+  roles: Type.Array(RoleSchema, { maxItems: 0 }),
+  rights: Type.Array(Type.String(), { maxItems: 0 }),
+});
 
 /** Attempts of one address in a minute, beside the lockout of the account. */
 const attempts = { rateLimit: { max: 30, timeWindow: 60_000 } };
@@ -95,8 +100,22 @@ export function accountRoutes(
   );
   app.get(
     '/session',
-    { config: { access: 'session' }, schema: { tags: ['accounts'], response: { 200: SessionJson } } },
-    async (request) => sessionJson(request.principal as Principal),
+    {
+      config: { access: 'public' },
+      schema: {
+        tags: ['accounts'],
+        summary: 'Who is logged in; without a login the user is null and has no rights',
+        response: { 200: Type.Union([SessionJson, NobodyJson]) },
+      },
+    },
+    // Asking who one is is no failure: a browser would report a refusal as an error on every first visit.
+    async ({ principal, headers }) => {
+      if (principal) return sessionJson(principal);
+      // Whoever sends a token says who they are, and is told when that is not so.
+      if (headers.authorization !== undefined)
+        throw new ApiError(401, 'api.not-logged-in', 'This API token is not known or has expired.');
+      return { user: null, roles: [], rights: [] };
+    },
   );
   app.delete(
     '/session',

@@ -78,10 +78,10 @@ export function wiresAt(page: Page, name: string): Promise<string[]> {
   return equipment(page, name)
     .first()
     .evaluate((target) => {
-      const box = target.querySelector('rect').getBBox();
-      const inside = ({ x, y }: { x: number; y: number }): boolean =>
+      const box = target.querySelector('rect')!.getBBox();
+      const inside = ({ x, y }: DOMPoint): boolean =>
         x >= box.x && x <= box.x + box.width && y >= box.y && y <= box.y + box.height;
-      return [...target.closest('svg').querySelectorAll('.wire')]
+      return [...target.closest('svg')!.querySelectorAll<SVGPathElement>('.wire')]
         .filter((wire) => {
           const length = wire.getTotalLength();
           for (let at = 0; at <= length; at += 4) if (inside(wire.getPointAtLength(at))) return true;
@@ -112,24 +112,21 @@ export async function order(page: Page, symbol: string, word: 'open' | 'close'):
 
 /** A property of the style that an element has in the end. */
 export function styleOf(element: Locator, property: string): Promise<string> {
-  return element.evaluate(
-    (found, name) => found.ownerDocument.defaultView.getComputedStyle(found).getPropertyValue(name),
-    property,
-  );
+  return element.evaluate((found, name) => getComputedStyle(found).getPropertyValue(name), property);
 }
 
 /** How many pixels of a canvas have the colour that a custom property of the page names. */
 export function pixelsOf(canvas: Locator, customProperty: string): Promise<number> {
   return canvas.evaluate((element, name) => {
-    const { data } = element.getContext('2d').getImageData(0, 0, element.width, element.height);
-    const page = element.ownerDocument;
-    const probe = page.createElement('canvas').getContext('2d');
-    probe.fillStyle = page.defaultView.getComputedStyle(page.documentElement).getPropertyValue(name).trim();
+    const { width, height } = element as HTMLCanvasElement;
+    const { data } = (element as HTMLCanvasElement).getContext('2d')!.getImageData(0, 0, width, height);
+    const probe = document.createElement('canvas').getContext('2d')!;
+    probe.fillStyle = getComputedStyle(document.documentElement).getPropertyValue(name).trim();
     probe.fillRect(0, 0, 1, 1);
     const [r, g, b] = probe.getImageData(0, 0, 1, 1).data;
     let found = 0;
     for (let i = 0; i < data.length; i += 4) {
-      if (Math.abs(data[i] - r) + Math.abs(data[i + 1] - g) + Math.abs(data[i + 2] - b) < 24) found += 1;
+      if (Math.abs(data[i]! - r!) + Math.abs(data[i + 1]! - g!) + Math.abs(data[i + 2]! - b!) < 24) found += 1;
     }
     return found;
   }, customProperty);

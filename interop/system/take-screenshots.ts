@@ -1,0 +1,59 @@
+/**
+ * Takes the pictures of the README from a running system: `docs/control-room-light.png` and `-dark.png`, 1600 × 960.
+ *
+ *     node --disable-warning=ExperimentalWarning interop/system/take-screenshots.ts
+ *
+ * The grid runs a hundred times as fast until it is noon there, so that the sun shines and the trend of the last hour
+ * holds a morning; then protection opens the breaker of a feeder of a residential area.
+ */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { Api } from './api.ts';
+import { equipment, launchBrowser, noBrowser, watchedPage } from './browser.ts';
+import { enerchain } from './command-line.ts';
+import { root, startSystem, until } from './running-system.ts';
+
+const SPEED = 100;
+const NOON = 12;
+const SIZE = { width: 1600, height: 960 };
+const USER = { user: 'operator', password: 'a sentence is a good password' };
+
+if (noBrowser) throw new Error(noBrowser);
+const docs = join(root, 'docs');
+mkdirSync(docs, { recursive: true });
+const system = await startSystem(['--speed', String(SPEED)]);
+try {
+  const api = new Api(system);
+  const now = new Date();
+  const hours = (NOON - now.getHours() - now.getMinutes() / 60 + 24) % 24;
+  const wait = Math.max(180, (hours * 3600) / SPEED);
+  process.stderr.write(`· waiting ${Math.round(wait)} s until it is noon in the grid\n`);
+  await new Promise((wake) => setTimeout(wake, wait * 1000));
+
+  const fault = enerchain(['lab', 'fault', 'breaker-trip', 'rtu-08', 'bay=L1', '--data', system.data]);
+  if (fault.status !== 0) throw new Error(fault.stderr);
+  await until('the alarm', 20_000, async () => (await api.alarms()).length > 0);
+
+  const browser = await launchBrowser();
+  let entered = false;
+  for (const theme of ['light', 'dark'] as const) {
+    const { page, context } = await watchedPage(browser, system.url, { colorScheme: theme, viewport: SIZE });
+    await page.goto(entered ? system.url : system.setupLink!);
+    await page.locator('input[name=user]').fill(USER.user);
+    await page.locator('input[name=password]').fill(USER.password);
+    if (!entered) await page.locator('input[name=again]').fill(USER.password);
+    await page.locator('button[type=submit]').click();
+    entered = true;
+    await page.locator('.strip-row').first().waitFor();
+    await equipment(page, '03 Mühlbach').click();
+    await page.locator('.inspector svg').first().waitFor();
+    // The trend of the last hour comes in a moment after the value.
+    await page.waitForTimeout(3_000);
+    await page.screenshot({ path: join(docs, `control-room-${theme}.png`) });
+    await context.close();
+  }
+  await browser.close();
+  process.stderr.write(`· written: ${docs}/control-room-{light,dark}.png\n`);
+} finally {
+  await system.stop();
+}

@@ -4,32 +4,49 @@
  *
  *   node benchmarks/journey.ts                as fast as it goes: observations/s from 104 frame to durable acknowledgement
  *   node benchmarks/journey.ts 5000           at a rate: the delay from the station's time stamp to the browser's stream
+ *   node benchmarks/journey.ts 5000 60        the same, with runs of 60 s
  *
- * Prints one JSON object.
+ * Prints one JSON object. On a machine that others use too, `cpuSecondsPerMillion` is the figure to compare: what a
+ * million observations cost each process.
+ *
+ * JOURNEY_PROBE=<folder> writes the delays of the event loops there once a second, and a processor profile of each process.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { cpus, tmpdir } from 'node:os';
+import { cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { type Cost, costs } from './journey/processes.ts';
 
 const rate = Number(process.argv[2] ?? 0);
 const STATIONS = 8;
 const POINTS = 256;
 const WARM_UP = 5;
 const RUNS = 3;
-const SECONDS = 8;
+const SECONDS = Number(process.argv[3] ?? 8);
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 const main = join(here, '..', 'apps', 'enerchain', 'src', 'main.ts');
+const probe = process.env.JOURNEY_PROBE;
 const execArgv = ['--disable-warning=ExperimentalWarning'];
+if (probe !== undefined) {
+  mkdirSync(probe, { recursive: true });
+  const preload = pathToFileURL(join(here, 'journey', 'probe.ts')).href;
+  execArgv.push('--import', preload, '--cpu-prof', '--cpu-prof-dir', probe);
+}
 const wait = (seconds: number): Promise<void> => new Promise((wake) => setTimeout(wake, seconds * 1000));
 
 const data = mkdtempSync(join(tmpdir(), 'enerchain-journey-'));
 const children: ChildProcess[] = [];
+const pids = new Map<string, number>();
 
 /** Starts a process and waits for its first message. */
-function start(file: string, args: string[], env: Record<string, string> = {}): Promise<Record<string, unknown>> {
+function start(
+  name: string,
+  file: string,
+  args: string[],
+  env: Record<string, string> = {},
+): Promise<Record<string, unknown>> {
   return new Promise((done, fail) => {
     const child = fork(file, args, {
       execArgv,
@@ -37,6 +54,7 @@ function start(file: string, args: string[], env: Record<string, string> = {}): 
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
     children.push(child);
+    pids.set(name, child.pid!);
     child.once('message', (message) => done(message as Record<string, unknown>));
     child.once('exit', (code) => fail(new Error(`${file} ended with ${code}`)));
   });
@@ -56,21 +74,49 @@ async function api<T>(method: string, path: string, body?: unknown): Promise<T> 
 
 interface Source {
   readonly observations: number;
+  readonly batches: number;
   readonly gaps: number;
   readonly report?: { readonly outbox?: { readonly batches: number } };
 }
 
-/** Acknowledged observations a second over some seconds, and what the gateway still holds at the end. */
-async function throughput(): Promise<{ perSecond: number; held: number }> {
+interface Run {
+  /** Observations acknowledged durably. */
+  readonly perSecond: number;
+  readonly batchesPerSecond: number;
+  /** Batches that the gateway still holds at the end. */
+  readonly held: number;
+  /** Processor seconds of each process for a million observations. */
+  readonly cpuSecondsPerMillion: Readonly<Record<string, number>>;
+  /** Delays from field to stream, ms; only at a rate. */
+  readonly p50?: number;
+  readonly p99?: number;
+  readonly worst?: number;
+  readonly values?: number;
+}
+
+async function measure(): Promise<Run> {
   const read = async (): Promise<Source> => (await api<{ items: Source[] }>('GET', '/sources')).items[0]!;
   const before = await read();
+  const costBefore = costs(pids);
   const at = performance.now();
-  await wait(SECONDS);
+  const delays = rate > 0 ? (await streamDelays()).sort((a, b) => a - b) : [];
+  if (rate === 0) await wait(SECONDS);
+  const costAfter = costs(pids);
   const after = await read();
   const seconds = (performance.now() - at) / 1000;
+  const observations = after.observations - before.observations;
+  const perMillion = ([name, cost]: [string, Cost]): [string, number] => {
+    const spent = cost.seconds - (costBefore.get(name)?.seconds ?? 0);
+    return [name, Math.round((spent / observations) * 1e8) / 100];
+  };
   return {
-    perSecond: Math.round((after.observations - before.observations) / seconds),
+    perSecond: Math.round(observations / seconds),
+    batchesPerSecond: Math.round((after.batches - before.batches) / seconds),
     held: after.report?.outbox?.batches ?? -1,
+    cpuSecondsPerMillion: Object.fromEntries([...costAfter].map(perMillion)),
+    ...(rate > 0
+      ? { p50: quantile(delays, 0.5), p99: quantile(delays, 0.99), worst: delays.at(-1)!, values: delays.length }
+      : {}),
   };
 }
 
@@ -80,6 +126,8 @@ async function streamDelays(): Promise<number[]> {
   const token = readFileSync(join(data, 'centre', 'admin.token'), 'utf8').trim();
   const stop = AbortSignal.timeout(SECONDS * 1000);
   const delays: number[] = [];
+  // What was stamped before belongs to the snapshot that a new connection gets.
+  const opened = Date.now();
   const response = await fetch(`${url}/api/v1/stream?points=all`, {
     headers: { authorization: `Bearer ${token}` },
     signal: stop,
@@ -94,8 +142,8 @@ async function streamDelays(): Promise<number[]> {
         const message = text.slice(0, end);
         text = text.slice(end + 2);
         if (!/^event: values$/m.test(message)) continue;
-        const body = JSON.parse(/^data: (.*)$/m.exec(message)![1]!) as { snapshot?: boolean; values: { t: number }[] };
-        if (!body.snapshot) for (const { t } of body.values) if (now - t < 60_000) delays.push(now - t);
+        const body = JSON.parse(/^data: (.*)$/m.exec(message)![1]!) as { values: { t: number }[] };
+        for (const { t } of body.values) if (t >= opened) delays.push(now - t);
       }
     }
   } catch (error) {
@@ -113,7 +161,11 @@ const median = (values: number[]): number =>
   );
 
 try {
-  const { ports } = (await start(join(here, 'journey', 'sender.ts'), [STATIONS, POINTS, rate].map(String))) as {
+  const { ports } = (await start(
+    'stations',
+    join(here, 'journey', 'sender.ts'),
+    [STATIONS, POINTS, rate].map(String),
+  )) as {
     ports: number[];
   };
   const site = join(data, 'site');
@@ -131,37 +183,42 @@ try {
   );
 
   const port = 20_000 + Math.floor(Math.random() * 20_000);
-  const centre = (await start(main, ['centre', '--data', data, '--port', String(port)])) as { info: { link: string } };
+  const centre = (await start('centre', main, ['centre', '--data', data, '--port', String(port)])) as {
+    info: { link: string };
+  };
   const { token } = await api<{ token: string }>('POST', '/enrolment-tokens', { name: 'edge-bench', role: 'edge' });
-  await start(main, ['edge', siteFile, '--data', data, '--centre', centre.info.link], { ENERCHAIN_ENROL: token });
+  await start('edge', main, ['edge', siteFile, '--data', data, '--centre', centre.info.link], {
+    ENERCHAIN_ENROL: token,
+  });
   await wait(WARM_UP);
 
   const result: Record<string, unknown> = {
     benchmark: rate > 0 ? 'journey-latency' : 'journey-throughput',
     node: process.version,
     cpu: `${cpus().length} x ${cpus()[0]?.model.trim()}`,
+    load: loadavg().map((load) => Math.round(load * 10) / 10),
     stations: STATIONS,
     points: STATIONS * POINTS,
     perAsdu: 16,
+    secondsPerRun: SECONDS,
   };
-  const runs: { perSecond: number; held: number }[] = [];
-  const latencies: { p50: number; p99: number; values: number }[] = [];
-  for (let run = 0; run < RUNS; run++) {
-    if (rate === 0) runs.push(await throughput());
-    else {
-      const delays = (await streamDelays()).sort((a, b) => a - b);
-      latencies.push({ p50: quantile(delays, 0.5), p99: quantile(delays, 0.99), values: delays.length });
-    }
-  }
-  if (rate === 0) {
-    result.observationsPerSecond = median(runs.map((run) => run.perSecond));
-    result.runs = runs;
-  } else {
+  const runs: Run[] = [];
+  for (let run = 0; run < RUNS; run++) runs.push(await measure());
+  const middle = (key: keyof Run): number => median(runs.map((run) => run[key] as number));
+  result.observationsPerSecond = middle('perSecond');
+  if (rate > 0) {
     result.offeredPerSecond = rate;
-    result.fieldToStreamP50Ms = median(latencies.map((run) => run.p50));
-    result.fieldToStreamP99Ms = median(latencies.map((run) => run.p99));
-    result.runs = latencies;
+    result.fieldToStreamP50Ms = middle('p50');
+    result.fieldToStreamP99Ms = middle('p99');
   }
+  result.cpuSecondsPerMillion = Object.fromEntries(
+    Object.keys(runs[0]!.cpuSecondsPerMillion).map((name) => [
+      name,
+      median(runs.map((run) => run.cpuSecondsPerMillion[name]!)),
+    ]),
+  );
+  result.megabytes = Object.fromEntries([...costs(pids)].map(([name, { rss }]) => [name, Math.round(rss / 1e6)]));
+  result.runs = runs;
   console.log(JSON.stringify(result, null, 1));
 } finally {
   for (const child of children.reverse()) {

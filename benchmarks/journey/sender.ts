@@ -57,16 +57,19 @@ function sendOne(station: Station): void {
 }
 
 let startedAt: number | undefined;
+let turn = 0;
 setInterval(() => {
   if (!all.every((station) => station.started)) return;
   startedAt ??= performance.now();
   const due = rate > 0 ? ((performance.now() - startedAt) / 1000) * rate : Number.POSITIVE_INFINITY;
-  for (let progress = true; progress && sent < due; ) {
-    progress = false;
-    for (const station of all) {
-      if (sent >= due || station.outstanding >= AHEAD) continue;
-      sendOne(station);
-      progress = true;
+  // Round the stations, going on where the last tick stopped: all of them send at the same rate.
+  for (let full = 0; full < all.length && sent < due; turn = (turn + 1) % all.length) {
+    const station = all[turn]!;
+    if (station.outstanding >= AHEAD) {
+      full++;
+      continue;
     }
+    full = 0;
+    sendOne(station);
   }
 }, 2);

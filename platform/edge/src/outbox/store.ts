@@ -2,6 +2,8 @@
  * The outbox on disk: one SQLite file with WAL and `synchronous=FULL`, so that what a commit has returned from survives
  * a loss of power. Batches, the position of the chain and what is known about gaps change in the same transaction.
  */
+import { statfsSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { type ChainPosition, CONTENT_KINDS, type ContentKind, type EpochRange } from '@enerchain/link';
 import {
@@ -98,6 +100,15 @@ CREATE TABLE IF NOT EXISTS recent (endpoint TEXT PRIMARY KEY, saved BLOB NOT NUL
 
 /** Layout of the file; a later one that reads it differently counts up. */
 const SCHEMA_VERSION = 1;
+/**
+ * Room on the disk that batches may not take, octets, and at most this share of a small disk: deleting what has been
+ * acknowledged needs room in the write-ahead log, so an outbox that filled its disk to the end could never empty itself.
+ */
+const SPARE_BYTES = 16 * 1024 * 1024;
+const SPARE_SHARE = 4;
+/** Pages in the write-ahead log before it is moved into the file; fewer where the spare room is small. */
+const CHECKPOINT_PAGES = 1_000;
+const PAGE_BYTES = 4_096;
 const DROPPABLE = CONTENT_KINDS.map((kind, code) => ({ kind, code }))
   .filter(({ kind }) => kind !== 'gap' && kind !== 'site')
   .map(({ code }) => code);
@@ -115,6 +126,8 @@ export class OutboxStore {
   readonly #db: DatabaseSync;
   readonly #options: StoreOptions;
   readonly #clock: Clock;
+  readonly #folder: string;
+  readonly #spare: number;
   readonly #statements = new Map<string, StatementSync>();
   /** Batches that are not acknowledged: by epoch, both in order of their writing. */
   readonly #pending = new Map<number, Map<number, Row>>();
@@ -133,9 +146,14 @@ export class OutboxStore {
   constructor(file: string, options: StoreOptions = {}) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
+    this.#folder = dirname(file);
+    this.#spare = Math.min(SPARE_BYTES, Math.floor(this.#disk().size / SPARE_SHARE));
+    const checkpoint = Math.max(8, Math.min(CHECKPOINT_PAGES, Math.floor(this.#spare / 4 / PAGE_BYTES)));
     try {
       this.#db = new DatabaseSync(file);
-      this.#db.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=2000;');
+      this.#db.exec(
+        `PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=2000; PRAGMA wal_autocheckpoint=${checkpoint};`,
+      );
       const version = (this.#db.prepare('PRAGMA user_version').get() as { user_version: number }).user_version;
       if (version > SCHEMA_VERSION)
         throw new Error(`the file has layout ${version}, this edge knows ${SCHEMA_VERSION}`);
@@ -193,8 +211,9 @@ export class OutboxStore {
     return Number(this.#clock.now() / 1_000_000n);
   }
 
-  /** @throws Error of SQLite when the disk does not take it; nothing has changed then */
+  /** @throws Error when the disk does not take it (of SQLite, or `edge.outbox.full`); nothing has changed then */
   commit(commit: Commit): void {
+    this.#ensureRoom(commit);
     const rows: Row[] = [];
     const now = this.#now();
     const born = this.#clock.monotonic();
@@ -251,11 +270,7 @@ export class OutboxStore {
       this.#options.beforeCommit?.();
       this.#db.exec('COMMIT');
     } catch (error) {
-      try {
-        this.#db.exec('ROLLBACK');
-      } catch {
-        // SQLite rolls back by itself on some errors (disk full); there is nothing left to undo then.
-      }
+      this.#rollback();
       throw error;
     }
     this.#nextId += rows.length;
@@ -269,6 +284,63 @@ export class OutboxStore {
       if (remove) this.#forget(remove.epoch, remove.sequence, remove.sequence);
     }
     if (expired !== undefined) this.#dropRetained(expired);
+  }
+
+  /** Free and total octets of the disk. */
+  #disk(): { readonly free: number; readonly size: number } {
+    try {
+      const { bavail, blocks, bsize } = statfsSync(this.#folder);
+      return { free: bavail * bsize, size: blocks * bsize };
+    } catch {
+      return { free: Number.POSITIVE_INFINITY, size: Number.POSITIVE_INFINITY };
+    }
+  }
+
+  /**
+   * Near the end of the disk batches may only take what acknowledged ones have left inside the file.
+   * @throws EnerchainError `edge.outbox.full` (environment)
+   */
+  #ensureRoom({ batches, dropped }: Commit): void {
+    if (batches.length === 0) return;
+    const incoming = batches.reduce((sum, { bytes }) => sum + bytes.length + PAGE_BYTES, 0);
+    const { free } = this.#disk();
+    if (free >= this.#spare + incoming) return;
+    this.#emptyAcknowledged();
+    const { freelist_count: pages } = this.#db.prepare('PRAGMA freelist_count').get() as { freelist_count: number };
+    const leaving = dropped?.reduce((sum, run) => sum + run.bytes, 0) ?? 0;
+    if (pages * PAGE_BYTES + leaving >= incoming) return;
+    throw new EnerchainError(
+      'environment',
+      'edge.outbox.full',
+      `the disk of the outbox (${this.#folder}) has ${free} octets left, of which ${this.#spare} are needed to empty it again; nothing was written`,
+    );
+  }
+
+  /** Gives up what is kept only to recognise repeats by. */
+  #emptyAcknowledged(): void {
+    const count = this.#retained.length;
+    if (count === 0) return;
+    this.#db.exec('BEGIN IMMEDIATE');
+    try {
+      for (const [epoch, sequence] of this.#acknowledged) {
+        this.#run('INSERT OR REPLACE INTO acknowledged VALUES (?,?)', epoch, sequence);
+      }
+      this.#expire(count);
+      this.#db.exec('COMMIT');
+    } catch (error) {
+      this.#rollback();
+      throw error;
+    }
+    this.#acknowledgedDirty = false;
+    this.#dropRetained(count);
+  }
+
+  #rollback(): void {
+    try {
+      this.#db.exec('ROLLBACK');
+    } catch {
+      // SQLite rolls back by itself on some errors (disk full); there is nothing left to undo then.
+    }
   }
 
   #apply(change: StateChange): void {

@@ -1,5 +1,5 @@
 import pino from 'pino';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SqlAccountStore } from '../src/accounts/store.ts';
 import { type Database, openDatabase } from '../src/database/database.ts';
 import { Derivation } from '../src/events/derivation.ts';
@@ -100,17 +100,6 @@ describe('the journal in PostgreSQL', () => {
     const other = await Journal.open({ log: new MemoryLog(new TestClock()), store, logger });
     expect(other.instance).not.toBe(journal.instance);
     expect(await store.messages(-1, 10)).toEqual([]);
-  });
-});
-
-describe('a database that has frozen', () => {
-  it('holds up a reader for some seconds, and no longer', async () => {
-    vi.useFakeTimers();
-    const frozen = { query: () => new Promise(() => {}) } as unknown as Database;
-    const asked = new JournalStore(frozen).pastAlarms(1).catch((error: Error) => error.message);
-    await vi.advanceTimersByTimeAsync(10_000);
-    expect(await asked).toBe('the database did not answer within 10 s; try again');
-    vi.useRealTimers();
   });
 });
 

@@ -1,9 +1,11 @@
 /**
  * The centre's database as its users see it: parameterised SQL, transactions, and a plain answer when the server is
- * away. Nothing waits in a queue for a database that is gone: calls fail at once and say so, a probe with back-off
- * finds it again, and whoever reads the log (historian, alarms) goes on where it stood.
+ * away, from the first moment on: it need not be there when the centre starts. Nothing waits in a queue for a database
+ * that is gone: calls fail at once and say so, a probe with back-off finds it again, and whoever reads the log
+ * (historian, alarms) goes on where it stood. A server that has frozen counts as gone: when a call takes long, another
+ * connection asks for a sign of life, and without one all calls are broken off.
  */
-import { EnerchainError } from '@enerchain/model';
+import { describeError, EnerchainError } from '@enerchain/model';
 import pg from 'pg';
 import type { Logger } from 'pino';
 import { EmbeddedPostgres } from './embedded.ts';
@@ -24,6 +26,8 @@ export interface Queryable {
 export interface Database extends Queryable {
   /** False from the first call that could not reach the server until a probe has succeeded. */
   readonly available: boolean;
+  /** Why it is not available; one sentence without its full stop. */
+  readonly reason: string | undefined;
   /** `embedded`, or host and database of the external server (never its password). */
   readonly where: string;
   readonly counters: Readonly<DatabaseCounters>;
@@ -59,7 +63,17 @@ export interface DatabaseOptions extends PlacementOptions {
   readonly migrations?: string;
   /** Milliseconds between probes while the server is away. */
   readonly probe?: { readonly first: number; readonly longest: number };
+  readonly patience?: Patience;
 }
+
+/** When a server is taken to be frozen; milliseconds. */
+export interface Patience {
+  /** A call that takes longer makes us ask for a sign of life. */
+  readonly call: number;
+  /** For a connection, and for the sign of life. */
+  readonly answer: number;
+}
+const PATIENCE: Patience = { call: 1_000, answer: 3_000 };
 
 /** int8 as bigint: times in nanoseconds do not fit a double. */
 const types: pg.CustomTypesConfig = {
@@ -70,93 +84,82 @@ const types: pg.CustomTypesConfig = {
 };
 
 /**
- * Opens the database: starts the embedded server when no URL is given, and brings the schema up to date.
- * @throws EnerchainError when the server cannot be started or reached, or a migration fails
+ * Opens the database: starts the embedded server when no URL is given, and brings the schema up to date. A server that
+ * cannot be started or reached is no failure: the database is then away, and looked for.
+ * @throws EnerchainError `centre.database.migration…` when the schema is not ours or cannot be brought up to date
  */
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
-  const { databaseUrl, logger } = options;
-  const embedded = databaseUrl ? undefined : await EmbeddedPostgres.start(options);
-  const config: pg.PoolConfig = {
-    ...(databaseUrl ? { connectionString: databaseUrl } : embedded!.connection),
-    types,
-    application_name: 'enerchain',
-    connectionTimeoutMillis: 5_000,
-    statement_timeout: 20_000,
-    query_timeout: 25_000,
-    keepAlive: true,
-  };
-  try {
-    const client = new pg.Client(config);
-    client.on('error', () => {}); // its queries reject as well
-    await client.connect();
-    try {
-      const ran = await migrate(client, readMigrations(options.migrations));
-      if (ran.length > 0) logger.info({ migrations: ran }, 'database schema brought up to date');
-    } finally {
-      await client.end();
-    }
-  } catch (cause) {
-    await embedded?.stop();
-    if (cause instanceof EnerchainError) throw cause;
-    throw new EnerchainError(
-      'environment',
-      'centre.database.unreachable',
-      `the database ${describe(databaseUrl)} could not be opened; the centre was not started`,
-      { cause },
-    );
-  }
-  return new PooledDatabase(config, options, embedded);
+  const database = new PooledDatabase(options);
+  await database.open();
+  return database;
 }
 
 /** Longest that closing waits for statements under way. */
 const CLOSE_MILLIS = 5_000;
+/** A server that cannot be started is tried again after this time; each try costs some processes. */
+const START_AGAIN_MILLIS = 10_000;
 
 class PooledDatabase implements Database {
   readonly counters: DatabaseCounters = { succeeded: 0, failed: 0, away: 0, losses: 0 };
   readonly where: string;
-  readonly embedded: EmbeddedPostgres | undefined;
-  readonly #pool: pg.Pool;
+  /** The server, once it has been started. */
+  embedded: EmbeddedPostgres | undefined;
+  readonly #options: DatabaseOptions;
   readonly #logger: Logger;
   readonly #probe: { readonly first: number; readonly longest: number };
+  readonly #patience: Patience;
   readonly #listeners = new Set<(available: boolean) => void>();
-  #available = true;
+  /** Exists from the first time on that the schema was found in order. */
+  #pool: pg.Pool | undefined;
+  /** Connections that carry out a call, with the moment it began. */
+  readonly #underWay = new Map<pg.PoolClient, number>();
+  #reason: string | undefined = 'it has not been opened yet';
   #closed = false;
   #timer: NodeJS.Timeout | undefined;
+  #watch: NodeJS.Timeout | undefined;
+  #attempt: Promise<void> | undefined;
+  #askingForLife = false;
 
-  constructor(config: pg.PoolConfig, options: DatabaseOptions, embedded: EmbeddedPostgres | undefined) {
-    this.embedded = embedded;
+  constructor(options: DatabaseOptions) {
+    this.#options = options;
     this.where = describe(options.databaseUrl);
     this.#logger = options.logger;
     this.#probe = options.probe ?? { first: 250, longest: 5_000 };
-    this.#pool = new pg.Pool({
-      ...config,
-      options: '-c search_path=enerchain',
-      max: 10,
-      idleTimeoutMillis: 60_000,
-      allowExitOnIdle: true,
-    });
-    this.#pool.on('error', (error) => this.#lost(error)); // an idle connection broke
+    this.#patience = options.patience ?? PATIENCE;
   }
 
   get available(): boolean {
-    return this.#available;
+    return this.#reason === undefined;
+  }
+
+  get reason(): string | undefined {
+    return this.#reason;
+  }
+
+  /** The first attempt. */
+  async open(): Promise<void> {
+    try {
+      await this.#openOnce();
+    } catch (error) {
+      if (error instanceof EnerchainError && error.code.startsWith('centre.database.migration')) {
+        await this.close();
+        throw error;
+      }
+      this.#unreachable(error);
+      this.#logger.error({ error }, `the database (${this.where}) is away: ${this.#reason}; looking for it`);
+      this.#look(this.#probe.first);
+    }
   }
 
   async query<Row extends object = Record<string, unknown>>(
     sql: string,
     values?: readonly unknown[],
   ): Promise<{ readonly rows: Row[] }> {
-    return this.#guarded(() => this.#pool.query<Row>(sql, values as unknown[] | undefined));
+    return this.#guarded((client) => client.query<Row>(sql, values as unknown[] | undefined));
   }
 
   async transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T> {
-    return this.#guarded(async () => {
-      const client = await this.#pool.connect();
-      let broken = false;
-      const onError = () => {
-        broken = true;
-      };
-      client.on('error', onError);
+    return this.#guarded(async (client) => {
       const tx: Queryable = {
         query: <Row extends object>(sql: string, values?: readonly unknown[]) =>
           client.query<Row>(sql, values as unknown[] | undefined),
@@ -167,12 +170,8 @@ class PooledDatabase implements Database {
         await client.query('COMMIT');
         return result;
       } catch (error) {
-        broken ||= isConnectionLoss(error);
-        if (!broken) await client.query('ROLLBACK').catch(onError);
+        if (!isConnectionLoss(error)) await client.query('ROLLBACK');
         throw error;
-      } finally {
-        client.off('error', onError);
-        client.release(broken);
       }
     });
   }
@@ -185,7 +184,7 @@ class PooledDatabase implements Database {
   whenAvailable(signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       if (signal.aborted) return reject(signal.reason);
-      if (this.#available) return resolve();
+      if (this.available) return resolve();
       const aborted = () => {
         unsubscribe();
         reject(signal.reason);
@@ -205,18 +204,69 @@ class PooledDatabase implements Database {
     this.#closed = true;
     clearTimeout(this.#timer);
     // A statement that hangs on a server that is gone must not keep us from closing.
-    const ended = this.#pool.end().catch(() => {});
+    const ended = this.#pool?.end().catch(() => {});
     await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, CLOSE_MILLIS).unref())]);
+    clearInterval(this.#watch);
+    await this.#attempt;
     await this.embedded?.stop();
   }
 
-  async #guarded<T>(work: () => Promise<T>): Promise<T> {
-    if (!this.#available || this.#closed) {
+  /** Starts the server where that is ours to do, and sees to the schema. */
+  async #openOnce(): Promise<void> {
+    const { databaseUrl } = this.#options;
+    if (!databaseUrl) this.embedded ??= await EmbeddedPostgres.start(this.#options);
+    const ran = await this.#ask((client) => migrate(client, readMigrations(this.#options.migrations)));
+    if (ran.length > 0) this.#logger.info({ migrations: ran }, 'database schema brought up to date');
+    if (this.#closed) return;
+    this.#pool ??= this.#newPool();
+    this.#set(undefined);
+  }
+
+  #config(): pg.ClientConfig {
+    const { databaseUrl } = this.#options;
+    return {
+      ...(databaseUrl ? { connectionString: databaseUrl } : this.embedded!.connection),
+      types,
+      application_name: 'enerchain',
+      connectionTimeoutMillis: this.#patience.answer,
+      statement_timeout: 20_000,
+      query_timeout: 25_000,
+      keepAlive: true,
+    };
+  }
+
+  #newPool(): pg.Pool {
+    const pool = new pg.Pool({
+      ...this.#config(),
+      options: '-c search_path=enerchain',
+      max: 10,
+      idleTimeoutMillis: 60_000,
+      allowExitOnIdle: true,
+    });
+    pool.on('error', (error) => this.#lost(error)); // an idle connection broke
+    return pool;
+  }
+
+  /** Asks over a connection of its own, which shows as well that connections can be made. */
+  async #ask<T>(question: (client: pg.Client) => Promise<T>, timeout?: number): Promise<T> {
+    const client = new pg.Client({ ...this.#config(), ...(timeout === undefined ? {} : { query_timeout: timeout }) });
+    client.on('error', () => {}); // its queries reject as well
+    try {
+      await client.connect();
+      return await question(client);
+    } finally {
+      await Promise.race([client.end(), new Promise((resolve) => setTimeout(resolve, 1_000).unref())]);
+    }
+  }
+
+  async #guarded<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+    if (!this.available || this.#closed || !this.#pool) {
       this.counters.away++;
       throw this.#away();
     }
     try {
-      const result = await work();
+      const client = await this.#pool.connect();
+      const result = await this.#with(client, work);
       this.counters.succeeded++;
       return result;
     } catch (error) {
@@ -230,37 +280,94 @@ class PooledDatabase implements Database {
     }
   }
 
+  async #with<T>(client: pg.PoolClient, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+    let broken = false;
+    const onError = () => {
+      broken = true;
+    };
+    client.on('error', onError);
+    this.#underWay.set(client, performance.now());
+    this.#watch ??= setInterval(() => void this.#lookForLife(), this.#patience.call / 2).unref();
+    try {
+      return await work(client);
+    } catch (error) {
+      broken ||= isConnectionLoss(error);
+      throw error;
+    } finally {
+      this.#underWay.delete(client);
+      client.off('error', onError);
+      client.release(broken);
+    }
+  }
+
+  /** While a call takes long: is the server slow, or frozen? */
+  async #lookForLife(): Promise<void> {
+    const oldest = Math.min(...this.#underWay.values());
+    if (this.#underWay.size === 0) {
+      clearInterval(this.#watch);
+      this.#watch = undefined;
+    }
+    if (this.#askingForLife || !this.available || performance.now() - oldest < this.#patience.call) return;
+    this.#askingForLife = true;
+    try {
+      await this.#ask((client) => client.query('SELECT 1'), this.#patience.answer);
+    } catch (error) {
+      this.#lost(error);
+      // Ended by force, so that their calls reject, and so that nothing which was given up is carried out later: the
+      // server rolls back what it finds without a client when it wakes.
+      for (const client of this.#underWay.keys()) void (client as unknown as pg.Client).end().catch(() => {});
+    } finally {
+      this.#askingForLife = false;
+    }
+  }
+
   #away(cause?: unknown): EnerchainError {
     const text = this.#closed ? 'was closed' : 'is away; the call was not carried out, or its outcome is unknown';
     return new EnerchainError('environment', 'centre.database.away', `the database (${this.where}) ${text}`, { cause });
   }
 
   #lost(error: unknown): void {
-    if (this.#closed || !this.#available) return;
+    if (this.#closed || !this.available) return;
     this.counters.losses++;
     this.#logger.warn({ error }, `the database (${this.where}) is away; looking for it`);
-    this.#set(false);
+    this.#unreachable(error);
     this.#look(this.#probe.first);
   }
 
   #look(delay: number): void {
-    this.#timer = setTimeout(async () => {
-      try {
-        await this.#pool.query('SELECT 1');
-      } catch {
-        if (!this.#closed) this.#look(Math.min(delay * 2, this.#probe.longest));
-        return;
-      }
-      if (this.#closed) return;
-      this.#logger.info(`the database (${this.where}) is back`);
-      this.#set(true);
+    this.#timer = setTimeout(() => {
+      this.#attempt = this.#lookNow(delay);
     }, delay);
     this.#timer.unref();
   }
 
-  #set(available: boolean): void {
-    this.#available = available;
-    for (const listener of this.#listeners) listener(available);
+  async #lookNow(delay: number): Promise<void> {
+    try {
+      if (this.#pool) await this.#ask((client) => client.query('SELECT 1'), this.#patience.answer);
+      else await this.#openOnce();
+    } catch (error) {
+      this.#unreachable(error);
+      const starting = !this.#options.databaseUrl && !this.embedded;
+      const next = starting ? START_AGAIN_MILLIS : Math.min(delay * 2, this.#probe.longest);
+      if (!this.#closed) this.#look(next);
+      return;
+    }
+    if (this.#closed) return;
+    this.#logger.info(`the database (${this.where}) is back`);
+    this.#set(undefined);
+  }
+
+  #unreachable(error: unknown): void {
+    // Several addresses that were tried in vain make an error without a message.
+    const first = error instanceof AggregateError && !error.message ? error.errors[0] : error;
+    this.#set(describeError(first));
+  }
+
+  #set(reason: string | undefined): void {
+    const was = this.available;
+    this.#reason = reason;
+    if (was === this.available) return;
+    for (const listener of this.#listeners) listener(this.available);
   }
 }
 

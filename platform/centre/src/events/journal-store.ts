@@ -1,7 +1,7 @@
 /** The journal in PostgreSQL. Writing the same rows twice is the same as writing them once. */
 import { promisify } from 'node:util';
 import { zstdCompress, zstdDecompressSync } from 'node:zlib';
-import { EnerchainError, type SiteDocument } from '@enerchain/model';
+import type { SiteDocument } from '@enerchain/model';
 import type { AlarmJson } from '../alarms/book.ts';
 import type { CommandJson } from '../commands/view.ts';
 import type { Database, Queryable } from '../database/database.ts';
@@ -9,7 +9,6 @@ import type { DerivationState } from './derivation.ts';
 import type { Derived, EventKind, JournalRow } from './rows.ts';
 
 const compress = promisify(zstdCompress);
-const READ_MILLIS = 10_000;
 
 /** A point of the log from which a derivation can go on. */
 export interface Checkpoint {
@@ -100,10 +99,10 @@ export class JournalStore {
 
   /** Messages of the stream with a number above `after`, oldest first. */
   async messages(after: number, limit: number): Promise<StoredMessage[]> {
-    const { rows } = await this.#read('SELECT id, stream, kind, body FROM journal WHERE id > $1 ORDER BY id LIMIT $2', [
-      after,
-      limit,
-    ]);
+    const { rows } = await this.#database.query(
+      'SELECT id, stream, kind, body FROM journal WHERE id > $1 ORDER BY id LIMIT $2',
+      [after, limit],
+    );
     return rows.map((row) => ({
       id: Number(row.id),
       stream: row.stream as JournalRow['stream'],
@@ -126,7 +125,7 @@ export class JournalStore {
       where.push(`(source_time, id) < ($${values.length - 1}, $${values.length})`);
     }
     values.push(query.limit);
-    const { rows } = await this.#read(
+    const { rows } = await this.#database.query(
       `SELECT id, source_time, body FROM journal WHERE stream = 'event' AND ${where.join(' AND ')}
        ORDER BY source_time DESC, id DESC LIMIT $${values.length}`,
       values,
@@ -142,7 +141,7 @@ export class JournalStore {
       ['source = ?', query.source],
     ]);
     values.push(query.limit);
-    const { rows } = await this.#read(
+    const { rows } = await this.#database.query(
       `SELECT body FROM journal WHERE ${["stream = 'gap'", ...where].join(' AND ')}
        ORDER BY source_time DESC, id DESC LIMIT $${values.length}`,
       values,
@@ -152,19 +151,20 @@ export class JournalStore {
 
   /** Alarms that have returned to normal, newest first. */
   async pastAlarms(limit: number): Promise<string[]> {
-    const { rows } = await this.#read(`SELECT body FROM alarms WHERE state = 'normal' ORDER BY id DESC LIMIT $1`, [
-      limit,
-    ]);
+    const { rows } = await this.#database.query(
+      `SELECT body FROM alarms WHERE state = 'normal' ORDER BY id DESC LIMIT $1`,
+      [limit],
+    );
     return rows.map((row) => row.body as string);
   }
 
   async commands(limit: number): Promise<CommandJson[]> {
-    const { rows } = await this.#read('SELECT body FROM commands ORDER BY created_id DESC LIMIT $1', [limit]);
+    const { rows } = await this.#database.query('SELECT body FROM commands ORDER BY created_id DESC LIMIT $1', [limit]);
     return rows.map((row) => JSON.parse(row.body as string) as CommandJson);
   }
 
   async command(id: string): Promise<CommandJson | undefined> {
-    const { rows } = await this.#read('SELECT body FROM commands WHERE id = $1', [id]);
+    const { rows } = await this.#database.query('SELECT body FROM commands WHERE id = $1', [id]);
     return rows[0] && (JSON.parse(rows[0].body as string) as CommandJson);
   }
 
@@ -192,27 +192,11 @@ export class JournalStore {
   }
 
   async audit(from: number, limit: number): Promise<Record<string, unknown>[]> {
-    const { rows } = await this.#read('SELECT * FROM audit WHERE log_offset >= $1 ORDER BY log_offset LIMIT $2', [
-      from,
-      limit,
-    ]);
+    const { rows } = await this.#database.query(
+      'SELECT * FROM audit WHERE log_offset >= $1 ORDER BY log_offset LIMIT $2',
+      [from, limit],
+    );
     return [...rows];
-  }
-
-  /** A server that has frozen holds up whoever reads for so long, and no longer. */
-  async #read(sql: string, values: readonly unknown[]): Promise<{ readonly rows: Record<string, unknown>[] }> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => {
-        const text = `the database did not answer within ${READ_MILLIS / 1000} s; try again`;
-        reject(new EnerchainError('environment', 'centre.database.slow', text));
-      }, READ_MILLIS);
-    });
-    try {
-      return await Promise.race([this.#database.query(sql, values), late]);
-    } finally {
-      clearTimeout(timer);
-    }
   }
 }
 

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -60,11 +61,54 @@ describe('the database', () => {
     expect((await database.query("SELECT 1 FROM pg_tables WHERE tablename = 'other'")).rows).toEqual([]);
   });
 
-  it('says what is wrong with an external database, without its password', async () => {
-    const opening = openDatabase({ dataDir, logger, databaseUrl: 'postgres://me:secret@127.0.0.1:1/none' });
-    await expect(opening).rejects.toMatchObject({
-      code: 'centre.database.unreachable',
+  it('is away with a reason when it cannot be reached at the start, never naming its password', async () => {
+    const away = await openDatabase({ dataDir, logger, databaseUrl: 'postgres://me:secret@127.0.0.1:1/none' });
+    expect(away.available).toBe(false);
+    expect(away.reason).toMatch(/ECONNREFUSED/);
+    await expect(away.query('SELECT 1')).rejects.toMatchObject({
+      code: 'centre.database.away',
+      fault: 'environment',
       message: expect.not.stringContaining('secret'),
     });
+    await away.close();
+  });
+
+  it('breaks off what a frozen server does not answer, rolls it back, and goes on when it thaws', async () => {
+    await database.close();
+    const patience = { call: 100, answer: 500 };
+    database = await openDatabase({ dataDir, logger, migrations, patience, probe: { first: 50, longest: 100 } });
+    const { embedded } = database as unknown as { embedded: { postmasterPid: number } };
+    const server = embedded.postmasterPid;
+    const frozen = childrenOf(server);
+    const began = performance.now();
+    let reading: Promise<string> | undefined;
+    const transaction = database.transaction(async (tx) => {
+      await tx.query('INSERT INTO thing (id) VALUES (77)');
+      frozen.push(...childrenOf(server).filter((pid) => !frozen.includes(pid)), server);
+      for (const pid of frozen) process.kill(pid, 'SIGSTOP');
+      reading = database.query('SELECT 1').then(
+        () => 'answered',
+        ({ code }) => code,
+      );
+      await tx.query('SELECT 1');
+    });
+    await expect(transaction).rejects.toMatchObject({ code: 'centre.database.away' });
+    expect(await reading).toBe('centre.database.away');
+    expect(performance.now() - began).toBeLessThan(3_000);
+    await expect(database.query('SELECT 1')).rejects.toMatchObject({ code: 'centre.database.away' });
+    for (const pid of frozen) process.kill(pid, 'SIGCONT');
+    await database.whenAvailable(AbortSignal.timeout(10_000));
+    await expect
+      .poll(async () => (await database.query("SELECT 1 FROM pg_stat_activity WHERE state LIKE 'idle in%'")).rows)
+      .toEqual([]);
+    expect((await database.query('SELECT id FROM thing WHERE id = 77')).rows).toEqual([]);
   });
 });
+
+/** Processes of the server. */
+const childrenOf = (pid: number): number[] =>
+  spawnSync('ps', ['-o', 'pid=', '--ppid', String(pid)], { encoding: 'utf8' })
+    .stdout.trim()
+    .split(/\s+/)
+    .filter(Boolean)
+    .map(Number);

@@ -1,5 +1,6 @@
 /** `npx enerchain …` as a person types it. */
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { text } from 'node:stream/consumers';
 import { root } from './running-system.ts';
 
 export interface Said {
@@ -9,14 +10,16 @@ export interface Said {
 }
 
 /** Runs to its end. @param env added to the environment of this process */
-export function enerchain(args: readonly string[], env: Readonly<Record<string, string>> = {}): Said {
+export async function enerchain(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Said> {
   const { ENERCHAIN_URL: _url, ENERCHAIN_TOKEN: _token, ...inherited } = process.env;
-  const { status, stdout, stderr } = spawnSync('npx', ['enerchain', ...args], {
+  const child = spawn('npx', ['enerchain', ...args], {
     cwd: root,
-    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
     timeout: 60_000,
     // npm's own remarks about its configuration are not ours.
     env: { ...inherited, npm_config_loglevel: 'error', ...env },
   });
-  return { status, stdout, stderr };
+  const ended = new Promise<number | null>((done) => child.once('close', done));
+  const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
+  return { status: await ended, stdout, stderr };
 }

@@ -50,8 +50,8 @@ describe.skipIf(noBrowser)('the control room on the whole system', () => {
   const go = async (place: string): Promise<void> => {
     await page.getByRole('navigation', { name: 'Places' }).getByRole('link', { name: place, exact: true }).click();
   };
-  const fault = (...args: string[]): void => {
-    const done = enerchain(['lab', 'fault', ...args, '--data', system.data]);
+  const fault = async (...args: string[]): Promise<void> => {
+    const done = await enerchain(['lab', 'fault', ...args, '--data', system.data]);
     expect(done.status, done.stderr).toBe(0);
   };
 
@@ -292,8 +292,8 @@ describe.skipIf(noBrowser)('the control room on the whole system', () => {
     const since = new Date().toISOString();
     process.kill(centre.pid, 'SIGSTOP');
     try {
-      fault('breaker-trip', 'rtu-09', 'bay=L1');
-      fault('door-open', 'rtu-05', 'seconds=2');
+      await fault('breaker-trip', 'rtu-09', 'bay=L1');
+      await fault('door-open', 'rtu-05', 'seconds=2');
       // Nothing for 7.5 s, where a sign of life comes every 5 s.
       await isLost(12_000);
       await go('Grid');
@@ -321,7 +321,7 @@ describe.skipIf(noBrowser)('the control room on the whole system', () => {
     const centre = processIn(system.process.pid!, 'centre', '--data');
     process.kill(centre.pid, 'SIGKILL');
     await isLost(3_000);
-    fault('breaker-trip', 'rtu-10', 'bay=L2');
+    await fault('breaker-trip', 'rtu-10', 'bay=L2');
     await isBack();
     expect(processes().some(({ pid }) => pid === centre.pid)).toBe(false);
     await until('the trip in the centre', 30_000, async () =>

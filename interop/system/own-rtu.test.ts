@@ -60,8 +60,8 @@ describe('an RTU of one’s own', () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  it('has its point list drafted by a scan', () => {
-    const scan = enerchain(['iec104', 'scan', station.address]);
+  it('has its point list drafted by a scan', async () => {
+    const scan = await enerchain(['iec104', 'scan', station.address]);
     expect(scan).toMatchObject({ status: 0 });
     const [header, ...rows] = scan.stdout.trim().split('\n');
     expect(header).toMatch(/name.*ioa.*type/);
@@ -76,17 +76,17 @@ endpoints:
   - { id: my-rtu, protocol: iec104, host: 127.0.0.1, port: ${station.server.address!.port}, commonAddress: 1, pointsFile: rtu.csv }
 `,
     );
-    const checked = enerchain(['edge', '--check', join(folder, 'scanned.yaml')]);
+    const checked = await enerchain(['edge', '--check', join(folder, 'scanned.yaml')]);
     expect(checked).toMatchObject({ status: 0 });
     expect(checked.stdout).toContain('1 endpoints, 2 points, ready to run');
   });
 
-  it('has its site file checked, with file, line and field', () => {
+  it('has its site file checked, with file, line and field', async () => {
     writeFileSync(
       join(folder, 'wrong.yaml'),
       'source: my-gateway\nsite: { id: x }\nendpoints:\n  - id: my-rtu\n    protocol: iec105\n',
     );
-    const checked = enerchain(['edge', '--check', join(folder, 'wrong.yaml')]);
+    const checked = await enerchain(['edge', '--check', join(folder, 'wrong.yaml')]);
     expect(checked.status).toBe(1);
     expect(checked.stderr).toMatch(/wrong\.yaml:5/);
     expect(checked.stderr).toContain('protocol');
@@ -120,7 +120,7 @@ endpoints:
     });
     station.measure(21.5);
     await until('a spontaneous value', 10_000, async () => (await api.value(voltage.mRID))?.v === 21.5);
-    const said = enerchain(['values', 'Busbar', '--data', system.data]).stdout;
+    const said = (await enerchain(['values', 'Busbar', '--data', system.data])).stdout;
     expect(said).toMatch(/Busbar voltage\s+21\.5 kV good/);
     await until('the alarm of its limit', 10_000, async () =>
       (await api.alarms()).some(({ message }) => message.startsWith('Busbar voltage')),
@@ -128,8 +128,12 @@ endpoints:
   });
 
   it('is told a command, and its feedback comes back', async () => {
+    await until('the gateway to report the device', 15_000, async () =>
+      (await api.source('my-gateway'))?.report?.endpoints.every(({ state }) => state === 'up'),
+    );
     const control = await api.point('Breaker command');
     const prepared = await api.request<CommandItem>('POST', '/commands', { point: control.mRID, value: 1 });
+    expect(prepared.checks.filter(({ ok }) => !ok)).toEqual([]);
     expect(prepared).toMatchObject({ state: 'prepared', final: false });
     const step = async (name: 'select' | 'operate', wanted: string): Promise<CommandItem> => {
       await api.request('POST', `/commands/${prepared.id}/${name}`, {});

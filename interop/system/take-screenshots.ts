@@ -30,7 +30,7 @@ try {
   process.stderr.write(`· waiting ${Math.round(wait)} s until it is noon in the grid\n`);
   await new Promise((wake) => setTimeout(wake, wait * 1000));
 
-  const fault = enerchain(['lab', 'fault', 'breaker-trip', 'rtu-08', 'bay=L1', '--data', system.data]);
+  const fault = await enerchain(['lab', 'fault', 'breaker-trip', 'rtu-08', 'bay=L1', '--data', system.data]);
   if (fault.status !== 0) throw new Error(fault.stderr);
   await until('the alarm', 20_000, async () => (await api.alarms()).length > 0);
 

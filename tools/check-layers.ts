@@ -11,8 +11,16 @@ const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 /** Lower number = lower layer. `benchmarks` and `interop` stand outside the house and may look at all of it. */
 const LAYERS: Record<string, number> = { standards: 0, platform: 1, services: 2, apps: 3, benchmarks: 4, interop: 4 };
 
-/** Inside the platform layer the packages have an order of their own; edge and centre never import each other. */
-const PLATFORM_ORDER: Record<string, number> = { model: 0, trust: 1, link: 2, edge: 3, centre: 3, smgwa: 3 };
+/** Inside the platform layer the packages have an order of their own; service, edge and centre never import each other. */
+const PLATFORM_ORDER: Record<string, number> = {
+  model: 0,
+  trust: 1,
+  link: 2,
+  service: 3,
+  edge: 3,
+  centre: 3,
+  smgwa: 3,
+};
 
 interface Package {
   readonly name: string;

@@ -1,7 +1,7 @@
 import { type Point, QUALITY, SiteDocument, validator } from '@enerchain/model';
 import { describe, expect, test } from 'vitest';
 import { LiveGrid } from '../src/service/live-grid.ts';
-import { siteDocument } from '../src/service/outputs.ts';
+import { announcementOf, SOURCE } from '../src/service/outputs.ts';
 import { id, smallGrid } from './small-grid.ts';
 
 const point = (name: string, more: Partial<Point>): Point => ({
@@ -103,9 +103,9 @@ describe('the live grid', () => {
   });
 
   test('its announcement is a valid site document whose mRIDs are the same for everybody', () => {
-    const document = siteDocument(live().grid.outputs, 1);
+    const document = { source: SOURCE, version: 1, ...announcementOf(live().grid.outputs) };
     expect(validator(SiteDocument).findings(document)).toEqual([]);
-    expect(siteDocument(live().grid.outputs, 1)).toEqual(document);
+    expect(announcementOf(live().grid.outputs)).toEqual(announcementOf(live().grid.outputs));
     expect(new Set(document.points.map(({ mRID }) => mRID)).size).toBe(document.points.length);
   });
 });

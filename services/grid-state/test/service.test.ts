@@ -1,9 +1,10 @@
-import { derivedMrid, type Mrid, type Point, QUALITY } from '@enerchain/model';
+import { derivedMrid, type GridModel, type Mrid, type Point, QUALITY } from '@enerchain/model';
+import { ServiceCentre } from '@enerchain/service/testing';
+import type { CborValue } from '@enerchain/trust';
 import pino from 'pino';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type GridStateHandle, runGridState } from '../src/index.ts';
 import { id, smallGrid } from './small-grid.ts';
-import { ServiceCentre } from './test-centre.ts';
 
 const point = (name: string, more: Partial<Point>): Point => ({
   mRID: id(`point ${name}`),
@@ -17,11 +18,13 @@ const output = (address: string): Mrid => derivedMrid('grid-state', 'solution', 
 const LOADING_A = output(`equipment=${id('A')} loading`);
 
 let centre: ServiceCentre;
+let grid: GridModel | undefined;
 let service: GridStateHandle | undefined;
 
 beforeEach(async () => {
   centre = await ServiceCentre.open();
-  centre.grid = smallGrid();
+  grid = smallGrid();
+  centre.answers.set('grid.get', () => (grid ?? null) as unknown as CborValue);
   centre.sites = [
     {
       source: 'edge-a',
@@ -83,17 +86,19 @@ describe('the grid-state service', () => {
   test('answers over HTTP what it has calculated, and plainly what it has not', async () => {
     await start();
     await centre.until(() => centre.prefixes.length > 0);
-    const early = await centre.http({ path: '/services/grid-state/solution' });
+    const early = await centre.http('grid-state', { path: '/services/grid-state/solution' });
     expect(early.status).toBe(503);
     await centre.field([[LA.mRID, 2]]);
     await centre.until(() => centre.value(LOADING_A) !== undefined);
-    const solution = await centre.http({ path: '/services/grid-state/solution?x=1' });
+    const solution = await centre.http('grid-state', { path: '/services/grid-state/solution?x=1' });
     expect(solution.status).toBe(200);
     const body = JSON.parse(Buffer.from(solution.body).toString());
     expect(body).toMatchObject({ converged: true, grid: { name: 'small' }, coverage: { injectionsMeasured: 1 } });
     expect(body.buses[0]).toMatchObject({ nominalVoltage: 110, voltage: expect.closeTo(112, 6) });
-    expect((await centre.http({ path: '/services/grid-state/nothing' })).status).toBe(404);
-    expect((await centre.http({ path: '/services/grid-state/solution', method: 'DELETE' })).status).toBe(405);
+    expect((await centre.http('grid-state', { path: '/services/grid-state/nothing' })).status).toBe(404);
+    expect((await centre.http('grid-state', { path: '/services/grid-state/solution', method: 'DELETE' })).status).toBe(
+      405,
+    );
   });
 
   test('goes on after a restart where it had stopped, on the same chain and with the same knowledge', async () => {
@@ -151,29 +156,29 @@ describe('the grid-state service', () => {
   });
 
   test('waits for a grid, and takes a new one when it is written', async () => {
-    const grid = centre.grid!;
-    centre.grid = undefined;
+    const later = grid!;
+    grid = undefined;
     await centre.field([[LA.mRID, 2]]);
     await start();
     await centre.until(() => centre.prefixes.length > 0);
-    expect((await centre.http({ path: '/services/grid-state' })).status).toBe(503);
-    centre.grid = grid;
+    expect((await centre.http('grid-state', { path: '/services/grid-state' })).status).toBe(503);
+    grid = later;
     await centre.until(() => loading() > 0);
-    centre.grid = { ...grid, version: 2, equipment: grid.equipment.filter(({ name }) => name !== 'PV') };
+    grid = { ...later, version: 2, equipment: later.equipment.filter(({ name }) => name !== 'PV') };
     await centre.audit('grid.write');
     await centre.until(() => centre.contents.filter(({ content }) => content.kind === 'site').length > 1);
   });
 
   test('says why a grid cannot be calculated, and takes the next one', async () => {
-    const grid = centre.grid!;
-    centre.grid = { ...grid, connectivityNodes: grid.connectivityNodes.slice(1) };
+    const sound = grid!;
+    grid = { ...sound, connectivityNodes: sound.connectivityNodes.slice(1) };
     await centre.field([[LA.mRID, 2]]);
     await start();
     await centre.until(() => centre.reads.length > 0);
-    const answer = await centre.http({ path: '/services/grid-state/solution' });
+    const answer = await centre.http('grid-state', { path: '/services/grid-state/solution' });
     expect(answer.status).toBe(503);
     expect(Buffer.from(answer.body).toString()).toContain("'source' ends at an unknown node");
-    centre.grid = grid;
+    grid = sound;
     await centre.audit('grid.write');
     await centre.until(() => loading() > 0);
   });

@@ -1,6 +1,6 @@
 /** What the service answers over HTTP, below `/api/v1/services/grid-state`. */
-import type { HttpRequest, HttpResponse } from '@enerchain/link';
 import type { GridModel } from '@enerchain/model';
+import { type HttpResponse, json, problem } from '@enerchain/service';
 import type { PowerFlowResult } from '../power-flow.ts';
 import type { InputCoverage } from './inputs.ts';
 
@@ -62,12 +62,12 @@ export const OPENAPI = {
   },
 } as const;
 
-export function answer(request: HttpRequest, state: ApiState): HttpResponse {
-  const path = request.path.split('?')[0]!.slice(PREFIX.length).replace(/\/$/, '');
+/** @param path below the prefix */
+export function answer(path: string, method: string, state: ApiState): HttpResponse {
   if (path !== '' && path !== '/solution') {
-    return problem(404, `There is nothing at ${request.method} ${request.path}; try ${PREFIX}/solution.`);
+    return problem(404, `There is nothing at ${method} ${PREFIX}${path}; try ${PREFIX}/solution.`);
   }
-  if (request.method !== 'GET') return problem(405, `${request.method} is not possible here; only GET is.`);
+  if (method !== 'GET') return problem(405, `${method} is not possible here; only GET is.`);
   if (state.unusable) return problem(503, `The grid cannot be calculated: ${state.unusable}.`);
   if (!state.model) return problem(503, 'There is no grid model yet; an engineer imports one.');
   if (!state.result) return problem(503, 'Nothing has been calculated yet; the log is still being read.');
@@ -95,13 +95,3 @@ function solutionJson(model: GridModel, result: PowerFlowResult, state: ApiState
     branches: result.branches,
   };
 }
-
-const json = (status: number, value: object, type = 'application/json'): HttpResponse => ({
-  status,
-  headers: { 'content-type': type },
-  body: Buffer.from(JSON.stringify(value)),
-});
-
-/** RFC 9457. */
-const problem = (status: number, detail: string): HttpResponse =>
-  json(status, { type: 'about:blank', title: detail.split(/[.;]/)[0], status, detail }, 'application/problem+json');

@@ -7,8 +7,8 @@ import {
   type Mrid,
   type Point,
   QUALITY,
-  type SiteDocument,
 } from '@enerchain/model';
+import type { Announcement } from '@enerchain/service';
 import type { PowerFlowResult } from '../power-flow.ts';
 
 export const SOURCE = 'grid-state';
@@ -125,22 +125,15 @@ export function outputsOf(model: GridModel): Output[] {
   return outputs;
 }
 
-/** The announcement of the service. @param version grows with every one */
-export function siteDocument(outputs: readonly Output[], version: number): SiteDocument {
+/** The announcement of the service. */
+export function announcementOf(outputs: readonly Output[]): Announcement {
   const bindings: Binding[] = outputs.map(({ point, address }) => ({
     point: point.mRID,
     endpoint: ENDPOINT.id,
     address,
     access: 'read',
   }));
-  return {
-    source: SOURCE,
-    site: SITE,
-    version,
-    endpoints: [ENDPOINT],
-    points: outputs.map(({ point }) => point),
-    bindings,
-  };
+  return { site: SITE, endpoints: [ENDPOINT], points: outputs.map(({ point }) => point), bindings };
 }
 
 export interface OutputValue {

@@ -1,14 +1,11 @@
 /**
- * What the service remembers between runs: how far it has read the log, what it had learned by then, and the version of
- * its announcement. Everything in it could be had again by reading the log from its beginning; it only saves the time.
+ * What a service remembers between runs beside its chain: how far it has read the log, what it had learned by then, and
+ * the version of its announcement. All of it could be had again by reading the log from its beginning; it saves the time.
  */
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Mrid, SiteDocument } from '@enerchain/model';
-
-/** Last good value of a point. */
-export type KeptValue = readonly [point: Mrid, value: number, quality: number];
+import type { SiteDocument } from '@enerchain/model';
 
 export interface LogPosition {
   /** The last record that was read. */
@@ -19,7 +16,8 @@ export interface LogPosition {
 
 export interface Checkpoint {
   readonly position: LogPosition;
-  readonly values: readonly KeptValue[];
+  /** Whatever the service wanted to be kept with it. */
+  readonly kept: unknown;
 }
 
 export class CheckpointFile {
@@ -34,10 +32,10 @@ export class CheckpointFile {
 
   /** Undefined when there is none, or none that can be read: then the log is read from its beginning. */
   read(): Checkpoint | undefined {
-    const kept = readJson(this.#file) as Partial<Checkpoint> | undefined;
-    const { offset, at } = kept?.position ?? {};
-    if (!Number.isSafeInteger(offset) || typeof at !== 'string' || !Array.isArray(kept?.values)) return undefined;
-    return kept as Checkpoint;
+    const found = readJson(this.#file) as Partial<Checkpoint> | undefined;
+    const { offset, at } = found?.position ?? {};
+    if (!Number.isSafeInteger(offset) || typeof at !== 'string' || found?.kept === undefined) return undefined;
+    return found as Checkpoint;
   }
 
   write(checkpoint: Checkpoint): void {
@@ -45,10 +43,8 @@ export class CheckpointFile {
   }
 
   /** The document with its version: the last one when nothing has changed, a higher one otherwise. */
-  versioned(document: SiteDocument, nowMillis: number): SiteDocument {
-    const hash = createHash('sha256')
-      .update(JSON.stringify({ ...document, version: 0 }))
-      .digest('hex');
+  versioned(document: Omit<SiteDocument, 'version'>, nowMillis: number): SiteDocument {
+    const hash = createHash('sha256').update(JSON.stringify(document)).digest('hex');
     const kept = readJson(this.#announcement) as { version?: number; hash?: string } | undefined;
     if (kept?.hash === hash && Number.isSafeInteger(kept.version))
       return { ...document, version: kept.version as number };

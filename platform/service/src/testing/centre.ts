@@ -1,4 +1,7 @@
-/** A centre as small as can be: identities, a log in memory, and the methods that a service may call. */
+/**
+ * For tests of services: a centre as small as can be, in memory. Real identities, real links, real chains; a log that is an
+ * array, and the methods that a service may call.
+ */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,7 +24,7 @@ import {
   type RequestContext,
   verifyBatch,
 } from '@enerchain/link';
-import { EnerchainError, type GridModel, type Mrid, type SiteDocument, systemClock, TIME_GOOD } from '@enerchain/model';
+import { EnerchainError, type Mrid, type SiteDocument, systemClock, TIME_GOOD } from '@enerchain/model';
 import { type CborValue, DevelopmentCa, type Holder, type Identity, obtainIdentity } from '@enerchain/trust';
 
 export class ServiceCentre {
@@ -30,7 +33,9 @@ export class ServiceCentre {
   readonly verdicts: string[] = [];
   readonly prefixes: string[] = [];
   readonly reads: unknown[] = [];
-  grid: GridModel | undefined;
+  readonly pages: unknown[] = [];
+  /** What else is answered, by method. */
+  readonly answers = new Map<string, (params: CborValue) => CborValue>();
   sites: SiteDocument[] = [];
   /** The next batch is rejected. */
   refuseNext = false;
@@ -68,7 +73,7 @@ export class ServiceCentre {
   }
 
   static async open(): Promise<ServiceCentre> {
-    const folder = await mkdtemp(join(tmpdir(), 'grid-state-'));
+    const folder = await mkdtemp(join(tmpdir(), 'service-'));
     const ca = await DevelopmentCa.open(join(folder, 'ca'));
     const centre = await identityOf(folder, ca, { name: 'centre', role: 'centre' });
     const edge = await identityOf(folder, ca, { name: 'edge-a', role: 'edge' });
@@ -121,10 +126,11 @@ export class ServiceCentre {
     this.#append('centre', batchToBytes(await this.#edge.next({ kind: 'audit', record })));
   }
 
-  http(request: Partial<HttpRequest>): Promise<HttpResponse> {
+  /** @param service the one that answers */
+  http(service: string, request: Partial<HttpRequest>): Promise<HttpResponse> {
     const whole = { method: 'GET', path: '/', headers: {}, user: { name: 'x', rights: [] }, ...request };
     return this.#server
-      .peer('grid-state')!
+      .peer(service)!
       .request('http', whole as unknown as CborValue) as unknown as Promise<HttpResponse>;
   }
 
@@ -189,8 +195,9 @@ export class ServiceCentre {
         case 'routes.register':
           this.prefixes.push((params as { prefix: string }).prefix);
           return null;
-        case 'grid.get':
-          return (this.grid ?? null) as unknown as CborValue;
+        case 'page.register':
+          this.pages.push(params);
+          return null;
         case 'points.get':
           for (const site of this.sites) await context.write(site as unknown as CborValue);
           return { revision: 1 };
@@ -212,8 +219,11 @@ export class ServiceCentre {
           }
           return null;
         }
-        default:
+        default: {
+          const answer = this.answers.get(method);
+          if (answer) return answer(params);
           throw new EnerchainError('unsupported', 'link.method', method);
+        }
       }
     } finally {
       this.#look();

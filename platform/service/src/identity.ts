@@ -1,4 +1,4 @@
-/** The identity of the service: opened, or obtained with a one-time token on the first start. */
+/** The identity of a service: opened, or obtained with a one-time token on the first start. */
 import { setTimeout as pause } from 'node:timers/promises';
 import { describeError, EnerchainError } from '@enerchain/model';
 import { enrol, type Identity, openIdentity } from '@enerchain/trust';
@@ -8,7 +8,7 @@ import type { Logger } from 'pino';
 const RETRY = 2000;
 
 /**
- * @throws EnerchainError `grid-state.identity` without identity and token or with somebody else's, and what `enrol` throws
+ * @throws EnerchainError `service.identity` without identity and token or with somebody else's, and what `enrol` throws
  *   when the centre refuses; an unreachable centre is waited for
  */
 export async function serviceIdentity(options: {
@@ -29,7 +29,7 @@ export async function serviceIdentity(options: {
   if (!identity && token === undefined) {
     throw new EnerchainError(
       'caller',
-      'grid-state.identity',
+      'service.identity',
       `the service '${name}' has no identity in ${dir}; ask the centre for an enrolment token and start it once with that`,
     );
   }
@@ -48,7 +48,7 @@ export async function serviceIdentity(options: {
   if (identity.role !== 'service' || identity.name !== name) {
     throw new EnerchainError(
       'caller',
-      'grid-state.identity',
+      'service.identity',
       `the certificate in ${dir} is for ${identity.role} '${identity.name}', not for service '${name}'`,
     );
   }

@@ -1,0 +1,3 @@
+export function mount(): undefined {
+  return undefined;
+}

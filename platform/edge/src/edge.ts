@@ -151,6 +151,7 @@ class Edge implements EdgeHandle {
         logger: logger.child({ endpoint: id }),
         points,
         openGap,
+        onChange: () => this.#uplink.reportSoon(),
       });
       this.#intakes.set(id, intake);
     }

@@ -49,6 +49,8 @@ export interface IntakeOptions {
   /** Gap that an earlier run left open. */
   readonly openGap?: OpenGap | undefined;
   readonly memory?: RepeatMemory;
+  /** The device came or went. */
+  readonly onChange?: () => void;
 }
 
 export class EndpointIntake implements Intake {
@@ -66,6 +68,7 @@ export class EndpointIntake implements Intake {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #points: readonly Mrid[];
+  readonly #onChange: () => void;
   readonly #unknown = new Set<number | string>();
   #openGap: OpenGap | undefined;
   #up = false;
@@ -81,6 +84,7 @@ export class EndpointIntake implements Intake {
     this.#clock = options.clock;
     this.#logger = options.logger;
     this.#points = options.points;
+    this.#onChange = options.onChange ?? (() => {});
     this.#openGap = options.openGap;
     this.#completeUntil = options.openGap?.since;
     this.memory = options.memory ?? new RepeatMemory();
@@ -133,6 +137,7 @@ export class EndpointIntake implements Intake {
     this.#last ??= this.#clock.now();
     this.#completeUntil ??= this.#last;
     this.event('endpointUp');
+    this.#onChange();
   }
 
   synchronized(): void {
@@ -159,6 +164,7 @@ export class EndpointIntake implements Intake {
     this.counters.losses++;
     const change = this.#away(reason);
     this.#logger.warn({ reason }, 'endpoint lost');
+    this.#onChange();
     void this.#outbox.writeSourceEvents([this.#eventOf('endpointDown', reason)], change);
   }
 

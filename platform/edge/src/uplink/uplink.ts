@@ -26,6 +26,8 @@ export interface UplinkOptions {
 const BACKLOG = 8;
 /** Epochs that may wait at the same time; the centre keeps 256 open. */
 const MOST_EPOCHS = 64;
+/** Milliseconds in which changes of state are gathered into one report. */
+const SOON = 200;
 /** Rejections of the same batch after which its epoch is put on the chain anew behind a new announcement. */
 const PATIENCE = 3;
 
@@ -36,6 +38,7 @@ export class Uplink {
   readonly #rejections = new Map<string, number>();
   #greeted = false;
   #timer: NodeJS.Timeout | undefined;
+  #soon: NodeJS.Timeout | undefined;
 
   constructor(options: UplinkOptions) {
     this.#options = options;
@@ -90,8 +93,17 @@ export class Uplink {
     }
   }
 
+  /** Sends the state of the edge in a moment: something has changed that commands depend on. */
+  reportSoon(): void {
+    this.#soon ??= setTimeout(() => {
+      this.#soon = undefined;
+      this.report();
+    }, SOON);
+  }
+
   async stop(): Promise<void> {
     clearInterval(this.#timer);
+    clearTimeout(this.#soon);
     this.#options.outbox.onCommitted = undefined;
     await this.#client.close();
   }
@@ -114,7 +126,10 @@ export class Uplink {
     const live = epochs.at(-1);
     if (live?.epoch !== outbox.epoch || live.last - live.first < BACKLOG) return;
     // A link that flaps must not open more epochs than the centre keeps open for one source.
-    if (epochs.length < MOST_EPOCHS) outbox.newEpoch();
+    if (epochs.length >= MOST_EPOCHS) return;
+    outbox.newEpoch();
+    // The backlog may hold an announcement that live values, which overtake it, rely on.
+    this.#options.announce();
   }
 
   #behind(epochs: readonly number[], highest: number): void {

@@ -52,12 +52,17 @@ export class NumberingStation {
       for (const { objects } of events) this.acknowledged += objects.length;
     },
   });
-  produced = 0;
+  produced: number;
   /** Events that the gateway has told it has arrived. */
   acknowledged = 0;
 
   /** When the first event happened, milliseconds since the epoch; each is a millisecond later than the one before it. */
   #began = Date.now() - 3_600_000;
+
+  /** @param first number of the first event */
+  constructor(first = 0) {
+    this.produced = first;
+  }
 
   /** @param clockError of the device, milliseconds */
   produce(number: number, clockError = 0): void {
@@ -125,9 +130,10 @@ export class Journey {
   /** What a gateway needs to be started: its site file, its folder and a token to enrol with. */
   async prepareEdge(
     endpoints: readonly Endpoint[] = [],
+    station = this.station,
   ): Promise<{ siteFile: string; dataDir: string; url: string; token: string }> {
-    if (!this.station.server.address) await this.station.server.listen();
-    const all = [{ id: 'rtu', port: this.station.server.address!.port }, ...endpoints];
+    if (!station.server.address) await station.server.listen();
+    const all = [{ id: 'rtu', port: station.server.address!.port }, ...endpoints];
     const siteFile = join(this.folder, 'site.yaml');
     writeFileSync(
       siteFile,
@@ -153,9 +159,9 @@ ${all
   }
 
   async startEdge(
-    options: { endpoints?: readonly Endpoint[]; dataDir?: string; clock?: Clock } = {},
+    options: { endpoints?: readonly Endpoint[]; dataDir?: string; clock?: Clock; station?: NumberingStation } = {},
   ): Promise<EdgeHandle> {
-    const { siteFile, dataDir, url, token } = await this.prepareEdge(options.endpoints);
+    const { siteFile, dataDir, url, token } = await this.prepareEdge(options.endpoints, options.station);
     const edge = await runEdge({
       siteFile,
       dataDir: options.dataDir ?? dataDir,
@@ -185,16 +191,17 @@ ${all
     return items.map(({ key }) => key);
   }
 
-  /** The history of the numbering point, as the API answers it. */
+  /** The history of the numbering point, as the API answers it; empty while the API has no answer. */
   async history(): Promise<number[]> {
     const [from, to] = ['2000-01-01T00:00:00Z', '2069-01-01T00:00:00Z'];
     const path = `/history/${this.point}?from=${from}&to=${to}&limit=50000`;
-    return (await this.get<{ samples: [number, number, number][] }>(path)).samples.map(([, value]) => value);
+    const answer = await this.get<{ samples: [number, number, number][] }>(path).catch(() => undefined);
+    return answer?.samples.map(([, value]) => value) ?? [];
   }
 
   async liveValue(): Promise<unknown> {
-    const { values } = await this.get<{ values: { v: unknown }[] }>(`/values?points=${this.point}`);
-    return values[0]?.v;
+    const answer = await this.get<{ values: { v: unknown }[] }>(`/values?points=${this.point}`).catch(() => undefined);
+    return answer?.values[0]?.v;
   }
 
   /** Everything that the centre has stored of the numbering point, first copies and repeats apart. Stops the centre. */

@@ -222,6 +222,50 @@ describe.skipIf(!linux)('npm start', () => {
     removeData(data);
   });
 
+  it('serves HTTPS with a certificate of a private authority, and its own parts find it', {
+    timeout: 120_000,
+  }, async () => {
+    const data = mkdtempSync(join(tmpdir(), 'enerchain-system-'));
+    const [cert, key] = [join(data, 'cert.pem'), join(data, 'key.pem')];
+    const made = spawnSync(
+      'openssl',
+      [
+        ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'],
+        ...[
+          '-subj',
+          '/CN=control.example',
+          '-addext',
+          'subjectAltName=DNS:control.example',
+          '-keyout',
+          key,
+          '-out',
+          cert,
+        ],
+      ],
+      { encoding: 'utf8' },
+    );
+    expect(made.status, made.stderr).toBe(0);
+    const system = await startSystem(['--no-lab', '--tls-cert', cert, '--tls-key', key], { data });
+    try {
+      expect(system.setupLink).toMatch(/^https:/);
+      const status = await until('the service', 20_000, async () => {
+        const said = await enerchain(['status', '--data', data]);
+        return said.stdout.includes('grid-state') && said;
+      });
+      expect(status).toMatchObject({ status: 0, stderr: '' });
+      const stranger = await enerchain(['status'], {
+        ENERCHAIN_URL: system.url.replace('http:', 'https:'),
+        ENERCHAIN_TOKEN: 'x',
+      });
+      expect(stranger.status).toBe(1);
+      expect(stranger.stderr).toContain('does not answer');
+      await expect(fetch(system.url)).rejects.toThrow();
+    } finally {
+      await system.stop();
+      removeData(data);
+    }
+  });
+
   it('says in a sentence that a port is held by another program', async () => {
     const server: Server = createServer();
     const port = await new Promise<number>((done) =>

@@ -1,16 +1,37 @@
 /** Reaches a running system over its HTTP API: `ENERCHAIN_URL` and `ENERCHAIN_TOKEN`, else what `--data` holds. */
+import { X509Certificate } from 'node:crypto';
+import { request as httpRequest } from 'node:http';
+import { request as httpsRequest } from 'node:https';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { EnerchainError } from '@enerchain/model';
 import { readIfThere } from './data-folder.ts';
+
+/** In the folder of a centre that serves HTTPS: its certificate, by which programs on this machine recognise it. */
+export const CERTIFICATE_FILE = 'https.pem';
+
+const ANSWER_WITHIN = 30_000;
+
+interface Answer {
+  readonly status: number;
+  readonly type: string;
+  readonly text: string;
+}
 
 export class SystemClient {
   readonly url: string;
   readonly #token: () => string;
+  readonly #certificate: () => string | undefined;
 
-  /** @param token asked for at each request: a centre makes a new one each time it starts */
-  constructor(url: string, token: () => string) {
+  /**
+   * @param token asked for at each request: a centre makes a new one each time it starts
+   * @param certificate PEM of the one certificate that the system must show over HTTPS, whoever issued it; without it
+   * the authorities that Node trusts decide (`NODE_EXTRA_CA_CERTS` adds one)
+   */
+  constructor(url: string, token: () => string, certificate: () => string | undefined = () => undefined) {
     this.url = url.replace(/\/$/, '');
     this.#token = token;
+    this.#certificate = certificate;
   }
 
   /** @throws EnerchainError `cli.system.unknown` when neither the environment nor the folder says where the system is */
@@ -25,7 +46,9 @@ export class SystemClient {
         `no running system found in ${dataFolder}: start one (npm start), name its folder with --data, or set ENERCHAIN_URL and ENERCHAIN_TOKEN`,
       );
     }
-    return new SystemClient(url, token);
+    const certificate = (): string | undefined =>
+      process.env.ENERCHAIN_URL ? undefined : readIfThere(join(dataFolder, 'centre', CERTIFICATE_FILE));
+    return new SystemClient(url, token, certificate);
   }
 
   /**
@@ -33,26 +56,16 @@ export class SystemClient {
    * @throws EnerchainError with the server's own words when it refuses, or when it cannot be reached
    */
   async request<T>(method: 'GET' | 'POST' | 'PUT' | 'DELETE', path: string, body?: unknown): Promise<T> {
-    let response: Response;
+    let response: Answer;
     try {
-      response = await fetch(`${this.url}/api/v1${path}`, {
-        method,
-        headers: {
-          authorization: `Bearer ${this.#token()}`,
-          'x-enerchain-request': '1',
-          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-        },
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-        signal: AbortSignal.timeout(30_000),
-      });
+      response = await send(method, `${this.url}/api/v1${path}`, this.#token(), body, this.#certificate());
     } catch (error) {
       throw new EnerchainError('environment', 'cli.system.unreachable', `${this.url} does not answer`, {
         cause: error,
       });
     }
-    const text = await response.text();
-    const answer: unknown = text && /json/.test(response.headers.get('content-type') ?? '') ? JSON.parse(text) : text;
-    if (!response.ok) {
+    const answer: unknown = response.text && /json/.test(response.type) ? JSON.parse(response.text) : response.text;
+    if (response.status < 200 || response.status > 299) {
       const problem = answer as { title?: string; detail?: string };
       throw new EnerchainError(
         response.status >= 500 ? 'environment' : 'caller',
@@ -62,4 +75,53 @@ export class SystemClient {
     }
     return answer as T;
   }
+}
+
+/** One request on a connection of its own: a kept one may lead to a centre that has gone. */
+function send(
+  method: string,
+  url: string,
+  token: string,
+  body: unknown,
+  certificate: string | undefined,
+): Promise<Answer> {
+  const content = body === undefined ? undefined : JSON.stringify(body);
+  const options = {
+    method,
+    agent: false as const,
+    signal: AbortSignal.timeout(ANSWER_WITHIN),
+    headers: {
+      authorization: `Bearer ${token}`,
+      'x-enerchain-request': '1',
+      ...(content === undefined
+        ? {}
+        : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(content) }),
+    },
+  };
+  return new Promise((done, fail) => {
+    const request = url.startsWith('https:')
+      ? httpsRequest(url, { ...options, ...(certificate ? pinned(certificate) : {}) })
+      : httpRequest(url, options);
+    request.once('error', fail);
+    request.once('response', (response) => {
+      text(response).then(
+        (all) => done({ status: response.statusCode ?? 0, type: response.headers['content-type'] ?? '', text: all }),
+        fail,
+      );
+    });
+    request.end(content);
+  });
+}
+
+/** Trusts exactly this certificate, under whatever name it is reached here. */
+function pinned(certificate: string): object {
+  const { fingerprint256 } = new X509Certificate(certificate);
+  return {
+    ca: certificate,
+    allowPartialTrustChain: true,
+    checkServerIdentity: (_host: string, peer: { fingerprint256: string }) =>
+      peer.fingerprint256 === fingerprint256
+        ? undefined
+        : new Error('it shows another certificate than the one it was started with'),
+  };
 }

@@ -1,5 +1,5 @@
 /** `enerchain centre`. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { runCentre } from '@enerchain/centre';
@@ -8,6 +8,7 @@ import { lockFolder, openDataFolder } from '../data-folder.ts';
 import { createLogger } from '../logger.ts';
 import { wholeNumber } from '../options.ts';
 import { reportReady, stopSignal } from '../supervisor/supervised.ts';
+import { CERTIFICATE_FILE } from '../system-client.ts';
 
 export interface CentreOptions {
   readonly data: string;
@@ -39,6 +40,9 @@ export async function centre(options: CentreOptions): Promise<void> {
     logger,
     signal,
   });
+  const certificate = join(folder, CERTIFICATE_FILE);
+  if (tls) writeFileSync(certificate, tls.cert, { mode: 0o600 });
+  else rmSync(certificate, { force: true });
   writeFileSync(join(folder, 'url'), handle.url, { mode: 0o600 });
   reportReady({ url: handle.url, link: handle.linkUrl, ...(handle.setupLink ? { setupLink: handle.setupLink } : {}) });
   await handle.closed;

@@ -12,10 +12,12 @@ import { checkBinding, createApi, type HttpOptions } from './api/server.ts';
 import type { CommandCheck } from './commands/checks.ts';
 import { Commands } from './commands/commands.ts';
 import { type Core, type CoreOptions, openCore } from './core.ts';
+import type { Database } from './database/database.ts';
 import { Journal } from './events/journal.ts';
-import { JournalStore } from './events/journal-store.ts';
+import { checkpointFile, JournalStore } from './events/journal-store.ts';
 import { SourceWatch } from './events/source-watch.ts';
 import { GridStore } from './grid/store.ts';
+import { nodeFiles } from './log/files.ts';
 import { collect } from './metrics/collectors.ts';
 import { healthOf } from './metrics/health.ts';
 import { HttpMetrics, Metrics } from './metrics/metrics.ts';
@@ -114,7 +116,8 @@ async function startFace(
     onSetUp: () => rmSync(setupFile, { force: true }),
   });
   const store = new JournalStore(database);
-  const journal = await Journal.open({ log, store, logger });
+  const copy = checkpointFile(nodeFiles, join(dataDir, 'journal.zst'));
+  const journal = await Journal.open({ log, store, copy, logger });
   journal.start();
   closers.push(() => journal.close());
 
@@ -213,9 +216,20 @@ async function startFace(
 
   const adminTokenFile = join(dataDir, 'admin.token');
   writeSecret(adminTokenFile, accounts.createLocalToken());
-  const setupToken = accounts.createSetupToken();
-  if (setupToken) writeSecret(setupFile, setupToken);
-  else rmSync(setupFile, { force: true });
+  const setUp = () => {
+    const token = accounts.createSetupToken();
+    if (token) writeSecret(setupFile, token);
+    else rmSync(setupFile, { force: true });
+    return token;
+  };
+  const loadLate = async () => {
+    await accounts.load();
+    await grid.load();
+    if (setUp()) logger.info(`there is no user yet; the secret of the one-time link is in ${setupFile}`);
+  };
+  const setupToken = accounts.loaded ? setUp() : undefined;
+  if (!accounts.loaded) void whenBack(database, loadLate, stop.signal, onError);
+  else if (!grid.loaded) void whenBack(database, () => grid.load(), stop.signal, onError);
   await log.append({ action: 'centre.start', actor: 'centre', outcome: 'ok', detail: { url, link: linkUrl } });
   closers.push(async () => {
     rmSync(adminTokenFile, { force: true });
@@ -228,6 +242,26 @@ async function startFace(
     adminTokenFile,
     createEnrolmentToken,
   };
+}
+
+/** Does it once the database is back, as often as it takes. */
+async function whenBack(
+  database: Pick<Database, 'whenAvailable'>,
+  work: () => Promise<void>,
+  signal: AbortSignal,
+  onError: (error: unknown) => void,
+): Promise<void> {
+  for (;;) {
+    try {
+      await database.whenAvailable(signal);
+      await work();
+      return;
+    } catch (error) {
+      if (signal.aborted) return;
+      onError(error);
+      await new Promise<void>((resolve) => setTimeout(resolve, 1_000).unref());
+    }
+  }
 }
 
 async function trim(store: JournalStore, cutoff: bigint): Promise<void> {

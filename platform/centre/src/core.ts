@@ -241,7 +241,7 @@ async function assemble(
     identity,
     troubles: () => [
       ...(log.healthy ? [] : ['the ingest log cannot be written']),
-      ...(database.available ? [] : [`the database (${database.where}) is away`]),
+      ...(database.available ? [] : [`the database (${database.where}) is away: ${database.reason}`]),
     ],
     close,
   };

@@ -1,13 +1,11 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { BatchBuilder, batchToBytes, ChainWriter, type Content, LinkClient, MemoryBatchStore } from '@enerchain/link';
-import { type CommandStep, type Point, systemClock, TIME_GOOD } from '@enerchain/model';
-import { CommandGuard, enrol, type Identity } from '@enerchain/trust';
+import { enrol } from '@enerchain/trust';
 import pino from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type CentreHandle, runCentre } from '../src/centre.ts';
 import { newDataFolder, removeDataFolder } from './data-folder.ts';
-import { mRID, siteOf } from './doubles.ts';
+import { breaker, Gateway, position, voltage } from './gateway.ts';
 
 const dataDir = newDataFolder('centre');
 const logger = pino({ level: 'silent' });
@@ -31,96 +29,6 @@ async function call(method: string, path: string, body?: unknown): Promise<any> 
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
   return response.json();
-}
-
-const position: Point = {
-  mRID: mRID(1),
-  name: 'CB position',
-  kind: 'discrete',
-  cdc: 'DPS',
-  normalValue: 2,
-  alarmPriority: 1,
-};
-const breaker: Point = {
-  mRID: mRID(2),
-  name: 'CB',
-  kind: 'command',
-  cdc: 'DPC',
-  ctlModel: 'sbo',
-  feedback: position.mRID,
-};
-const voltage: Point = { mRID: mRID(3), name: 'U', kind: 'analog', unitSymbol: 'V', unitMultiplier: 'k' };
-
-/** A gateway as the centre sees it: real identity, real chain, real link; its device does what it is told. */
-class Gateway {
-  readonly #identity: Identity;
-  readonly #writer: ChainWriter;
-  readonly #store = new MemoryBatchStore();
-  readonly #guard: CommandGuard;
-  readonly link: LinkClient;
-  #writing = Promise.resolve();
-
-  constructor(identity: Identity, url: string) {
-    this.#identity = identity;
-    const { name: source, signer, kid } = identity;
-    this.#writer = new ChainWriter({ source, signer, kid });
-    this.link = new LinkClient({
-      url,
-      identity,
-      software: 'test 1.0',
-      store: this.#store,
-      backoff: { initial: 50, maximum: 200 },
-      onCommand: (bytes) => this.#onCommand(bytes),
-    });
-    this.#guard = new CommandGuard({ source, clock: systemClock, keyOf: (key) => this.link.centreKeyOf(key) });
-    this.link.start();
-  }
-
-  put(content: Content): Promise<void> {
-    this.#writing = this.#writing.then(async () => {
-      const batch = await this.#writer.next(content);
-      const { epoch, sequence } = batch.header;
-      const bytes = batchToBytes(batch);
-      this.#store.append({ epoch, sequence }, bytes);
-      this.link.send({ epoch, sequence, bytes });
-    });
-    return this.#writing;
-  }
-
-  announce(): Promise<void> {
-    return this.put({ kind: 'site', document: siteOf(this.#identity.name, [position, breaker, voltage]) });
-  }
-
-  observe(point: string, value: number): Promise<void> {
-    const builder = new BatchBuilder();
-    const now = systemClock.now();
-    builder.add({
-      point,
-      value,
-      quality: 0,
-      sourceTime: now,
-      timeQuality: TIME_GOOD,
-      receiveTime: now,
-      cause: 'spontaneous',
-      repeat: false,
-    });
-    return this.put({ kind: 'observations', batch: builder.build() });
-  }
-
-  #onCommand(bytes: Uint8Array): void {
-    const { command } = this.#guard.accept(bytes);
-    const { id, point, action, value } = command;
-    const report = (...steps: CommandStep[]) => {
-      const events = steps.map((step) => ({ command: id, point, action, step, at: String(systemClock.now()) }));
-      void this.put({ kind: 'commandEvents', events });
-    };
-    if (action === 'select') {
-      report('received', 'selected');
-      return;
-    }
-    report('received', 'operateSent', 'confirmed', 'terminated');
-    void this.observe(position.mRID, value);
-  }
 }
 
 /** Reads the stream until the text satisfies. */

@@ -211,7 +211,11 @@ export class MemoryJournal implements JournalPersistence {
   readonly rows = new Map<number, StoredMessage>();
   checkpoint: Checkpoint | undefined;
   failing = false;
+  #checkThere(): void {
+    if (this.failing) throw new EnerchainError('environment', 'centre.database.away', 'the database is away');
+  }
   async load() {
+    this.#checkThere();
     return this.checkpoint && (structuredClone(this.checkpoint) as Checkpoint);
   }
   async clear() {
@@ -220,7 +224,7 @@ export class MemoryJournal implements JournalPersistence {
   }
   async write(records: readonly StoredRecord[], checkpoint?: Checkpoint) {
     await Promise.resolve();
-    if (this.failing) throw new Error('the database is away');
+    this.#checkThere();
     for (const { rows } of records)
       for (const { id, stream, kind, body } of rows)
         if (!this.rows.has(id)) this.rows.set(id, { id, stream, kind, body });

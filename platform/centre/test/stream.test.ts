@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import pino from 'pino';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Journal } from '../src/events/journal.ts';
+import type { Checkpoint } from '../src/events/journal-store.ts';
 import type { StreamSocket } from '../src/stream/client.ts';
 import { StreamHub } from '../src/stream/hub.ts';
 import {
@@ -314,6 +315,53 @@ describe('a journal that was killed', () => {
     await settle();
     const resumed = socket.received.filter(({ id }) => id).map(({ id }) => id);
     expect(resumed).toEqual(seen.slice(11));
+    hub.close();
+    await again.close();
+  });
+});
+
+describe('a journal that was opened without its store', () => {
+  async function openedWithout(kept?: Checkpoint) {
+    const { log, store, journal, operate, settle } = await newStream();
+    operate(1, 1);
+    operate(2, 2);
+    await settle();
+    await expect.poll(() => journal.pendingRows).toBe(0);
+    await journal.close();
+    store.failing = true;
+    const copy = { load: async () => kept ?? store.checkpoint, save: async () => {} };
+    const again = await Journal.open({ log, store, copy, logger, retryAfter: 1 });
+    again.start();
+    operate(1, 3);
+    await again.reached(log.bounds().next - 1);
+    return { log, store, journal, again };
+  }
+
+  it('goes on from the copy, and with the store that it belongs to', async () => {
+    const { store, journal, again } = await openedWithout();
+    expect(again.instance).toBe(journal.instance);
+    const { lastId } = again;
+    store.failing = false;
+    await expect.poll(() => again.pendingRows).toBe(0);
+    expect([...store.rows.keys()]).toContain(lastId);
+    expect(again.instance).toBe(journal.instance);
+    await again.close();
+  });
+
+  it('begins anew where the store stands when that does not hold what lies before, and sends its clients round', async () => {
+    const { log, store, journal, again } = await openedWithout();
+    const clock = new TestClock();
+    const hub = new StreamHub({ journal: again, log, live: new MemoryLive(), sources: new MemorySources(), clock });
+    const socket = new MemorySocket();
+    const serving = hub.serve(socket, { points: undefined, lastEventId: undefined, audit: true, valid: () => true });
+    // Another database: an empty one.
+    const before = [...store.rows.keys()];
+    await store.clear();
+    store.failing = false;
+    await expect.poll(() => again.instance).not.toBe(journal.instance);
+    await serving;
+    await expect.poll(() => [...store.rows.keys()]).toEqual(expect.arrayContaining(before));
+    expect(again.lastId).toBe(Math.max(...store.rows.keys()));
     hub.close();
     await again.close();
   });

@@ -47,6 +47,7 @@ export class Accounts {
   readonly #hashing: { running: number; readonly waiting: (() => void)[] } = { running: 0, waiting: [] };
   /** Verified when the user does not exist, so that the answer takes as long as for one who does. */
   readonly #nobody: string;
+  #loaded = false;
   #setupHash: string | undefined;
   #localHash: string | undefined;
   readonly counters = { logins: 0, loginsRefused: 0, loginsBlocked: 0 };
@@ -56,18 +57,45 @@ export class Accounts {
     this.#nobody = nobody;
   }
 
+  /** Without its store it opens too: then only the local token is known until `load` has succeeded. */
   static async open(options: AccountOptions): Promise<Accounts> {
     const nobody = await hashPassword(randomBytes(16).toString('hex'), options.cost ?? DEFAULT_COST);
     const accounts = new Accounts(options, nobody);
-    const { users, sessions, tokens } = await options.store.load();
-    for (const user of users) accounts.#users.set(user.name, user);
-    for (const session of sessions) accounts.#sessions.set(session.hash, session);
-    for (const token of tokens) accounts.#tokens.set(token.hash, token);
+    await accounts.load().catch((error: unknown) => {
+      if (!(error instanceof EnerchainError) || error.fault !== 'environment') throw error;
+    });
     return accounts;
+  }
+
+  /** Reads users, sessions and tokens, once. @throws EnerchainError `environment` when the store is away */
+  async load(): Promise<void> {
+    if (this.#loaded) return;
+    const { users, sessions, tokens } = await this.#options.store.load();
+    if (this.#loaded) return;
+    for (const user of users) this.#users.set(user.name, user);
+    for (const session of sessions) this.#sessions.set(session.hash, session);
+    for (const token of tokens) this.#tokens.set(token.hash, token);
+    this.#loaded = true;
+  }
+
+  /** Whether users, sessions and tokens are known. */
+  get loaded(): boolean {
+    return this.#loaded;
+  }
+
+  /** @throws EnerchainError `accounts.unavailable` while nobody can be known */
+  ensureLoaded(): void {
+    if (this.#loaded) return;
+    throw new EnerchainError(
+      'environment',
+      'accounts.unavailable',
+      'Nobody can log in at the moment: the database with the users has not been reached since the centre started. Try again when it is back.',
+    );
   }
 
   /** @returns the one-time secret for the first administrator; undefined when there is a user already */
   createSetupToken(): string | undefined {
+    this.ensureLoaded();
     if (this.#users.size > 0) return undefined;
     const token = newSecret();
     this.#setupHash = hashOf(token);
@@ -83,6 +111,7 @@ export class Accounts {
 
   /** Redeems the one-time secret: creates the first administrator and logs in. */
   async setUp(token: string, user: string, password: string): Promise<{ secret: string; principal: Principal }> {
+    this.ensureLoaded();
     if (!this.#setupHash || !sameHash(this.#setupHash, hashOf(token))) {
       await this.#audit('setup', 'anonymous', 'refused', user);
       throw new EnerchainError(
@@ -111,6 +140,7 @@ export class Accounts {
    * @throws EnerchainError `accounts.login-refused` (never says whether the user exists), `accounts.login-blocked`
    */
   async login(name: string, password: string, address: string): Promise<{ secret: string; principal: Principal }> {
+    this.ensureLoaded();
     await this.#checkPassword(name, this.#users.get(name), password, address);
     this.counters.logins++;
     const session = await this.#newSession(name);
@@ -157,10 +187,12 @@ export class Accounts {
   }
 
   users(): Omit<User, 'passwordHash'>[] {
+    this.ensureLoaded();
     return [...this.#users.values()].map(({ passwordHash: _, ...user }) => user);
   }
 
   get hasUsers(): boolean {
+    this.ensureLoaded();
     return this.#users.size > 0;
   }
 
@@ -169,6 +201,7 @@ export class Accounts {
   }
 
   async createUser(by: Principal, name: string, password: string, roles: readonly Role[]): Promise<void> {
+    this.ensureLoaded();
     checkUserName(name);
     checkPasswordRules(name, password);
     await this.#checkGrant(by, 'user.create', name, roles);
@@ -225,6 +258,7 @@ export class Accounts {
   }
 
   tokens(): Omit<ApiToken, 'hash'>[] {
+    this.ensureLoaded();
     return [...this.#tokens.values()].map(({ hash: _, ...token }) => token);
   }
 
@@ -235,6 +269,7 @@ export class Accounts {
     roles: readonly Role[],
     validForMillis: number,
   ): Promise<{ id: string; secret: string; expiresAt: number }> {
+    this.ensureLoaded();
     checkUserName(name);
     await this.#checkGrant(by, 'token.create', name, roles);
     if ([...this.#tokens.values()].some((token) => token.name === name))
@@ -257,6 +292,7 @@ export class Accounts {
   }
 
   async deleteToken(by: Principal, id: string): Promise<void> {
+    this.ensureLoaded();
     const token = [...this.#tokens.values()].find((candidate) => candidate.id === id);
     if (!token) throw new EnerchainError('caller', 'accounts.token-unknown', `There is no token '${id}'.`);
     await this.#options.store.deleteToken(id);
@@ -265,6 +301,7 @@ export class Accounts {
   }
 
   #user(name: string): User {
+    this.ensureLoaded();
     const user = this.#users.get(name);
     if (user) return user;
     throw new EnerchainError('caller', 'accounts.user-unknown', `There is no user '${name}'.`);

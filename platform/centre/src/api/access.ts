@@ -69,6 +69,8 @@ export function guard(
     if (access === 'public') return;
     if (access === 'local' && isLocal(request)) return;
     const { principal } = request;
+    // Whoever shows something that cannot be looked up now is not refused for it.
+    if (!principal && (request.headers.authorization !== undefined || request.cookies[cookie])) accounts.ensureLoaded();
     if (!principal) throw new ApiError(401, 'api.not-logged-in', 'Log in, or send an API token.');
     if (access === 'session') return;
     const right: Right = access === 'local' ? 'values.read' : access;

@@ -5,7 +5,9 @@ import type { SiteDocument } from '@enerchain/model';
 import type { AlarmJson } from '../alarms/book.ts';
 import type { CommandJson } from '../commands/view.ts';
 import type { Database, Queryable } from '../database/database.ts';
+import type { LogFiles } from '../log/files.ts';
 import type { DerivationState } from './derivation.ts';
+import type { CheckpointCopy } from './journal.ts';
 import type { Derived, EventKind, JournalRow } from './rows.ts';
 
 const compress = promisify(zstdCompress);
@@ -288,6 +290,21 @@ function conditions(all: readonly (readonly [string, unknown])[]): { where: stri
   return {
     where: present.map(([text], index) => text.replace('?', `$${index + 1}`)),
     values: present.map(([, value]) => value),
+  };
+}
+
+/** A copy of the last checkpoint in a file, for a start while the database is away. Damaged is the same as none. */
+export function checkpointFile(files: Pick<LogFiles, 'readAll' | 'writeAll'>, path: string): CheckpointCopy {
+  return {
+    load: async () => {
+      const bytes = await files.readAll(path);
+      try {
+        return bytes && unpack<Checkpoint>(bytes);
+      } catch {
+        return undefined;
+      }
+    },
+    save: async (checkpoint) => files.writeAll(path, await pack(checkpoint)),
   };
 }
 

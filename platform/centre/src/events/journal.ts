@@ -4,7 +4,7 @@
  * never lossy.
  */
 import { randomUUID } from 'node:crypto';
-import { describeError } from '@enerchain/model';
+import { describeError, EnerchainError } from '@enerchain/model';
 import type { Logger } from 'pino';
 import type { AlarmJson } from '../alarms/book.ts';
 import type { CommandJson } from '../commands/view.ts';
@@ -16,9 +16,17 @@ import { type Derived, offsetOfId, ROWS_PER_RECORD } from './rows.ts';
 /** The part of the store that the journal needs; tests keep it in memory. */
 export type JournalPersistence = Pick<JournalStore, 'load' | 'clear' | 'write' | 'messages'>;
 
+/** Where a copy of the last checkpoint lies, for a start while the store is away. */
+export interface CheckpointCopy {
+  load(): Promise<Checkpoint | undefined>;
+  save(checkpoint: Checkpoint): Promise<void>;
+}
+
 export interface JournalOptions {
   readonly log: LogReader;
   readonly store: JournalPersistence;
+  /** Absent: a store that is away when the journal opens is a failure. */
+  readonly copy?: CheckpointCopy;
   readonly logger: Logger;
   /** Milliseconds between checkpoints, and between attempts when the store fails. */
   readonly checkpointEvery?: number;
@@ -40,9 +48,16 @@ const MAX_PENDING_ROWS = 200_000;
 
 export class Journal {
   readonly #options: JournalOptions;
-  readonly instance: string;
-  readonly #derivation: Derivation;
+  /** Changes when the journal begins anew. */
+  instance: string;
+  #derivation: Derivation;
   readonly #stop = new AbortController();
+  /** Ends the reading under way when the journal has to begin elsewhere. */
+  #reread = new AbortController();
+  /** Where this journal has begun, while it is unknown whether the store holds what lies before. */
+  #unconfirmed: number | undefined;
+  /** The site documents of the last checkpoint that had some. */
+  #sites: Checkpoint['sites'];
   /** Numbered messages, oldest first; those not yet in the store are always here. */
   #ring: Message[] = [];
   /** Everything above this number is in the ring. */
@@ -69,26 +84,33 @@ export class Journal {
     this.#options = options;
     this.instance = instance;
     this.#derivation = new Derivation(checkpoint?.sites, checkpoint?.state);
+    this.#sites = checkpoint?.sites;
     this.#offset = checkpoint?.offset ?? options.log.bounds().first;
     this.#lastId = this.#ringAfter = this.#storedId = this.#offset * ROWS_PER_RECORD - 1;
     this.#checkpointAt = performance.now();
   }
 
-  /** Goes on where the last checkpoint stands; starts anew when that is not of this log. */
+  /**
+   * Goes on where the last checkpoint stands; starts anew when that is not of this log. With the store away it begins at
+   * the copy, and compares when the store is back.
+   */
   static async open(options: JournalOptions): Promise<Journal> {
-    let checkpoint = await options.store.load();
-    if (checkpoint && checkpoint.offset > options.log.bounds().next) {
-      options.logger.warn(
-        `the journal has read ${checkpoint.offset} records, but the log has only ${options.log.bounds().next}: it is another log, and the journal begins anew`,
-      );
-      await options.store.clear();
-      checkpoint = undefined;
+    const { store, copy, log, logger } = options;
+    try {
+      const checkpoint = await usable(options);
+      const journal = new Journal(options, checkpoint, checkpoint?.instance ?? randomUUID());
+      // From the first moment the store knows the instance under which numbers are given out.
+      if (!checkpoint) await store.write([], journal.#checkpoint());
+      return journal;
+    } catch (error) {
+      if (!copy || !(error instanceof EnerchainError) || error.fault !== 'environment') throw error;
+      logger.warn('the journal goes on without its database; events and alarms of the past wait for it');
+      const kept = await copy.load();
+      const checkpoint = kept && kept.offset <= log.bounds().next ? kept : undefined;
+      const journal = new Journal(options, checkpoint, checkpoint?.instance ?? randomUUID());
+      journal.#unconfirmed = journal.#offset;
+      return journal;
     }
-    const instance = checkpoint?.instance ?? randomUUID();
-    const journal = new Journal(options, checkpoint, instance);
-    // From the first moment the store knows the instance under which numbers are given out.
-    if (!checkpoint) await options.store.write([], journal.#checkpoint());
-    return journal;
   }
 
   start(): void {
@@ -193,19 +215,22 @@ export class Journal {
     const { log, logger, retryAfter } = this.#options;
     const { signal } = this.#stop;
     while (!signal.aborted) {
+      const reread = this.#reread.signal;
       try {
-        for await (const entries of log.read(this.#offset, signal)) {
+        for await (const entries of log.read(this.#offset, AbortSignal.any([signal, reread]))) {
+          if (reread.aborted) break;
           this.failure = undefined;
           for (const entry of entries) this.#take(entry);
           if (this.#dueForCheckpoint()) this.#pending.push(this.#checkpoint());
           for (const waiter of this.#waiters) if (this.#offset > waiter.offset) waiter.resolve();
           for (const listener of this.#listeners) listener();
           this.#wakeWriter?.();
-          while (this.#pendingRows > MAX_PENDING_ROWS && !signal.aborted) await this.#room();
+          while (this.#pendingRows > MAX_PENDING_ROWS && !signal.aborted && !reread.aborted) await this.#room();
         }
-        if (!signal.aborted) await this.#pause(retryAfter ?? RETRY_MILLIS);
+        if (!signal.aborted && !reread.aborted) await this.#pause(retryAfter ?? RETRY_MILLIS);
       } catch (error) {
         if (signal.aborted) return;
+        if (reread.aborted) continue;
         this.failure = describeError(error);
         logger.error({ err: error }, 'the log could not be read for events and alarms; it is tried again');
         await this.#pause(retryAfter ?? RETRY_MILLIS);
@@ -289,6 +314,12 @@ export class Journal {
         this.#wakeWriter = undefined;
         continue;
       }
+      try {
+        await this.#confirm();
+      } catch (error) {
+        if (await this.#failed(error)) return;
+        continue;
+      }
       const records: StoredRecord[] = [];
       let checkpoint: Checkpoint | undefined;
       let rows = 0;
@@ -306,21 +337,70 @@ export class Journal {
       try {
         await this.#options.store.write(records, checkpoint);
       } catch (error) {
-        this.counters.writesFailed++;
-        if (this.counters.writesFailed === 1 || this.counters.writesFailed % 60 === 0)
-          this.#options.logger.warn(
-            { error },
-            'the journal could not be written; it is kept in memory and tried again',
-          );
-        if (this.#stop.signal.aborted) return;
-        await this.#pause(this.#options.retryAfter ?? RETRY_MILLIS);
+        if (await this.#failed(error)) return;
         continue;
       }
       this.counters.writes++;
+      if (checkpoint) await this.#keepCopy(checkpoint);
       this.#pending.splice(0, taken);
       this.#pendingRows -= rows;
       this.#storedId = Math.max(this.#storedId, records.at(-1)?.rows.at(-1)?.id ?? this.#storedId);
       this.#roomFreed?.();
+    }
+  }
+
+  /** Counts a failure and waits a little. @returns true when the journal is closing and shall not try again */
+  async #failed(error: unknown): Promise<boolean> {
+    this.counters.writesFailed++;
+    if (this.counters.writesFailed === 1 || this.counters.writesFailed % 60 === 0)
+      this.#options.logger.warn({ error }, 'the journal could not be written; it is kept in memory and tried again');
+    if (this.#stop.signal.aborted) return true;
+    await this.#pause(this.#options.retryAfter ?? RETRY_MILLIS);
+    return false;
+  }
+
+  /**
+   * The store is there for the first time: it must hold everything before the place where we began. If it does not (it
+   * is another one, or was restored, or we had no copy), the journal begins anew where the store stands.
+   */
+  async #confirm(): Promise<void> {
+    if (this.#unconfirmed === undefined) return;
+    const { log, logger, store } = this.#options;
+    const stored = await usable(this.#options);
+    const fresh = !stored && this.#unconfirmed <= log.bounds().first;
+    if (!fresh && !(stored?.instance === this.instance && stored.offset >= this.#unconfirmed)) {
+      logger.warn(
+        `the database stands at record ${stored?.offset ?? 0}, the journal began at ${this.#unconfirmed}: it begins anew`,
+      );
+      const from = new Journal(this.#options, stored, stored?.instance ?? randomUUID());
+      this.instance = from.instance;
+      this.#derivation = from.#derivation;
+      this.#sites = from.#sites;
+      this.#offset = from.#offset;
+      this.#lastId = this.#ringAfter = this.#storedId = from.#lastId;
+      this.#ring = [];
+      this.#pending = [];
+      this.#pendingRows = 0;
+      this.#sitesChanged = true;
+      const before = this.#reread;
+      this.#reread = new AbortController();
+      before.abort();
+      this.#roomFreed?.();
+    }
+    if (!stored) await store.write([], this.#checkpoint());
+    this.#unconfirmed = undefined;
+    for (const listener of this.#listeners) listener();
+  }
+
+  /** After the store has it, so that the copy is never ahead. */
+  async #keepCopy(checkpoint: Checkpoint): Promise<void> {
+    const { copy, logger } = this.#options;
+    this.#sites = checkpoint.sites ?? this.#sites;
+    if (!copy) return;
+    try {
+      await copy.save({ ...checkpoint, sites: this.#sites ?? [] });
+    } catch (error) {
+      logger.warn({ error }, 'the copy of the journal could not be written; a start without the database reads more');
     }
   }
 
@@ -358,4 +438,15 @@ export class Journal {
     }
     return low;
   }
+}
+
+/** The checkpoint of the store; nothing, and an empty store, when it is of another log. */
+async function usable({ store, log, logger }: JournalOptions): Promise<Checkpoint | undefined> {
+  const checkpoint = await store.load();
+  if (!checkpoint || checkpoint.offset <= log.bounds().next) return checkpoint;
+  logger.warn(
+    `the journal has read ${checkpoint.offset} records, but the log has only ${log.bounds().next}: it is another log, and the journal begins anew`,
+  );
+  await store.clear();
+  return undefined;
 }

@@ -11,6 +11,7 @@ export class GridStore {
   readonly #database: Pick<Database, 'query'>;
   readonly #audit: LogWriter;
   #current: { readonly model: GridModel; readonly digest: string } | undefined;
+  #loaded = false;
   #writing = Promise.resolve();
 
   private constructor(database: Pick<Database, 'query'>, audit: LogWriter) {
@@ -18,16 +19,38 @@ export class GridStore {
     this.#audit = audit;
   }
 
+  /** With the database away it opens too; the model is then unknown until `load` has succeeded. */
   static async open(database: Pick<Database, 'query'>, audit: LogWriter): Promise<GridStore> {
     const store = new GridStore(database, audit);
-    const { rows } = await database.query('SELECT model, digest FROM grid_models ORDER BY version DESC LIMIT 1');
-    if (rows[0])
-      store.#current = { model: JSON.parse(rows[0].model as string) as GridModel, digest: rows[0].digest as string };
+    await store.load().catch((error: unknown) => {
+      if (!(error instanceof EnerchainError) || error.fault !== 'environment') throw error;
+    });
     return store;
   }
 
+  /** Reads the model in force, once. @throws EnerchainError `environment` when the database is away */
+  async load(): Promise<void> {
+    if (this.#loaded) return;
+    const { rows } = await this.#database.query('SELECT model, digest FROM grid_models ORDER BY version DESC LIMIT 1');
+    if (this.#loaded) return;
+    if (rows[0])
+      this.#current = { model: JSON.parse(rows[0].model as string) as GridModel, digest: rows[0].digest as string };
+    this.#loaded = true;
+  }
+
+  /** Whether it is known which model is in force. */
+  get loaded(): boolean {
+    return this.#loaded;
+  }
+
+  /** @throws EnerchainError `grid.unavailable` while it is not known which model is in force */
   current(): GridModel | undefined {
-    return this.#current?.model;
+    if (this.#loaded) return this.#current?.model;
+    throw new EnerchainError(
+      'environment',
+      'grid.unavailable',
+      'The grid model cannot be read: the database has not been reached since the centre started. Try again when it is back.',
+    );
   }
 
   /**
@@ -52,7 +75,7 @@ export class GridStore {
       const text = findings.slice(0, 5).map(({ path, message }) => `${path || 'the whole'} ${message}`);
       throw new EnerchainError('caller', 'grid.invalid', `The grid model was not taken: ${text.join('; ')}.`);
     }
-    const now = this.#current?.model.version ?? 0;
+    const now = this.current()?.version ?? 0;
     if (expected !== undefined && expected !== now)
       throw new EnerchainError(
         'caller',

@@ -153,7 +153,8 @@ export class SegmentHistorian implements Historian {
   async #consume(): Promise<void> {
     const { signal } = this.#stopping;
     // Before anything is awaited: what arrives from here on is new.
-    const { next } = this.#log.bounds();
+    const { first, next } = this.#log.bounds();
+    this.#log.hold(CONSUMER, first);
     const { replayFrom, written } = await this.#patiently(() => this.#store.position());
     this.#written = written;
     let from = replayFrom;
@@ -356,6 +357,10 @@ export class SegmentHistorian implements Historian {
 
   #whenReady(): Promise<void> {
     if (this.#ready) return Promise.resolve();
+    if (!this.#database.available) {
+      const text = `the history cannot be read while the database (${this.#database.where}) is away; ask again later`;
+      return Promise.reject(new EnerchainError('environment', 'centre.database.away', text));
+    }
     return new Promise((resolve, reject) => {
       const ready = () => {
         clearTimeout(timer);

@@ -56,12 +56,14 @@ export class StreamHub {
   readonly #ping: NodeJS.Timeout;
   readonly #sourcesDue = new Map<string, SourceStatus>();
   #sourceTimer: NodeJS.Timeout | undefined;
+  #instance: string;
   readonly counters = { connected: 0, dropped: 0, resumed: 0, resets: 0, deltas: 0, values: 0 };
 
   constructor(options: StreamHubOptions) {
     this.#options = options;
     this.#limits = { ...STREAM_LIMITS, ...options.limits };
     const { journal, live, sources, clock } = options;
+    this.#instance = journal.instance;
     this.#supply = {
       messages: (after, limit) => journal.after(after, limit),
       values: (points, snapshot) => this.#valueFrames(points, snapshot),
@@ -74,6 +76,7 @@ export class StreamHub {
     };
     this.#unsubscribe = [
       journal.onMessages(() => {
+        if (journal.instance !== this.#instance) this.#beganAnew();
         for (const client of this.#clients) client.notify();
       }),
       live.onChange((changed) => this.#onValues(changed)),
@@ -130,6 +133,12 @@ export class StreamHub {
     clearInterval(this.#ping);
     clearTimeout(this.#sourceTimer);
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
+    for (const client of this.#clients) client.end();
+  }
+
+  /** The numbers that the clients have seen are void; when they come again they are told so. */
+  #beganAnew(): void {
+    this.#instance = this.#options.journal.instance;
     for (const client of this.#clients) client.end();
   }
 

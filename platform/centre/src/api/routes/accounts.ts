@@ -109,8 +109,9 @@ export function accountRoutes(
       },
     },
     // Asking who one is is no failure: a browser would report a refusal as an error on every first visit.
-    async ({ principal, headers }) => {
+    async ({ principal, headers, cookies }) => {
       if (principal) return sessionJson(principal);
+      if (headers.authorization !== undefined || cookies[cookieName]) accounts.ensureLoaded();
       // Whoever sends a token says who they are, and is told when that is not so.
       if (headers.authorization !== undefined)
         throw new ApiError(401, 'api.not-logged-in', 'This API token is not known or has expired.');

@@ -2,16 +2,17 @@
 import { existsSync } from 'node:fs';
 import { type Browser, type BrowserContext, chromium, type Locator, type Page } from 'playwright-core';
 
-const EXECUTABLE = '/usr/bin/chromium';
+const CANDIDATES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
+const executablePath = [process.env.ENERCHAIN_CHROMIUM, ...CANDIDATES].find((path) => path && existsSync(path));
 
 /** Why there is no browser here, or undefined when there is one. */
-export const noBrowser = existsSync(EXECUTABLE)
+export const noBrowser = executablePath
   ? undefined
-  : `${EXECUTABLE} is not there: install the package chromium to run the tests in a real browser`;
+  : 'no Chromium here: install the package chromium, or name one in ENERCHAIN_CHROMIUM, to run the tests in a real browser';
 
 export function launchBrowser(): Promise<Browser> {
   return chromium.launch({
-    executablePath: EXECUTABLE,
+    ...(executablePath ? { executablePath } : {}),
     args: [
       ...['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run'],
       ...['--disable-background-networking', '--disable-component-update', '--disable-sync'],
@@ -42,9 +43,7 @@ export async function watchedPage(
     if (url.origin !== origin && !['data:', 'blob:'].includes(url.protocol)) complaints.push(`request to ${url.href}`);
   });
   context.on('console', (message) => {
-    if (message.type() !== 'error') return;
-    const text = `${message.text()} ${message.location().url}`;
-    if (!isAnswerToWhoAmI(text)) complaints.push(`console: ${text}`);
+    if (message.type() === 'error') complaints.push(`console: ${message.text()} ${message.location().url}`);
   });
   context.on('weberror', (error) => complaints.push(`exception: ${error.error().message}`));
   // Violations that only report, or that a script swallows, never reach the console as an error.
@@ -55,9 +54,6 @@ export async function watchedPage(
   });
   return { page: await context.newPage(), context, complaints };
 }
-
-/** Chromium notes every 401, also the honest answer to a page that asks whether somebody is logged in. */
-const isAnswerToWhoAmI = (text: string): boolean => / 401 /.test(text) && /\/api\/v1\/session$/.test(text);
 
 /** Logs in through the form. */
 export async function logIn(page: Page, url: string, user: string, password: string): Promise<void> {

@@ -3,8 +3,8 @@
  *
  *     node --disable-warning=ExperimentalWarning interop/system/take-screenshots.ts
  *
- * The grid runs a hundred times as fast until it is noon there, so that the sun shines and the trend of the last hour
- * holds a morning; then protection opens the breaker of a feeder of a residential area.
+ * For eight minutes the grid runs so fast that it is noon there in the end: the sun shines, and the trend holds a
+ * morning. Then protection opens the breaker of a feeder.
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ import { equipment, launchBrowser, noBrowser, watchedPage } from './browser.ts';
 import { enerchain } from './command-line.ts';
 import { root, startSystem, until } from './running-system.ts';
 
-const SPEED = 100;
+const SECONDS = 480;
 const NOON = 12;
 const SIZE = { width: 1600, height: 960 };
 const USER = { user: 'operator', password: 'a sentence is a good password' };
@@ -21,16 +21,16 @@ const USER = { user: 'operator', password: 'a sentence is a good password' };
 if (noBrowser) throw new Error(noBrowser);
 const docs = join(root, 'docs');
 mkdirSync(docs, { recursive: true });
-const system = await startSystem(['--speed', String(SPEED)]);
+const now = new Date();
+const hours = (NOON - now.getHours() - now.getMinutes() / 60 + 24) % 24;
+const speed = Math.max(1, Math.round((hours * 3600) / SECONDS));
+const system = await startSystem(['--speed', String(speed)]);
 try {
   const api = new Api(system);
-  const now = new Date();
-  const hours = (NOON - now.getHours() - now.getMinutes() / 60 + 24) % 24;
-  const wait = Math.max(180, (hours * 3600) / SPEED);
-  process.stderr.write(`· waiting ${Math.round(wait)} s until it is noon in the grid\n`);
-  await new Promise((wake) => setTimeout(wake, wait * 1000));
+  process.stderr.write(`· ${SECONDS} s until it is noon in the grid, at ${speed} times the speed\n`);
+  await new Promise((wake) => setTimeout(wake, SECONDS * 1000));
 
-  const fault = await enerchain(['lab', 'fault', 'breaker-trip', 'rtu-08', 'bay=L1', '--data', system.data]);
+  const fault = await enerchain(['lab', 'fault', 'breaker-trip', 'rtu-01-b', 'bay=J11', '--data', system.data]);
   if (fault.status !== 0) throw new Error(fault.stderr);
   await until('the alarm', 20_000, async () => (await api.alarms()).length > 0);
 
@@ -45,7 +45,7 @@ try {
     await page.locator('button[type=submit]').click();
     entered = true;
     await page.locator('.strip-row').first().waitFor();
-    await equipment(page, '03 Mühlbach').click();
+    await equipment(page, 'Wind farm 7').click();
     await page.locator('.inspector svg').first().waitFor();
     // The trend of the last hour comes in a moment after the value.
     await page.waitForTimeout(3_000);

@@ -13,6 +13,7 @@ import type { CommandCheck } from './commands/checks.ts';
 import { Commands } from './commands/commands.ts';
 import { type Core, type CoreOptions, openCore } from './core.ts';
 import type { Database } from './database/database.ts';
+import { DeviceWatch } from './events/device-watch.ts';
 import { Journal } from './events/journal.ts';
 import { checkpointFile, JournalStore } from './events/journal-store.ts';
 import { SourceWatch } from './events/source-watch.ts';
@@ -147,6 +148,14 @@ async function startFace(
     .map(({ key }) => key.slice('source:'.length));
   const watch = new SourceWatch({ sources, audit: log, lost, onError });
   closers.push(() => watch.close());
+  const devices = new DeviceWatch({
+    unreachable: () => journal.unreachableDevices(),
+    onChange: (listener) => journal.onMessages(listener),
+    sources,
+    audit: log,
+    onError,
+  });
+  closers.push(() => devices.close());
 
   const stream = new StreamHub({ journal, log, live, sources, clock });
   closers.push(() => stream.close());

@@ -19,6 +19,7 @@ describe('the alarm states of ISA-18.2', () => {
     ['normal', 'acknowledge', 'normal'],
     ['normal', 'return', 'normal'],
     ['acknowledged', 'raise', 'acknowledged'],
+    ['acknowledged', 'worsen', 'unacknowledged'],
   ] as const)('%s with %s becomes %s', (state, input, next) => {
     expect(nextAlarmState(state, input)).toBe(next);
   });

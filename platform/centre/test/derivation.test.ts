@@ -7,6 +7,7 @@ import type { LogContent, LogEntry } from '../src/ports.ts';
 import { MemoryLog, mRID, observations, type Sample, SECOND, siteOf, T0, TestClock } from './doubles.ts';
 
 const breaker: Point = { mRID: mRID(1), name: 'CB', kind: 'discrete', cdc: 'DPS', normalValue: 2, alarmPriority: 1 };
+const disconnector: Point = { ...breaker, mRID: mRID(4), name: 'Q1', measurementType: 'SwitchPosition' };
 const voltage: Point = {
   mRID: mRID(2),
   name: 'U',
@@ -17,7 +18,7 @@ const voltage: Point = {
     { kind: 'high', value: 250, priority: 2, hysteresis: 1 },
   ],
 };
-const site = siteOf('edge-a', [breaker, voltage]);
+const site = siteOf('edge-a', [breaker, voltage, disconnector]);
 const INTERROGATION = 3;
 
 function derive(...contents: (LogContent | readonly [string, LogContent])[]) {
@@ -74,23 +75,41 @@ describe('events from the log', () => {
 });
 
 describe('alarms from the log', () => {
+  const audit = (action: string, subject = 'edge-a'): LogContent => ({
+    kind: 'audit',
+    record: { action, actor: 'centre', outcome: 'ok', subject },
+  });
+  const device = (kind: 'endpointDown' | 'endpointUp' | 'started' | 'stopped'): LogContent => ({
+    kind: 'sourceEvents',
+    events: [{ kind, at: String(T0), endpoint: 'rtu-1', detail: 'connection refused' }],
+  });
   const u = (...values: number[]) =>
     observations(...values.map((value, index) => ({ point: voltage.mRID, value, at: index + 1, cause: 1 })));
 
-  it('stand for each limit that is passed and go with the hysteresis', () => {
-    expect(derive(u(255)).alarms.map(({ priority }) => priority)).toEqual([2]);
-    expect(derive(u(265)).alarms.map(({ priority }) => priority)).toEqual([1]);
-    expect(derive(u(255, 265)).alarms.map(({ priority }) => priority)).toEqual([2, 1]);
-    expect(derive(u(265, 259.5)).alarms.map(({ state }) => state)).toEqual(['unacknowledged']);
-    expect(derive(u(265, 240)).alarms.map(({ state }) => state)).toEqual(['returnedUnacknowledged']);
+  it('stand for the worst limit that is passed on each side, and go with the hysteresis', () => {
+    const seen = (...values: number[]) =>
+      derive(u(...values)).alarms.map(({ key, priority, state }) => `${key.split(':')[2]} ${priority} ${state}`);
+    expect(seen(255)).toEqual(['high 2 unacknowledged']);
+    expect(seen(265)).toEqual(['high 1 unacknowledged']);
+    expect(seen(255, 265)).toEqual(['high 1 unacknowledged']);
+    expect(seen(265, 259.5)).toEqual(['high 1 unacknowledged']);
+    expect(seen(265, 255)).toEqual(['high 2 unacknowledged']);
+    expect(seen(265, 240)).toEqual(['high 1 returnedUnacknowledged']);
+    expect(derive(u(255, 265, 255)).events.filter(({ kind }) => kind === 'alarm')).toHaveLength(3);
   });
 
-  it('are raised for the warning once the more severe limit that spoke for it has come back', () => {
-    expect(derive(u(265, 255)).alarms.map(({ priority, state }) => [priority, state])).toEqual([
-      [1, 'returnedUnacknowledged'],
-      [2, 'unacknowledged'],
-    ]);
-    expect(derive(u(255, 265, 255)).events.filter(({ kind }) => kind === 'alarm')).toHaveLength(3);
+  it('wait to be seen again when they get worse, and not when they get better', () => {
+    const acknowledge = (id: number): readonly [string, LogContent] => [
+      'centre',
+      { kind: 'audit', record: { action: 'alarm.acknowledge', actor: 'anna', outcome: 'ok', subject: String(id) } },
+    ];
+    const id = derive(u(255)).alarms[0]?.id as number;
+    const at = (value: number, second: number) => observations({ point: voltage.mRID, value, at: second, cause: 1 });
+    const worse = derive(u(255), acknowledge(id), at(265, 5)).alarms;
+    expect(worse).toMatchObject([{ id, priority: 1, state: 'unacknowledged' }]);
+    expect(worse[0]).not.toHaveProperty('acknowledgedBy');
+    const better = derive(u(265), acknowledge(id), at(255, 5)).alarms;
+    expect(better).toMatchObject([{ id, priority: 2, state: 'acknowledged', acknowledgedBy: 'anna' }]);
   });
 
   it('are not raised or cleared by values that their source does not believe', () => {
@@ -99,15 +118,8 @@ describe('alarms from the log', () => {
   });
 
   it('are raised for a lost source and device, and return when they are back', () => {
-    const audit = (action: string): LogContent => ({
-      kind: 'audit',
-      record: { action, actor: 'centre', outcome: 'ok', subject: 'edge-a' },
-    });
-    const device = (kind: 'endpointDown' | 'endpointUp'): LogContent => ({
-      kind: 'sourceEvents',
-      events: [{ kind, at: String(T0), endpoint: 'rtu-1', detail: 'connection refused' }],
-    });
-    const { alarms } = derive(['centre', audit('source.lost')], device('endpointDown'));
+    const lost = ['centre', audit('device.lost', 'endpoint:edge-a:rtu-1')] as const;
+    const { alarms } = derive(['centre', audit('source.lost')], device('endpointDown'), lost);
     expect(alarms.map(({ message }) => message)).toEqual([
       'edge-a is not connected since 2027-01-15 08:00:00 UTC.',
       'rtu-1 of edge-a is not reachable since 2027-01-15 08:00:00 UTC: connection refused.',
@@ -116,10 +128,36 @@ describe('alarms from the log', () => {
     const back = derive(
       ['centre', audit('source.lost')],
       device('endpointDown'),
+      lost,
       ['centre', audit('source.back')],
       device('endpointUp'),
     );
     expect(back.alarms.map(({ state }) => state)).toEqual(['returnedUnacknowledged', 'returnedUnacknowledged']);
+    expect(derive(device('endpointDown'), device('endpointUp'), lost).alarms).toEqual([]);
+  });
+
+  it('are not raised by an ordinary stop, after which a gateway that stays away matters less', () => {
+    const down = device('endpointDown');
+    const lost = ['centre', audit('device.lost', 'endpoint:edge-a:rtu-1')] as const;
+    expect(derive(down, device('stopped'), lost, device('started'), device('endpointUp')).alarms).toEqual([]);
+    const { alarms } = derive(down, device('stopped'), ['centre', audit('source.lost')]);
+    expect(alarms).toMatchObject([{ priority: 3, message: expect.stringContaining('stopped in order') }]);
+  });
+
+  it('say after which switch they came, whichever is reported first', () => {
+    const position: Point = { ...breaker, mRID: mRID(3), name: 'J01', measurementType: 'SwitchPosition' };
+    const document = siteOf('edge-a', [breaker, voltage, position], 2);
+    const opens = (at: number) => observations({ point: position.mRID, value: 1, at });
+    const high = (at: number) => observations({ point: voltage.mRID, value: 255, at, cause: 1 });
+    const after = (...contents: LogContent[]) => {
+      const { alarms } = derive({ kind: 'site', document }, ...contents);
+      const cause = alarms.find(({ point }) => point === position.mRID)?.id;
+      return alarms.find(({ point }) => point === voltage.mRID)?.after === cause;
+    };
+    expect(after(opens(5), high(9))).toBe(true);
+    expect(after(high(5.5), opens(5))).toBe(true);
+    expect(after(opens(5), high(16))).toBe(false);
+    expect(after(high(2), opens(5))).toBe(false);
   });
 
   it('wait for acknowledgement after a gap, which is over when it is known', () => {
@@ -143,8 +181,13 @@ describe('alarms from the log', () => {
     const next = siteOf('edge-a', [{ ...voltage, limits: [voltage.limits?.[1] as never] }], 2);
     const { alarms } = derive(u(265), cb(1, 1), { kind: 'site', document: next });
     expect(alarms.map(({ key, state }) => [key.split(':')[0], key.split(':')[2], state])).toEqual([
-      ['limit', 'highHigh', 'returnedUnacknowledged'],
+      ['limit', 'high', 'unacknowledged'],
       ['state', undefined, 'returnedUnacknowledged'],
+    ]);
+    expect(alarms[0]).toMatchObject({ priority: 2, message: expect.stringContaining('warning limit of 250 V') });
+    const none = siteOf('edge-a', [{ ...voltage, limits: [] }], 2);
+    expect(derive(u(265), { kind: 'site', document: none }).alarms).toMatchObject([
+      { state: 'returnedUnacknowledged' },
     ]);
   });
 
@@ -175,6 +218,18 @@ describe('any log', () => {
       .record({ value: fc.double({ min: 200, max: 300, noNaN: true }), at: fc.integer({ min: 0, max: 100 }) })
       .map(({ value, at }) => ['edge-a', observations({ point: voltage.mRID, value, at, cause: 1 })] as const),
     fc
+      .constantFrom('endpointDown' as const, 'endpointUp' as const, 'stopped' as const, 'started' as const)
+      .map(
+        (kind) => ['edge-a', { kind: 'sourceEvents', events: [{ kind, at: String(T0), endpoint: 'rtu-1' }] }] as const,
+      ),
+    fc.constant([
+      'centre',
+      {
+        kind: 'audit',
+        record: { action: 'device.lost', actor: 'centre', outcome: 'ok', subject: 'endpoint:edge-a:rtu-1' },
+      },
+    ] as const),
+    fc
       .constantFrom('source.lost', 'source.back')
       .map(
         (action) =>
@@ -190,7 +245,10 @@ describe('any log', () => {
           },
         ] as const,
     ),
-    fc.constant(['edge-a', { kind: 'site', document: siteOf('edge-a', [breaker, voltage], 2) }] as const),
+    fc.constant(['edge-a', { kind: 'site', document: siteOf('edge-a', [breaker, voltage, disconnector], 2) }] as const),
+    fc
+      .record({ value: fc.integer({ min: 0, max: 3 }), at: fc.integer({ min: 0, max: 100 }) })
+      .map(({ value, at }) => ['edge-a', observations({ point: disconnector.mRID, value, at })] as const),
   );
 
   it('gives the same rows and alarms when its reading is interrupted and goes on from a checkpoint', () => {

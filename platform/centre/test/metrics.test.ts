@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { UnreachableDevice } from '../src/events/derivation.ts';
+import { DeviceWatch } from '../src/events/device-watch.ts';
 import { SourceWatch } from '../src/events/source-watch.ts';
 import { healthOf } from '../src/metrics/health.ts';
 import { fromCounters, HttpMetrics, Metrics } from '../src/metrics/metrics.ts';
@@ -85,5 +87,57 @@ describe('the watch over sources', () => {
     open();
     vi.advanceTimersByTime(60_000);
     expect(said()).toEqual(['source.lost edge-b']);
+  });
+});
+
+describe('the watch over devices', () => {
+  beforeEach(() => {
+    vi.useFakeTimers();
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+  const setUp = () => {
+    const log = new MemoryLog(new TestClock());
+    const sources = new MemorySources();
+    sources.set('edge-a', true);
+    let away: UnreachableDevice[] = [];
+    let changed = () => {};
+    const watch = new DeviceWatch({
+      unreachable: () => away,
+      onChange: (listener) => {
+        changed = listener;
+        return () => {};
+      },
+      sources,
+      audit: log,
+      grace: 10_000,
+    });
+    const set = (...endpoints: string[]) => {
+      away = endpoints.map((endpoint) => ({ source: 'edge-a', endpoint, at: '0' }));
+      changed();
+    };
+    const said = () => log.audits().map(({ action, subject }) => `${action} ${subject}`);
+    return { sources, set, said, watch };
+  };
+
+  it('says that a device is lost once it has been away for a while', () => {
+    const { set, said } = setUp();
+    set('rtu-1', 'rtu-2');
+    vi.advanceTimersByTime(9_000);
+    set('rtu-2');
+    vi.advanceTimersByTime(60_000);
+    expect(said()).toEqual(['device.lost endpoint:edge-a:rtu-2']);
+  });
+
+  it('says nothing about devices while their gateway is away', () => {
+    const { sources, set, said } = setUp();
+    set('rtu-1');
+    sources.set('edge-a', false);
+    vi.advanceTimersByTime(60_000);
+    expect(said()).toEqual([]);
+    sources.set('edge-a', true);
+    vi.advanceTimersByTime(10_000);
+    expect(said()).toEqual(['device.lost endpoint:edge-a:rtu-1']);
   });
 });

@@ -1,7 +1,7 @@
 /** The standing alarms by the key of their condition. Pure: what it holds follows from the calls made to it. */
 import { toIso, type UtcNanos } from '@enerchain/model';
 import Type from 'typebox';
-import { type AlarmInput, AlarmStateSchema, nextAlarmState } from './machine.ts';
+import { type AlarmInput, type AlarmState, AlarmStateSchema, conditionStands, nextAlarmState } from './machine.ts';
 
 export const AlarmJson = Type.Object(
   {
@@ -19,6 +19,12 @@ export const AlarmJson = Type.Object(
     comment: Type.Optional(Type.String()),
     consequence: Type.Optional(Type.String()),
     action: Type.Optional(Type.String()),
+    after: Type.Optional(
+      Type.Integer({
+        description:
+          'id of the alarm of a switch that left its normal position shortly before: a hint at the cause by time, not a proof',
+      }),
+    ),
   },
   { $id: 'Alarm' },
 );
@@ -33,6 +39,7 @@ export interface AlarmText {
   readonly source?: string | undefined;
   readonly consequence?: string | undefined;
   readonly action?: string | undefined;
+  readonly after?: number | undefined;
 }
 
 export class AlarmBook {
@@ -61,16 +68,23 @@ export class AlarmBook {
     return this.#byId.size;
   }
 
-  /** @param id number of the occurrence, should this be a new one; @returns the alarm when something changed */
+  /**
+   * A standing alarm that is raised with a higher priority has to be acknowledged anew.
+   * @param id number of the occurrence, should this be a new one
+   * @returns the alarm when something changed
+   */
   raise(text: AlarmText, at: UtcNanos, id: number): AlarmJson | undefined {
     const current = this.#byKey.get(text.key);
-    const state = nextAlarmState(current?.state ?? 'normal', 'raise');
+    const worse = current !== undefined && text.priority < current.priority;
+    const before = current?.state ?? 'normal';
+    const state = nextAlarmState(before, worse && conditionStands(before) ? 'worsen' : 'raise');
     if (current && state === current.state && current.message === text.message && current.priority === text.priority)
       return undefined;
     const { key, priority, message, ...optional } = text;
     const changedAt = toIso(at);
+    const known = current && (state === before ? current : anew(current, before));
     const alarm: AlarmJson = {
-      ...(current ?? { id, raisedAt: changedAt }),
+      ...(known ?? { id, raisedAt: changedAt }),
       key,
       priority,
       state,
@@ -79,6 +93,12 @@ export class AlarmBook {
       ...defined(optional),
     };
     return this.#put(alarm);
+  }
+
+  /** Says after which switch the alarm came. */
+  follows(id: number, after: number): AlarmJson | undefined {
+    const current = this.#byId.get(id);
+    return current && this.#put({ ...current, after });
   }
 
   /** The condition has gone. */
@@ -118,6 +138,11 @@ export class AlarmBook {
 export function byUrgency(a: AlarmJson, b: AlarmJson): number {
   const seen = (alarm: AlarmJson) => (alarm.state === 'acknowledged' ? 1 : 0);
   return seen(a) - seen(b) || a.priority - b.priority || b.id - a.id;
+}
+
+/** Without what does not hold any more: an acknowledgement, and of a condition that had gone, what it followed. */
+function anew({ acknowledgedBy, acknowledgedAt, comment, after, ...alarm }: AlarmJson, before: AlarmState): AlarmJson {
+  return after === undefined || before === 'returnedUnacknowledged' ? alarm : { ...alarm, after };
 }
 
 function defined<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {

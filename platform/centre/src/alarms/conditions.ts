@@ -36,7 +36,11 @@ export function countsForAlarms(quality: Quality): boolean {
   return validity(quality) !== 'invalid' && (quality & QUALITY.test) === 0;
 }
 
+/** The two sides of a point's limits. Each has one alarm: it speaks of the worst limit that is passed. */
+export const DIRECTIONS = ['high', 'low'] as const;
+export type Direction = (typeof DIRECTIONS)[number];
 const upper = (limit: Limit): boolean => limit.kind === 'high' || limit.kind === 'highHigh';
+export const directionOf = (limit: Limit): Direction => (upper(limit) ? 'high' : 'low');
 
 /**
  * @param before bit i is set when limit i stands
@@ -56,24 +60,27 @@ export function limitsAfter(limits: readonly Limit[], before: number, value: num
   return after;
 }
 
-const MORE_SEVERE: Readonly<Partial<Record<Limit['kind'], Limit['kind']>>> = { high: 'highHigh', low: 'lowLow' };
-
 /**
- * Whether a limit is spoken for by a more severe one that stands: a voltage that is gone raises one alarm, not also the
- * warning before it (EEMUA 191: one condition, one alarm).
+ * The limit of which the alarm of one side speaks: the worst that stands. It supersedes the milder ones, so that a
+ * voltage that is gone is one alarm and not also its warning (EEMUA 191: one condition, one alarm).
  * @param bits as from `limitsAfter`
  */
-export function isCovered(limits: readonly Limit[], index: number, bits: number): boolean {
-  const worse = MORE_SEVERE[limits[index]?.kind as Limit['kind']];
-  return worse !== undefined && limits.some(({ kind }, i) => kind === worse && (bits & (1 << i)) !== 0);
+export function worstLimit(limits: readonly Limit[], bits: number, direction: Direction): Limit | undefined {
+  let worst: Limit | undefined;
+  for (let index = 0; index < limits.length; index++) {
+    const limit = limits[index] as Limit;
+    if ((bits & (1 << index)) === 0 || directionOf(limit) !== direction) continue;
+    if (!worst || (direction === 'high' ? limit.value > worst.value : limit.value < worst.value)) worst = limit;
+  }
+  return worst;
 }
 
-export const limitKey = (point: string, limit: Limit): string => `limit:${point}:${limit.kind}`;
+export const limitKey = (point: string, direction: Direction): string => `limit:${point}:${direction}`;
 export const stateKey = (point: string): string => `state:${point}`;
 
 export function limitAlarm(point: AlarmPoint, limit: Limit, value: number, at: UtcNanos): AlarmText {
   return {
-    key: limitKey(point.mRID, limit),
+    key: limitKey(point.mRID, directionOf(limit)),
     priority: limit.priority as 1 | 2 | 3 | 4,
     point: point.mRID,
     source: point.source,

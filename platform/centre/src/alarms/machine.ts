@@ -6,14 +6,17 @@ import Type from 'typebox';
 export const ALARM_STATES = ['normal', 'unacknowledged', 'acknowledged', 'returnedUnacknowledged'] as const;
 export const AlarmStateSchema = Type.Enum(ALARM_STATES);
 export type AlarmState = (typeof ALARM_STATES)[number];
-/** raise: the condition has come; return: it has gone; acknowledge: an operator has seen it. */
-export type AlarmInput = 'raise' | 'return' | 'acknowledge';
+/**
+ * raise: the condition has come; worsen: it has become more urgent than what was acknowledged; return: it has gone;
+ * acknowledge: an operator has seen it.
+ */
+export type AlarmInput = 'raise' | 'worsen' | 'return' | 'acknowledge';
 
 /** State × input → next state; an input that is not listed changes nothing. */
 export const ALARM_TABLE: Readonly<Record<AlarmState, Readonly<Partial<Record<AlarmInput, AlarmState>>>>> = {
   normal: { raise: 'unacknowledged' },
   unacknowledged: { return: 'returnedUnacknowledged', acknowledge: 'acknowledged' },
-  acknowledged: { return: 'normal' },
+  acknowledged: { worsen: 'unacknowledged', return: 'normal' },
   returnedUnacknowledged: { raise: 'unacknowledged', acknowledge: 'normal' },
 };
 

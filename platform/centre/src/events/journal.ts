@@ -9,7 +9,7 @@ import type { Logger } from 'pino';
 import type { AlarmJson } from '../alarms/book.ts';
 import type { CommandJson } from '../commands/view.ts';
 import type { LogReader } from '../ports.ts';
-import { Derivation } from './derivation.ts';
+import { Derivation, type UnreachableDevice } from './derivation.ts';
 import type { Checkpoint, JournalStore, StoredMessage, StoredRecord } from './journal-store.ts';
 import { type Derived, offsetOfId, ROWS_PER_RECORD } from './rows.ts';
 
@@ -141,6 +141,10 @@ export class Journal {
 
   alarm(id: number): AlarmJson | undefined {
     return this.#derivation.alarms.byId(id);
+  }
+
+  unreachableDevices(): Iterable<UnreachableDevice> {
+    return this.#derivation.unreachableDevices();
   }
 
   openCommands(): CommandJson[] {

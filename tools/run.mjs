@@ -3,7 +3,7 @@
  * The door of the repository: `npm start`, `npm test`, `npm run …` and `npx enerchain` come through here. Sets up
  * what is missing, then hands over to the pinned Node 22.
  */
-import { readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   buildControlRoom,
@@ -21,6 +21,12 @@ const [task, ...rest] = process.argv.slice(2);
 const QUIET = '--disable-warning=ExperimentalWarning';
 const bin = (name) => join(root, 'node_modules', ...name.split('/'));
 
+/** Folders with the pages that services add to the control room; they are written for the browser. */
+const pages = () =>
+  readdirSync(join(root, 'services'))
+    .map((service) => join('services', service, 'page'))
+    .filter((page) => existsSync(join(root, page, 'tsconfig.json')));
+
 /** Every check that needs no running system; all of them run, so that one message does not hide the next. */
 async function check() {
   const node = pinnedNode();
@@ -30,6 +36,7 @@ async function check() {
     ['types', [bin('typescript/bin/tsc'), '--noEmit', '-p', root]],
     ['types of interop', [bin('typescript/bin/tsc'), '--noEmit', '-p', join(root, 'interop')]],
     ['types of the control room', [bin('typescript/bin/tsc'), '--noEmit', '-p', join(root, 'apps', 'control-room')]],
+    ...pages().map((page) => [`types of ${page}`, [bin('typescript/bin/tsc'), '--noEmit', '-p', join(root, page)]]),
   ];
   let failed = 0;
   for (const [name, args] of steps) {

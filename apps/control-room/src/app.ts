@@ -16,6 +16,8 @@ export type Selection = { readonly kind: 'equipment' | 'point'; readonly mRID: s
 export type Loaded<T> = T | Error | undefined;
 
 const COMMANDS_KEPT = 50;
+/** ms after the connect of a service in which it will have registered its pages. */
+const PAGES_AFTER = 2000;
 
 export function createApp() {
   const [session, setSession] = createSignal<Session | null | undefined>(undefined);
@@ -111,6 +113,19 @@ export function createApp() {
     return refetching;
   }
 
+  /** A service that has come may add pages; it says so shortly after. The page of one that has gone tells that itself. */
+  let pagesSoon: ReturnType<typeof setTimeout> | undefined;
+  function loadPagesSoon(): void {
+    clearTimeout(pagesSoon);
+    pagesSoon = setTimeout(() => {
+      // What is known stays when the answer does not come.
+      api.pages().then(
+        ({ items }) => setPages(items),
+        () => {},
+      );
+    }, PAGES_AFTER);
+  }
+
   const applyCommand = (command: CommandJson) =>
     setCommands((known) => {
       const next = new Map(known).set(command.id, command);
@@ -126,12 +141,15 @@ export function createApp() {
       event: (event) => events.apply(event),
       alarm: (alarm) => alarms.apply(alarm),
       command: applyCommand,
-      source: (status) =>
+      source: (status) => {
+        const before = sources().find(({ source }) => source === status.source);
+        if (status.role === 'service' && status.connected && !before?.connected) loadPagesSoon();
         setSources((known) =>
           [...known.filter(({ source }) => source !== status.source), status].sort((a, b) =>
             a.source.localeCompare(b.source),
           ),
-        ),
+        );
+      },
       gap: (gap) => setGaps((known) => [gap, ...known.filter(({ offset }) => offset !== gap.offset)].slice(0, 500)),
       grid: () => void loadModel(),
       refetch: () => void refetch(),

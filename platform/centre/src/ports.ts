@@ -197,6 +197,8 @@ export interface ServiceResponse {
 /** What services in other processes have registered: routes and pages. */
 export interface ServiceRoutes {
   pages(): readonly ServicePage[];
+  /** OpenAPI 3.1 path items by path below the prefix, by prefix, as registered: whatever the services sent. */
+  descriptions(): ReadonlyMap<string, unknown>;
   /** @returns undefined when no service has registered a prefix of this path */
   request(request: ServiceRequest): Promise<ServiceResponse> | undefined;
 }

@@ -436,6 +436,25 @@ describe('while the database is away', () => {
 });
 
 describe('services in other processes', () => {
+  it('are part of the description of the API, and change nothing of ours', async () => {
+    const face = await newFace();
+    const before = (await face.app.inject({ url: '/api/v1/openapi.json' })).json().paths;
+    const get = { summary: 'what it says' };
+    face.services.descriptions = () =>
+      new Map<string, unknown>([
+        ['/services/mean', { '/result': { get, trace: {}, post: 7 }, '../x': { get }, '/bad': 1 }],
+        ['/points', { '': { get } }],
+        ['/other', 'nothing'],
+      ]);
+    const { paths } = (await face.app.inject({ url: '/api/v1/openapi.json' })).json();
+    expect(paths).toMatchObject(before);
+    expect(Object.keys(paths).filter((path) => !(path in before))).toEqual(['/api/v1/services/mean/result']);
+    expect(paths['/api/v1/services/mean/result']).toEqual({
+      get: { ...get, description: 'Needs: values.read', security: [{ session: [] }, { token: [] }] },
+    });
+    await face.close();
+  });
+
   it('answer below their prefix for whoever is logged in and has the right, and add pages', async () => {
     const face = await newFace();
     const asked: ServiceRequest[] = [];
@@ -472,7 +491,7 @@ describe('services in other processes', () => {
           id: 'grid-state',
           title: 'Grid state',
           icon: 'M0 0',
-          path: '#/pages/grid-state',
+          path: '#/page/grid-state',
           module: '/api/v1/grid-state/page.js',
         },
       ],

@@ -67,6 +67,7 @@ export async function newFace(
   } as unknown as JournalStore;
   const services: { -readonly [K in keyof ServiceRoutes]: ServiceRoutes[K] } = {
     pages: () => [],
+    descriptions: () => new Map(),
     request: () => undefined,
   };
   const context: ApiContext = {

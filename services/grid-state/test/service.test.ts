@@ -101,6 +101,26 @@ describe('the grid-state service', () => {
     );
   });
 
+  test('adds a page whose files it serves as a browser runs them', async () => {
+    await start();
+    await centre.until(() => centre.pages.length > 0);
+    const page = centre.pages[0] as { id: string; icon: string; module: string };
+    expect(page).toMatchObject({ id: 'grid-state', title: 'Grid state' });
+    const module = await centre.http('grid-state', { path: page.module });
+    expect(module).toMatchObject({
+      status: 200,
+      headers: { 'content-type': expect.stringContaining('text/javascript') },
+    });
+    const script = Buffer.from(module.body).toString();
+    expect(script).toContain('export function mount(place');
+    expect(script).not.toContain('place: HTMLElement');
+    for (const [, name] of script.matchAll(/from '\.\/([^']+)'/g)) {
+      const path = page.module.replace('page.ts', name!);
+      expect((await centre.http('grid-state', { path })).status, name).toBe(200);
+    }
+    expect((await centre.http('grid-state', { path: page.module.replace('page.ts', '../x') })).status).toBe(404);
+  });
+
   test('goes on after a restart where it had stopped, on the same chain and with the same knowledge', async () => {
     await centre.field([[CB1.mRID, 1]]);
     await centre.field([[LA.mRID, 2]]);

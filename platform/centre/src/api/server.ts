@@ -17,6 +17,7 @@ import { gridRoutes } from './routes/grid.ts';
 import { happeningRoutes } from './routes/happenings.ts';
 import { liveRoutes } from './routes/live.ts';
 import { valueRoutes } from './routes/values.ts';
+import { withServices } from './service-description.ts';
 
 export interface HttpOptions {
   readonly host: string;
@@ -169,7 +170,9 @@ export async function createApi(options: ApiOptions): Promise<{ app: App; routes
       happeningRoutes(api, context);
       commandRoutes(api, context);
       gridRoutes(api, context);
-      api.get('/openapi.json', { config: { access: 'public' }, schema: { hide: true } }, async () => app.swagger());
+      api.get('/openapi.json', { config: { access: 'public' }, schema: { hide: true } }, async () =>
+        withServices(app.swagger(), API_PREFIX, context.services.descriptions()),
+      );
       liveRoutes(api, context);
     },
     { prefix: API_PREFIX },

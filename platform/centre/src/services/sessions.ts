@@ -41,7 +41,7 @@ const PARAMS = {
   'page.register': Type.Object({
     id: Type.String({ pattern: '^[a-z0-9-]+$', maxLength: 50 }),
     title: Type.String({ minLength: 1, maxLength: 100 }),
-    icon: Type.String({ maxLength: 50 }),
+    icon: Type.String({ maxLength: 400 }),
     module: Type.String({ pattern: '^/', maxLength: 300 }),
   }),
 } as const satisfies Record<string, TSchema>;
@@ -133,7 +133,6 @@ export class ServiceSessions implements ServiceRoutes {
     return [...this.#pages.values()].map(({ page }) => page);
   }
 
-  /** OpenAPI descriptions by prefix, as registered. */
   descriptions(): ReadonlyMap<string, unknown> {
     return new Map([...this.#routes].map(([prefix, { openapi }]) => [prefix, openapi]));
   }

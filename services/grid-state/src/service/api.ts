@@ -3,6 +3,7 @@ import type { GridModel } from '@enerchain/model';
 import { type HttpResponse, json, problem } from '@enerchain/service';
 import type { PowerFlowResult } from '../power-flow.ts';
 import type { InputCoverage } from './inputs.ts';
+import { pointOf } from './outputs.ts';
 
 /** Below `/api/v1`. */
 export const PREFIX = '/services/grid-state';
@@ -48,9 +49,15 @@ export const OPENAPI = {
                   losses: nullable,
                   behind: { ...number, description: 'seconds behind the log' },
                   coverage: { type: 'object' },
-                  islands: list({ index: number, energised: { type: 'boolean' }, sources: { type: 'array' } }),
+                  islands: list({
+                    index: number,
+                    energised: { type: 'boolean' },
+                    sources: { type: 'array' },
+                    busbars: { type: 'array' },
+                  }),
+                  busbars: list({ point: text, name: text, island: number, voltage: nullable, angle: nullable }),
                   buses: list({ nodes: { type: 'array' }, nominalVoltage: number, voltage: nullable, angle: nullable }),
-                  branches: list({ equipment: text, name: text, loading: nullable, losses: nullable }),
+                  branches: list({ equipment: text, point: text, name: text, loading: nullable, losses: nullable }),
                 },
               },
             },
@@ -77,6 +84,15 @@ export function answer(path: string, method: string, state: ApiState): HttpRespo
 function solutionJson(model: GridModel, result: PowerFlowResult, state: ApiState): object {
   const nodes: string[][] = result.buses.map(() => []);
   for (const [node, bus] of result.busOfNode) nodes[bus]!.push(node);
+  const names = new Map(model.equipment.map(({ mRID, name }) => [mRID, name]));
+  const busbars = model.equipment.flatMap((equipment) => {
+    if (equipment.class !== 'BusbarSection') return [];
+    const { mRID, name } = equipment;
+    const bus = result.buses[result.busOfNode.get(equipment.terminals[0]!.connectivityNode) ?? -1];
+    if (!bus) return [];
+    const energised = result.islands[bus.island]?.energised ?? false;
+    return [{ equipment: mRID, point: pointOf(`equipment=${mRID} voltage`), name, energised, ...bus }];
+  });
   return {
     grid: { mRID: model.mRID, name: model.name, version: model.version },
     at: state.solvedAt,
@@ -90,8 +106,14 @@ function solutionJson(model: GridModel, result: PowerFlowResult, state: ApiState
     islands: result.islands.map((island) => ({
       ...island,
       maxMismatch: Number.isFinite(island.maxMismatch) ? island.maxMismatch : null,
+      sources: island.sources.map((mRID) => names.get(mRID) ?? mRID),
+      busbars: busbars.filter((busbar) => busbar.island === island.index).map(({ name }) => name),
     })),
+    busbars,
     buses: result.buses.map((bus) => ({ ...bus, nodes: nodes[bus.index] })),
-    branches: result.branches,
+    branches: result.branches.map((branch) => ({
+      ...branch,
+      point: pointOf(`equipment=${branch.equipment} loading`),
+    })),
   };
 }

@@ -27,11 +27,14 @@ export interface Output {
 
 type Columns = Omit<Point, 'mRID' | 'name' | 'kind' | 'cdc'> & { readonly kind?: Point['kind'] };
 
+/** The point in which something is published. @param address canonical text of what it stands for */
+export const pointOf = (address: string): Mrid => derivedMrid(SITE.id, ENDPOINT.id, address);
+
 /** Everything the service publishes for a grid. */
 export function outputsOf(model: GridModel): Output[] {
   const outputs: Output[] = [];
   const add = (address: string, name: string, resolution: number, columns: Columns, read: Output['read']): void => {
-    const mRID = derivedMrid(SITE.id, ENDPOINT.id, address);
+    const mRID = pointOf(address);
     const { kind = 'analog', ...rest } = columns;
     const cdc = kind === 'discrete' ? 'INS' : 'MV';
     outputs.push({ point: { mRID, name, kind, cdc, staleAfter: 180, ...rest }, address, resolution, read });

@@ -1,4 +1,4 @@
-import { createEffect, createSignal, onCleanup, Show } from 'solid-js';
+import { createEffect, createMemo, createSignal, onCleanup, Show, untrack } from 'solid-js';
 import type { PageJson } from '../../api/types.ts';
 import { useApp } from '../../app.ts';
 import { Notice } from '../../ui/parts.tsx';
@@ -18,8 +18,11 @@ export function ExtensionPage(props: { page: PageJson }) {
   const app = useApp();
   const [problem, setProblem] = createSignal<string>();
   let place!: HTMLDivElement;
+  const module = createMemo(() => props.page.module);
   createEffect(() => {
-    const { page } = props;
+    // Mounted anew when its code has changed, not whenever the list of pages was fetched.
+    module();
+    const page = untrack(() => props.page);
     let gone = false;
     let dispose: (() => void) | undefined;
     setProblem(undefined);

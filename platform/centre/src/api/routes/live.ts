@@ -86,7 +86,7 @@ export function liveRoutes(app: App, { accounts, sources, stream, services }: Ap
     async () => ({
       items: services.pages().map((page) => ({
         ...page,
-        path: `#/pages/${page.id}`,
+        path: `#/page/${page.id}`,
         module: page.module.startsWith(`${app.prefix}/`) ? page.module : `${app.prefix}${page.module}`,
       })),
     }),

@@ -15,7 +15,7 @@ import { type ProcessInfo, treeOf } from '../interop/system/processes.ts';
 import { startSystem } from '../interop/system/running-system.ts';
 
 /** The stated budget of the whole demo on two cores. */
-const BUDGET = { cores: 0.5, pssMiB: 1024 };
+const BUDGET = { cores: 0.25, pssMiB: 800 };
 const WINDOWS = 3;
 
 const { values } = parseArgs({

@@ -6,7 +6,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { type Clock, describeError, EnerchainError, NANOS_PER_MILLI, systemClock } from '@enerchain/model';
+import { type Clock, describeError, EnerchainError, systemClock } from '@enerchain/model';
 import type { LogEntry, LogReader } from '../ports.ts';
 import { type DecodeBatch, type Decoded, EntryCache, RecordEntry } from './entries.ts';
 import { type LogFile, type LogFiles, nodeFiles } from './files.ts';
@@ -114,6 +114,8 @@ export class IngestLog implements LogReader {
   readonly #clock: Clock;
   readonly #segmentBytes: number;
   readonly #segments: Segment[];
+  /** When the newest record of a segment was written, on the monotonic clock: a wall clock that is set ages nothing. */
+  readonly #written = new WeakMap<Segment, number>();
   #file: LogFile | undefined;
   #queue: Waiting[] = [];
   #queuedBytes = 0;
@@ -139,6 +141,10 @@ export class IngestLog implements LogReader {
     this.decode = options.decode;
     this.id = id;
     this.#segments = segments;
+    const [now, monotonic] = [this.#clock.now(), this.#clock.monotonic()];
+    for (const segment of segments) {
+      this.#written.set(segment, monotonic - Math.max(0, Number(now - (segment.lastAt ?? now)) / 1e6));
+    }
     this.#file = file;
     this.findings = findings;
     this.dropped = dropped;
@@ -271,9 +277,7 @@ export class IngestLog implements LogReader {
     const held = Math.min(Number.POSITIVE_INFINITY, ...this.#holds.values());
     while (this.#segments.length > 1) {
       const oldest = this.#segments[0] as Segment;
-      const old =
-        Number.isFinite(ageMillis) &&
-        (oldest.lastAt ?? 0n) < this.#clock.now() - BigInt(Math.round(ageMillis)) * NANOS_PER_MILLI;
+      const old = Number.isFinite(ageMillis) && (this.#written.get(oldest) ?? 0) < this.#clock.monotonic() - ageMillis;
       const reason = this.size > bytes ? 'bytes' : old && oldest.next <= held ? 'age' : undefined;
       if (!reason) return;
       await this.#drop(oldest, reason);
@@ -347,6 +351,7 @@ export class IngestLog implements LogReader {
       this.#trouble = undefined;
       this.#options.onTrouble?.({ kind: 'recovered', message: 'the ingest log can be written again' });
     }
+    this.#written.set(segment, this.#clock.monotonic());
     for (const { record, bytes, decoded, resolve } of group) {
       const offset = segment.next;
       segment.add(record.at, bytes);

@@ -31,9 +31,12 @@ export interface SourceLinkOptions {
   chainOf(source: string): SourceChain;
 }
 
-/** Replacements of one source within a minute after which a further connection is not believed to be a reconnect. */
-const REPLACEMENTS_PER_MINUTE = 3;
-const MINUTE = 60_000;
+/**
+ * Connections that may take the place of one that stands, within the time below; one more, and they are two gateways.
+ * Each that was sent away waits up to half a minute before it comes again, so the time must hold several turns.
+ */
+const REPLACEMENTS = 3;
+const REPLACEMENT_WINDOW = 300_000;
 
 export class SourceLink {
   readonly #options: SourceLinkOptions;
@@ -177,10 +180,12 @@ export class SourceLink {
     const { source } = existing;
     const now = clock.monotonic();
     const before = this.#replacements.get(source);
-    const entry = before && now - before.since < MINUTE ? before : { since: now, count: 0 };
+    const entry = before && now - before.since < REPLACEMENT_WINDOW ? before : { since: now, count: 0 };
     entry.count++;
     this.#replacements.set(source, entry);
-    if (entry.count <= REPLACEMENTS_PER_MINUTE) return 'replace';
+    if (entry.count <= REPLACEMENTS) return 'replace';
+    // As long as the second one keeps coming, it is refused.
+    entry.since = now;
     findings.tell({
       action: 'source.duplicate-identity',
       actor: source,

@@ -9,7 +9,9 @@ import { MemoryFiles } from './memory-files.ts';
 
 class TestClock implements Clock {
   millis = 1_000_000;
-  now = () => BigInt(this.millis) * 1_000_000n;
+  /** By how much the wall clock was set. */
+  set = 0;
+  now = () => BigInt(this.millis + this.set) * 1_000_000n;
   monotonic = () => this.millis;
 }
 
@@ -155,6 +157,25 @@ describe('the ingest log', () => {
     await log.retain();
     expect(log.bounds().first).toBeGreaterThan(0);
     expect(log.segments).toHaveLength(1);
+  });
+
+  it('does not take a clock that jumps a year, ahead or back, for age', async () => {
+    const clock = new TestClock();
+    const year = 366 * 86_400_000;
+    clock.millis = 60 * year;
+    const options = { clock, segmentBytes: 100, retention: { ageMillis: year / 2 } };
+    const files = new MemoryFiles();
+    const log = await open(files, options);
+    for (const set of [0, year, 0, -year, 0]) {
+      clock.set = set;
+      for (let i = 0; i < 5; i++) await log.append(record(`record ${i}`));
+      await log.retain();
+    }
+    expect(log.bounds().first).toBe(0);
+    clock.millis += year;
+    await log.retain();
+    expect(log.bounds().first).toBeGreaterThan(0);
+    await log.close();
   });
 
   it('refuses everything while the disk is full, says so once, and goes on when there is room', async () => {

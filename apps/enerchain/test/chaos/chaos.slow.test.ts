@@ -63,6 +63,7 @@ it(`accounts for every observation after ${rounds} rounds of chaos`, {
       });
     }
     await wait(3_000);
+    const begun = Date.now();
 
     const processes = ['lab', 'centre', ...new Set(sourceByEndpoint.values())];
     const kill = (name: string): void => {
@@ -102,6 +103,7 @@ it(`accounts for every observation after ${rounds} rounds of chaos`, {
     const judged = Date.now();
     await wait(2_000);
     await calm(60_000, () => unrest(client, sourceByEndpoint));
+    const history = await ledgerCounterHistories(client, begun, judged);
     await supervisor.stop();
 
     const produced: Produced[] = [];
@@ -128,12 +130,38 @@ it(`accounts for every observation after ${rounds} rounds of chaos`, {
     expect(result.stored).toBeGreaterThan(result.produced / 4);
     expect(result.lost).toEqual([]);
     expect(result.unmarked).toEqual([]);
+
+    // What the historian answers is what the log holds, point by point.
+    expect(history.size).toBe(new Set(produced.map((event) => event.endpoint)).size);
+    for (const [point, times] of history) {
+      const inLog = stored.filter((sample) => sample.point === point && sample.time >= begun && sample.time <= judged);
+      const expected = [...new Set(inLog.map((sample) => sample.time))].sort((a, b) => a - b);
+      expect([...new Set(times)], `history of ${point}`).toEqual(expected);
+    }
   } finally {
     await supervisor.stop();
     for (const proxy of proxies) await proxy.close();
     if (!process.env.ENERCHAIN_CHAOS_KEEP) rmSync(data.root, { recursive: true, force: true });
   }
 });
+
+/** Source times that the historian has for the ledger counter of each RTU. */
+async function ledgerCounterHistories(client: SystemClient, from: number, to: number): Promise<Map<string, number[]>> {
+  const { items } = await client.request<{ items: { mRID: string }[] }>('GET', '/points?q=Ledger%20counter&limit=500');
+  const histories = new Map<string, number[]>();
+  for (const { mRID } of items) {
+    const query = `from=${new Date(from).toISOString()}&to=${new Date(to).toISOString()}&limit=100000`;
+    const { samples } = await client.request<{ samples: [number, number, number][] }>(
+      'GET',
+      `/history/${mRID}?${query}`,
+    );
+    histories.set(
+      mRID,
+      samples.map(([time]) => Math.floor(time)),
+    );
+  }
+  return histories;
+}
 
 interface SourceItem {
   readonly source: string;

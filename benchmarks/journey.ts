@@ -16,6 +16,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { openLogReader } from '@enerchain/centre';
 import { type Cost, costs } from './journey/processes.ts';
 
 const rate = Number(process.argv[2] ?? 0);
@@ -88,10 +89,18 @@ interface Run {
   /** Processor seconds of each process for a million observations. */
   readonly cpuSecondsPerMillion: Readonly<Record<string, number>>;
   /** Delays from field to stream, ms; only at a rate. */
-  readonly p50?: number;
-  readonly p99?: number;
-  readonly worst?: number;
-  readonly values?: number;
+  readonly values?: readonly Shown[];
+}
+
+/** A value as the stream showed it; times in ms since the epoch. */
+interface Shown {
+  /** Time stamp of the station. */
+  readonly t: number;
+  /** Received by the gateway. */
+  readonly r: number;
+  /** Record of the ingest log. */
+  readonly o: number;
+  readonly seen: number;
 }
 
 async function measure(): Promise<Run> {
@@ -99,8 +108,8 @@ async function measure(): Promise<Run> {
   const before = await read();
   const costBefore = costs(pids);
   const at = performance.now();
-  const delays = rate > 0 ? (await streamDelays()).sort((a, b) => a - b) : [];
-  if (rate === 0) await wait(SECONDS);
+  const values = rate > 0 ? await stream() : undefined;
+  if (!values) await wait(SECONDS);
   const costAfter = costs(pids);
   const after = await read();
   const seconds = (performance.now() - at) / 1000;
@@ -114,18 +123,16 @@ async function measure(): Promise<Run> {
     batchesPerSecond: Math.round((after.batches - before.batches) / seconds),
     held: after.report?.outbox?.batches ?? -1,
     cpuSecondsPerMillion: Object.fromEntries([...costAfter].map(perMillion)),
-    ...(rate > 0
-      ? { p50: quantile(delays, 0.5), p99: quantile(delays, 0.99), worst: delays.at(-1)!, values: delays.length }
-      : {}),
+    ...(values ? { values } : {}),
   };
 }
 
-/** Delays in ms of every value that the stream shows within some seconds. */
-async function streamDelays(): Promise<number[]> {
+/** What the stream shows within some seconds. */
+async function stream(): Promise<Shown[]> {
   const url = readFileSync(join(data, 'centre', 'url'), 'utf8').trim();
   const token = readFileSync(join(data, 'centre', 'admin.token'), 'utf8').trim();
   const stop = AbortSignal.timeout(SECONDS * 1000);
-  const delays: number[] = [];
+  const values: Shown[] = [];
   // What was stamped before belongs to the snapshot that a new connection gets.
   const opened = Date.now();
   const response = await fetch(`${url}/api/v1/stream?points=all`, {
@@ -136,20 +143,69 @@ async function streamDelays(): Promise<number[]> {
   const decoder = new TextDecoder();
   try {
     for await (const chunk of response.body!) {
-      const now = Date.now();
+      const seen = Date.now();
       text += decoder.decode(chunk as Uint8Array, { stream: true });
       for (let end = text.indexOf('\n\n'); end >= 0; end = text.indexOf('\n\n')) {
         const message = text.slice(0, end);
         text = text.slice(end + 2);
         if (!/^event: values$/m.test(message)) continue;
-        const body = JSON.parse(/^data: (.*)$/m.exec(message)![1]!) as { values: { t: number }[] };
-        for (const { t } of body.values) if (t >= opened) delays.push(now - t);
+        const body = JSON.parse(/^data: (.*)$/m.exec(message)![1]!) as { values: Shown[] };
+        for (const { t, r, o } of body.values) if (t >= opened) values.push({ t, r, o, seen });
       }
     }
   } catch (error) {
     if (!stop.aborted) throw error;
   }
-  return delays;
+  return values;
+}
+
+/** When each record was appended, read from the log after the centre has ended; ms since the epoch. */
+async function appendedAt(): Promise<Map<number, number>> {
+  const log = await openLogReader(join(data, 'centre'));
+  const at = new Map<number, number>();
+  try {
+    const { first, next } = log.bounds();
+    for await (const entries of log.read(first, new AbortController().signal)) {
+      for (const entry of entries) at.set(entry.offset, Number(entry.at / 1_000_000n));
+      if (at.size >= next - first) break;
+    }
+  } finally {
+    await log.close();
+  }
+  return at;
+}
+
+/** Delays of the whole way and of its stages, ms. */
+function delaysOf(values: readonly Shown[], appended: ReadonlyMap<number, number>): Record<string, Spread> {
+  const at = (value: Shown): number => appended.get(value.o) ?? Number.NaN;
+  return {
+    fieldToStream: spread(values.map(({ t, seen }) => seen - t)),
+    stationToGateway: spread(values.map(({ t, r }) => r - t)),
+    gatewayToLog: spread(values.map((value) => at(value) - value.r)),
+    logToStream: spread(values.map((value) => value.seen - at(value))),
+  };
+}
+
+interface Spread {
+  readonly p50: number;
+  readonly p99: number;
+  readonly worst: number;
+}
+
+function spread(delays: number[]): Spread {
+  const sorted = delays.sort((a, b) => a - b);
+  const at = (q: number): number => Math.round(quantile(sorted, q));
+  return { p50: at(0.5), p99: at(0.99), worst: at(1) };
+}
+
+async function stop(): Promise<void> {
+  for (const child of children.splice(0).reverse()) {
+    child.removeAllListeners('exit');
+    child.kill('SIGTERM');
+    await new Promise((done) =>
+      child.exitCode !== null || child.signalCode !== null ? done(0) : child.once('close', done),
+    );
+  }
 }
 
 const quantile = (sorted: readonly number[], q: number): number =>
@@ -206,11 +262,6 @@ try {
   for (let run = 0; run < RUNS; run++) runs.push(await measure());
   const middle = (key: keyof Run): number => median(runs.map((run) => run[key] as number));
   result.observationsPerSecond = middle('perSecond');
-  if (rate > 0) {
-    result.offeredPerSecond = rate;
-    result.fieldToStreamP50Ms = middle('p50');
-    result.fieldToStreamP99Ms = middle('p99');
-  }
   result.cpuSecondsPerMillion = Object.fromEntries(
     Object.keys(runs[0]!.cpuSecondsPerMillion).map((name) => [
       name,
@@ -218,15 +269,19 @@ try {
     ]),
   );
   result.megabytes = Object.fromEntries([...costs(pids)].map(([name, { rss }]) => [name, Math.round(rss / 1e6)]));
-  result.runs = runs;
+  if (rate > 0) {
+    await stop();
+    const appended = await appendedAt();
+    const delays = runs.map(({ values = [] }) => delaysOf(values, appended));
+    result.offeredPerSecond = rate;
+    result.fieldToStreamP50Ms = median(delays.map(({ fieldToStream }) => fieldToStream!.p50));
+    result.fieldToStreamP99Ms = median(delays.map(({ fieldToStream }) => fieldToStream!.p99));
+    result.runs = runs.map((run, index) => ({ ...run, values: run.values?.length, delays: delays[index] }));
+  } else {
+    result.runs = runs;
+  }
   console.log(JSON.stringify(result, null, 1));
 } finally {
-  for (const child of children.reverse()) {
-    child.removeAllListeners('exit');
-    child.kill('SIGTERM');
-    await new Promise((done) =>
-      child.exitCode !== null || child.signalCode !== null ? done(0) : child.once('close', done),
-    );
-  }
+  await stop();
   rmSync(data, { recursive: true, force: true });
 }

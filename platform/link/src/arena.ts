@@ -1,6 +1,6 @@
 /**
- * Room for the arrays of all columns of a batch in one piece: thousands of small buffers of their own would cost more than
- * what is in them. Whoever keeps one column keeps the batch.
+ * Room for the times and numbers of all columns of a batch in one piece: thousands of small buffers of their own would
+ * cost more than what is in them. Whoever keeps one column keeps the batch.
  */
 import { EnerchainError } from '@enerchain/model';
 
@@ -9,9 +9,6 @@ export interface ColumnArrays {
   readonly sourceTime: BigInt64Array;
   readonly receiveTime: BigInt64Array;
   readonly numbers: Float64Array;
-  readonly quality: Uint16Array;
-  readonly timeQuality: Uint16Array;
-  readonly cause: Uint8Array;
 }
 
 export class ColumnArena {
@@ -22,7 +19,7 @@ export class ColumnArena {
   /** @param count observations in all columns together */
   constructor(count: number) {
     this.#count = count;
-    this.#buffer = new ArrayBuffer(count * (3 * 8 + 2 * 2 + 1));
+    this.#buffer = new ArrayBuffer(count * 3 * 8);
   }
 
   /** Observations for which there is room. */
@@ -43,9 +40,37 @@ export class ColumnArena {
       sourceTime: new BigInt64Array(buffer, at * 8, size),
       receiveTime: new BigInt64Array(buffer, (count + at) * 8, size),
       numbers: new Float64Array(buffer, (2 * count + at) * 8, size),
-      quality: new Uint16Array(buffer, count * 24 + at * 2, size),
-      timeQuality: new Uint16Array(buffer, count * 26 + at * 2, size),
-      cause: new Uint8Array(buffer, count * 28 + at, size),
     };
+  }
+}
+
+type Flags = Uint16Array | Uint8Array;
+
+/** Lengths up to which constant flags are shared; the columns of a busy source are short. */
+const SHARED_LENGTH = 16;
+const SHARED_MOST = 4_096;
+
+/** Flags that are the same for a whole short column, made once for all columns. Nobody writes into a column. */
+export class SharedFlags<T extends Flags> {
+  readonly #make: (length: number) => T;
+  readonly #shared = new Map<number, T>();
+
+  constructor(make: (length: number) => T) {
+    this.#make = make;
+  }
+
+  constant(value: number, length: number): T {
+    if (length > SHARED_LENGTH) return this.#make(length).fill(value) as T;
+    const key = value * (SHARED_LENGTH + 1) + length;
+    let flags = this.#shared.get(key);
+    if (!flags) {
+      flags = this.#make(length).fill(value) as T;
+      if (this.#shared.size < SHARED_MOST) this.#shared.set(key, flags);
+    }
+    return flags;
+  }
+
+  make(length: number): T {
+    return this.#make(length);
   }
 }

@@ -61,7 +61,10 @@ export class BatchBuilder {
 
 function columnOf(point: Mrid, observations: readonly Observation[], arena: ColumnArena): Column {
   const size = observations.length;
-  const { sourceTime, receiveTime, numbers, quality, timeQuality, cause } = arena.take(size);
+  const { sourceTime, receiveTime, numbers } = arena.take(size);
+  const quality = new Uint16Array(size);
+  const timeQuality = new Uint16Array(size);
+  const cause = new Uint8Array(size);
   let numeric = true;
   for (let i = 0; i < size; i++) {
     const observation = observations[i]!;

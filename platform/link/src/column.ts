@@ -5,8 +5,9 @@
  */
 import { CAUSES, EnerchainError, uuidFromBytes } from '@enerchain/model';
 import { CBOR_MAJOR, CborReader, type CborWriter } from '@enerchain/trust';
-import type { ColumnArena } from './arena.ts';
+import { type ColumnArena, SharedFlags } from './arena.ts';
 import { type Column, REPEAT } from './content.ts';
+import { mridAt } from './names.ts';
 
 /** Tags of RFC 8746 § 2.1 that are used: little-endian throughout. */
 const TYPED = { uint8: 64, uint16: 69, sint16: 77, sint32: 78, sint64: 79, float32: 85, float64: 86 } as const;
@@ -190,19 +191,20 @@ export function pointOfColumn(bytes: Uint8Array): string {
  */
 export function readColumn(bytes: Uint8Array, base: BaseTime, arena: ColumnArena): Column {
   const reader = new CborReader(bytes);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const { view } = reader;
   reader.array('column', 7);
-  const point = uuidFromBytes(reader.bytes('point', 16));
+  reader.skipBytes('point', 16);
+  const point = mridAt(view, reader.at - 16);
   const sourceTimes = seriesOfTimes(reader);
   const receiveTimes = seriesOfTimes(reader);
   const values = valuesAt(reader);
   const count = values.count;
   if (count === 0) throw malformed('holds no observation');
-  const { sourceTime, receiveTime, numbers, quality, timeQuality, cause } = arena.take(count);
+  const { sourceTime, receiveTime, numbers } = arena.take(count);
   const value = values.mixed ?? readNumbers(view, values, numbers);
-  readFlags(reader, view, quality, 'quality', MAX_UINT16);
-  readFlags(reader, view, timeQuality, 'time quality', MAX_UINT16);
-  readFlags(reader, view, cause, 'cause', 0xff);
+  const quality = readFlags(reader, view, flags16, count, 'quality', MAX_UINT16);
+  const timeQuality = readFlags(reader, view, flags16, count, 'time quality', MAX_UINT16);
+  const cause = readFlags(reader, view, flags8, count, 'cause', 0xff);
   reader.end();
   for (let i = 0; i < count; i++) {
     if ((cause[i]! & ~REPEAT) >= CAUSES.length) throw malformed(`cause ${cause[i]} is unknown`);
@@ -234,7 +236,7 @@ function seriesOfTimes(reader: CborReader): TimeSeries {
   const tag = reader.tag('times');
   const width = tag === TYPED.sint16 ? 2 : tag === TYPED.sint32 ? 4 : tag === TYPED.sint64 ? 8 : 0;
   if (width === 0) throw malformed(`times have array type ${tag}`);
-  const { length } = reader.bytes('times');
+  const length = reader.skipBytes('times');
   return { unit, constant: undefined, width, at: reader.at - length, bytes: length };
 }
 
@@ -275,7 +277,7 @@ function valuesAt(reader: CborReader): ValueSeries {
     const tag = reader.tag('values');
     const width = tag === TYPED.float32 ? 4 : tag === TYPED.float64 ? 8 : 0;
     if (width === 0) throw malformed(`values have array type ${tag}`);
-    const { length } = reader.bytes('values');
+    const length = reader.skipBytes('values');
     if (length % width !== 0) throw malformed(`values have ${length} bytes, not a multiple of ${width}`);
     return { count: length / width, width, at: reader.at - length, mixed: undefined };
   }
@@ -304,21 +306,24 @@ function readNumbers(view: DataView, series: ValueSeries, into: Float64Array): F
   return into;
 }
 
-function readFlags(
+const flags16 = new SharedFlags((length) => new Uint16Array(length));
+const flags8 = new SharedFlags((length) => new Uint8Array(length));
+
+function readFlags<T extends Uint16Array | Uint8Array>(
   reader: CborReader,
   view: DataView,
-  into: Uint16Array | Uint8Array,
+  flags: SharedFlags<T>,
+  count: number,
   what: string,
   max: number,
-): void {
-  if (reader.peek() === CBOR_MAJOR.uint) {
-    into.fill(reader.uint(what, max));
-    return;
-  }
+): T {
+  if (reader.peek() === CBOR_MAJOR.uint) return flags.constant(reader.uint(what, max), count);
+  const into = flags.make(count);
   const wide = into.BYTES_PER_ELEMENT === 2;
   const tag = reader.tag(what);
   if (tag !== (wide ? TYPED.uint16 : TYPED.uint8)) throw malformed(`${what} has array type ${tag}`);
-  const bytes = reader.bytes(what, into.byteLength);
-  const at = reader.at - bytes.length;
-  for (let i = 0; i < into.length; i++) into[i] = wide ? view.getUint16(at + 2 * i, true) : view.getUint8(at + i);
+  reader.skipBytes(what, into.byteLength);
+  const at = reader.at - into.byteLength;
+  for (let i = 0; i < count; i++) into[i] = wide ? view.getUint16(at + 2 * i, true) : view.getUint8(at + i);
+  return into;
 }

@@ -234,6 +234,11 @@ export class CborReader {
     this.#depth = limits.depth ?? 16;
   }
 
+  /** The input, for whoever reads what `skipBytes` has passed. */
+  get view(): DataView {
+    return this.#view;
+  }
+
   /** Position of the next item. */
   get at(): number {
     return this.#at;
@@ -330,12 +335,18 @@ export class CborReader {
 
   /** A view into the input, not a copy. @param length exact length, when it is fixed */
   bytes(what: string, length?: number): Uint8Array {
+    const size = this.skipBytes(what, length);
+    return this.#bytes.subarray(this.#at - size, this.#at);
+  }
+
+  /** Passes a byte string, which then ends at `at`. @returns its length */
+  skipBytes(what: string, length?: number): number {
     const start = this.#at;
     const size = this.head(CBOR_MAJOR.bytes, what);
     if (length !== undefined && size !== length)
       throw malformed(start, `${what} has ${size} bytes instead of ${length}`);
-    const at = this.#need(size);
-    return this.#bytes.subarray(at, at + size);
+    this.#need(size);
+    return size;
   }
 
   /** @param max longest text in bytes */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { AlarmJson, EventJson, LiveValueJson } from '../src/api/types.ts';
-import { AlarmBook, countByPriority } from '../src/live/alarms.ts';
+import { AlarmBook, countByPriority, groupAlarms } from '../src/live/alarms.ts';
 import { ClockOffset } from '../src/live/clock.ts';
 import { keepConnected, type LinkState } from '../src/live/connection.ts';
 import { mergeEvents } from '../src/live/events.ts';
@@ -295,5 +295,27 @@ describe('the clock', () => {
     for (const late of [30, 4, 8, 6, 5]) clock.hear(1000, 1000 + late);
     expect(clock.offset).toBe(4);
     expect(clock.uncertainty).toBe(1);
+  });
+});
+
+describe('alarms with a common cause', () => {
+  const alarm = (id: number, after?: number): AlarmJson => ({
+    id,
+    key: `k${id}`,
+    priority: 2,
+    state: 'unacknowledged',
+    message: '',
+    raisedAt: new Date(id).toISOString(),
+    changedAt: new Date(id).toISOString(),
+    ...(after === undefined ? {} : { after }),
+  });
+  const ids = (...alarms: AlarmJson[]) =>
+    groupAlarms(alarms).map((group) => [group.alarm.id, ...group.followers.map(({ id }) => id)]);
+
+  it('stand behind the switch after which they came, at the place of the most urgent of them', () => {
+    expect(ids(alarm(3, 1), alarm(9), alarm(1), alarm(2, 1))).toEqual([[1, 3, 2], [9]]);
+  });
+  it('stand alone when that one is not in the list any more', () => {
+    expect(ids(alarm(3, 1), alarm(2))).toEqual([[3], [2]]);
   });
 });

@@ -91,6 +91,8 @@ export interface AlarmJson {
   readonly comment?: string;
   readonly consequence?: string;
   readonly action?: string;
+  /** id of the alarm of a switch that left its normal position shortly before. */
+  readonly after?: number;
 }
 
 export interface CommandJson {

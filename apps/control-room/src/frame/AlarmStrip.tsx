@@ -2,7 +2,7 @@ import { createMemo, For, Show } from 'solid-js';
 import type { AlarmJson } from '../api/types.ts';
 import { useApp } from '../app.ts';
 import { clockMillis, hourMinute, shortStamp } from '../format/time.ts';
-import { needsAcknowledgement } from '../live/alarms.ts';
+import { groupAlarms, needsAcknowledgement } from '../live/alarms.ts';
 import { go } from '../route.ts';
 import { PriorityGlyph } from '../ui/glyphs.tsx';
 
@@ -27,11 +27,16 @@ export function alarmPlace(alarm: AlarmJson, nameOf: (point: string) => string |
   return (alarm.point ? nameOf(alarm.point) : undefined) ?? alarm.source ?? '';
 }
 
+/** What a head alarm says of those that came after it. */
+export const followersSentence = (count: number): string =>
+  `${count} more ${count === 1 ? 'alarm' : 'alarms'} within 10 s after it.`;
+
 /** The newest alarms that wait for somebody, at the foot of every page. */
 export function AlarmStrip() {
   const app = useApp();
-  const rows = createMemo(() => app.activeAlarms().slice(0, ROWS));
-  const more = () => app.activeAlarms().length - rows().length;
+  const groups = createMemo(() => groupAlarms(app.activeAlarms()));
+  const rows = createMemo(() => groups().slice(0, ROWS));
+  const more = () => groups().length - rows().length;
   const lastEvent = () => app.events.newest().find(({ kind }) => kind === 'alarm');
   const place = (alarm: AlarmJson) =>
     alarmPlace(alarm, (mRID) => {
@@ -51,7 +56,7 @@ export function AlarmStrip() {
         }
       >
         <For each={rows()}>
-          {(alarm) => (
+          {({ alarm, followers }) => (
             <button
               type="button"
               class={`strip-row ${needsAcknowledgement(alarm) ? `un${alarm.priority}` : ''}`}
@@ -63,7 +68,12 @@ export function AlarmStrip() {
               <PriorityGlyph priority={alarm.priority} filled={needsAcknowledgement(alarm)} />
               <span class="time">{clockMillis(new Date(alarm.raisedAt))}</span>
               <span class="where">{place(alarm)}</span>
-              <span class="what">{alarm.message}</span>
+              <span class="what">
+                {alarm.message}
+                <Show when={followers.length}>
+                  <b> {followersSentence(followers.length)}</b>
+                </Show>
+              </span>
               <span class="state">{stateSentence(alarm, app.now())}</span>
             </button>
           )}

@@ -70,7 +70,14 @@ function Frame() {
     });
   });
   return (
-    <div class="frame" classList={{ lost: app.link().state === 'lost', inspecting: app.selection() !== undefined }}>
+    <div
+      class="frame"
+      classList={{
+        lost: app.link().state === 'lost',
+        inspecting: app.selection() !== undefined,
+        listing: place() !== 'grid',
+      }}
+    >
       <button type="button" class="skip" onClick={() => document.getElementById('display')?.focus()}>
         To the display
       </button>

@@ -17,6 +17,29 @@ export function compareAlarms(a: AlarmJson, b: AlarmJson): number {
   );
 }
 
+/** An alarm and those that came within seconds after it; by time, which is a hint at the cause and no proof. */
+export interface AlarmGroup {
+  readonly alarm: AlarmJson;
+  readonly followers: readonly AlarmJson[];
+}
+
+/**
+ * The alarms in their order, each with its followers behind it. A group stands where the most urgent of its alarms would,
+ * so that what waits for somebody is never below what does not.
+ */
+export function groupAlarms(alarms: readonly AlarmJson[]): AlarmGroup[] {
+  const present = new Map(alarms.map((alarm) => [String(alarm.id), alarm]));
+  const groups = new Map<string, { alarm: AlarmJson; followers: AlarmJson[] }>();
+  for (const alarm of alarms) {
+    const head = (alarm.after === undefined ? undefined : present.get(String(alarm.after))) ?? alarm;
+    const key = String(head.id);
+    const group = groups.get(key) ?? { alarm: head, followers: [] };
+    groups.set(key, group);
+    if (head !== alarm) group.followers.push(alarm);
+  }
+  return [...groups.values()];
+}
+
 export interface PriorityCount {
   readonly priority: Priority;
   readonly standing: number;

@@ -3,8 +3,8 @@ import { api } from '../../api/client.ts';
 import type { AlarmJson } from '../../api/types.ts';
 import { useApp } from '../../app.ts';
 import { stamp } from '../../format/time.ts';
-import { ALARM_STATE_WORDS, alarmPlace, stateSentence } from '../../frame/AlarmStrip.tsx';
-import { compareAlarms, needsAcknowledgement } from '../../live/alarms.ts';
+import { ALARM_STATE_WORDS, alarmPlace, followersSentence, stateSentence } from '../../frame/AlarmStrip.tsx';
+import { compareAlarms, groupAlarms, needsAcknowledgement } from '../../live/alarms.ts';
 import { go, route } from '../../route.ts';
 import { PRIORITY_WORDS, PriorityGlyph } from '../../ui/glyphs.tsx';
 import { Notice, Skeleton } from '../../ui/parts.tsx';
@@ -31,6 +31,14 @@ export function AlarmsPage() {
     const found = past.error ? [] : (past.latest ?? []);
     return [...app.activeAlarms(), ...[...found].sort(compareAlarms)];
   });
+  const lines = createMemo(() =>
+    groupAlarms(rows()).flatMap(({ alarm, followers }) => [
+      { alarm, followers, follows: false },
+      ...followers.map((each) => ({ alarm: each, followers: [], follows: true })),
+    ]),
+  );
+  const rowById = createMemo(() => new Map(lines().map((line) => [String(line.alarm.id), line])));
+  const order = createMemo(() => [...rowById().keys()]);
   return (
     <div class="sheet">
       <div class="filters">
@@ -70,12 +78,14 @@ export function AlarmsPage() {
           </Match>
           <Match when={true}>
             <ul class="alarms">
-              <For each={rows().map(({ id }) => String(id))}>
+              <For each={order()}>
                 {(id) => (
-                  <Show when={rows().find((alarm) => String(alarm.id) === id)}>
-                    {(alarm) => (
+                  <Show when={rowById().get(id)}>
+                    {(row) => (
                       <AlarmRow
-                        alarm={alarm()}
+                        alarm={row().alarm}
+                        followers={row().followers}
+                        follows={row().follows}
                         open={open() === id}
                         toggle={() => setOpen(open() === id ? undefined : id)}
                       />
@@ -91,7 +101,15 @@ export function AlarmsPage() {
   );
 }
 
-function AlarmRow(props: { alarm: AlarmJson; open: boolean; toggle: () => void }) {
+function AlarmRow(props: {
+  alarm: AlarmJson;
+  /** What came within seconds after it. */
+  followers: readonly AlarmJson[];
+  /** Whether it is one of these itself. */
+  follows: boolean;
+  open: boolean;
+  toggle: () => void;
+}) {
   const app = useApp();
   const [comment, setComment] = createSignal('');
   const [busy, setBusy] = createSignal(false);
@@ -103,11 +121,12 @@ function AlarmRow(props: { alarm: AlarmJson; open: boolean; toggle: () => void }
       const point = app.pointById().get(mRID);
       return point && (app.equipmentById().get(point.equipment ?? '')?.name ?? point.name);
     });
-  async function acknowledge(): Promise<void> {
+  const waitingFollowers = () => props.followers.filter(needsAcknowledgement);
+  async function acknowledge(...alarms: readonly AlarmJson[]): Promise<void> {
     setBusy(true);
     setProblem(undefined);
     try {
-      app.alarms.apply(await api.acknowledge(props.alarm.id, comment().trim() || undefined));
+      for (const { id } of alarms) app.alarms.apply(await api.acknowledge(id, comment().trim() || undefined));
     } catch (error) {
       setProblem(error instanceof Error ? error.message : String(error));
     } finally {
@@ -115,12 +134,20 @@ function AlarmRow(props: { alarm: AlarmJson; open: boolean; toggle: () => void }
     }
   }
   return (
-    <li class={`alarm ${waiting() ? `un${props.alarm.priority}` : ''}`} classList={{ open: props.open }}>
+    <li
+      class={`alarm ${waiting() ? `un${props.alarm.priority}` : ''}`}
+      classList={{ open: props.open, follows: props.follows }}
+    >
       <button type="button" class="alarm-line" aria-expanded={props.open} onClick={props.toggle}>
         <PriorityGlyph priority={props.alarm.priority} filled={waiting()} />
         <span class="time">{stamp(new Date(props.alarm.raisedAt), app.now())}</span>
         <span class="where clip">{place()}</span>
-        <span class="what">{props.alarm.message}</span>
+        <span>
+          <span class="what">{props.alarm.message}</span>
+          <Show when={props.followers.length}>
+            <span class="dim"> {followersSentence(props.followers.length)}</span>
+          </Show>
+        </span>
         <span class="state">{stateSentence(props.alarm, app.now())}</span>
       </button>
       <Show when={props.open}>
@@ -134,6 +161,10 @@ function AlarmRow(props: { alarm: AlarmJson; open: boolean; toggle: () => void }
             <dd>
               {ALARM_STATE_WORDS[props.alarm.state]} since {stamp(new Date(props.alarm.changedAt), app.now())}
             </dd>
+            <Show when={props.follows}>
+              <dt>came after</dt>
+              <dd>the switch above, within 10 s: it may be the cause</dd>
+            </Show>
             <Show when={props.alarm.consequence}>
               <dt>what it means</dt>
               <dd>{props.alarm.consequence}</dd>
@@ -153,7 +184,7 @@ function AlarmRow(props: { alarm: AlarmJson; open: boolean; toggle: () => void }
             class="btns"
             onSubmit={(event) => {
               event.preventDefault();
-              void acknowledge();
+              void acknowledge(props.alarm);
             }}
           >
             <Show when={waiting()}>
@@ -166,6 +197,16 @@ function AlarmRow(props: { alarm: AlarmJson; open: boolean; toggle: () => void }
               />
               <button type="submit" class="main" disabled={busy() || refusal() !== undefined} title={refusal()}>
                 Acknowledge
+              </button>
+            </Show>
+            <Show when={waitingFollowers().length}>
+              <button
+                type="button"
+                disabled={busy() || refusal() !== undefined}
+                title={refusal()}
+                onClick={() => void acknowledge(...(waiting() ? [props.alarm] : []), ...waitingFollowers())}
+              >
+                {waiting() ? 'With' : 'Acknowledge'} the {waitingFollowers().length} that came after it
               </button>
             </Show>
             <Show when={props.alarm.point}>

@@ -199,15 +199,23 @@ function EndpointRow(props: { endpoint: EndpointReport; source: string }) {
   );
 }
 
-/** Name and figure; what is zero steps back. */
+/** Name and figure; those at zero are named together, so that what counts is seen. */
 function Counters(props: { of: Readonly<Record<string, number>> }) {
+  const names = (zero: boolean) => Object.keys(props.of).filter((name) => (props.of[name] === 0) === zero);
   return (
-    <For each={Object.keys(props.of)}>
-      {(name) => (
-        <span classList={{ zero: props.of[name] === 0 }}>
-          {words(name)} <b>{/bytes|octets|rss/i.test(name) ? bytes(props.of[name] ?? 0) : count(props.of[name])}</b>
+    <>
+      <For each={names(false)}>
+        {(name) => (
+          <span>
+            {words(name)} <b>{/bytes|octets|rss/i.test(name) ? bytes(props.of[name] ?? 0) : count(props.of[name])}</b>
+          </span>
+        )}
+      </For>
+      <Show when={names(true).length}>
+        <span class="zero" title={names(true).map(words).join(', ')}>
+          {names(true).length} at <b>0</b>
         </span>
-      )}
-    </For>
+      </Show>
+    </>
   );
 }

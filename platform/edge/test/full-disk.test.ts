@@ -71,7 +71,7 @@ describe.skipIf(!mounted)(
       expect(outbox.counters.refusedObservations).toBe(0);
     });
 
-    test('goes on after a kill at the bound', async () => {
+    test('is read whole by whoever opens it at the bound', async () => {
       while (!outbox.failing) {
         produce(1_000);
         await outbox.flush(50);

@@ -21,9 +21,8 @@ it.skipIf(whyNoProcesses !== undefined)(
       signal(frozen, 'SIGSTOP');
       const since = performance.now();
       while (performance.now() - since < seconds * 1_000) {
-        station.produce(100);
-        await until('acknowledged', () => station.acknowledged === station.produced, 5_000);
-        await until('live', async () => (await journey.liveValue()) === station.produced - 1, 5_000);
+        station.produce(20);
+        await until('live', async () => (await journey.liveValue()) === station.produced - 1, 10_000);
         await new Promise((resolve) => setTimeout(resolve, 200)); // the pace of the device
       }
       expect(edge.report().outbox?.batches).toBeLessThan(5);

@@ -56,8 +56,9 @@ export class NumberingStation {
   /** Events that the gateway has told it has arrived. */
   acknowledged = 0;
 
-  /** When the first event happened, milliseconds since the epoch; each is a millisecond later than the one before it. */
-  #began = Date.now() - 3_600_000;
+  /** Whether events happen now; otherwise they are of an hour ago. Each is a millisecond later than the one before it. */
+  present = false;
+  #last = 0;
 
   /** @param first number of the first event */
   constructor(first = 0) {
@@ -72,11 +73,18 @@ export class NumberingStation {
         commonAddress: 1,
         objects: Array.from({ length: Math.min(10, number - i) }, () => ({
           address: 2,
-          time: cp56FromEpochMillis(this.#began + this.produced + clockError),
+          time: cp56FromEpochMillis(this.#next() + clockError),
           element: { kind: 'short' as const, value: this.produced++, quality: 0 },
         })),
       });
     }
+  }
+
+  /** Not `Date.now()`, which tests set. */
+  #next(): number {
+    const now = Math.floor(performance.timeOrigin + performance.now()) - (this.present ? 0 : 3_600_000);
+    this.#last = Math.max(this.#last + 1, now);
+    return this.#last;
   }
 }
 

@@ -6,6 +6,18 @@ import { appendFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { monitorEventLoopDelay, PerformanceObserver } from 'node:perf_hooks';
 
+function megabytes(): Record<string, number> {
+  const { rss, heapUsed, heapTotal, external, arrayBuffers } = process.memoryUsage();
+  const mega = (bytes: number): number => Math.round(bytes / 1e6);
+  return {
+    rss: mega(rss),
+    heapUsed: mega(heapUsed),
+    heapTotal: mega(heapTotal),
+    external: mega(external),
+    arrayBuffers: mega(arrayBuffers),
+  };
+}
+
 const folder = process.env.JOURNEY_PROBE;
 if (folder !== undefined) {
   const name = [basename(process.argv[1] ?? 'node', '.ts'), process.argv[2]?.replace(/\W/g, '')].join('-');
@@ -34,7 +46,7 @@ if (folder !== undefined) {
       gcs: gc.count,
       gcMs: Math.round(gc.total),
       gcMax: Math.round(gc.longest),
-      rss: Math.round(process.memoryUsage.rss() / 1e6),
+      ...megabytes(),
     };
     appendFileSync(file, `${JSON.stringify(line)}\n`);
     delay.reset();

@@ -1,7 +1,9 @@
 /**
  * Reading the log from an offset: what is kept first, then what arrives. Every consumer pulls at its own pace and has
- * at most one chunk read ahead, so a slow one costs nothing but its own delay.
+ * at most one chunk read ahead, so a slow one costs nothing but its own delay. One that catches up gives way between
+ * chunks: thousands of observations decoded and applied in a row would hold up the acknowledgements and the displays.
  */
+import { setImmediate as breathe } from 'node:timers/promises';
 import type { LogEntry } from '../ports.ts';
 import { missing, RecordEntry } from './entries.ts';
 import type { LogFile } from './files.ts';
@@ -9,8 +11,10 @@ import { type LogRecord, SEGMENT_HEADER_BYTES } from './format.ts';
 import type { IngestLog } from './log.ts';
 import { records, type Segment } from './segment.ts';
 
-/** Octets of batches handed over at once. */
-const CHUNK_BYTES = 1024 * 1024;
+/** Octets of batches handed over at once: some ten thousand observations, a few milliseconds of decoding. */
+const CHUNK_BYTES = 256 * 1024;
+/** A little more is read at once, since the last record ends somewhere. */
+const READ_BYTES = CHUNK_BYTES + 64 * 1024;
 
 export async function* readLog(
   log: IngestLog,
@@ -38,6 +42,7 @@ export async function* readLog(
       if (entries.length === 0) continue; // dropped in the meantime: the next turn says so
       yield entries;
       at = entries.at(-1)!.offset + 1;
+      if (at < log.bounds().next) await breathe();
     }
   } finally {
     await cursor.close();
@@ -103,7 +108,8 @@ class FileCursor {
     const start = this.#position;
     const sealed = this.#log.segments.at(-1) !== segment;
     let lastAt = segment.firstAt ?? 0n;
-    for await (const { parsed, position } of records(this.#file as LogFile, this.#position, segment.bytes)) {
+    const file = this.#file as LogFile;
+    for await (const { parsed, position } of records(file, this.#position, segment.bytes, READ_BYTES)) {
       if (parsed.kind === 'nonsense' || parsed.kind === 'short') break;
       if (parsed.kind === 'record') lastAt = parsed.record.at;
       if (this.#offset >= at) {

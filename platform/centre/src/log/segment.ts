@@ -8,6 +8,7 @@ import type { LogFile } from './files.ts';
 import { decodeSegmentHeader, parseRecord, RECORD_HEADER_BYTES, SEGMENT_HEADER_BYTES } from './format.ts';
 
 const INDEX_EVERY_BYTES = 64 * 1024;
+/** Octets read from a file at once. */
 const CHUNK_BYTES = 1024 * 1024;
 
 /** Something found in a segment that should not be there. */
@@ -142,9 +143,9 @@ export class Segment {
 
 /**
  * Walks over a file from `position` to `end`. Positions are those of the file; it stops after the first place where no
- * record can begin, and after a record that is cut off (`short`).
+ * record can begin, and after a record that is cut off (`short`). `chunkBytes` are read at once.
  */
-export async function* records(file: LogFile, position: number, end: number) {
+export async function* records(file: LogFile, position: number, end: number, chunkBytes = CHUNK_BYTES) {
   let chunk: Buffer = Buffer.alloc(0);
   let start = position;
   while (position < end) {
@@ -154,7 +155,7 @@ export async function* records(file: LogFile, position: number, end: number) {
         yield { parsed, position };
         return;
       }
-      const wanted = Buffer.allocUnsafe(Math.min(Math.max(CHUNK_BYTES, parsed.need), end - position));
+      const wanted = Buffer.allocUnsafe(Math.min(Math.max(chunkBytes, parsed.need), end - position));
       const got = await file.read(wanted, position);
       if (got < Math.min(parsed.need, RECORD_HEADER_BYTES)) return;
       chunk = wanted.subarray(0, got);

@@ -55,6 +55,25 @@ describe('the ingest log', () => {
     expect(log.segments.length).toBeGreaterThanOrEqual(1);
   });
 
+  it('gives way between the chunks of a reader that catches up', async () => {
+    const files = new MemoryFiles();
+    const log = await open(files);
+    const large = 'x'.repeat(300 * 1024);
+    await Promise.all(Array.from({ length: 8 }, () => log.append(record(large))));
+    let turns = 0;
+    const turn = () => {
+      turns++;
+      timer = setImmediate(turn);
+    };
+    let timer = setImmediate(turn);
+    for (const reader of [log, await open(files)]) {
+      turns = 0;
+      await take(reader, 0, 8);
+      expect(turns).toBeGreaterThanOrEqual(6);
+    }
+    clearImmediate(timer);
+  });
+
   it('makes many appends durable with one sync', async () => {
     const files = new MemoryFiles();
     const log = await open(files);

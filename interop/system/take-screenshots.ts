@@ -1,9 +1,9 @@
 /**
  * Takes the pictures of the README from a running system: `docs/control-room-light.png` and `-dark.png`, 1600 × 960.
  *
- *     node --disable-warning=ExperimentalWarning interop/system/take-screenshots.ts
+ *     node --disable-warning=ExperimentalWarning interop/system/take-screenshots.ts [seconds]
  *
- * For eight minutes the grid runs so fast that it is noon there in the end: the sun shines, and the trend holds a
+ * For eight minutes (or so many seconds) the grid runs so fast that it is noon there in the end: the sun shines, and the trend holds a
  * morning. Then protection opens the breaker of a feeder.
  */
 import { mkdirSync } from 'node:fs';
@@ -13,7 +13,7 @@ import { equipment, launchBrowser, noBrowser, watchedPage } from './browser.ts';
 import { enerchain } from './command-line.ts';
 import { root, startSystem, until } from './running-system.ts';
 
-const SECONDS = 480;
+const SECONDS = Number(process.argv[2] ?? 480);
 const NOON = 12;
 const SIZE = { width: 1600, height: 960 };
 const USER = { user: 'operator', password: 'a sentence is a good password' };

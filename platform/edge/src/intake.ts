@@ -38,6 +38,9 @@ const UNKNOWN_LIMIT = 1_000;
 const UNKNOWN_NAMED = 20;
 const UNKNOWN_REPORT_DELAY = 1_000;
 const MALFORMED_LOGGED = 10;
+/** What could not be read is told this long after the first one, and then in this interval, milliseconds. */
+const MALFORMED_REPORT_DELAY = 1_000;
+const MALFORMED_REPORT_INTERVAL = 60_000;
 
 export interface IntakeOptions {
   readonly endpoint: string;
@@ -77,6 +80,8 @@ export class EndpointIntake implements Intake {
   #completeUntil: UtcNanos | undefined;
   #unreported: string[] = [];
   #reportTimer: NodeJS.Timeout | undefined;
+  #malformedTold = 0;
+  #malformedTimer: NodeJS.Timeout | undefined;
 
   constructor(options: IntakeOptions) {
     this.#endpoint = options.endpoint;
@@ -171,6 +176,7 @@ export class EndpointIntake implements Intake {
   /** What to keep on disk when the edge stops in good order: nothing is heard from here on. */
   stopped(): StateChange[] {
     clearTimeout(this.#reportTimer);
+    clearTimeout(this.#malformedTimer);
     if (!this.#up) return [{ recent: { endpoint: this.#endpoint, saved: this.memory.save(this.#points) } }];
     this.#up = false;
     return this.#away('the edge was stopped');
@@ -222,6 +228,20 @@ export class EndpointIntake implements Intake {
     if (this.counters.malformed <= MALFORMED_LOGGED || this.counters.malformed % 1000 === 0) {
       this.#logger.warn({ detail, count: this.counters.malformed }, 'a value could not be used');
     }
+    // The device believes that its values have arrived, so the centre must hear that they have not.
+    const delay = this.#malformedTold === 0 ? MALFORMED_REPORT_DELAY : MALFORMED_REPORT_INTERVAL;
+    this.#malformedTimer ??= setTimeout(() => this.#reportMalformed(detail), delay);
+  }
+
+  #reportMalformed(example: string): void {
+    this.#malformedTimer = undefined;
+    const count = this.counters.malformed - this.#malformedTold;
+    this.#malformedTold = this.counters.malformed;
+    this.event(
+      'configuration',
+      `${count} times the device sent what cannot be read; lost: ${example}`,
+      'edge.value.malformed',
+    );
   }
 
   event(kind: SourceEvent['kind'], detail?: string, code?: string): void {

@@ -32,6 +32,10 @@ program
   .option('--site <files...>', 'site files of gateways of your own, run beside the lab')
   .option('--seed <number>', 'seed of the simulated grid', '1')
   .option('--speed <factor>', 'simulated time per real time', '1')
+  .option(
+    '--commanding-service <name...>',
+    'services that may prepare and operate commands under their own name; by default none',
+  )
   .action(async (options) => (await import('./commands/up.ts')).up(options));
 
 program
@@ -44,6 +48,11 @@ program
   .option('--link-host <address>', 'address for gateways and services (always mutual TLS)', '127.0.0.1')
   .option('--tls-cert <file>', 'PEM certificate chain for the control room')
   .option('--tls-key <file>', 'PEM private key for the control room')
+  .option(
+    '--commanding-service <name...>',
+    'services that may prepare and operate commands under their own name; by default none',
+  )
+  .option('--certificate-days <days>', 'validity of gateway and service certificates, which renew themselves', '365')
   .action(async (options) => (await import('./commands/centre.ts')).centre(options));
 
 program
@@ -94,6 +103,15 @@ program
   .option('--role <role>', 'edge or service', 'edge')
   .option(...data)
   .action(async (name, options) => (await import('./commands/system.ts')).enrolToken(name, options));
+
+program
+  .command('revoke')
+  .description('shut out a gateway or service: revoke its certificates and end its connection')
+  .argument('<name>', 'name of the gateway or service')
+  .option('--reason <text>', 'for the audit', 'revoked on the command line')
+  .option('--fingerprint <sha256>', 'this certificate only')
+  .option(...data)
+  .action(async (name, options) => (await import('./commands/system.ts')).revoke(name, options));
 
 program
   .command('status')

@@ -31,6 +31,7 @@ export interface CentreOptions {
   readonly link: CoreOptions['link'];
   /** Absent: the embedded PostgreSQL. */
   readonly databaseUrl?: string;
+  readonly certificateDays?: CoreOptions['certificateDays'];
   /** Folder with the built control room; absent: the API alone. */
   readonly controlRoomDir?: string;
   readonly logger: Logger;
@@ -73,7 +74,14 @@ const BEHIND = 10_000;
 export async function runCentre(options: CentreOptions): Promise<CentreHandle> {
   checkBinding(options.http);
   const { dataDir, link, databaseUrl, logger, signal } = options;
-  const core = await openCore({ dataDir, link, logger, signal, ...(databaseUrl ? { databaseUrl } : {}) });
+  const core = await openCore({
+    dataDir,
+    link,
+    logger,
+    signal,
+    ...(databaseUrl ? { databaseUrl } : {}),
+    ...(options.certificateDays === undefined ? {} : { certificateDays: options.certificateDays }),
+  });
   const closers: (() => Promise<void> | void)[] = [() => core.close()];
   const close = async () => {
     for (const closer of closers.splice(0).reverse()) {
@@ -193,6 +201,7 @@ async function startFace(
     points,
     services: core.services,
     sources,
+    certificates: core.link,
     store,
     stream,
     health: () =>

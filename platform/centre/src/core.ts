@@ -32,6 +32,8 @@ export interface CoreOptions {
   readonly link: { readonly host: string; readonly port: number };
   /** Absent: the embedded PostgreSQL. */
   readonly databaseUrl?: string;
+  /** Validity of the certificates of gateways and services, in days; by default a year. They are renewed in time. */
+  readonly certificateDays?: number;
   readonly logger: Logger;
   /** Breaks off a start that is under way. A core that is open is closed by `close`, after what stands on it. */
   readonly signal: AbortSignal;
@@ -73,7 +75,7 @@ export async function openCore(options: CoreOptions): Promise<Core> {
   const closers: (() => Promise<void> | void)[] = [];
   const close = async () => {
     for (const closer of closers.splice(0).reverse()) {
-      await Promise.resolve(closer()).catch((error) => options.logger.error({ error }, describeError(error)));
+      await Promise.resolve(closer()).catch((error) => options.logger.error({ err: error }, describeError(error)));
     }
   };
   try {
@@ -101,7 +103,9 @@ async function assemble(
     await database?.close();
   });
 
-  const ca = await DevelopmentCa.open(join(dataDir, 'ca'));
+  const ca = await DevelopmentCa.open(join(dataDir, 'ca'), {
+    ...(options.certificateDays === undefined ? {} : { days: options.certificateDays }),
+  });
   const identity = await centreIdentity(join(dataDir, 'identity'), ca, [options.link.host, hostname()]);
 
   const told: { trouble: (trouble: LogTrouble) => void; dropped: NonNullable<LogOptions['onDropped']> } = {
@@ -271,7 +275,7 @@ async function follow(
         if (live.next >= target) caughtUp();
       }
     } catch (error) {
-      logger.error({ error }, `the live state cannot read the ingest log and tries again: ${describeError(error)}`);
+      logger.error({ err: error }, `the live state cannot read the ingest log and tries again: ${describeError(error)}`);
       await new Promise((resolve) => setTimeout(resolve, 1_000).unref());
     }
   }
@@ -331,7 +335,7 @@ function every(millis: number, work: () => Promise<void>, logger: Logger): () =>
   let running: Promise<void> | undefined;
   const timer = setInterval(() => {
     running ??= work()
-      .catch((error) => logger.error({ error }, describeError(error)))
+      .catch((error) => logger.error({ err: error }, describeError(error)))
       .finally(() => {
         running = undefined;
       });

@@ -2,7 +2,7 @@
 import { isIP } from 'node:net';
 import { systemClock, toMillis } from '@enerchain/model';
 import type { GeneralName } from '@enerchain/pki';
-import { type DevelopmentCa, type Identity, obtainIdentity, openIdentity } from '@enerchain/trust';
+import { CERTIFICATE_DAYS, type DevelopmentCa, type Identity, obtainIdentity, openIdentity } from '@enerchain/trust';
 import { CENTRE } from './ingest/own-chain.ts';
 
 /** A certificate with less left than this is renewed at the next start. */
@@ -19,7 +19,7 @@ export async function centreIdentity(dir: string, ca: DevelopmentCa, reachedAs: 
   });
   if (kept && covers(kept, hosts)) return kept;
   return obtainIdentity(dir, { name: CENTRE, role: 'centre' }, async (request) => ({
-    certificate: await ca.issue(request, { name: CENTRE, role: 'centre', hosts }),
+    certificate: await ca.issue(request, { name: CENTRE, role: 'centre', hosts, days: CERTIFICATE_DAYS }),
     ca: ca.certificatePem,
   }));
 }

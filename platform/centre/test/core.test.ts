@@ -14,7 +14,7 @@ import {
   readSites,
 } from '@enerchain/link';
 import { type Command, newMrid, systemClock } from '@enerchain/model';
-import { CommandGuard, enrol, type Identity } from '@enerchain/trust';
+import { CommandGuard, enrol, type Identity, renew } from '@enerchain/trust';
 import { pino } from 'pino';
 import { afterAll, describe, expect, it } from 'vitest';
 import { type Core, openCore } from '../src/core.ts';
@@ -236,10 +236,18 @@ describe('the core of the centre', () => {
     it('shuts out a revoked certificate at once', async () => {
       await start();
       const edge = await (await Source.enrol(core, 'edge-revoked')).online();
-      await core.link.revoke(Buffer.from(edge.identity.kid).toString('hex'), 'edge-revoked', 'stolen');
+      const fingerprint = Buffer.from(edge.identity.kid).toString('hex');
+      const order = { reason: 'stolen', by: 'anna' };
+      await expect(core.link.revoke('edge-other', { ...order, fingerprint })).rejects.toMatchObject({
+        code: 'centre.certificate.unknown',
+      });
+      expect(await core.link.revoke('edge-revoked', order)).toEqual([fingerprint]);
       await until('ended', () => edge.client.state !== 'online');
       await new Promise((resolve) => setTimeout(resolve, 150));
       expect(core.sources.status().find(({ source }) => source === 'edge-revoked')?.connected).toBe(false);
+      const renewing = renew({ dir: newFolder(), identity: edge.identity, url: core.linkUrl });
+      await expect(renewing).rejects.toThrow(/was revoked/);
+      await expect(core.link.revoke('edge-revoked', order)).rejects.toThrow(/nothing was revoked/);
       await edge.client.close();
     });
 

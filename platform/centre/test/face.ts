@@ -84,6 +84,7 @@ export async function newFace(
     sources,
     stream,
     services,
+    certificates: { certificates: () => [], revoke: async () => [] },
     metrics,
     httpMetrics: new HttpMetrics(),
     health: () => ({ status: 'ok', reasons: [] }),

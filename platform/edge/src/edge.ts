@@ -12,6 +12,7 @@ import {
   systemClock,
   toIso,
 } from '@enerchain/model';
+import { Renewal } from '@enerchain/trust';
 import type { Logger } from 'pino';
 import manifest from '../package.json' with { type: 'json' };
 import type { Connector } from './connector.ts';
@@ -111,6 +112,7 @@ class Edge implements EdgeHandle {
   readonly #failed = new Map<string, string>();
   readonly #uplink: Uplink;
   readonly #desk: CommandDesk;
+  readonly #renewal: Renewal;
   readonly #startedAt: bigint;
   #ticker: NodeJS.Timeout | undefined;
   #clockOffset: number;
@@ -182,6 +184,18 @@ class Edge implements EdgeHandle {
       report: () => this.report(),
       onCommand: (bytes) => this.#desk.receive(bytes),
       announce: () => this.#announce(),
+    });
+    this.#renewal = new Renewal({
+      dir: join(options.dataDir, 'identity'),
+      identity,
+      url,
+      clock,
+      onRenewed: (renewed) => {
+        logger.info({ until: renewed.certificate.notAfter }, 'the certificate was renewed');
+        this.#uplink.renewed(renewed);
+      },
+      onFailed: (error, expires) =>
+        logger.warn({ error: describeError(error), expires }, 'the certificate could not be renewed; trying again'),
     });
     this.#desk = new CommandDesk({
       points: controlsOf(site),
@@ -311,6 +325,7 @@ class Edge implements EdgeHandle {
 
   async #shutDown(): Promise<void> {
     clearInterval(this.#ticker);
+    this.#renewal.close();
     this.#logger.info('closing');
     // What has been heard is committed first, so that the devices can be told before the connections end.
     await this.#outbox.flush();

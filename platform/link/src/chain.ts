@@ -12,7 +12,7 @@ import type { Content } from './content.ts';
 export class ChainWriter {
   readonly #source: string;
   readonly #signer: Signer;
-  readonly #kid: Uint8Array;
+  #kid: Uint8Array;
   #position: ChainPosition | undefined;
   #epoch: number;
   #join: ChainPosition | undefined;
@@ -31,6 +31,11 @@ export class ChainWriter {
     this.#kid = options.kid;
     this.#position = options.position;
     this.#epoch = options.position?.epoch ?? options.epoch ?? 0;
+  }
+
+  /** The certificate of the key was renewed: what is written from now on names the new one. */
+  renewed(kid: Uint8Array): void {
+    this.#kid = kid;
   }
 
   /** Epoch in which the next batch will stand. */

@@ -9,7 +9,7 @@ import {
   newCounters,
   type SessionMessage,
 } from './connection.ts';
-import type { Welcome } from './message.ts';
+import { RENEWED_METHOD, type Welcome } from './message.ts';
 import type { RequestHandler, RequestOptions } from './rpc.ts';
 import { SendSchedule } from './schedule.ts';
 import type { BatchStore } from './store.ts';
@@ -87,6 +87,7 @@ export class LinkClient {
   readonly #after: After;
   readonly #backoff: Backoff;
   readonly #throttle: Throttle | undefined;
+  #identity: Identity;
   #state: LinkState = 'stopped';
   #attempt = 0;
   /** Monotonic time of the last welcome. */
@@ -104,6 +105,7 @@ export class LinkClient {
 
   constructor(options: LinkClientOptions) {
     this.#options = options;
+    this.#identity = options.identity;
     this.#clock = options.clock ?? systemClock;
     this.#after = options.after ?? systemAfter;
     this.#backoff = options.backoff ?? BACKOFF;
@@ -129,6 +131,16 @@ export class LinkClient {
     const centre = this.#centre;
     return centre && Buffer.compare(centre.kid, kid) === 0 ? centre.publicKey : undefined;
   };
+
+  /**
+   * The certificate was renewed, for the same key. The present connection goes on with it when the other side agrees;
+   * otherwise it ends with the old certificate, and the next one is made with the new.
+   */
+  renewed(identity: Identity): void {
+    this.#identity = identity;
+    if (this.#state !== 'online') return;
+    this.request(RENEWED_METHOD, { certificate: identity.certificate.der }).catch(() => undefined);
+  }
 
   start(): void {
     if (this.#state !== 'stopped') return;
@@ -193,7 +205,7 @@ export class LinkClient {
       let ending: Ending;
       try {
         const connect = this.#options.connect ?? connectWebSocket;
-        const transport = await connect(this.#options.url, this.#options.identity, abort.signal);
+        const transport = await connect(this.#options.url, this.#identity, abort.signal);
         if (abort.signal.aborted) {
           transport.abort();
           return;
@@ -225,7 +237,8 @@ export class LinkClient {
       if (this.#state === 'connecting') connection.abort('link.silent', 'no welcome came');
     });
     connection.open();
-    const { store, identity, software, certificates } = this.#options;
+    const { store, software, certificates } = this.#options;
+    const identity = this.#identity;
     connection.send({
       type: 'hello',
       source: this.#options.source ?? identity.name,
@@ -297,7 +310,8 @@ export class LinkClient {
   }
 
   #welcomed(connection: Connection, welcome: Welcome): void {
-    const { identity, store } = this.#options;
+    const { store } = this.#options;
+    const identity = this.#identity;
     const now = new Date(toMillis(this.#clock.now()));
     const centre = checkedCertificate(welcome.certificate, identity.caPem, now);
     if (centre.holder.role !== 'centre') {

@@ -5,6 +5,9 @@ import type { ChainPosition } from './batch.ts';
 import { MAX_BATCH_BYTES } from './batch.ts';
 import { HASH_BYTES } from './merkle.ts';
 
+/** Request by which a source shows, on a running connection, the certificate that its key has got anew. */
+export const RENEWED_METHOD = 'link.certificate';
+
 /** WebSocket subprotocol. */
 export const SUBPROTOCOL = 'enerchain-link.1';
 export const LINK_PATH = '/link';

@@ -1,7 +1,7 @@
 /** What the owner of a link server decides, and what it is told. */
 import type { KeyObject } from 'node:crypto';
 import type { Clock, SourceReport } from '@enerchain/model';
-import type { CborValue, Holder, Identity } from '@enerchain/trust';
+import type { CborValue, HeldCertificate, Holder, Identity } from '@enerchain/trust';
 import type { Ending, LinkCounters, LivenessTimes } from './connection.ts';
 import type { Hello, Welcome } from './message.ts';
 import type { RequestContext, RequestOptions, RpcLimits } from './rpc.ts';
@@ -45,6 +45,8 @@ export interface LinkPolicy {
     params: CborValue,
     context: RequestContext,
   ): Promise<CborValue> | CborValue;
+  /** The peer shows another certificate of its key on the running connection. @throws to refuse it */
+  onRenewed?(peer: LinkPeer, certificate: HeldCertificate): void;
   onStatus?(peer: LinkPeer, report: SourceReport): void;
   onConnect?(peer: LinkPeer): void;
   onDisconnect?(peer: LinkPeer, ending: Ending): void;

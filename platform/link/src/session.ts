@@ -4,7 +4,7 @@ import { type Clock, describeError, EnerchainError, SourceReport, toMillis, vali
 import { type CborValue, checkedCertificate, type Holder } from '@enerchain/trust';
 import { decodeBatch } from './batch.ts';
 import { Connection, type Ending, type LinkCounters, newCounters, type SessionMessage } from './connection.ts';
-import type { Hello } from './message.ts';
+import { type Hello, RENEWED_METHOD } from './message.ts';
 import type { LinkEvent, LinkPeer, LinkServerOptions } from './policy.ts';
 import type { RequestContext, RequestOptions } from './rpc.ts';
 import { costOf } from './schedule.ts';
@@ -44,6 +44,8 @@ export class Session implements LinkPeer {
   #state: 'new' | 'greeting' | 'online' | 'over' = 'new';
   #admitted = false;
   #ending: Ending | undefined;
+  /** The key with which the connection was made. */
+  #key: KeyObject | undefined;
   /** When the certificate of the connection ends. */
   #expiry = new Date(0);
   #cancelExpiry: () => void = () => undefined;
@@ -106,7 +108,7 @@ export class Session implements LinkPeer {
     const left = at.getTime() - toMillis(this.#clock.now());
     if (left <= 0) {
       this.#event('link.certificate', `the certificate of ${this.holder.name} expired; the connection was closed`);
-      this.close('link.refused', `the certificate expired on ${at.toISOString()}; renew it`);
+      this.close('link.expired', `the certificate expired on ${at.toISOString()}; renew it`);
       return;
     }
     this.#cancelExpiry = this.#after(Math.min(left, EXPIRY_CHECK), () => this.#expire(at));
@@ -232,6 +234,7 @@ export class Session implements LinkPeer {
     const own = checkedCertificate(this.#transport.peerCertificate, identity.caPem, now);
     const { holder } = own;
     this.#expiry = own.notAfter;
+    this.#key = own.publicKey;
     const relayed = holder.role === 'relay' && (policy.mayRelay?.(holder.name, hello.source) ?? false);
     const itself = (holder.role === 'edge' || holder.role === 'service') && holder.name === hello.source;
     if (!relayed && !itself) {
@@ -325,7 +328,30 @@ export class Session implements LinkPeer {
     });
   }
 
+  /** Another certificate for the key with which the connection was made, so that it may go on beyond the first one's end. */
+  #renewed(params: CborValue): null {
+    const { policy, identity } = this.#options;
+    const der = (params as { certificate?: unknown } | null)?.certificate;
+    if (!(der instanceof Uint8Array)) throw new EnerchainError('peer', 'link.certificate', 'there is no certificate');
+    const certificate = checkedCertificate(der, identity.caPem, new Date(toMillis(this.#clock.now())));
+    const { name, role } = certificate.holder;
+    if (name !== this.holder.name || role !== this.holder.role || !this.#key?.equals(certificate.publicKey)) {
+      throw new EnerchainError('peer', 'link.certificate', `it is not another certificate of ${this.holder.name}`);
+    }
+    policy.onRenewed?.(this, certificate);
+    if (this.holder.name === this.source && role !== 'relay') {
+      this.#keys.set(Buffer.from(certificate.kid).toString('hex'), certificate.publicKey);
+    }
+    if (certificate.notAfter > this.#expiry) {
+      this.#expiry = certificate.notAfter;
+      this.#cancelExpiry();
+      this.#expire(this.#expiry);
+    }
+    return null;
+  }
+
   #request(method: string, params: CborValue, context: RequestContext): Promise<CborValue> | CborValue {
+    if (this.#state === 'online' && method === RENEWED_METHOD) return this.#renewed(params);
     const { onRequest } = this.#options.policy;
     if (this.#state !== 'online' || !onRequest) {
       throw new EnerchainError('unsupported', 'link.method', `requests '${method}' are not answered here`);

@@ -28,6 +28,7 @@ const READ = { count: 64, bytes: 4 * 1024 * 1024 } as const;
 export class OwnChain {
   readonly counters = { written: 0, dropped: 0, gaps: 0, failedWrites: 0 };
   readonly #options: OwnChainOptions;
+  #kid: Uint8Array;
   #writer: ChainWriter;
   /** What could not be written to disk. */
   #unkept: { from: bigint; to: bigint; lost: number } | undefined;
@@ -35,7 +36,14 @@ export class OwnChain {
 
   constructor(options: OwnChainOptions) {
     this.#options = options;
+    this.#kid = options.identity.kid;
     this.#writer = this.#newWriter();
+  }
+
+  /** The certificate was renewed: what is signed from now on names the new one. */
+  renewed(kid: Uint8Array): void {
+    this.#kid = kid;
+    this.#writer.renewed(kid);
   }
 
   /** Signs, keeps and sends, in the order of the calls. */
@@ -81,8 +89,8 @@ export class OwnChain {
   /** Every run writes an epoch of its own, numbered by the clock: live values pass what still waits. */
   #newWriter(): ChainWriter {
     const { store, identity, clock } = this.#options;
-    const { name: source, signer, kid } = identity;
-    const writer = new ChainWriter({ source, signer, kid, position: store.position() });
+    const { name: source, signer } = identity;
+    const writer = new ChainWriter({ source, signer, kid: this.#kid, position: store.position() });
     writer.newEpoch(Number(clock.now() / 1_000_000_000n));
     return writer;
   }

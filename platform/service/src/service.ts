@@ -29,7 +29,7 @@ import {
   type UtcNanos,
   type Value,
 } from '@enerchain/model';
-import type { CborValue, Identity } from '@enerchain/trust';
+import { type CborValue, type Identity, Renewal } from '@enerchain/trust';
 import type { Logger } from 'pino';
 import { ChainStore } from './chain-store.ts';
 import { CheckpointFile } from './checkpoint.ts';
@@ -143,6 +143,7 @@ export class Service {
   readonly #chain: OwnChain;
   readonly #client: LinkClient;
   readonly #follower: LogFollower;
+  readonly #renewal: Renewal | undefined;
   readonly #pages: readonly { readonly page: PageOptions; readonly files: PageFiles }[];
   readonly #sites = new Map<string, SiteDocument>();
   readonly #startedAt: bigint;
@@ -212,6 +213,8 @@ export class Service {
       another: () => this.#logger.info('the checkpoint is not used'),
     });
     this.#follower.position = found?.position;
+    // An identity that was given is looked after by whoever gave it.
+    if (!options.identity) this.#renewal = this.#keepValid(identity);
     this.#client.start();
     this.#timers = [setInterval(() => this.#keep(), CHECKPOINT_EVERY), setInterval(() => this.#report(), REPORT_EVERY)];
   }
@@ -271,6 +274,7 @@ export class Service {
   close(): Promise<void> {
     this.#closing ??= (async () => {
       for (const timer of this.#timers) clearInterval(timer);
+      this.#renewal?.close();
       this.#session?.abort();
       await this.#chain.settled();
       await this.#client.close();
@@ -279,6 +283,26 @@ export class Service {
       this.#finish();
     })();
     return this.#closing;
+  }
+
+  #keepValid(identity: Identity): Renewal {
+    const { dataDir, centre } = this.#options;
+    return new Renewal({
+      dir: join(dataDir, 'identity'),
+      identity,
+      url: centre.url,
+      clock: this.#clock,
+      onRenewed: (renewed) => {
+        this.#logger.info({ until: renewed.certificate.notAfter }, 'the certificate was renewed');
+        this.#chain.renewed(renewed.kid);
+        this.#client.renewed(renewed);
+      },
+      onFailed: (error, expires) =>
+        this.#logger.warn(
+          { error: describeError(error), expires },
+          'the certificate could not be renewed; trying again',
+        ),
+    });
   }
 
   #announce(): void {

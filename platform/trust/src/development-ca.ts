@@ -22,14 +22,14 @@ import {
   toPem,
 } from '@enerchain/pki';
 import { writeDurably } from './identity.ts';
-import { checkName, type Holder, holderUri } from './role.ts';
+import { checkName, type Holder, holderOf, holderUri } from './role.ts';
 import { findToken, hashOfSecret, newToken, type TokenRecord, writeToken } from './token.ts';
 
 const DAY = 86_400_000;
 const CA_DAYS = 3650;
 /** Validity of what is issued unless said otherwise. */
 export const CERTIFICATE_DAYS = 365;
-/** Certificates begin a little earlier, for devices whose clock is behind. */
+/** Certificates begin a little earlier, for devices whose clock is behind; short-lived ones by a tenth of their life. */
 const BACKDATE = 5 * 60_000;
 /** Most tokens kept; expired ones go first. */
 const MAX_TOKENS = 1000;
@@ -48,23 +48,35 @@ export class DevelopmentCa {
   readonly #dir: string;
   readonly #signer: FileKeySigner;
   readonly #clock: Clock;
+  readonly #days: number;
   readonly #issued = new Map<string, Certificate>();
   #tokens: TokenRecord[];
   /** Changes of the token file, one after the other. */
   #queue: Promise<unknown> = Promise.resolve();
 
-  private constructor(dir: string, signer: FileKeySigner, pem: string, tokens: TokenRecord[], clock: Clock) {
+  private constructor(
+    dir: string,
+    signer: FileKeySigner,
+    pem: string,
+    tokens: TokenRecord[],
+    clock: Clock,
+    days: number,
+  ) {
     this.#dir = dir;
     this.#signer = signer;
     this.#clock = clock;
+    this.#days = days;
     this.#tokens = tokens;
     this.certificatePem = pem;
     this.certificate = certificateFromPem(pem, join(dir, 'ca.pem'));
     this.fingerprint = Buffer.from(thumbprint(this.certificate)).toString('hex');
   }
 
-  /** Opens the authority in a folder; makes it when the folder is empty. */
-  static async open(dir: string, options: { clock?: Clock } = {}): Promise<DevelopmentCa> {
+  /**
+   * Opens the authority in a folder; makes it when the folder is empty.
+   * @param options.days validity of what is issued, unless said otherwise there
+   */
+  static async open(dir: string, options: { clock?: Clock; days?: number } = {}): Promise<DevelopmentCa> {
     const clock = options.clock ?? systemClock;
     await mkdir(join(dir, 'issued'), { recursive: true, mode: 0o700 });
     const keyFile = join(dir, 'ca.key');
@@ -75,7 +87,7 @@ export class DevelopmentCa {
     const pem = existing ?? (await selfSigned(signer, new Date(toMillis(clock.now()))));
     if (!existing) await writeDurably(pemFile, pem);
     const tokens = tokensFrom(await readFile(join(dir, 'tokens.json'), 'utf8').catch(ifMissing('[]')), dir);
-    const ca = new DevelopmentCa(dir, signer, pem, tokens, clock);
+    const ca = new DevelopmentCa(dir, signer, pem, tokens, clock, options.days ?? CERTIFICATE_DAYS);
     for (const file of await readdir(join(dir, 'issued'))) {
       if (!file.endsWith('.pem')) continue;
       const certificate = certificateFromPem(await readFile(join(dir, 'issued', file), 'utf8'), file);
@@ -100,12 +112,13 @@ export class DevelopmentCa {
       throw new EnerchainError('peer', 'trust.ca.key', `the request of ${options.name} has no P-256 key`);
     }
     const now = this.#now();
+    const life = (options.days ?? this.#days) * DAY;
     const der = await buildCertificate(
       {
         issuer: this.certificate.subject,
         subject: nameOf({ commonName: options.name, organizationalUnit: options.role }),
-        notBefore: new Date(now - BACKDATE),
-        notAfter: new Date(now + (options.days ?? CERTIFICATE_DAYS) * DAY),
+        notBefore: new Date(now - Math.min(BACKDATE, life / 10)),
+        notAfter: new Date(now + life),
         publicKey: request.publicKey,
         extensions: {
           basicConstraints: { ca: false },
@@ -125,6 +138,16 @@ export class DevelopmentCa {
     await writeDurably(join(this.#dir, 'issued', `${kid}.pem`), pem);
     this.#issued.set(kid, certificateFromPem(pem));
     return pem;
+  }
+
+  /** What was issued under a name and has not ended yet, by thumbprint (hex). */
+  validCertificatesOf(name: string): ReadonlyMap<string, Certificate> {
+    const now = this.#now();
+    return new Map(
+      [...this.#issued].filter(
+        ([, certificate]) => holderOf(certificate).name === name && certificate.notAfter.getTime() > now,
+      ),
+    );
   }
 
   /** The certificate with this thumbprint, if this authority issued it. */

@@ -8,7 +8,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import { type Clock, EnerchainError, systemClock, toMillis } from '@enerchain/model';
 import { PkiError } from '@enerchain/pki';
-import { checkedCertificate, type Holder } from './role.ts';
+import { checkedCertificate, type HeldCertificate, type Holder } from './role.ts';
 
 /** What the handler needs of an authority. */
 export interface EnrolmentAuthority {
@@ -39,6 +39,8 @@ const BODY_TIMEOUT = 10_000;
 export function enrolmentHandler(options: {
   authority: EnrolmentAuthority;
   clock?: Clock;
+  /** Whether the certificate with this thumbprint is no longer accepted: it is not renewed. */
+  isRevoked?(kid: Uint8Array): boolean;
   onEvent?(event: EnrolmentEvent): void;
 }): (request: IncomingMessage, response: ServerResponse) => boolean {
   const clock = options.clock ?? systemClock;
@@ -62,11 +64,14 @@ export function enrolmentHandler(options: {
     action: 'enrol' | 'renew',
   ): Promise<[number, object]> => {
     if (!mayTry(from)) return [429, problem('trust.enrol.limit', 'too many failed attempts; wait a minute')];
-    const holder = action === 'renew' ? clientOf(request, options.authority.certificatePem, clock) : undefined;
+    const client = action === 'renew' ? clientOf(request, options.authority.certificatePem, clock) : undefined;
+    if (client && options.isRevoked?.(client.kid)) {
+      throw new EnerchainError('peer', 'trust.renew.revoked', `the certificate of ${client.holder.name} was revoked`);
+    }
     const body = await readJson(request);
     const der = Buffer.from(fieldOf(body, 'request'), 'base64');
-    const certificate = holder
-      ? await options.authority.issue(der, holder)
+    const certificate = client
+      ? await options.authority.issue(der, client.holder)
       : await options.authority.redeem(Buffer.from(fieldOf(body, 'token'), 'base64url'), der);
     return [200, { certificate, ca: options.authority.certificatePem }];
   };
@@ -121,10 +126,10 @@ function reply(response: ServerResponse, status: number, body: object): void {
 }
 
 /** Who renews: the holder of the client certificate, checked by TLS and again here. */
-function clientOf(request: IncomingMessage, caPem: string, clock: Clock): Holder {
+function clientOf(request: IncomingMessage, caPem: string, clock: Clock): HeldCertificate {
   const certificate = (request.socket as TLSSocket).getPeerX509Certificate?.();
   if (!certificate) throw new EnerchainError('peer', 'trust.renew.anonymous', 'renewal needs the present certificate');
-  return checkedCertificate(certificate.raw, caPem, new Date(toMillis(clock.now()))).holder;
+  return checkedCertificate(certificate.raw, caPem, new Date(toMillis(clock.now())));
 }
 
 function fieldOf(body: unknown, field: string): string {

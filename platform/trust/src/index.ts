@@ -7,5 +7,6 @@ export * from './development-ca.ts';
 export * from './enrolment-client.ts';
 export * from './enrolment-server.ts';
 export * from './identity.ts';
+export * from './renewal.ts';
 export * from './role.ts';
 export * from './token.ts';

@@ -18,6 +18,7 @@ export interface CentreOptions {
   readonly linkHost?: string;
   readonly tlsCert?: string;
   readonly tlsKey?: string;
+  readonly certificateDays: string;
 }
 
 /** Where the built control room lies in a checkout. */
@@ -34,6 +35,7 @@ export async function centre(options: CentreOptions): Promise<void> {
   const handle = await runCentre({
     dataDir: folder,
     http: { host: options.host, port, ...(tls ? { tls } : {}) },
+    certificateDays: wholeNumber(options.certificateDays, '--certificate-days', 1, 3650),
     link: { host: options.linkHost ?? '127.0.0.1', port: linkPort },
     ...(process.env.DATABASE_URL ? { databaseUrl: process.env.DATABASE_URL } : {}),
     ...(existsSync(join(controlRoom, 'index.html')) ? { controlRoomDir: controlRoom } : {}),

@@ -83,6 +83,21 @@ export async function values(filter: string | undefined, options: { data: string
   }
 }
 
+export async function revoke(
+  name: string,
+  options: { data: string; reason: string; fingerprint?: string },
+): Promise<void> {
+  const { reason, fingerprint } = options;
+  const client = SystemClient.find(options.data);
+  const { revoked } = await client.request<{ revoked: string[] }>(
+    'POST',
+    `/sources/${encodeURIComponent(name)}/revoke`,
+    { reason, ...(fingerprint ? { fingerprint } : {}) },
+  );
+  for (const each of revoked) print(`revoked ${each}`);
+  print(`${name} is shut out; a new enrolment token lets it in again`);
+}
+
 export async function enrolToken(name: string, options: { data: string; role: string }): Promise<void> {
   const client = SystemClient.find(options.data);
   const { token } = await client.request<{ token: string }>('POST', '/enrolment-tokens', { name, role: options.role });

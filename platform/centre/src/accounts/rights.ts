@@ -12,6 +12,7 @@ export const RIGHTS = {
   'users.write': 'see, create, change and remove users',
   'tokens.write': 'see, create and remove API tokens',
   'enrol.write': 'admit gateways and services by one-time tokens',
+  'certificates.revoke': 'shut out gateways and services by revoking their certificates',
   'audit.read': 'read the audit records',
 } as const;
 export type Right = keyof typeof RIGHTS;
@@ -23,7 +24,7 @@ export const ROLE_RIGHTS = {
   OPERATOR: ['values.read', 'alarms.acknowledge', 'commands.operate'],
   ENGINEER: ['values.read', 'grid.write'],
   INSTALLER: ['values.read', 'enrol.write'],
-  SECADM: ['users.write', 'tokens.write', 'enrol.write', 'audit.read'],
+  SECADM: ['users.write', 'tokens.write', 'enrol.write', 'certificates.revoke', 'audit.read'],
   SECAUD: ['audit.read'],
   RBACMNT: ['users.write'],
 } as const satisfies Record<string, readonly Right[]>;

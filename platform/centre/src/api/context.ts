@@ -17,6 +17,7 @@ import type { GridStore } from '../grid/store.ts';
 import type { HealthJson } from '../metrics/health.ts';
 import type { HttpMetrics, Metrics } from '../metrics/metrics.ts';
 import type { Historian, LiveState, LogWriter, PointDirectory, ServiceRoutes, Sources } from '../ports.ts';
+import type { SourceLink } from '../sources/link.ts';
 import type { StreamHub } from '../stream/hub.ts';
 
 export interface ApiContext {
@@ -31,6 +32,7 @@ export interface ApiContext {
   readonly live: LiveState;
   readonly points: PointDirectory;
   readonly sources: Sources;
+  readonly certificates: Pick<SourceLink, 'certificates' | 'revoke'>;
   readonly stream: StreamHub;
   readonly services: ServiceRoutes;
   readonly metrics: Metrics;

@@ -52,6 +52,7 @@ const STATUS_BY_CODE: Readonly<Record<string, number>> = {
   'centre.commands.too-many': 429,
   'grid.version': 412,
   'centre.source.away': 409,
+  'centre.certificate.unknown': 404,
 };
 
 const TITLES: Readonly<Record<number, string>> = {

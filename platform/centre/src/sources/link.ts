@@ -43,8 +43,8 @@ export class SourceLink {
   readonly #server: LinkServer;
   readonly #https: Server;
   readonly #sessions = new Map<LinkPeer, SourceSession>();
-  /** Open connections by the address of the peer, with the fingerprint of its certificate. */
-  readonly #transports = new Map<string, { readonly fingerprint: string; readonly transport: LinkTransport }>();
+  /** Open connections by the address of the peer, with the fingerprints of the certificates that it has shown. */
+  readonly #transports = new Map<string, { readonly fingerprints: string[]; readonly transport: LinkTransport }>();
   readonly #replacements = new Map<string, { since: number; count: number }>();
   #stopServing: () => void = () => {};
 
@@ -54,6 +54,7 @@ export class SourceLink {
     const enrol = enrolmentHandler({
       authority: ca,
       clock,
+      isRevoked: (kid) => options.revocations.has(Buffer.from(kid).toString('hex')),
       onEvent: ({ action, outcome, from, detail }) =>
         options.findings.tell({
           action: `source.${action}`,
@@ -69,7 +70,7 @@ export class SourceLink {
     this.#https.headersTimeout = 10_000;
     this.#https.requestTimeout = 20_000;
     this.#https.on('tlsClientError', (error) =>
-      options.logger.debug({ error }, 'a TLS handshake on the link port failed'),
+      options.logger.debug({ err: error }, 'a TLS handshake on the link port failed'),
     );
     this.#server = new LinkServer({
       identity,
@@ -83,6 +84,7 @@ export class SourceLink {
         onDuplicate: (existing, remote) => this.#onDuplicate(existing, remote),
         onBatch: (peer, bytes) => this.#onBatch(peer, bytes),
         onRequest: (peer, method, params, context) => options.services.handle(peer, method, params, context),
+        onRenewed: (peer, { kid }) => this.#onRenewed(peer, Buffer.from(kid).toString('hex')),
         onStatus: (peer, report) => options.registry.reported(peer.source, report),
         onConnect: (peer) => this.#onConnect(peer),
         onDisconnect: (peer, { code, text }) => this.#onDisconnect(peer, code, text),
@@ -125,20 +127,52 @@ export class SourceLink {
     return this.#server.peers();
   }
 
-  /** Ends what runs with this certificate and lets it in no more. */
-  async revoke(fingerprint: string, name: string, reason: string): Promise<void> {
+  /** Certificates of a source that have not ended, by fingerprint, and whether they are still accepted. */
+  certificates(name: string): { fingerprint: string; notBefore: Date; notAfter: Date; revoked: boolean }[] {
+    const { ca, revocations } = this.#options;
+    return [...ca.validCertificatesOf(name)]
+      .filter(([, certificate]) => holderOf(certificate).role !== 'centre')
+      .map(([fingerprint, { notBefore, notAfter }]) => {
+        return { fingerprint, notBefore, notAfter, revoked: revocations.has(fingerprint) };
+      });
+  }
+
+  /**
+   * Ends what runs with certificates of a source and lets them in no more.
+   * @param fingerprint of one of them; absent: all, since a certificate is renewed for the same key
+   * @returns the fingerprints that were revoked
+   * @throws EnerchainError `centre.certificate.unknown` when there is nothing to revoke
+   */
+  async revoke(
+    name: string,
+    { fingerprint, reason, by }: { readonly fingerprint?: string; readonly reason: string; readonly by: string },
+  ): Promise<string[]> {
     const { revocations, clock, findings } = this.#options;
-    await revocations.add({ fingerprint, name, reason, at: toIso(clock.now()) });
-    for (const { transport, fingerprint: shown } of this.#transports.values()) {
-      if (shown === fingerprint) transport.abort();
+    const revoked = this.certificates(name)
+      .filter((each) => !each.revoked && (fingerprint === undefined || each.fingerprint === fingerprint))
+      .map((each) => each.fingerprint);
+    if (revoked.length === 0) {
+      const what = fingerprint === undefined ? 'no certificate' : `no certificate ${fingerprint}`;
+      throw new EnerchainError(
+        'caller',
+        'centre.certificate.unknown',
+        `${name} has ${what} that is valid; nothing was revoked`,
+      );
     }
+    const at = toIso(clock.now());
+    const durable = revocations.add(revoked.map((each) => ({ fingerprint: each, name, reason, at })));
+    for (const { transport, fingerprints } of this.#transports.values()) {
+      if (fingerprints.some((shown) => revoked.includes(shown))) transport.abort();
+    }
+    await durable;
     findings.tell({
       action: 'source.revoked',
-      actor: 'centre',
+      actor: by,
       outcome: 'ok',
       subject: name,
-      detail: { fingerprint, reason },
+      detail: { fingerprints: revoked, reason },
     });
+    return revoked;
   }
 
   async close(): Promise<void> {
@@ -163,10 +197,19 @@ export class SourceLink {
       transport.abort();
       return;
     }
-    this.#transports.set(transport.remote, { fingerprint, transport });
+    this.#transports.set(transport.remote, { fingerprints: [fingerprint], transport });
     this.#server.accept(transport);
     // Whoever never gets as far as a session is forgotten with the sessions that end.
     if (this.#transports.size > 4_000) this.#forgetTransports();
+  }
+
+  #onRenewed(peer: LinkPeer, fingerprint: string): void {
+    const { revocations, findings } = this.#options;
+    if (revocations.has(fingerprint)) {
+      throw new EnerchainError('peer', 'link.certificate', `the certificate ${fingerprint} was revoked`);
+    }
+    this.#transports.get(peer.remote)?.fingerprints.push(fingerprint);
+    findings.tell({ action: 'source.renewed', actor: peer.source, outcome: 'ok', detail: { fingerprint } });
   }
 
   #forgetTransports(): void {

@@ -40,9 +40,9 @@ export class RevocationList {
     return [...this.#revoked.values()];
   }
 
-  /** Resolves when the revocation is durable; it is in force at once. */
-  async add(revocation: Revocation): Promise<void> {
-    this.#revoked.set(revocation.fingerprint, revocation);
+  /** Resolves when the revocations are durable; they are in force at once. */
+  async add(revocations: readonly Revocation[]): Promise<void> {
+    for (const revocation of revocations) this.#revoked.set(revocation.fingerprint, revocation);
     await this.#files.writeAll(this.#path, Buffer.from(JSON.stringify(this.all(), undefined, 1)));
   }
 }

@@ -156,6 +156,11 @@ export class Outbox implements BatchStore {
     this.#chain.newEpoch(Number(options.clock.now() / 1_000_000_000n));
   }
 
+  /** The certificate was renewed: batches that are signed from now on name the new one. */
+  renewed(kid: Uint8Array): void {
+    this.#chain.renewed(kid);
+  }
+
   /** Epoch in which the next batch will stand. */
   get epoch(): number {
     return this.#chain.epoch;

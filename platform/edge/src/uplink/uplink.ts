@@ -78,6 +78,12 @@ export class Uplink {
     return Object.fromEntries(Object.entries(this.#client.counters).map(([name, value]) => [`link.${name}`, value]));
   }
 
+  /** The certificate was renewed, for the same key. */
+  renewed(identity: Identity): void {
+    this.#options.outbox.renewed(identity.kid);
+    this.#client.renewed(identity);
+  }
+
   start(): void {
     this.#client.start();
     this.report();

@@ -33,7 +33,7 @@ const attempts = { rateLimit: { max: 30, timeWindow: 60_000 } };
 
 export function accountRoutes(
   app: App,
-  { accounts, audit, createEnrolmentToken }: ApiContext,
+  { accounts, audit, certificates, createEnrolmentToken }: ApiContext,
   { name: cookieName, secure }: { readonly name: string; readonly secure: boolean },
 ): void {
   // Over TLS of our own, or of a proxy on this machine, the cookie goes nowhere else.
@@ -302,6 +302,53 @@ export function accountRoutes(
       if (name === 'centre') throw new ApiError(400, 'enrol.name', 'The name centre is the name of the centre itself.');
       await audit.append({ action: 'enrol.token', actor, outcome: 'ok', subject: name, detail: { role } });
       return reply.code(201).send({ token: await createEnrolmentToken(name, role), name, role });
+    },
+  );
+
+  const Source = Type.Object({ source: Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$' }) });
+  const Fingerprint = Type.String({ pattern: '^[0-9a-f]{64}$', description: 'SHA-256 of the certificate, hex' });
+  const CertificateJson = Type.Object(
+    { fingerprint: Fingerprint, notBefore: DateTime, notAfter: DateTime, revoked: Type.Boolean() },
+    { $id: 'Certificate' },
+  );
+  app.get(
+    '/sources/:source/certificates',
+    {
+      config: { access: 'certificates.revoke' },
+      schema: {
+        tags: ['accounts'],
+        summary: 'Certificates of a gateway or service that have not ended',
+        params: Source,
+        response: { 200: Type.Object({ items: Type.Array(CertificateJson) }) },
+      },
+    },
+    async ({ params }) => ({
+      items: certificates.certificates(params.source).map(({ fingerprint, notBefore, notAfter, revoked }) => ({
+        fingerprint,
+        notBefore: notBefore.toISOString(),
+        notAfter: notAfter.toISOString(),
+        revoked,
+      })),
+    }),
+  );
+  app.post(
+    '/sources/:source/revoke',
+    {
+      config: { access: 'certificates.revoke' },
+      schema: {
+        tags: ['accounts'],
+        summary: 'Revokes one or all certificates of a gateway or service; its connection ends at once',
+        params: Source,
+        body: Type.Object({
+          fingerprint: Type.Optional(Fingerprint),
+          reason: Type.String({ minLength: 1, maxLength: 500 }),
+        }),
+        response: { 200: Type.Object({ revoked: Type.Array(Fingerprint) }) },
+      },
+    },
+    async ({ params, body, principal }) => {
+      const { name: by } = principal as Principal;
+      return { revoked: await certificates.revoke(params.source, { ...body, by }) };
     },
   );
 }

@@ -1,0 +1,120 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Clock, fromMillis } from '@enerchain/model';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { DevelopmentCa, type Identity, makeIdentity, obtainIdentity, Renewal, requestFor } from '../src/index.ts';
+
+const DAY = 86_400_000;
+let dir: string;
+let ca: DevelopmentCa;
+let wall: number;
+let identity: Identity;
+const clock: Clock = { now: () => fromMillis(wall), monotonic: () => wall };
+/** The one timer that is set. */
+let timer: { readonly at: number; readonly act: () => void } | undefined;
+const asked: number[] = [];
+const renewed: Identity[] = [];
+const failures: string[] = [];
+let failing = false;
+let renewal: Renewal | undefined;
+
+const issue = async (request: Uint8Array) => ({
+  certificate: await ca.issue(request, { name: 'edge-nord', role: 'edge' }),
+  ca: ca.certificatePem,
+});
+function begin(): void {
+  renewal = new Renewal({
+    dir,
+    identity,
+    url: 'wss://centre:1',
+    clock,
+    random: () => 0,
+    after: (milliseconds, act) => {
+      const mine = { at: wall + milliseconds, act };
+      timer = mine;
+      return () => {
+        if (timer === mine) timer = undefined;
+      };
+    },
+    ask: async ({ identity: { signer }, url }) => {
+      expect(url).toBe('https://centre:1');
+      asked.push(wall);
+      if (failing) throw new Error('nobody answers');
+      const { certificate: certificatePem } = await issue(
+        await requestFor({ name: 'edge-nord', role: 'edge' }, signer),
+      );
+      return makeIdentity({ certificatePem, caPem: ca.certificatePem, signer });
+    },
+    onRenewed: (next) => renewed.push(next),
+    onFailed: (error) => failures.push((error as Error).message),
+  });
+}
+/** Lets time pass; what is asked is answered before it goes on. */
+async function pass(milliseconds: number): Promise<void> {
+  const end = wall + milliseconds;
+  while (timer && timer.at <= end) {
+    const { at, act } = timer;
+    timer = undefined;
+    wall = Math.max(wall, at);
+    act();
+    await expect.poll(() => timer, { interval: 1, timeout: 10_000 }).toBeDefined();
+  }
+  wall = end;
+}
+
+beforeEach(async () => {
+  wall = Date.UTC(2026, 0, 1);
+  dir = mkdtempSync(join(tmpdir(), 'enerchain-renewal-'));
+  ca = await DevelopmentCa.open(join(dir, 'ca'), { clock, days: 90 });
+  identity = await obtainIdentity(join(dir, 'edge'), { name: 'edge-nord', role: 'edge' }, issue);
+  failing = false;
+  for (const list of [asked, renewed, failures]) list.length = 0;
+});
+afterEach(() => {
+  renewal?.close();
+  rmSync(dir, { recursive: true });
+});
+
+describe('the renewal of a certificate', () => {
+  it('comes at two thirds of its life, for the same key, again and again', async () => {
+    begin();
+    await pass(59 * DAY);
+    expect(asked).toEqual([]);
+    await pass(2 * DAY);
+    expect(renewed).toHaveLength(1);
+    expect(renewed[0]!.certificate.publicKey.equals(identity.certificate.publicKey)).toBe(true);
+    expect(renewed[0]!.kid).not.toEqual(identity.kid);
+    expect(renewal?.identity).toBe(renewed[0]);
+    await pass(60 * DAY);
+    expect(renewed).toHaveLength(2);
+  });
+
+  it('is tried again when it fails, more often towards the end, and goes on afterwards', async () => {
+    failing = true;
+    begin();
+    await pass(89.99 * DAY);
+    expect(failures.length).toBeGreaterThan(100);
+    const gaps = asked.map((at, i) => at - (asked[i - 1] ?? at));
+    expect(Math.max(...gaps)).toBeLessThanOrEqual(3_600_000);
+    failing = false;
+    await pass(3_600_000);
+    expect(renewed).toHaveLength(1);
+  });
+
+  it('does not ask without end when the clock is far ahead of that of the centre', async () => {
+    begin();
+    const centreClock = wall;
+    wall += 400 * DAY;
+    const ahead = wall;
+    const now = clock.now;
+    // The authority lives on its own time.
+    ca = await DevelopmentCa.open(join(dir, 'ca'), {
+      clock: { now: () => fromMillis(centreClock + (wall - ahead)), monotonic: () => 0 },
+      days: 90,
+    });
+    await pass(20 * DAY);
+    expect(now()).toBe(fromMillis(wall));
+    expect(asked.length).toBeLessThan(10);
+  });
+});

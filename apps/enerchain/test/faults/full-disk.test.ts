@@ -38,6 +38,11 @@ describe.skipIf(whyNoSmallDisk !== undefined)(title, { timeout: 60_000 }, () => 
     expect(failing()).toBe(true);
   };
 
+  const gaps = async (): Promise<string[]> => {
+    const { items } = await journey.get<{ items: { reason: string }[] }>('/gaps');
+    return items.map(({ reason }) => reason);
+  };
+
   it('under the outbox leaves what cannot be kept at the device, and all of it arrives once there is room', async () => {
     const edge = await journey.startEdge();
     station.produce(100);
@@ -72,6 +77,7 @@ describe.skipIf(whyNoSmallDisk !== undefined)(title, { timeout: 60_000 }, () => 
     await once(killed, 'message');
     station.produce(100);
     await until('the first events', () => station.acknowledged === station.produced);
+    await until('the gap of the time between', async () => (await gaps()).includes('deviceAway'));
     outboxDisk.fill();
     await produceUntil(() => failing);
     killed.kill('SIGKILL');
@@ -94,8 +100,7 @@ describe.skipIf(whyNoSmallDisk !== undefined)(title, { timeout: 60_000 }, () => 
     await until('everything delivered', () => edge.report().outbox?.batches === 0);
     await until('the history', async () => wrongWith(await journey.history(), station.produced).length === 0);
     // What may have been on its way when it was killed is inside a gap record.
-    const { items } = await journey.get<{ items: { reason: string }[] }>('/gaps');
-    expect(items.map(({ reason }) => reason)).toContain('uncleanRestart');
+    await until('the gap record', async () => (await gaps()).includes('uncleanRestart'));
     await edge.close();
   });
 

@@ -105,9 +105,9 @@ export class IngestLog implements LogReader {
 
   readonly files: LogFiles;
   readonly decode: DecodeBatch;
-  /** Decoded records: those just appended, and those read from files. */
-  readonly recent = new EntryCache(8 * 1024 * 1024);
-  readonly reread = new EntryCache(8 * 1024 * 1024);
+  /** Decoded records: those just appended, and those read from files. In RAM they take some ten times their octets. */
+  readonly recent = new EntryCache(4 * 1024 * 1024);
+  readonly reread = new EntryCache(2 * 1024 * 1024);
   readonly dropped: Dropped[];
 
   readonly #options: LogOptions;

@@ -16,7 +16,7 @@ import {
 } from './browser.ts';
 import { enerchain } from './command-line.ts';
 import { processes, processIn } from './processes.ts';
-import { type RunningSystem, startSystem, until } from './running-system.ts';
+import { type RunningSystem, STARTS_WITHIN, startSystem, until } from './running-system.ts';
 
 const FEEDER = 'J01 Feeder 1 to 02 Weinberg · J01 Q0';
 const DOWNSTREAM = ['02 Weinberg', '03 Mühlbach', '06 Ziegelei', '11 Seestraße'];
@@ -44,7 +44,7 @@ describe.skipIf(noBrowser)('the control room on the whole system', () => {
     browser = await launchBrowser();
     watched = await watchedPage(browser, system.url);
     page = watched.page;
-  });
+  }, STARTS_WITHIN);
   afterAll(async () => {
     await browser?.close();
     await system?.stop();

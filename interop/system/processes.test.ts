@@ -12,6 +12,7 @@ import {
   type RunningSystem,
   removeData,
   root,
+  STARTS_WITHIN,
   startAndEnd,
   startSystem,
   twoFreePorts,
@@ -43,7 +44,7 @@ describe.skipIf(!linux)('a running system', () => {
     system = await startSystem();
     api = new Api(system);
     await flows(api, '02 Weinberg');
-  });
+  }, STARTS_WITHIN);
   afterAll(() => system?.stop());
 
   it('restarts a gateway that is killed, says what may be missing, and accounts for every event', {

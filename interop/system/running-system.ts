@@ -9,6 +9,9 @@ import { fileURLToPath } from 'node:url';
 /** The checkout whose `npm start` is run. */
 export const root = resolve(fileURLToPath(new URL('../..', import.meta.url)));
 
+/** Limit of a hook that starts a system, ms: the first start on a machine also builds the control room. */
+export const STARTS_WITHIN = 240_000;
+
 export interface StartOptions {
   /** A folder of an earlier run; a new one when left out. Only a new one is removed at the end. */
   readonly data?: string;

@@ -144,6 +144,12 @@ describe('alarms from the log', () => {
     expect(alarms).toMatchObject([{ priority: 3, message: expect.stringContaining('stopped in order') }]);
   });
 
+  it('say what a discrete off its normal value means and what can be done', () => {
+    const words = { consequence: 'What lies behind is dark.', action: 'Close it again.' };
+    const document = siteOf('edge-a', [{ ...breaker, ...words }], 2);
+    expect(derive({ kind: 'site', document }, cb(1, 1)).alarms).toMatchObject([words]);
+  });
+
   it('say after which switch they came, whichever is reported first', () => {
     const position: Point = { ...breaker, mRID: mRID(3), name: 'J01', measurementType: 'SwitchPosition' };
     const document = siteOf('edge-a', [breaker, voltage, position], 2);

@@ -59,6 +59,10 @@ export const Point = Type.Object(
         description: 'priority of the alarm when a discrete leaves its normalValue',
       }),
     ),
+    consequence: Type.Optional(
+      Type.String({ maxLength: 500, description: 'ISA-18.2: what a discrete off its normalValue means' }),
+    ),
+    action: Type.Optional(Type.String({ maxLength: 500, description: 'ISA-18.2: what the operator can do about it' })),
     valueAliases: Type.Optional(
       Type.Record(Type.String({ pattern: '^-?\\d+$' }), Type.String(), {
         description: 'CIM ValueAliasSet: number → word',

@@ -5,66 +5,33 @@
  */
 import type { GridModel } from '@enerchain/model';
 import type { Drawing, XY } from './drawing.ts';
+import { byName, type Chain, reversed, type Stub } from './graph.ts';
 import {
-  buildGraph,
-  byName,
-  type Chain,
-  hasTransformer,
-  isLine,
-  isTransformer,
-  type Link,
-  reversed,
-  type Stub,
-} from './graph.ts';
-import { nameWidth, Sketch, SYMBOL_STEP, textWidth, transformerHeight } from './sketch.ts';
+  besideLength,
+  type Feeder,
+  GUTTER,
+  HEADER_TO_ROW,
+  MARGIN,
+  other,
+  type Placed,
+  Plan,
+  type PrimaryPlan,
+  type Row,
+  rowsOf,
+  sameChain,
+  short,
+  stubEnd,
+  stubLength,
+  transformerOf,
+} from './plan.ts';
+import { nameWidth, Sketch, SYMBOL_STEP, textWidth } from './sketch.ts';
 import { drawTies, type TieEnd } from './ties.ts';
-import { buildForest, type TreeNode } from './tree.ts';
+import type { TreeNode } from './tree.ts';
 
 /** Distances of rows beside a station, the airiest first; taken is the first that is shown about as large as any. */
 const PITCHES = [44, 38, 32, 26] as const;
-/** Below this distance, name and value of a row stand on one line. */
-const ONE_LINE = 32;
 /** The display that a drawing is fitted to; only its proportions count. */
 const DISPLAY = { width: 1200, height: 800 };
-/** Letters of a name beside a symbol; the rest is in the tool tip and the inspector. */
-const NAME_LETTERS = 19;
-
-const MARGIN = 40;
-const HEADER_TO_ROW = 26;
-/** From a primary busbar to the header of the first station. */
-const HEAD = 96;
-const EXIT = 26;
-/** Above a ring closure stand the words of its normally open switch. */
-const TIE_EXIT = 32;
-const MIN_COLUMN = 168;
-const GUTTER = 40;
-
-type Row = { readonly stub: Stub } | { readonly beside: { readonly chain: Chain; readonly node: TreeNode } };
-type Feeder =
-  | { readonly kind: 'child'; readonly chain: Chain; readonly node: TreeNode }
-  | { readonly kind: 'stub'; readonly stub: Stub }
-  | { readonly kind: 'tie'; readonly chain: Chain };
-
-/** A station in its column. */
-interface Placed {
-  readonly node: TreeNode;
-  readonly column: number;
-  readonly top: number;
-  readonly bottom: number;
-  readonly rows: readonly Row[];
-  /** False when the only row bears the name of the station. */
-  readonly header: boolean;
-  /** Heights at which branches and ring closures leave to the side. */
-  readonly exits: ReadonlyMap<Chain, number>;
-}
-
-interface PrimaryPlan {
-  readonly station: readonly TreeNode[];
-  readonly y: (node: string) => number;
-  readonly feeders: readonly { readonly hub: TreeNode; readonly column: number; readonly item: Feeder }[];
-  /** First and last column of a busbar. */
-  readonly spans: ReadonlyMap<string, readonly [number, number]>;
-}
 
 export function layout(model: GridModel): Drawing {
   const drawings = PITCHES.map((pitch) => new Layout(model, pitch).drawing());
@@ -75,159 +42,27 @@ export function layout(model: GridModel): Drawing {
 
 class Layout {
   readonly #sketch = new Sketch();
-  readonly #forest: ReturnType<typeof buildForest>;
-  readonly #bayName: ReadonlyMap<string, string>;
+  readonly #plan: Plan;
   readonly #levelName: ReadonlyMap<string, string>;
-  readonly #pitch: number;
-  readonly #top: number;
-  readonly #placed = new Map<string, Placed>();
-  readonly #columnWidth: number[] = [];
-  #columnX: readonly number[] = [];
   readonly #tieStarts: { readonly chain: Chain; readonly end: TieEnd }[] = [];
 
   constructor(model: GridModel, pitch: number) {
-    this.#pitch = pitch;
-    this.#bayName = new Map(model.bays.map((bay) => [bay.mRID, bay.name]));
+    this.#plan = new Plan(model, pitch);
     this.#levelName = new Map(model.voltageLevels.map((level) => [level.mRID, level.name]));
-    this.#forest = buildForest(buildGraph(model));
-    const sources = this.#forest.primaries.flat().flatMap(({ hub }) => hub.sources);
-    this.#top = 96 + SYMBOL_STEP * Math.max(0, ...sources.map(({ links }) => links.length));
   }
 
   drawing(): Drawing {
-    const primaries = this.#forest.primaries.map((station) => this.#planPrimary(station));
-    for (const orphan of this.#forest.orphans) this.#place(orphan, this.#newColumn(), this.#top + HEAD);
-    let x = MARGIN + 30;
-    this.#columnX = this.#columnWidth.map((width) => {
-      const at = x;
-      x += width;
-      return at;
-    });
-    const width = Math.max(x + MARGIN - GUTTER, 640);
+    const { primaries, forest, placed, columnX, right, lowest } = this.#plan;
     for (const primary of primaries) this.#drawPrimary(primary);
-    for (const orphan of this.#forest.orphans) this.#drawSubtree(this.#placed.get(orphan.hub.node)!);
-    const busbars = primaries.flatMap(({ station, y }) => station.map(({ hub }) => y(hub.node)));
-    const lowest = Math.max(...busbars, ...[...this.#placed.values()].map((placed) => placed.bottom), this.#top);
-    const bottom = drawTies(this.#sketch, this.#forest.ties, {
-      columnX: this.#columnX,
-      right: x,
+    for (const orphan of forest.orphans) this.#drawSubtree(placed.get(orphan.hub.node)!);
+    const bottom = drawTies(this.#sketch, forest.ties, {
+      columnX,
+      right,
       bottom: lowest,
       endOf: (tie, hub) => this.#tieEnd(tie, hub),
     });
-    return this.#sketch.drawing(width, bottom + MARGIN);
+    return this.#sketch.drawing(Math.max(right + MARGIN - GUTTER, 640), bottom + MARGIN);
   }
-
-  // ── planning: columns and heights ────────────────────────────────────────────────────────────────────────────
-
-  #newColumn(): number {
-    return this.#columnWidth.push(MIN_COLUMN) - 1;
-  }
-
-  #widen(column: number, width: number): void {
-    this.#columnWidth[column] = Math.max(this.#columnWidth[column] ?? MIN_COLUMN, width);
-  }
-
-  #planPrimary(station: readonly TreeNode[]): PrimaryPlan {
-    const voltages = [...new Set(station.map(({ hub }) => hub.nominalVoltage))];
-    const rowOf = new Map(station.map(({ hub }) => [hub.node, voltages.indexOf(hub.nominalVoltage)]));
-    const nodes = new Set(rowOf.keys());
-    const step = Math.max(
-      120,
-      ...this.#forest.internal.filter(({ from }) => nodes.has(from)).map(({ links }) => transformerHeight(links)),
-    );
-    const y = (node: string) => this.#top + step * rowOf.get(node)!;
-    const feeders: { hub: TreeNode; column: number; item: Feeder }[] = [];
-    const spans = new Map<string, [number, number]>();
-    // The lowest busbars first: they carry the feeders; a feeder of an upper busbar passes them on the right.
-    for (const hub of [...station].sort((a, b) => rowOf.get(b.hub.node)! - rowOf.get(a.hub.node)!)) {
-      const before = this.#columnWidth.length;
-      let latest = before - 1;
-      for (const item of feedersOf(hub)) {
-        const column = this.#columnFor(item, latest + 1, y(hub.hub.node));
-        latest = column;
-        feeders.push({ hub, column, item });
-        this.#widen(column, 24 + Math.max(nameWidth(this.#feederName(item)), 120) + 24);
-        if (item.kind !== 'child') continue;
-        const extra = SYMBOL_STEP * Math.max(0, item.chain.links.length - 3);
-        this.#place(item.node, column, y(hub.hub.node) + HEAD + extra);
-      }
-      const lowest = rowOf.get(hub.hub.node) === voltages.length - 1;
-      if (lowest && this.#columnWidth.length === before) this.#newColumn();
-      spans.set(hub.hub.node, [before, this.#columnWidth.length - 1]);
-    }
-    return { station, y, feeders, spans };
-  }
-
-  /** A short feeder takes the room above a branch that begins further down; every other one gets a column of its own. */
-  #columnFor(item: Feeder, from: number, y: number): number {
-    if (item.kind === 'stub') {
-      const clear = stubEnd(item.stub, y) + 130;
-      for (let column = from; column < this.#columnWidth.length; column++) {
-        const tops = [...this.#placed.values()].filter((placed) => placed.column === column).map(({ top }) => top);
-        if (tops.length && Math.min(...tops) > clear) return column;
-      }
-    }
-    return this.#newColumn();
-  }
-
-  /** Gives a hub and everything below it their places. */
-  #place(node: TreeNode, column: number, top: number): void {
-    const rows = rowsOf(node);
-    const only = rows.length === 1 && 'stub' in rows[0]! ? rows[0].stub.injection?.name : undefined;
-    const header = only !== node.hub.name;
-    if (header) this.#widen(column, 14 + nameWidth(node.hub.name) + 70 + GUTTER);
-    let y = top + (header && rows.length ? HEADER_TO_ROW : 0);
-    rows.forEach((row, index) => {
-      if (index) y += this.#rowHeight(row);
-      this.#widen(column, this.#rowWidth(row) + GUTTER);
-    });
-    const exits = new Map<Chain, number>();
-    const [straight, ...branches] = node.children;
-    // A ring closure leaves the last station of a column straight down; elsewhere each needs a way out to the side.
-    const sideways = straight ? node.ties : node.ties.slice(1);
-    for (const { chain } of branches) {
-      y += EXIT;
-      exits.set(chain, y);
-    }
-    for (const chain of sideways) {
-      y += TIE_EXIT;
-      exits.set(chain, y);
-    }
-    const bottom = rows.length || exits.size ? y : top + 8;
-    this.#placed.set(node.hub.node, { node, column, top, bottom, rows, header, exits });
-    if (straight) this.#place(straight.node, column, bottom + gapFor(straight.chain));
-    for (const { chain, node: child } of branches)
-      this.#place(child, this.#newColumn(), exits.get(chain)! + gapFor(chain));
-  }
-
-  #rowHeight(row: Row): number {
-    return this.#pitch * ('beside' in row ? Math.max(1, rowsOf(row.beside.node).length) : 1);
-  }
-
-  #rowWidth(row: Row): number {
-    if ('stub' in row) return stubLength(row.stub) + 28 + this.#rowText(row.stub);
-    const inner = Math.max(0, ...rowsOf(row.beside.node).map((each) => this.#rowWidth(each)));
-    return besideLength(row.beside.chain.links) + inner;
-  }
-
-  #rowText(stub: Stub): number {
-    const name = textWidth(short(stub.injection?.name ?? '')) * 0.92;
-    return Math.ceil(this.#oneLine ? name + 76 : Math.max(name, 84));
-  }
-
-  get #oneLine(): boolean {
-    return this.#pitch < ONE_LINE;
-  }
-
-  #feederName(item: Feeder): string {
-    const links = item.kind === 'stub' ? item.stub.links : item.chain.links;
-    const bay = links.map(({ equipment }) => this.#bayName.get(equipment.container ?? '')).find(Boolean);
-    if (bay) return bay;
-    if (item.kind === 'stub') return item.stub.injection?.name ?? links[0]?.equipment.name ?? '';
-    return (links.find(({ equipment }) => isLine(equipment)) ?? links[0])?.equipment.name ?? '';
-  }
-
-  // ── drawing ──────────────────────────────────────────────────────────────────────────────────────────────────
 
   #drawPrimary({ station, y, feeders, spans }: PrimaryPlan): void {
     const extent = this.#extents(station, y, spans);
@@ -247,8 +82,9 @@ class Layout {
     for (const { hub } of [...station].reverse()) {
       const reach: (readonly [number, number])[] = [];
       const [first, last] = spans.get(hub.node) ?? [0, -1];
-      if (last >= first) reach.push([this.#columnX[first]! - 40, this.#columnX[last]! + this.#columnWidth[last]! - 76]);
-      for (const chain of this.#forest.internal) {
+      if (last >= first)
+        reach.push([this.#plan.columnX[first]! - 40, this.#plan.columnX[last]! + this.#plan.columnWidth[last]! - 76]);
+      for (const chain of this.#plan.forest.internal) {
         const end = other(chain, hub.node);
         const below = end !== undefined && y(end) > y(hub.node) ? extent.get(end) : undefined;
         if (below) reach.push(below);
@@ -308,7 +144,7 @@ class Layout {
     extent: ReadonlyMap<string, readonly [number, number]>,
     y: (node: string) => number,
   ): void {
-    const own = this.#forest.internal.filter((chain) => station.some(({ hub }) => hub.node === chain.from));
+    const own = this.#plan.forest.internal.filter((chain) => station.some(({ hub }) => hub.node === chain.from));
     const downward = own
       .filter((chain) => y(chain.from) !== y(chain.to))
       .map((chain) => (y(chain.from) < y(chain.to) ? chain : reversed(chain)))
@@ -358,9 +194,9 @@ class Layout {
 
   #drawFeeder(node: TreeNode, column: number, y: number, item: Feeder): void {
     const sketch = this.#sketch;
-    const x = this.#columnX[column]!;
+    const x = this.#plan.columnX[column]!;
     const links = item.kind === 'stub' ? item.stub.links : item.chain.links;
-    const name = this.#feederName(item);
+    const name = this.#plan.feederName(item);
     const head = links[0]?.equipment.mRID;
     sketch.dots.push({ x, y, node: node.hub.node });
     sketch.labels.push({
@@ -381,7 +217,7 @@ class Layout {
       anchor: 'start',
     });
     if (item.kind === 'child') {
-      const child = this.#placed.get(item.node.hub.node)!;
+      const child = this.#plan.placed.get(item.node.hub.node)!;
       sketch.series(
         item.chain.from,
         links,
@@ -412,10 +248,10 @@ class Layout {
 
   #drawSubtree(placed: Placed): void {
     const { node } = placed;
-    const x = this.#columnX[placed.column]!;
+    const x = this.#plan.columnX[placed.column]!;
     this.#drawStation(placed, x);
     for (const { chain, node: childNode } of node.children) {
-      const child = this.#placed.get(childNode.hub.node)!;
+      const child = this.#plan.placed.get(childNode.hub.node)!;
       const exit = placed.exits.get(chain);
       if (exit === undefined) {
         this.#sketch.series(
@@ -429,7 +265,7 @@ class Layout {
           'line',
         );
       } else {
-        const childX = this.#columnX[child.column]!;
+        const childX = this.#plan.columnX[child.column]!;
         this.#sketch.dots.push({ x, y: exit, node: node.hub.node });
         const path = [
           { x, y: exit },
@@ -481,7 +317,7 @@ class Layout {
     const sketch = this.#sketch;
     let y = firstY;
     rows.forEach((row, index) => {
-      if (index) y += this.#rowHeight(row);
+      if (index) y += this.#plan.rowHeight(row);
       sketch.dots.push({ x, y, node });
       if ('stub' in row) {
         this.#drawStub(row.stub, x, y);
@@ -500,7 +336,7 @@ class Layout {
         'stub',
       );
       const innerRows = rowsOf(inner);
-      const bottom = y + this.#pitch * Math.max(0, innerRows.length - 1) + 6;
+      const bottom = y + this.#plan.pitch * Math.max(0, innerRows.length - 1) + 6;
       const of = inner.hub.busbar ? { equipment: inner.hub.busbar.mRID } : {};
       sketch.wires.push({
         path: [
@@ -534,7 +370,7 @@ class Layout {
     const labelX = end + (injection.class === 'EnergyConsumer' ? 18 : 26);
     const battery = injection.class === 'PowerElectronicsConnection' && injection.unit === 'BatteryUnit';
     const givers = [mRID, ...stub.links.map((link) => link.equipment.mRID)];
-    const at = this.#oneLine
+    const at = this.#plan.oneLine
       ? { label: y + 4, value: y + 4, valueX: labelX + Math.ceil(textWidth(short(name)) * 0.92) + 6 }
       : { label: y - 4, value: y + 10, valueX: labelX };
     sketch.labels.push({ x: labelX, y: at.label, text: short(name), style: 'label', anchor: 'start', equipment: mRID });
@@ -545,12 +381,12 @@ class Layout {
       roles: battery ? ['P', 'soc'] : ['P'],
       anchor: 'start',
     });
-    const half = this.#oneLine ? 11 : 15;
+    const half = this.#plan.oneLine ? 11 : 15;
     sketch.injection(injection, { x: end, y }, 'right', stub.links.at(-1)?.node ?? stub.from, {
       name,
       x: end - 8,
       y: y - half,
-      width: labelX - end + this.#rowText(stub) + 10,
+      width: labelX - end + this.#plan.rowText(stub) + 10,
       height: 2 * half,
     });
   }
@@ -558,57 +394,11 @@ class Layout {
   #tieEnd(tie: Chain, hub: string): TieEnd | undefined {
     const start = this.#tieStarts.find(({ chain, end }) => end.hub === hub && sameChain(chain, tie));
     if (start) return start.end;
-    const placed = this.#placed.get(hub);
+    const placed = this.#plan.placed.get(hub);
     if (!placed) return undefined;
     const { column } = placed;
-    const x = this.#columnX[column]!;
+    const x = this.#plan.columnX[column]!;
     const exit = [...placed.exits].find(([chain]) => sameChain(chain, tie))?.[1];
     return { x, y: exit ?? placed.bottom, column, down: exit === undefined, primary: false, hub };
   }
 }
-
-/** What leaves a primary busbar downward, in the order of the names of its bays. */
-function feedersOf(node: TreeNode): Feeder[] {
-  const named = (links: readonly Link[], fallback: string) => ({
-    name: links[0]?.equipment.name ?? fallback,
-    mRID: links[0]?.equipment.mRID ?? fallback,
-  });
-  const feeders: { key: { name: string; mRID: string }; item: Feeder }[] = [
-    ...node.children.map(({ chain, node: child }) => ({
-      key: named(chain.links, child.hub.name),
-      item: { kind: 'child', chain, node: child } as const,
-    })),
-    ...node.hub.stubs.map((stub) => ({
-      key: named(stub.links, stub.injection?.name ?? ''),
-      item: { kind: 'stub', stub } as const,
-    })),
-    ...node.ties.map((chain) => ({ key: named(chain.links, ''), item: { kind: 'tie', chain } as const })),
-  ];
-  return feeders.sort((a, b) => byName(a.key, b.key)).map(({ item }) => item);
-}
-
-function rowsOf(node: TreeNode): Row[] {
-  const stubs = [...node.hub.stubs].sort((a, b) => byName(stubKey(a), stubKey(b)));
-  return [...stubs.map((stub) => ({ stub })), ...node.beside.map((beside) => ({ beside }))];
-}
-const stubKey = (stub: Stub) => ({
-  // Loads before generators, as the eye looks for consumption first.
-  name: `${stub.injection?.class === 'EnergyConsumer' ? 0 : 1} ${stub.injection?.name ?? ''}`,
-  mRID: stub.injection?.mRID ?? stub.links[0]?.equipment.mRID ?? '',
-});
-
-/** How far a load or plant directly on a primary busbar at `y` reaches down. */
-const stubEnd = (stub: Stub, y: number): number => y + 74 + SYMBOL_STEP * Math.max(0, stub.links.length - 1);
-const stubLength = (stub: Stub): number => 46 + 26 * stub.links.length;
-const short = (name: string): string =>
-  name.length > NAME_LETTERS ? `${name.slice(0, NAME_LETTERS - 1).trimEnd()}…` : name;
-/** A station beside another, over switches alone or over a transformer, which needs more room. */
-const besideLength = (links: readonly Link[]): number => 66 + 30 * links.length + (hasTransformer(links) ? 24 : 0);
-const gapFor = (chain: Chain): number => 40 + 9 * Math.max(0, chain.links.length - 1);
-const other = (chain: Chain, hub: string): string | undefined =>
-  chain.from === hub ? chain.to : chain.to === hub ? chain.from : undefined;
-const transformerOf = (chain: Chain) =>
-  chain.links.find(({ equipment }) => isTransformer(equipment))?.equipment ?? chain.links[0]!.equipment;
-const sameChain = (a: Chain, b: Chain): boolean =>
-  a.links.length === b.links.length &&
-  (a.links[0]!.equipment === b.links[0]!.equipment || a.links[0]!.equipment === b.links.at(-1)!.equipment);

@@ -28,8 +28,19 @@ export function alarmPlace(alarm: AlarmJson, nameOf: (point: string) => string |
 }
 
 /** What a head alarm says of those that came after it. */
-export const followersSentence = (count: number): string =>
-  `${count} more ${count === 1 ? 'alarm' : 'alarms'} within 10 s after it.`;
+export function followersSentence(followers: readonly AlarmJson[]): string {
+  const count = followers.length;
+  const worst = Math.min(...followers.map(({ priority }) => priority)) as AlarmJson['priority'];
+  const gravest = followers.filter(({ priority }) => priority === worst).length;
+  const which = gravest === count ? `priority ${worst}` : `${gravest} of priority ${worst}`;
+  return `${count} more ${count === 1 ? 'alarm' : 'alarms'} within 10 s after it, ${which}.`;
+}
+
+/** The ground of a row: of the gravest alarm in it that waits for somebody. */
+function tint(alarms: readonly AlarmJson[]): string {
+  const waiting = alarms.filter(needsAcknowledgement).map(({ priority }) => priority);
+  return waiting.length ? `un${Math.min(...waiting)}` : '';
+}
 
 /** The newest alarms that wait for somebody, at the foot of every page. */
 export function AlarmStrip() {
@@ -59,7 +70,7 @@ export function AlarmStrip() {
           {({ alarm, followers }) => (
             <button
               type="button"
-              class={`strip-row ${needsAcknowledgement(alarm) ? `un${alarm.priority}` : ''}`}
+              class={`strip-row ${tint([alarm, ...followers])}`}
               onClick={() => {
                 if (alarm.point) app.select({ kind: 'point', mRID: alarm.point });
                 go('alarms', { id: String(alarm.id) });
@@ -71,7 +82,7 @@ export function AlarmStrip() {
               <span class="what">
                 {alarm.message}
                 <Show when={followers.length}>
-                  <b> {followersSentence(followers.length)}</b>
+                  <b> {followersSentence(followers)}</b>
                 </Show>
               </span>
               <span class="state">{stateSentence(alarm, app.now())}</span>

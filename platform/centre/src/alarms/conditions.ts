@@ -107,6 +107,8 @@ export function stateAlarm(point: AlarmPoint, value: Value, at: UtcNanos): Alarm
     point: point.mRID,
     source: point.source,
     message: `${point.name} in ${point.site} is ${word(point, value)} since ${clockTime(at)}; normal is ${word(point, point.normalValue ?? null)}.`,
+    consequence: point.consequence,
+    action: point.action,
   };
 }
 

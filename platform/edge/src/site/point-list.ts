@@ -196,6 +196,8 @@ function pointOf(
       ...optional('action', values.get('action') as string | undefined),
     });
   }
+  // Of a discrete they are the point's own; of others they belong to the limits.
+  const ofState = kind === 'discrete' && limits.length === 0;
   return {
     mRID,
     name: (values.get('name') as string | undefined) ?? addressed.address,
@@ -212,6 +214,8 @@ function pointOf(
     ...(limits.length > 0 ? { limits } : {}),
     ...optional('normalValue', values.get('normal') as number | undefined),
     ...optional('alarmPriority', priority),
+    ...optional('consequence', ofState ? (values.get('consequence') as string | undefined) : undefined),
+    ...optional('action', ofState ? (values.get('action') as string | undefined) : undefined),
     ...optional('valueAliases', aliasesOf(values.get('aliases') as string | undefined)),
     ...optional('objectReference', values.get('objectReference') as string | undefined),
     ...(isControl({ kind }) ? { ctlModel: (values.get('ctlModel') as Point['ctlModel']) ?? 'direct' } : {}),

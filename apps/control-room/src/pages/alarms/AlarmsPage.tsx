@@ -145,7 +145,7 @@ function AlarmRow(props: {
         <span>
           <span class="what">{props.alarm.message}</span>
           <Show when={props.followers.length}>
-            <span class="dim"> {followersSentence(props.followers.length)}</span>
+            <span class="dim"> {followersSentence(props.followers)}</span>
           </Show>
         </span>
         <span class="state">{stateSentence(props.alarm, app.now())}</span>

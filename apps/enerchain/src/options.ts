@@ -11,3 +11,9 @@ export function wholeNumber(text: string, option: string, minimum: number, maxim
     `${option} must be a whole number from ${minimum} to ${maximum}, not '${text}'`,
   );
 }
+
+/** @throws EnerchainError when it cannot be the name of a gateway or service */
+export function sourceName(text: string, option: string): string {
+  if (/^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$/.test(text)) return text;
+  throw new EnerchainError('caller', 'cli.option', `${option} must be the name in a certificate, not '${text}'`);
+}

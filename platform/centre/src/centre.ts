@@ -248,7 +248,12 @@ async function startFace(
   const setupToken = accounts.loaded ? setUp() : undefined;
   if (!accounts.loaded) void whenBack(database, loadLate, stop.signal, onError);
   else if (!grid.loaded) void whenBack(database, () => grid.load(), stop.signal, onError);
-  await log.append({ action: 'centre.start', actor: 'centre', outcome: 'ok', detail: { url, link: linkUrl } });
+  await log.append({
+    action: 'centre.start',
+    actor: 'centre',
+    outcome: 'ok',
+    detail: { url, link: linkUrl, commandingServices: [...commanding] },
+  });
   closers.push(async () => {
     rmSync(adminTokenFile, { force: true });
     await log.append({ action: 'centre.stop', actor: 'centre', outcome: 'ok' });

@@ -6,7 +6,7 @@ import { runCentre } from '@enerchain/centre';
 import { EnerchainError } from '@enerchain/model';
 import { lockFolder, openDataFolder } from '../data-folder.ts';
 import { createLogger } from '../logger.ts';
-import { wholeNumber } from '../options.ts';
+import { sourceName, wholeNumber } from '../options.ts';
 import { reportReady, stopSignal } from '../supervisor/supervised.ts';
 import { CERTIFICATE_FILE } from '../system-client.ts';
 
@@ -19,6 +19,8 @@ export interface CentreOptions {
   readonly tlsCert?: string;
   readonly tlsKey?: string;
   readonly certificateDays: string;
+  /** Names of services. */
+  readonly commandingService?: readonly string[];
 }
 
 /** Where the built control room lies in a checkout. */
@@ -39,6 +41,7 @@ export async function centre(options: CentreOptions): Promise<void> {
     link: { host: options.linkHost ?? '127.0.0.1', port: linkPort },
     ...(process.env.DATABASE_URL ? { databaseUrl: process.env.DATABASE_URL } : {}),
     ...(existsSync(join(controlRoom, 'index.html')) ? { controlRoomDir: controlRoom } : {}),
+    commandingServices: (options.commandingService ?? []).map((name) => sourceName(name, '--commanding-service')),
     logger,
     signal,
   });

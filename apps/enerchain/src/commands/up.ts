@@ -21,6 +21,8 @@ export interface UpOptions {
   readonly site?: readonly string[];
   readonly seed: string;
   readonly speed: string;
+  /** Names of services. */
+  readonly commandingService?: readonly string[];
 }
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
@@ -76,9 +78,10 @@ async function startAll(
   if (signal.aborted) return;
   say('· starting the centre');
   const tls = options.tlsCert && options.tlsKey ? ['--tls-cert', options.tlsCert, '--tls-key', options.tlsKey] : [];
+  const commanding = (options.commandingService ?? []).flatMap((name) => ['--commanding-service', name]);
   const centre = await supervisor.start({
     name: 'centre',
-    args: () => ['centre', '--data', data.root, '--port', String(port), '--host', options.host, ...tls],
+    args: () => ['centre', '--data', data.root, '--port', String(port), '--host', options.host, ...tls, ...commanding],
     readyWithin: 120_000,
   });
   const client = SystemClient.find(data.root);

@@ -146,7 +146,7 @@ class PooledDatabase implements Database {
         throw error;
       }
       this.#unreachable(error);
-      this.#logger.error({ error }, `the database (${this.where}) is away: ${this.#reason}; looking for it`);
+      this.#logger.error({ err: error }, `the database (${this.where}) is away: ${this.#reason}; looking for it`);
       this.#look(this.#probe.first);
     }
   }
@@ -329,7 +329,7 @@ class PooledDatabase implements Database {
   #lost(error: unknown): void {
     if (this.#closed || !this.available) return;
     this.counters.losses++;
-    this.#logger.warn({ error }, `the database (${this.where}) is away; looking for it`);
+    this.#logger.warn({ err: error }, `the database (${this.where}) is away; looking for it`);
     this.#unreachable(error);
     this.#look(this.#probe.first);
   }

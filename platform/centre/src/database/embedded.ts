@@ -233,7 +233,7 @@ export class EmbeddedPostgres {
       this.#launch()
         .then(() => this.#untilReady())
         .catch((error) => {
-          this.#logger.error({ error }, 'the embedded database could not be started again');
+          this.#logger.error({ err: error }, 'the embedded database could not be started again');
           this.#fell('launch failed');
         });
     }, this.#delay);

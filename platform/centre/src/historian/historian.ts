@@ -104,7 +104,7 @@ export class SegmentHistorian implements Historian {
   start(): void {
     this.#running = Promise.all([this.#consume(), this.#tick()]).catch((error) => {
       if (!this.#stopping.signal.aborted)
-        this.#logger.error({ error }, `the historian stopped: ${describeError(error)}`);
+        this.#logger.error({ err: error }, `the historian stopped: ${describeError(error)}`);
     });
   }
 
@@ -177,7 +177,7 @@ export class SegmentHistorian implements Historian {
       } catch (error) {
         if (signal.aborted) throw error;
         this.#logger.error(
-          { error },
+          { err: error },
           `the historian cannot read the ingest log and tries again: ${describeError(error)}`,
         );
         await new Promise((resolve) => setTimeout(resolve, 1_000).unref());
@@ -328,7 +328,7 @@ export class SegmentHistorian implements Historian {
       } catch (error) {
         this.counters.failures++;
         if (this.#stopping.signal.aborted) throw error;
-        this.#logger.warn({ error }, `the historian cannot write and tries again: ${describeError(error)}`);
+        this.#logger.warn({ err: error }, `the historian cannot write and tries again: ${describeError(error)}`);
       }
       if (!this.#database.available) await this.#database.whenAvailable(this.#stopping.signal);
       else await new Promise((resolve) => setTimeout(resolve, pause).unref());

@@ -79,13 +79,14 @@ export function AlarmStrip() {
               <PriorityGlyph priority={alarm.priority} filled={needsAcknowledgement(alarm)} />
               <span class="time">{clockMillis(new Date(alarm.raisedAt))}</span>
               <span class="where">{place(alarm)}</span>
-              <span class="what">
-                {alarm.message}
+              <span class="what">{alarm.message}</span>
+              <span class="state">
                 <Show when={followers.length}>
-                  <b> {followersSentence(followers)}</b>
+                  <b title={followersSentence(followers)}>+ {followers.length} after it</b>
+                  {' · '}
                 </Show>
+                {stateSentence(alarm, app.now())}
               </span>
-              <span class="state">{stateSentence(alarm, app.now())}</span>
             </button>
           )}
         </For>

@@ -80,6 +80,8 @@ const AUDIT_WORDS: Readonly<Record<string, string>> = {
   'token.create': 'creation of an API token',
   'token.delete': 'removal of an API token',
   'enrol.token': 'one-time token for enrolment',
+  'service.routes': 'registered routes',
+  'service.page': 'registered a page',
   'grid.write': 'new version of the grid model',
   'centre.start': 'start of the centre',
   'centre.stop': 'stop of the centre',

@@ -12,7 +12,7 @@ import {
   systemClock,
   toIso,
 } from '@enerchain/model';
-import { Renewal } from '@enerchain/trust';
+import { fileMemory, Renewal } from '@enerchain/trust';
 import type { Logger } from 'pino';
 import manifest from '../package.json' with { type: 'json' };
 import type { Connector } from './connector.ts';
@@ -180,6 +180,7 @@ class Edge implements EdgeHandle {
       clock,
       logger,
       ...(site.uplink.bytesPerSecond === undefined ? {} : { bytesPerSecond: site.uplink.bytesPerSecond }),
+      memory: fileMemory(join(options.dataDir, 'commands')),
       reportSeconds: site.uplink.reportSeconds,
       report: () => this.report(),
       onCommand: (bytes) => this.#desk.receive(bytes),

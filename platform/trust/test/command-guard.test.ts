@@ -1,8 +1,11 @@
 import { generateKeyPairSync } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { type Clock, type Command, newMrid } from '@enerchain/model';
 import { FileKeySigner } from '@enerchain/pki';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { CommandGuard, coseSign1, encodeCbor, signCommand } from '../src/index.ts';
+import { CommandGuard, coseSign1, encodeCbor, fileMemory, type GuardMemory, signCommand } from '../src/index.ts';
 
 const pem = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' });
 const signer = FileKeySigner.fromPem(pem as string);
@@ -13,8 +16,9 @@ let mono: number;
 let guard: CommandGuard;
 const clock: Clock = { now: () => wall, monotonic: () => mono };
 const millis = (n: number) => BigInt(n) * 1_000_000n;
-const makeGuard = () =>
+const makeGuard = (memory?: GuardMemory) =>
   new CommandGuard({
+    ...(memory ? { memory } : {}),
     source: 'edge-nord',
     clock,
     keyOf: (id) => (Buffer.from(id).equals(kid) ? signer.publicKey : undefined),
@@ -86,6 +90,35 @@ describe('the guard before commands', () => {
     wall += millis(10);
     guard = makeGuard();
     expect(await codeOf(bytes)).toBe('trust.command.restart');
+  });
+
+  it('tells an old command from a new one after a restart whatever its own clock says, with a memory on disk', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'guard-'));
+    const restart = () => {
+      guard = makeGuard(fileMemory(join(folder, 'commands')));
+    };
+    restart();
+    const [never, first] = [await signed(), await signed()];
+    wall += millis(10);
+    const second = await signed();
+    wall += millis(1);
+    const third = await signed();
+    wall -= millis(11);
+    for (const bytes of [first, second]) expect(await codeOf(bytes)).toBe('accepted');
+    // The own clock is ahead by 900 ms, as far as is tolerated: started, by that, after all of them were issued.
+    wall += millis(900);
+    restart();
+    for (const bytes of [never, first, second]) expect(await codeOf(bytes)).toBe('trust.command.restart');
+    expect(await codeOf(third)).toBe('accepted');
+    expect(await codeOf(third)).toBe('trust.command.replay');
+    restart();
+    expect(await codeOf(third)).toBe('trust.command.restart');
+    rmSync(folder, { recursive: true });
+    wall += millis(1);
+    expect(await codeOf(signed())).toBe('trust.command.memory');
+    writeFileSync(folder, 'nonsense');
+    expect(() => fileMemory(folder)).toThrow(/cannot be read/);
+    rmSync(folder);
   });
 
   it('still knows a command when the wall clock is set back hours later', async () => {

@@ -1,7 +1,7 @@
 /** The link to the centre: live before backlog, resumed where the acknowledgement stands. */
 import { LinkClient, type Welcome } from '@enerchain/link';
 import { type Clock, describeError, type SourceEvent, type SourceReport } from '@enerchain/model';
-import { CommandGuard, type Identity } from '@enerchain/trust';
+import { CommandGuard, type GuardMemory, type Identity } from '@enerchain/trust';
 import type { Logger } from 'pino';
 import type { Outbox } from '../outbox/outbox.ts';
 
@@ -14,6 +14,8 @@ export interface UplinkOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly bytesPerSecond?: number;
+  /** What the guard before commands remembers over a restart. */
+  readonly memory: GuardMemory;
   readonly reportSeconds: number;
   /** State of the edge, asked for at every interval. */
   readonly report: () => SourceReport;
@@ -62,7 +64,12 @@ export class Uplink {
       onBehind: ({ epochs, highest }) => this.#behind(epochs, highest),
       onReject: (rejection) => this.#rejected(rejection),
     });
-    this.guard = new CommandGuard({ source: identity.name, clock, keyOf: this.#client.centreKeyOf });
+    this.guard = new CommandGuard({
+      source: identity.name,
+      clock,
+      keyOf: this.#client.centreKeyOf,
+      memory: options.memory,
+    });
     outbox.onCommitted = ({ epoch, sequence, bytes }) => {
       if (this.#client.credit > bytes.length) outbox.markSent(epoch, sequence);
       this.#client.send({ epoch, sequence, bytes });

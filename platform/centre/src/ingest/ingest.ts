@@ -9,6 +9,8 @@
  *   it goes on exactly where its chain was taken last, or opens an epoch that joins there.
  * - Observations of points that are not bound to the source, events and alarms in another's name: the batch is logged as
  *   it came, as evidence, and the refused columns are named beside it; consumers do not see them.
+ * - What is on its way behind a batch that was not taken is not taken either: that batch comes again, or a gap record of
+ *   the source names it.
  * - Missing sequence numbers: the centre writes a gap record before it takes the batch behind them.
  */
 import type { KeyObject } from 'node:crypto';
@@ -20,6 +22,7 @@ import {
   contentOf,
   decodeBatch,
   kidOf,
+  MAX_OPEN_EPOCHS,
   type MissingRange,
   verifyBatch,
 } from '@enerchain/link';
@@ -108,6 +111,8 @@ export class SourceChain {
   #generation: number;
   /** A batch before which a gap record must become durable; those after it wait. */
   #gate: Promise<unknown> | undefined;
+  /** Lowest batch per epoch that came and was not taken. */
+  readonly #notTaken = new Map<number, number>();
   /** The append ordered last. */
   #pending: Promise<unknown> = Promise.resolve();
 
@@ -146,7 +151,16 @@ export class SourceChain {
     const opened = this.#open(bytes, sender);
     if ('kind' in opened) return opened;
     const { batch, content } = opened;
+    try {
+      return await this.#takeOpened(batch, content, bytes, sender);
+    } catch (error) {
+      this.#remember(batch);
+      throw error;
+    }
+  }
 
+  /** Not async, so that what comes next sees what has become of it. */
+  #takeOpened(batch: Batch, content: Content, bytes: Uint8Array, sender: Sender): Promise<Taken> | Taken {
     const verdict = this.#ahead.check(batch);
     if (verdict.kind === 'duplicate') return this.#duplicate(batch);
     if (verdict.kind === 'broken') return this.#broken(batch, verdict.reason, verdict.text);
@@ -154,21 +168,37 @@ export class SourceChain {
       // Behind a broken batch the following ones look like a jump; they are no proper continuation.
       return this.#broken(batch, this.quarantine.reason, this.quarantine.text);
     }
-    if (verdict.missing) {
+    const { missing } = verdict;
+    const before = missing && this.#notTaken.get(missing.epoch);
+    if (missing && before !== undefined && before >= missing.first && before <= missing.last) {
+      return this.#behind(batch, before);
+    }
+    if (missing) {
       // What arrives meanwhile waits until this batch has had its turn.
-      const passed = this.#recordMissing(verdict.missing, batch).then(() => this.#takeNow(bytes, sender));
+      const passed = this.#recordMissing(missing, batch).then(() => this.#takeNow(bytes, sender));
       const gate = passed.then(
         () => {},
         () => {},
       );
       this.#gate = gate;
-      try {
-        return await passed;
-      } finally {
+      return passed.finally(() => {
         if (this.#gate === gate) this.#gate = undefined;
-      }
+      });
     }
     return this.#append(batch, bytes, content, sender.role, verdict.unjoined === true);
+  }
+
+  /** It came and was not taken: those behind it must not make it a missing one. */
+  #remember({ header }: Batch): void {
+    const { epoch, sequence } = header;
+    this.#notTaken.set(epoch, Math.min(sequence, this.#notTaken.get(epoch) ?? sequence));
+    if (this.#notTaken.size > MAX_OPEN_EPOCHS) this.#notTaken.delete(this.#notTaken.keys().next().value as number);
+  }
+
+  #behind(batch: Batch, before: number): Taken {
+    const { epoch, sequence } = batch.header;
+    const text = `batch ${epoch}/${sequence} of ${this.source} comes behind ${epoch}/${before}, which was not taken; it was not taken either`;
+    return { kind: 'reject', epoch, sequence, code: 'ingest.behind', text };
   }
 
   /** Decodes and verifies; synchronous, so that batches keep their order. */
@@ -199,6 +229,7 @@ export class SourceChain {
     } catch (error) {
       this.counters.refused++;
       const { epoch = 0, sequence = 0 } = batch?.header ?? {};
+      if (batch?.header.source === this.source) this.#remember(batch);
       const code = error instanceof EnerchainError ? error.code : 'ingest.malformed';
       const text = `${describeError(error)}; the batch was not taken`;
       this.#context.findings.tell({
@@ -227,6 +258,7 @@ export class SourceChain {
   #broken(batch: Batch, reason: BreakReason, text: string): Taken {
     const { epoch, sequence, previous, kind, count } = batch.header;
     this.counters.chainBreaks++;
+    if (reason !== 'epochs') this.#remember(batch);
     const { findings, clock } = this.#context;
     if (!this.quarantine) {
       this.quarantine = { reason, text, since: clock.now() };
@@ -282,6 +314,7 @@ export class SourceChain {
     const queued = log.tryAppend({ rejected, batch: bytes }, masked(batch, content, rejected), this.#generation);
     if (queued instanceof EnerchainError) throw queued;
     this.#ahead.accept(batch);
+    if ((this.#notTaken.get(epoch) ?? Number.POSITIVE_INFINITY) <= sequence) this.#notTaken.delete(epoch);
     if (content.kind === 'gap') this.#ahead.acceptGap(content.gap);
     const durable = queued.then(() => this.#accepted(batch, bytes, content));
     this.#pending = durable.catch(() => {});

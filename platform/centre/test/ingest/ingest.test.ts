@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import { type Batch, batchToBytes, contentOf, decodeBatch, verifyBatch } from '@enerchain/link';
 import { newMrid } from '@enerchain/model';
 import { describe, expect, it } from 'vitest';
@@ -97,6 +98,72 @@ describe('ingest', () => {
     expect(await bench.seen()).toEqual([]);
     expect(bench.chainOf('edge-nord').counters.refused).toBe(1);
   });
+
+  it.each<[string, (bench: Bench, edge: ReturnType<Bench['source']>, next: Batch) => Promise<() => Promise<unknown>>]>([
+    [
+      'a changed value',
+      async (bench, edge, next) => {
+        const bytes = batchToBytes(next).slice();
+        bytes[bytes.length - 20]! ^= 1;
+        return () => bench.take(edge, bytes);
+      },
+    ],
+    [
+      'a wrong signature',
+      async (bench, edge, next) => {
+        const bytes = batchToBytes(next).slice();
+        bytes[2 + 3 + next.signed.length - 5]! ^= 1;
+        return () => bench.take(edge, bytes);
+      },
+    ],
+    [
+      'an unknown key',
+      async (bench, edge, next) => () => {
+        const [[kid, key]] = [...bench.known] as [[string, KeyObject]];
+        bench.known.clear();
+        const taking = bench.take(edge, next);
+        bench.known.set(kid, key);
+        return taking;
+      },
+    ],
+    [
+      'a fork of the chain',
+      async (bench, edge) => {
+        Object.assign(edge, { chain: edge.newChain() });
+        await edge.announce(7);
+        const fork = await edge.observe(666);
+        return () => bench.take(edge, fork);
+      },
+    ],
+    [
+      'a log that cannot be written',
+      async (bench, edge, next) => () => {
+        bench.files.failingSyncs = 1;
+        return bench.take(edge, next);
+      },
+    ],
+  ])(
+    'takes nothing that is on its way behind a batch refused for %s, and all of it when that comes again',
+    async (_, prepare) => {
+      const bench = await new Bench().open();
+      const edge = bench.source();
+      expect(await bench.take(edge, await edge.announce())).toEqual(ack(0, 0));
+      const [one, two, three] = [await edge.observe(1), await edge.observe(2), await edge.observe(3)];
+      const outcome = (promise: Promise<unknown>) =>
+        promise.then((taken) => (taken as { kind: string }).kind).catch(() => 'reject');
+      const send = await prepare(bench, edge, one);
+      const refused = outcome(send());
+      const behind = [outcome(bench.take(edge, two)), outcome(bench.take(edge, three))];
+      expect(await Promise.all([refused, ...behind])).toEqual(['reject', 'reject', 'reject']);
+      expect(bench.chainOf(edge.name).counters.gaps).toBe(0);
+      bench.clock.millis += 60_000;
+      for (const [index, batch] of [one, two, three].entries()) {
+        expect(await bench.take(edge, batch)).toEqual(ack(0, index + 1));
+      }
+      expect(await bench.seen()).toEqual([1, 1, 1, 2, 2, 2, 3, 3, 3]);
+      expect(bench.chainOf(edge.name).counters.gaps).toBe(0);
+    },
+  );
 
   it('keeps observations of points that are not bound to the source as evidence and shows them to nobody', async () => {
     const bench = await new Bench().open();

@@ -65,6 +65,7 @@ describe('default deny', () => {
         ['alarms.acknowledge', 'POST', '/api/v1/alarms/12345/acknowledge'],
         ['grid.write', 'PUT', '/api/v1/grid'],
         ['enrol.write', 'POST', '/api/v1/enrolment-tokens'],
+        ['certificates.revoke', 'POST', '/api/v1/sources/edge-a/revoke'],
       ] as const) {
         const answer = await face.app.inject({
           method,
@@ -76,7 +77,7 @@ describe('default deny', () => {
         expect(answer.statusCode === 403, `${role} on ${method} ${url}: ${answer.body}`).toBe(!has);
       }
     }
-    expect(RIGHT_NAMES).toHaveLength(8);
+    expect(RIGHT_NAMES).toHaveLength(9);
   });
 
   it('leaves open only what is listed here', () => {
@@ -97,6 +98,11 @@ describe('default deny', () => {
     expect([answer.statusCode, answer.json()]).toEqual([200, { user: null, roles: [], rights: [] }]);
     const stale = await face.app.inject({ url: '/api/v1/session', cookies: { enerchain_session: 'x'.repeat(43) } });
     expect(stale.json()).toEqual({ user: null, roles: [], rights: [] });
+  });
+
+  it('lets nobody keep what the API answers', async () => {
+    for (const url of ['/api/v1/session', '/api/v1/sources', '/api/v1/nothing'])
+      expect((await face.app.inject({ url })).headers['cache-control'], url).toBe('no-store');
   });
 
   it('does not fall back to the cookie when a token is wrong', async () => {

@@ -110,8 +110,10 @@ export async function createApi(options: ApiOptions): Promise<{ app: App; routes
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) =>
     body === '' ? done(null, null) : parseJson(request, body as string, done),
   );
-  app.addHook('onRequest', async (_request, reply) => {
+  app.addHook('onRequest', async (request, reply) => {
     reply.headers(SECURITY_HEADERS);
+    // Values and names are nothing for the disk of a browser or the memory of a proxy.
+    if (request.url.startsWith('/api/')) reply.header('cache-control', 'no-store');
     if (tls) reply.header('strict-transport-security', 'max-age=31536000');
   });
   app.addHook('onResponse', async (request, reply) => {

@@ -357,7 +357,10 @@ export class Journal {
   async #failed(error: unknown): Promise<boolean> {
     this.counters.writesFailed++;
     if (this.counters.writesFailed === 1 || this.counters.writesFailed % 60 === 0)
-      this.#options.logger.warn({ err: error }, 'the journal could not be written; it is kept in memory and tried again');
+      this.#options.logger.warn(
+        { err: error },
+        'the journal could not be written; it is kept in memory and tried again',
+      );
     if (this.#stop.signal.aborted) return true;
     await this.#pause(this.#options.retryAfter ?? RETRY_MILLIS);
     return false;
@@ -404,7 +407,10 @@ export class Journal {
     try {
       await copy.save({ ...checkpoint, sites: this.#sites ?? [] });
     } catch (error) {
-      logger.warn({ err: error }, 'the copy of the journal could not be written; a start without the database reads more');
+      logger.warn(
+        { err: error },
+        'the copy of the journal could not be written; a start without the database reads more',
+      );
     }
   }
 

@@ -6,13 +6,13 @@
  *   node benchmarks/journey.ts 5000           at a rate: the delay from the station's time stamp to the browser's stream
  *   node benchmarks/journey.ts 5000 60        the same, with runs of 60 s
  *
- * Prints one JSON object. On a machine that others use too, `cpuSecondsPerMillion` is the figure to compare: what a
+ * Prints one JSON object and keeps it in `results/journey.json`, under `throughput` or `latency`. On a machine that others use too, `cpuSecondsPerMillion` is the figure to compare: what a
  * million observations cost each process.
  *
  * JOURNEY_PROBE=<folder> writes the delays of the event loops there once a second, and a processor profile of each process.
  */
 import { type ChildProcess, fork } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -198,6 +198,12 @@ function spread(delays: number[]): Spread {
   return { p50: at(0.5), p99: at(0.99), worst: at(1) };
 }
 
+function keep(name: 'throughput' | 'latency', result: Record<string, unknown>): void {
+  const file = join(here, 'results', 'journey.json');
+  const kept = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>) : {};
+  writeFileSync(file, `${JSON.stringify({ ...kept, [name]: result }, null, 2)}\n`);
+}
+
 async function stop(): Promise<void> {
   for (const child of children.splice(0).reverse()) {
     child.removeAllListeners('exit');
@@ -250,6 +256,7 @@ try {
 
   const result: Record<string, unknown> = {
     benchmark: rate > 0 ? 'journey-latency' : 'journey-throughput',
+    at: new Date().toISOString(),
     node: process.version,
     cpu: `${cpus().length} x ${cpus()[0]?.model.trim()}`,
     load: loadavg().map((load) => Math.round(load * 10) / 10),
@@ -281,6 +288,7 @@ try {
     result.runs = runs;
   }
   console.log(JSON.stringify(result, null, 1));
+  keep(rate > 0 ? 'latency' : 'throughput', result);
 } finally {
   await stop();
   rmSync(data, { recursive: true, force: true });

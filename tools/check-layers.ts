@@ -14,6 +14,7 @@ const LAYERS: Record<string, number> = { standards: 0, platform: 1, services: 2,
 /** Inside the platform layer the packages have an order of their own; service, edge and centre never import each other. */
 const PLATFORM_ORDER: Record<string, number> = {
   model: 0,
+  host: 1,
   trust: 1,
   link: 2,
   service: 3,

@@ -2,7 +2,6 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { lockFolder } from '../src/data-folder.ts';
 import { nextRestart } from '../src/supervisor/backoff.ts';
 import { RotatingFile } from '../src/supervisor/rotating-file.ts';
 import { Supervisor } from '../src/supervisor/supervisor.ts';
@@ -103,15 +102,6 @@ describe('the supervisor', () => {
     spawnSync(process.execPath, ['--disable-warning=ExperimentalWarning', parentScript], { timeout: 10_000 });
     const pid = Number(readFileSync(pidFile, 'utf8'));
     await until(() => !alive(pid));
-  });
-});
-
-describe('a data folder', () => {
-  it('is held by one at a time and free again after release', () => {
-    const first = lockFolder(folder, 'the centre');
-    expect(() => lockFolder(folder, 'the centre')).toThrow(/the centre already runs on .*\(process \d+\)/);
-    first.release();
-    lockFolder(folder, 'the centre').release();
   });
 });
 

@@ -1,6 +1,7 @@
 /** The lab as a running thing: the simulated grid, its RTUs and sensors, and the port through which faults are asked for. */
-import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { lockFolder } from '@enerchain/host';
 import { describeError, EnerchainError, GridModel, validator } from '@enerchain/model';
 import type { Logger } from 'pino';
 import { ControlPort } from './faults/control-port.ts';
@@ -55,7 +56,7 @@ export async function runLab(options: LabOptions): Promise<LabHandle> {
   const { dataDir, seed, logger, signal } = options;
   const speed = options.speed ?? 1;
   const host = options.host ?? '127.0.0.1';
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  const lock = lockFolder(dataDir, 'a lab');
   const grid = buildLabGrid();
   const gridFile = join(dataDir, 'grid.json');
   writeFileSync(
@@ -86,6 +87,7 @@ export async function runLab(options: LabOptions): Promise<LabHandle> {
     for (const close of closing.reverse()) {
       await close().catch((error: unknown) => logger.warn({ error: describeError(error) }, 'closing failed'));
     }
+    lock.release();
   };
   let sensors: SensorField;
   let siteFiles: string[];

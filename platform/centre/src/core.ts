@@ -4,6 +4,7 @@
  */
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { lockFolder } from '@enerchain/host';
 import { describeError, EnerchainError, systemClock } from '@enerchain/model';
 import { DevelopmentCa, type Identity } from '@enerchain/trust';
 import type { Logger } from 'pino';
@@ -18,7 +19,6 @@ import { OwnChain } from './ingest/own-chain.ts';
 import { Directory, SiteFiles } from './ingest/points.ts';
 import { LiveTable } from './live/live.ts';
 import { readSnapshot, writeSnapshot } from './live/snapshot.ts';
-import { lockFolder } from './lock.ts';
 import { IngestLog, type LogOptions, type LogTrouble } from './log/log.ts';
 import type { LiveState, LogPublisher, LogReader, LogWriter, PointDirectory, Sources } from './ports.ts';
 import { ServiceSessions } from './services/sessions.ts';
@@ -93,7 +93,8 @@ async function assemble(
 ): Promise<Core> {
   const { dataDir, logger } = options;
   const clock = systemClock;
-  closers.push(lockFolder(dataDir));
+  const lock = lockFolder(dataDir, 'a centre');
+  closers.push(() => lock.release());
 
   // The database takes longest: it starts while the log is read.
   const opening = openDatabase({ ...options, logger });
@@ -275,7 +276,10 @@ async function follow(
         if (live.next >= target) caughtUp();
       }
     } catch (error) {
-      logger.error({ err: error }, `the live state cannot read the ingest log and tries again: ${describeError(error)}`);
+      logger.error(
+        { err: error },
+        `the live state cannot read the ingest log and tries again: ${describeError(error)}`,
+      );
       await new Promise((resolve) => setTimeout(resolve, 1_000).unref());
     }
   }

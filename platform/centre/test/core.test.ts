@@ -160,7 +160,7 @@ describe('the core of the centre', () => {
     await until('live again', () => core.live.get(edge.points[1]!)?.value === 20);
     await until('history', async () => (await values(core, edge.points[1]!)).length === 21);
     expect(await values(core, edge.points[1]!)).toEqual(count(21));
-    await expect(open(dataDir)).rejects.toMatchObject({ code: 'centre.locked' });
+    await expect(open(dataDir)).rejects.toMatchObject({ code: 'host.folder.in-use' });
     await edge.client.close();
     await core.close();
   });
@@ -237,7 +237,7 @@ describe('the core of the centre', () => {
       await start();
       const edge = await (await Source.enrol(core, 'edge-revoked')).online();
       const fingerprint = Buffer.from(edge.identity.kid).toString('hex');
-      const order = { reason: 'stolen', by: 'anna' };
+      const order = { reason: 'stolen' };
       await expect(core.link.revoke('edge-other', { ...order, fingerprint })).rejects.toMatchObject({
         code: 'centre.certificate.unknown',
       });

@@ -1,6 +1,6 @@
 /** The gateway as a whole: site, outbox, connectors, uplink, from start to an orderly end. */
-import { mkdirSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { lockFolder } from '@enerchain/host';
 import {
   type Clock,
   describeError,
@@ -71,7 +71,7 @@ const DRAIN = 3_000;
 /**
  * Starts an edge.
  * @throws SiteError when the site file cannot be used; EnerchainError when there is no identity and no token, when the
- *   enrolment is refused, or when the outbox cannot be opened
+ *   enrolment is refused, when another process uses the folder, or when the outbox cannot be opened
  */
 export async function runEdge(options: EdgeOptions): Promise<EdgeHandle> {
   const { site, warnings } = openSite(options.siteFile);
@@ -81,20 +81,26 @@ export async function runEdge(options: EdgeOptions): Promise<EdgeHandle> {
   if (url === undefined) {
     throw new EnerchainError('caller', 'edge.centre', `${site.file} names no centre (uplink.url) and none was given`);
   }
-  mkdirSync(options.dataDir, { recursive: true, mode: 0o700 });
-  const identity = await obtainEdgeIdentity({
-    dir: join(options.dataDir, 'identity'),
-    source: site.source,
-    url,
-    token: options.centre.token,
-    logger,
-    signal: options.signal,
-  });
-  const edge = new Edge(site, { ...options, logger, clock: options.clock ?? systemClock }, url, identity);
-  await edge.start();
-  if (options.signal?.aborted) await edge.close();
-  else options.signal?.addEventListener('abort', () => void edge.close(), { once: true });
-  return edge;
+  const lock = lockFolder(options.dataDir, `the gateway ${site.source}`);
+  try {
+    const identity = await obtainEdgeIdentity({
+      dir: join(options.dataDir, 'identity'),
+      source: site.source,
+      url,
+      token: options.centre.token,
+      logger,
+      signal: options.signal,
+    });
+    const edge = new Edge(site, { ...options, logger, clock: options.clock ?? systemClock }, url, identity);
+    void edge.closed.then(() => lock.release());
+    await edge.start();
+    if (options.signal?.aborted) await edge.close();
+    else options.signal?.addEventListener('abort', () => void edge.close(), { once: true });
+    return edge;
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
 }
 
 type Identity = Awaited<ReturnType<typeof obtainEdgeIdentity>>;

@@ -3,6 +3,7 @@
  * to, publishes on a chain of its own, raises alarms, answers over HTTP, adds pages, and commands where it may.
  */
 import { join } from 'node:path';
+import { lockFolder } from '@enerchain/host';
 import {
   BatchBuilder,
   type Connect,
@@ -119,9 +120,17 @@ const MAX_BYTES = 64 * 1024 * 1024;
 export async function runService(options: ServiceOptions): Promise<Service> {
   const { name, dataDir, centre, logger, signal } = options;
   const dir = join(dataDir, 'identity');
-  const identity =
-    options.identity ?? (await serviceIdentity({ dir, name, url: centre.url, token: centre.token, logger, signal }));
-  const service = new Service(options, identity);
+  const lock = lockFolder(dataDir, `the service ${name}`);
+  let service: Service;
+  try {
+    const identity =
+      options.identity ?? (await serviceIdentity({ dir, name, url: centre.url, token: centre.token, logger, signal }));
+    service = new Service(options, identity);
+    void service.closed.then(() => lock.release());
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
   if (signal?.aborted) await service.close();
   else signal?.addEventListener('abort', () => void service.close(), { once: true });
   return service;

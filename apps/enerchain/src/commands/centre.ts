@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { runCentre } from '@enerchain/centre';
 import { EnerchainError } from '@enerchain/model';
-import { lockFolder, openDataFolder } from '../data-folder.ts';
+import { openDataFolder } from '../data-folder.ts';
 import { createLogger } from '../logger.ts';
 import { sourceName, wholeNumber } from '../options.ts';
 import { reportReady, stopSignal } from '../supervisor/supervised.ts';
@@ -28,7 +28,6 @@ const controlRoom = fileURLToPath(new URL('../../../control-room/dist', import.m
 
 export async function centre(options: CentreOptions): Promise<void> {
   const folder = openDataFolder(options.data).centre;
-  const lock = lockFolder(folder, 'a centre');
   const port = wholeNumber(options.port, '--port', 1, 65_535);
   const linkPort = options.linkPort === undefined ? port + 1 : wholeNumber(options.linkPort, '--link-port', 1, 65_535);
   const logger = createLogger('centre');
@@ -51,7 +50,6 @@ export async function centre(options: CentreOptions): Promise<void> {
   writeFileSync(join(folder, 'url'), handle.url, { mode: 0o600 });
   reportReady({ url: handle.url, link: handle.linkUrl, ...(handle.setupLink ? { setupLink: handle.setupLink } : {}) });
   await handle.closed;
-  lock.release();
   if (process.connected) process.disconnect();
 }
 

@@ -1,7 +1,7 @@
 /** `enerchain edge <site.yaml>`. */
 import { loadSite, runEdge } from '@enerchain/edge';
 import { EnerchainError } from '@enerchain/model';
-import { lockFolder, openDataFolder } from '../data-folder.ts';
+import { openDataFolder } from '../data-folder.ts';
 import { createLogger } from '../logger.ts';
 import { reportReady, stopSignal } from '../supervisor/supervised.ts';
 import { sourceOf } from './up.ts';
@@ -27,7 +27,6 @@ export async function edge(siteFile: string, options: EdgeOptions): Promise<void
   }
   const name = sourceOf(siteFile);
   const folder = openDataFolder(options.data).edge(name);
-  const lock = lockFolder(folder, `the gateway ${name}`);
   const handle = await runEdge({
     siteFile,
     dataDir: folder,
@@ -37,7 +36,6 @@ export async function edge(siteFile: string, options: EdgeOptions): Promise<void
   });
   reportReady({ name });
   await handle.closed;
-  lock.release();
   if (process.connected) process.disconnect();
 }
 

@@ -1,7 +1,7 @@
 /** `enerchain grid-state`. */
 import { runGridState } from '@enerchain/grid-state';
 import { EnerchainError } from '@enerchain/model';
-import { lockFolder, openDataFolder } from '../data-folder.ts';
+import { openDataFolder } from '../data-folder.ts';
 import { createLogger } from '../logger.ts';
 import { reportReady, stopSignal } from '../supervisor/supervised.ts';
 
@@ -14,7 +14,6 @@ export async function gridState(options: { data: string; centre?: string; token?
     );
   }
   const folder = openDataFolder(options.data).service('grid-state');
-  const lock = lockFolder(folder, 'the grid-state service');
   const handle = await runGridState({
     dataDir: folder,
     centre: { url: options.centre, ...(options.token ? { token: options.token } : {}) },
@@ -23,6 +22,5 @@ export async function gridState(options: { data: string; centre?: string; token?
   });
   reportReady({ name: 'grid-state' });
   await handle.closed;
-  lock.release();
   if (process.connected) process.disconnect();
 }

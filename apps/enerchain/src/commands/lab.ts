@@ -1,7 +1,7 @@
 /** `enerchain lab` and `enerchain lab fault`. */
 import { FAULTS, labFault, runLab } from '@enerchain/lab';
 import { EnerchainError } from '@enerchain/model';
-import { lockFolder, openDataFolder } from '../data-folder.ts';
+import { openDataFolder } from '../data-folder.ts';
 import { createLogger } from '../logger.ts';
 import { wholeNumber } from '../options.ts';
 import { reportReady, stopSignal } from '../supervisor/supervised.ts';
@@ -25,7 +25,6 @@ export async function lab(grid: string, options: LabOptions): Promise<void> {
     );
   }
   const folder = openDataFolder(options.data).lab;
-  const lock = lockFolder(folder, 'a lab');
   const handle = await runLab({
     dataDir: folder,
     seed: wholeNumber(options.seed, '--seed', 0, 2 ** 31 - 1),
@@ -36,7 +35,6 @@ export async function lab(grid: string, options: LabOptions): Promise<void> {
   });
   reportReady({ gridFile: handle.gridFile, siteFiles: handle.siteFiles });
   await handle.closed;
-  lock.release();
   if (process.connected) process.disconnect();
 }
 

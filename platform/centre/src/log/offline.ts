@@ -1,7 +1,7 @@
 /** Reads the ingest log of a centre that does not run: for auditors, and for tests that count. */
 import { join } from 'node:path';
+import { lockFolder } from '@enerchain/host';
 import { decodeLogged } from '../ingest/decode.ts';
-import { lockFolder } from '../lock.ts';
 import type { LogReader } from '../ports.ts';
 import { IngestLog } from './log.ts';
 
@@ -11,19 +11,19 @@ export interface OfflineLog extends LogReader {
 
 /**
  * @param dataDir the centre's folder
- * @throws EnerchainError `centre.locked` while a centre uses the folder
+ * @throws EnerchainError `host.folder.in-use` while a centre uses the folder
  */
 export async function openLogReader(dataDir: string): Promise<OfflineLog> {
-  const release = lockFolder(dataDir);
+  const lock = lockFolder(dataDir, 'a centre');
   try {
     const log = await IngestLog.open({ folder: join(dataDir, 'log'), decode: decodeLogged });
     return {
       bounds: () => log.bounds(),
       read: (from, signal) => log.read(from, signal),
-      close: () => log.close().finally(release),
+      close: () => log.close().finally(() => lock.release()),
     };
   } catch (error) {
-    release();
+    lock.release();
     throw error;
   }
 }

@@ -145,9 +145,9 @@ export class SourceLink {
    */
   async revoke(
     name: string,
-    { fingerprint, reason, by }: { readonly fingerprint?: string; readonly reason: string; readonly by: string },
+    { fingerprint, reason }: { readonly fingerprint?: string; readonly reason: string },
   ): Promise<string[]> {
-    const { revocations, clock, findings } = this.#options;
+    const { revocations, clock } = this.#options;
     const revoked = this.certificates(name)
       .filter((each) => !each.revoked && (fingerprint === undefined || each.fingerprint === fingerprint))
       .map((each) => each.fingerprint);
@@ -165,13 +165,6 @@ export class SourceLink {
       if (fingerprints.some((shown) => revoked.includes(shown))) transport.abort();
     }
     await durable;
-    findings.tell({
-      action: 'source.revoked',
-      actor: by,
-      outcome: 'ok',
-      subject: name,
-      detail: { fingerprints: revoked, reason },
-    });
     return revoked;
   }
 

@@ -348,7 +348,11 @@ export function accountRoutes(
     },
     async ({ params, body, principal }) => {
       const { name: by } = principal as Principal;
-      return { revoked: await certificates.revoke(params.source, { ...body, by }) };
+      const { source } = params;
+      const revoked = await certificates.revoke(source, body);
+      const detail = { fingerprints: revoked, reason: body.reason };
+      await audit.append({ action: 'source.revoked', actor: by, outcome: 'ok', subject: source, detail });
+      return { revoked };
     },
   );
 }

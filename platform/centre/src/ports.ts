@@ -98,7 +98,7 @@ export interface LiveValue {
 export interface LiveState {
   get(point: Mrid): LiveValue | undefined;
   all(): Iterable<LiveValue>;
-  /** Calls back once per animation-friendly interval (default 100 ms) with the points changed since. Returns unsubscribe. */
+  /** Calls back with the points changed since the last time, at most once in 50 ms. Returns unsubscribe. */
   onChange(listener: (changed: readonly LiveValue[]) => void): () => void;
 }
 

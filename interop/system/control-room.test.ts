@@ -220,6 +220,22 @@ describe.skipIf(noBrowser)('the control room on the whole system', () => {
     expect(await page.locator('.card', { hasText: 'gateway ·' }).count()).toBe(3);
   });
 
+  it('shows the page that the grid-state service brought, in step with the calculation', async () => {
+    await go('Grid state');
+    await page.locator('.gs .facts', { hasText: 'converged' }).waitFor();
+    const voltages = page.getByRole('table', { name: 'Voltages of the busbars' });
+    expect(await voltages.locator('tbody tr').count()).toBeGreaterThan(10);
+    const said = await page.locator('.gs p[role=status]').innerText();
+    await until(
+      'a newer solution',
+      15_000,
+      async () => said !== (await page.locator('.gs p[role=status]').innerText()),
+    );
+    await voltages.getByRole('button', { name: '03 Mühlbach busbar' }).click();
+    await page.getByRole('heading', { name: '03 Mühlbach busbar voltage (calculated)' }).waitFor();
+    await page.keyboard.press('Escape');
+  });
+
   it('changes between light and dark and remembers it', async () => {
     const background = (): Promise<string> => styleOf(page.locator('body'), 'background-color');
     const light = await background();

@@ -13,7 +13,8 @@ import { type Placement, type PlacementOptions, place } from './placement.ts';
 
 /**
  * The guard between us and the server: `sh` holding the read end of a pipe whose write end is ours. When we are gone,
- * however that came about, the pipe ends and the server gets a fast shutdown, after ten seconds an immediate one.
+ * however that came about, the pipe ends and the server gets a fast shutdown, after ten seconds an immediate one, and
+ * one that hears neither (stopped, or stuck) is killed five seconds later.
  * It runs in a process group of its own, so that a signal to our group does not reach it.
  */
 const GUARD = `
@@ -27,6 +28,9 @@ trap 'kill -INT $pid 2>/dev/null' TERM INT HUP
   n=0
   while kill -0 $pid 2>/dev/null && [ $n -lt 100 ]; do sleep 0.1; n=$((n+1)); done
   kill -QUIT $pid 2>/dev/null
+  n=0
+  while kill -0 $pid 2>/dev/null && [ $n -lt 50 ]; do sleep 0.1; n=$((n+1)); done
+  kill -KILL $pid 2>/dev/null
 ) &
 watcher=$!
 exec 3<&-

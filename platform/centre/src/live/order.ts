@@ -3,7 +3,8 @@
  * that arrives late therefore never overwrites what is newer. Four exceptions keep a wrong clock from freezing a display:
  *
  * - A source time is not believed when the source calls its clock defective, when it lies more than a minute ahead of
- *   the receive time, or more than a day behind it; then the receive time stands for it.
+ *   the receive time, or more than a day behind it; then the receive time stands for it. A time that is believed and one
+ *   that only stands for another are compared with a minute's grace, since what lies between them is the way here.
  * - A receive time ahead of the centre's own clock by more than a minute is an edge with a wrong clock; so is one more
  *   than half a year behind it (a clock without battery begins in 1970; no backlog is that old). The time of arrival
  *   stands for it.
@@ -35,6 +36,8 @@ export interface Order {
   readonly happened: UtcNanos;
   /** Receive time, or what stands for it. */
   readonly received: UtcNanos;
+  /** Whether `happened` is the source time itself. */
+  readonly believed: boolean;
 }
 
 /** @param arrived when the centre appended the record */
@@ -43,7 +46,7 @@ export function orderOf(sourceTime: UtcNanos, receiveTime: UtcNanos, timeQuality
   const received = credible ? receiveTime : arrived;
   const believed =
     (timeQuality & TIME_QUALITY.clockFailure) === 0 && sourceTime <= received + MINUTE && sourceTime >= received - DAY;
-  return { happened: believed ? sourceTime : received, received };
+  return { happened: believed ? sourceTime : received, received, believed };
 }
 
 /** Whether the value that is shown may stand against one that arrives now. @param arrived by the centre's clock */
@@ -53,6 +56,7 @@ export function mayStand(present: Order, arrived: UtcNanos): boolean {
 
 /** @param cause of the candidate: index into `CAUSES`, without the repeat bit */
 export function isNewer(candidate: Order, cause: number, present: Order): boolean {
-  if (candidate.happened >= present.happened) return true;
+  const grace = candidate.believed === present.believed ? 0n : MINUTE;
+  if (candidate.happened + grace >= present.happened) return true;
   return IS_STATE[cause] === true && candidate.received > present.received;
 }

@@ -64,7 +64,7 @@ function decode(line: string): LiveRecord {
   ];
   return {
     value: { point, value, quality, sourceTime, timeQuality, receiveTime, cause, source, offset },
-    order: { happened, received },
+    order: { happened, received, believed: happened === sourceTime },
     heard,
     stale: stale === 1,
   };

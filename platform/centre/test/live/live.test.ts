@@ -88,6 +88,18 @@ describe('live state', () => {
     expect(value()).toBe(5);
   });
 
+  it('follows a clock that jumps a moment after it was a little ahead of ours', () => {
+    live.apply(entry({ value: 1, at: NOW + SECOND / 10n, received: NOW }));
+    now += SECOND / 100n;
+    live.apply(entry({ value: 2, at: now + 365n * DAY, received: now }));
+    expect(value()).toBe(2);
+    now += SECOND / 100n;
+    live.apply(entry({ value: 3, at: now - SECOND, received: now }));
+    expect(value()).toBe(3);
+    live.apply(entry({ value: 4, at: now - 3600n * SECOND, received: now }));
+    expect(value()).toBe(3);
+  });
+
   it('is not frozen by a gateway whose clock begins in 1970, with or without time tags of the device', () => {
     live.apply(entry({ value: 1, at: NOW, received: NOW }));
     now += SECOND;

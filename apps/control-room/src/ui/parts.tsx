@@ -176,6 +176,8 @@ export function Sparkline(props: {
     const [a, b] = [Math.min(low, ...near), Math.max(high, ...near)];
     return [a - (b - a || 1) * 0.12, b + (b - a || 1) * 0.12] as const;
   });
+  /** Limits far off the values are left out: they would flatten the trend. */
+  const limitsInView = () => props.limits.filter(({ at }) => at >= extent()[0] && at <= extent()[1]);
   const x = (at: number) => ((at - props.from) / (props.to - props.from)) * w;
   const y = (value: number) => h - ((value - extent()[0]) / (extent()[1] - extent()[0])) * h;
   const paths = createMemo(() => {
@@ -204,7 +206,7 @@ export function Sparkline(props: {
         role="img"
         aria-label="trend of the last hour"
       >
-        <For each={props.limits}>
+        <For each={limitsInView()}>
           {(limit) => <path class={`p${limit.priority}-line limit`} d={`M0 ${y(limit.at)}H${w}`} />}
         </For>
         <path class="trend-good" d={paths().good} />

@@ -27,6 +27,9 @@ export interface UpOptions {
 }
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
+/** How long the centre may take until it can keep a grid, ms. */
+const GRID_WITHIN = 30_000;
+
 const main = fileURLToPath(new URL('../main.ts', import.meta.url));
 
 export async function up(options: UpOptions): Promise<void> {
@@ -86,7 +89,7 @@ async function startAll(
     readyWithin: 120_000,
   });
   const client = SystemClient.find(data.root);
-  if (gridFile) await importGrid(client, gridFile);
+  if (gridFile) await importGrid(client, gridFile, signal);
 
   const link = String(centre.link);
   const startNode = async (
@@ -123,9 +126,22 @@ async function token(client: SystemClient, name: string, role: 'edge' | 'service
   return (await client.request<{ token: string }>('POST', '/enrolment-tokens', { name, role })).token;
 }
 
-/** Gives the centre the lab's grid; the same grid again is no new version there. */
-async function importGrid(client: SystemClient, file: string): Promise<void> {
-  await client.request('PUT', '/grid', JSON.parse(readFileSync(file, 'utf8')) as GridModel);
+/**
+ * Gives the centre the lab's grid; the same grid again is no new version there. A centre whose database is not there yet
+ * cannot take it: it is offered again for a while.
+ */
+async function importGrid(client: SystemClient, file: string, signal: AbortSignal): Promise<void> {
+  const grid = JSON.parse(readFileSync(file, 'utf8')) as GridModel;
+  for (const deadline = performance.now() + GRID_WITHIN; ; ) {
+    try {
+      await client.request('PUT', '/grid', grid);
+      return;
+    } catch (error) {
+      const mayPass = error instanceof EnerchainError && error.fault === 'environment';
+      if (!mayPass || signal.aborted || performance.now() > deadline) throw error;
+      await new Promise((wake) => setTimeout(wake, 500));
+    }
+  }
 }
 
 /** The name that a site file gives to its gateway. */

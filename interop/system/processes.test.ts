@@ -315,11 +315,13 @@ describe.skipIf(!linux)('npm start', () => {
   it.skipIf(!asRoot)('works as an ordinary user in a checkout of his own', { timeout: 240_000 }, async () => {
     const name = 'enerchain-guest';
     const home = mkdtempSync(join(tmpdir(), 'enerchain-guest-'));
+    // Where accounts are made is not on everybody's path.
+    const path = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` };
     const run = (command: string, ...args: string[]): void => {
-      const done = spawnSync(command, args, { encoding: 'utf8' });
+      const done = spawnSync(command, args, { encoding: 'utf8', env: path });
       if (done.status !== 0) throw new Error(`${command} ${args.join(' ')}: ${done.error?.message ?? done.stderr}`);
     };
-    spawnSync('userdel', [name]);
+    spawnSync('userdel', [name], { env: path });
     run('useradd', '--home-dir', home, '--no-create-home', '--shell', '/bin/sh', name);
     try {
       const checkout = join(home, 'checkout');
@@ -346,7 +348,7 @@ describe.skipIf(!linux)('npm start', () => {
         await system.stop();
       }
     } finally {
-      spawnSync('userdel', [name]);
+      spawnSync('userdel', [name], { env: path });
       rmSync(home, { recursive: true, force: true });
     }
   });

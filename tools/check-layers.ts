@@ -16,11 +16,14 @@ const PLATFORM_ORDER: Record<string, number> = {
   model: 0,
   host: 1,
   trust: 1,
+  attestation: 2,
   link: 2,
-  service: 3,
-  edge: 3,
-  centre: 3,
-  smgwa: 3,
+  tcn: 3,
+  provenance: 3,
+  service: 4,
+  edge: 4,
+  centre: 4,
+  smgwa: 4,
 };
 
 interface Package {

@@ -4,9 +4,12 @@
  */
 import type { ObservationBatch } from '@enerchain/link';
 import type {
+  AttestationRecord,
   AuditRecord,
+  CertificateRecord,
   Command,
   CommandEvent,
+  CommandRecord,
   GapRecord,
   Mrid,
   Point,
@@ -37,7 +40,10 @@ export type LogContent =
   | { readonly kind: 'sourceEvents'; readonly events: readonly SourceEvent[] }
   | { readonly kind: 'site'; readonly document: SiteDocument }
   | { readonly kind: 'alarmRaised'; readonly alarm: RaisedAlarm }
-  | { readonly kind: 'audit'; readonly record: AuditRecord };
+  | { readonly kind: 'audit'; readonly record: AuditRecord }
+  | { readonly kind: 'attestation'; readonly record: AttestationRecord }
+  | { readonly kind: 'command'; readonly record: CommandRecord }
+  | { readonly kind: 'certificate'; readonly record: CertificateRecord };
 
 /** The ingest log as its consumers see it. */
 export interface LogReader {
@@ -57,10 +63,13 @@ export interface LogWriter {
 }
 
 /** What else the centre may put on its own chain. */
-export type CentreContent = Extract<LogContent, { kind: 'gap' | 'commandEvents' | 'sourceEvents' | 'alarmRaised' }>;
+export type CentreContent = Extract<
+  LogContent,
+  { kind: 'gap' | 'commandEvents' | 'sourceEvents' | 'alarmRaised' | 'attestation' | 'command' | 'certificate' }
+>;
 
 export interface LogPublisher {
-  /** Like `append`, for an alarm the centre raises, a gap it found, the steps of a command. */
+  /** Like `append`, for an alarm the centre raises, a gap it found, the steps of a command, what receipts stand on. */
   publish(content: CentreContent): Promise<number>;
 }
 

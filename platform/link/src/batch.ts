@@ -4,8 +4,11 @@
  */
 import { type KeyObject, randomBytes } from 'node:crypto';
 import {
+  AttestationRecord,
   AuditRecord,
+  CertificateRecord,
   CommandEvent,
+  CommandRecord,
   EnerchainError,
   GapRecord,
   MIN_NANOS,
@@ -195,6 +198,9 @@ function recordOf(content: Exclude<Content, { kind: 'observations' }>): unknown 
     case 'alarmRaised':
       return content.alarm;
     case 'audit':
+    case 'attestation':
+    case 'command':
+    case 'certificate':
       return content.record;
   }
 }
@@ -340,6 +346,9 @@ const RECORD = {
   site: validator(SiteDocument, 'peer'),
   alarmRaised: validator(RaisedAlarm, 'peer'),
   audit: validator(AuditRecord, 'peer'),
+  attestation: validator(AttestationRecord, 'peer'),
+  command: validator(CommandRecord, 'peer'),
+  certificate: validator(CertificateRecord, 'peer'),
 } as const;
 
 function listOf<T>(item: Validator<T>, record: unknown, what: string): T[] {
@@ -374,6 +383,12 @@ export function contentOf(batch: Batch): Content {
         return { kind, alarm: RECORD.alarmRaised.parse(record, what) };
       case 'audit':
         return { kind, record: RECORD.audit.parse(record, what) };
+      case 'attestation':
+        return { kind, record: RECORD.attestation.parse(record, what) };
+      case 'command':
+        return { kind, record: RECORD.command.parse(record, what) };
+      case 'certificate':
+        return { kind, record: RECORD.certificate.parse(record, what) };
     }
   })();
   const records = Array.isArray(record) ? record.length : 1;

@@ -1,7 +1,10 @@
 /** What a source puts on its chain. */
 import type {
+  AttestationRecord,
   AuditRecord,
+  CertificateRecord,
   CommandEvent,
+  CommandRecord,
   GapRecord,
   Mrid,
   RaisedAlarm,
@@ -47,6 +50,9 @@ export const CONTENT_KINDS = [
   'site',
   'alarmRaised',
   'audit',
+  'attestation',
+  'command',
+  'certificate',
 ] as const;
 export type ContentKind = (typeof CONTENT_KINDS)[number];
 
@@ -58,4 +64,10 @@ export type Content =
   | { readonly kind: 'site'; readonly document: SiteDocument }
   | { readonly kind: 'alarmRaised'; readonly alarm: RaisedAlarm }
   /** Of the centre's own chain only. */
-  | { readonly kind: 'audit'; readonly record: AuditRecord };
+  | { readonly kind: 'audit'; readonly record: AuditRecord }
+  /** Of the verifier's own chain only. */
+  | { readonly kind: 'attestation'; readonly record: AttestationRecord }
+  /** Of the centre's own chain only. */
+  | { readonly kind: 'command'; readonly record: CommandRecord }
+  /** Of the centre's own chain only. */
+  | { readonly kind: 'certificate'; readonly record: CertificateRecord };

@@ -126,6 +126,7 @@ describe('a batch of observations', () => {
 
 describe('a batch of records', () => {
   const nanosText = '1700000000000000000';
+  const octets = (length: number) => new Uint8Array(length).fill(length);
   const contents: Content[] = [
     { kind: 'gap', gap: { reason: 'outboxOverflow', from: '-5', to: nanosText, lost: 3 } },
     { kind: 'sourceEvents', events: [{ kind: 'started', at: nanosText, detail: 'ü' }] },
@@ -145,6 +146,16 @@ describe('a batch of records', () => {
         bindings: [{ point: points[0]!, endpoint: 'rtu', address: 'ca=1 ioa=1', access: 'read' }],
       },
     },
+    { kind: 'audit', record: { action: 'login', actor: 'admin', outcome: 'ok' } },
+    {
+      kind: 'attestation',
+      record: { node: 'edge-nord', verifier: 'centre', result: octets(200), evidence: octets(32) },
+    },
+    { kind: 'command', record: { command: octets(300), approvals: [{ operator: 'b', signature: octets(64) }] } },
+    {
+      kind: 'certificate',
+      record: { name: 'edge-nord', role: 'edge', certificate: octets(400), revoked: { at: nanosText } },
+    },
   ];
   it.each(contents.map((content) => [content.kind, content] as const))('carries %s', async (_, content) => {
     expect(await through(content)).toEqual(content);
@@ -154,6 +165,10 @@ describe('a batch of records', () => {
     const wrong = { kind: 'gap', gap: { reason: 'boredom', from: '1', to: '2' } } as unknown as Content;
     await expect(through(wrong)).rejects.toMatchObject({ code: 'model.invalid', fault: 'peer' });
     await expect(through({ kind: 'sourceEvents', events: [] })).rejects.toMatchObject({ code: 'link.batch.size' });
+    const short = { node: 'edge-nord', verifier: 'centre', result: octets(200), evidence: octets(31) };
+    await expect(through({ kind: 'attestation', record: short })).rejects.toMatchObject({ code: 'model.invalid' });
+    const text = { name: 'a', role: 'edge', certificate: 'MIIB' as unknown as Uint8Array };
+    await expect(through({ kind: 'certificate', record: text })).rejects.toMatchObject({ code: 'model.invalid' });
   });
 });
 

@@ -7,6 +7,7 @@ export * from './event.ts';
 export * from './gap.ts';
 export * from './grid.ts';
 export * from './identity.ts';
+export * from './log-records.ts';
 export * from './observation.ts';
 export * from './point.ts';
 export * from './quality.ts';

@@ -133,6 +133,10 @@ export class Derivation {
       case 'audit':
         this.#onAudit(content.record);
         break;
+      case 'attestation':
+      case 'command':
+      case 'certificate':
+        break; // for receipts; what people need to see of them comes as events, alarms and audit records
       default:
         content satisfies never;
     }

@@ -432,6 +432,13 @@ export class SourceChain {
         return this.source === CENTRE
           ? []
           : this.#refuseContent(batch, "an audit record, which is the centre's alone", [0]);
+      case 'attestation':
+        return content.record.verifier === this.source
+          ? []
+          : this.#refuseContent(batch, "another's result of attestation", [0]);
+      case 'command':
+      case 'certificate':
+        return this.#refuseContent(batch, `a ${content.kind}, which is the centre's alone`, [0]);
     }
   }
 

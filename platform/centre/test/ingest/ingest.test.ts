@@ -212,13 +212,22 @@ describe('ingest', () => {
       sued,
       await sued.next({ kind: 'audit', record: { action: 'login', actor: 'admin', outcome: 'ok' } }),
     );
+    const octets = (length: number) => new Uint8Array(length);
+    const result = { node: 'edge-nord', verifier: 'edge-nord', result: octets(9), evidence: octets(32) };
+    await bench.take(sued, await sued.next({ kind: 'attestation', record: result }));
+    await bench.take(sued, await sued.next({ kind: 'command', record: { command: octets(9) } }));
+    const certificate = { name: 'edge-sued', role: 'edge', certificate: octets(9) };
+    await bench.take(sued, await sued.next({ kind: 'certificate', record: certificate }));
     const shown = (await bench.entries()).filter(({ source }) => source === 'edge-sued').map(({ content }) => content);
-    expect(shown).toHaveLength(4);
+    expect(shown).toHaveLength(7);
     for (const content of shown) {
       expect(content).toMatchObject({ kind: 'audit', record: { action: 'ingest.refused', actor: 'edge-sued' } });
     }
     await bench.take(nord, await nord.next({ kind: 'alarmRaised', alarm }));
     expect((await bench.entries()).at(-1)?.content).toMatchObject({ kind: 'alarmRaised' });
+    // A gateway that appraised a neighbour may say so in its own name.
+    await bench.take(nord, await nord.next({ kind: 'attestation', record: { ...result, node: 'edge-sued' } }));
+    expect((await bench.entries()).at(-1)?.content).toMatchObject({ record: { node: 'edge-sued' } });
   });
 
   it('writes a gap record before it takes a batch behind missing ones, and keeps the order of those that follow', async () => {

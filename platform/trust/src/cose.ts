@@ -2,9 +2,9 @@
  * COSE_Sign1 (RFC 9052 § 4.2) with ES256 (RFC 9053 § 2.1). The key identifier and the type of what is signed (`typ`,
  * RFC 9596) stand in the protected header, so that a signature over a batch can never be shown as one over a command.
  */
-import { type KeyObject, verify } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import { EnerchainError } from '@enerchain/model';
-import type { Signer } from '@enerchain/pki';
+import { type Signer, verifyRaw } from '@enerchain/pki';
 import { CBOR_MAJOR, CborReader, type CborValue, CborWriter, decodeCbor, encodeCbor } from './cbor.ts';
 
 /** Header parameters (RFC 9052 § 3.1, RFC 9596). */
@@ -47,6 +47,7 @@ export function sigStructure(
  * @param kid key identifier; here always the SHA-256 thumbprint of the signer's certificate
  * @param typ what the payload is, for example `enerchain-batch`
  * @returns tagged COSE_Sign1
+ * @throws EnerchainError `cose.algorithm` (fault caller) when the key is not on P-256
  */
 export async function coseSign1(
   signer: Signer,
@@ -54,6 +55,13 @@ export async function coseSign1(
   typ: string,
   payload: Uint8Array,
 ): Promise<Uint8Array> {
+  if (signer.algorithm !== 'ES256') {
+    throw new EnerchainError(
+      'caller',
+      'cose.algorithm',
+      `the platform signs with ES256, this key with ${signer.algorithm}`,
+    );
+  }
   const header = encodeCbor(
     new Map<number, CborValue>([
       [COSE_HEADER.alg, ES256],
@@ -116,7 +124,7 @@ export function coseCheck1(
     throw refuse('cose.type', `signed as '${message.typ ?? 'nothing'}' where '${typ ?? 'nothing'}' was expected`);
   }
   const signed = sigStructure(message.protectedBytes, message.payload, externalAad);
-  if (!verify('sha256', signed, { key, dsaEncoding: 'ieee-p1363' }, message.signature)) {
+  if (!verifyRaw('ES256', key, signed, message.signature)) {
     throw refuse('cose.signature', `the signature over '${typ ?? 'the message'}' does not fit the key it names`);
   }
 }

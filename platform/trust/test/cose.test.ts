@@ -39,6 +39,17 @@ describe('COSE_Sign1', () => {
     expect(() => coseVerify1(signed, 'enerchain-command', () => signer.publicKey)).toThrow('was expected');
   });
 
+  it('is ES256 alone: a key on another curve neither signs nor verifies', async () => {
+    const brainpool = generateKeyPairSync('ec', { namedCurve: 'brainpoolP256r1' }).privateKey;
+    const other = FileKeySigner.fromPem(brainpool.export({ type: 'pkcs8', format: 'pem' }) as string, 'a key', {
+      accept: ['ESB256'],
+    });
+    await expect(coseSign1(other, kid, 't', Buffer.from('x'))).rejects.toMatchObject({ code: 'cose.algorithm' });
+    const disguised = { ...other, algorithm: 'ES256' as const, sign: (data: Uint8Array) => other.sign(data) };
+    const signed = await coseSign1(disguised, kid, 't', Buffer.from('x'));
+    expect(() => coseVerify1(signed, 't', () => other.publicKey)).toThrow('does not fit');
+  });
+
   it('refuses unknown keys and keys that did not sign', async () => {
     const signed = await coseSign1(signer, kid, 't', Buffer.from('payload'));
     expect(() => coseVerify1(signed, 't', () => undefined)).toThrow('no key is known');

@@ -1,5 +1,6 @@
 /** X.509 v3 certificates (RFC 5280 § 4): built, read, and checked against their issuer. */
 import { createHash, type KeyObject, randomBytes } from 'node:crypto';
+import { algorithmIdentifier } from './algorithm.ts';
 import { DerReader } from './der-reader.ts';
 import { TAG } from './der-tags.ts';
 import * as der from './der-writer.ts';
@@ -15,7 +16,6 @@ import {
 import { commonNameOf, encodeName, type Name, readName } from './name.ts';
 import { OID } from './oid.ts';
 import {
-  es256Identifier,
   fromPem,
   publicKeyFrom,
   readAlgorithm,
@@ -44,7 +44,7 @@ export function buildCertificate(fields: CertificateFields, signer: Signer): Pro
   const toBeSigned = der.sequence(
     der.explicit(0, der.integer(2)),
     der.unsignedInteger(serial),
-    es256Identifier(),
+    algorithmIdentifier(signer.algorithm),
     encodeName(fields.issuer),
     der.sequence(der.time(fields.notBefore), der.time(fields.notAfter)),
     encodeName(fields.subject),

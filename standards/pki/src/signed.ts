@@ -1,9 +1,10 @@
 /** What certificates and requests have in common: `SEQUENCE { toBeSigned, algorithm, signature }`. */
 import { createHash, createPublicKey, type KeyObject, verify } from 'node:crypto';
+import { algorithmIdentifier, checkSignatureSize, signatureToDer } from './algorithm.ts';
 import { DerReader } from './der-reader.ts';
 import * as der from './der-writer.ts';
 import { PkiError } from './error.ts';
-import { OID, SIGNATURE_HASH } from './oid.ts';
+import { OID } from './oid.ts';
 import type { Signer } from './signer.ts';
 
 /** Largest certificate or request that is read, in bytes. */
@@ -15,19 +16,15 @@ export interface SignedObject {
   readonly toBeSigned: Uint8Array;
   /** Object identifier of the signature algorithm. */
   readonly signatureAlgorithm: string;
-  /** ECDSA: DER of SEQUENCE { r, s }. */
+  /** ECDSA: DER of SEQUENCE { r, s }; RSA: its octets. */
   readonly signature: Uint8Array;
 }
 
-/** AlgorithmIdentifier of ES256: no parameters (RFC 5758 § 3.2). */
-export const es256Identifier = (): Uint8Array => der.sequence(der.objectIdentifier(OID.ecdsaWithSha256));
-
-/** Signs and wraps. */
+/** Signs and wraps. @throws PkiError `pki.signer` when the signer's answer has not the size of its algorithm */
 export async function signObject(toBeSigned: Uint8Array, signer: Signer): Promise<Uint8Array> {
   const raw = await signer.sign(toBeSigned);
-  if (raw.length !== 64) throw new PkiError('local', 'pki.signer', `the signer returned ${raw.length} bytes, not 64`);
-  const signature = der.sequence(der.unsignedInteger(raw.subarray(0, 32)), der.unsignedInteger(raw.subarray(32)));
-  return der.sequence(toBeSigned, es256Identifier(), der.bitString(signature));
+  checkSignatureSize(signer.algorithm, raw);
+  return der.sequence(toBeSigned, algorithmIdentifier(signer.algorithm), der.bitString(signatureToDer(raw)));
 }
 
 /** Takes the outer structure apart. @returns also a reader inside the signed part */
@@ -59,17 +56,32 @@ export function readAlgorithm(reader: DerReader): string {
   return oid;
 }
 
+/** Shortest RSA modulus whose signature counts. */
+const MIN_RSA_BITS = 2048;
+
+/** Signature algorithms that are verified; RSA (PKCS#1 v1.5) because makers of TPMs sign their certificates with it. */
+const VERIFIED: Readonly<Record<string, { readonly key: 'ec' | 'rsa'; readonly hash: string }>> = {
+  [OID.ecdsaWithSha256]: { key: 'ec', hash: 'sha256' },
+  [OID.ecdsaWithSha384]: { key: 'ec', hash: 'sha384' },
+  [OID.ecdsaWithSha512]: { key: 'ec', hash: 'sha512' },
+  [OID.sha256WithRsa]: { key: 'rsa', hash: 'sha256' },
+  [OID.sha384WithRsa]: { key: 'rsa', hash: 'sha384' },
+  [OID.sha512WithRsa]: { key: 'rsa', hash: 'sha512' },
+};
+
 /** Whether the key made the signature. @throws PkiError (fault unsupported) for an algorithm that is not verified here */
 export function signedBy(object: SignedObject, key: KeyObject): boolean {
-  const hash = SIGNATURE_HASH[object.signatureAlgorithm];
-  if (!hash) {
+  const algorithm = VERIFIED[object.signatureAlgorithm];
+  if (!algorithm) {
     throw new PkiError(
       'unsupported',
       'pki.algorithm',
       `signature algorithm ${object.signatureAlgorithm} is not verified here`,
     );
   }
-  return key.asymmetricKeyType === 'ec' && verify(hash, object.toBeSigned, key, object.signature);
+  if (key.asymmetricKeyType !== algorithm.key) return false;
+  if (algorithm.key === 'rsa' && (key.asymmetricKeyDetails?.modulusLength ?? 0) < MIN_RSA_BITS) return false;
+  return verify(algorithm.hash, object.toBeSigned, key, object.signature);
 }
 
 /** @throws PkiError (fault peer) when the bytes are no public key */

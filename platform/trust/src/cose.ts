@@ -105,7 +105,8 @@ export function coseParse1(bytes: Uint8Array): CoseSign1 {
 
 function headerOf(value: CborValue): Map<number, CborValue> {
   if (value instanceof Map) return value as Map<number, CborValue>;
-  if (typeof value === 'object' && value !== null && Object.keys(value).length === 0) return new Map();
+  const empty = typeof value === 'object' && value !== null && Object.keys(value).length === 0;
+  if (empty && !Array.isArray(value) && !(value instanceof Uint8Array)) return new Map();
   throw refuse('cose.header', 'a COSE header is not a map with integer keys');
 }
 

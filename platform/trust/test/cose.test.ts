@@ -61,6 +61,11 @@ describe('COSE_Sign1', () => {
     for (let at = 0; at < signed.length; at++) {
       expect(() => coseVerify1(signed.subarray(0, at), 't', () => signer.publicKey)).toThrow(EnerchainError);
     }
+    const inPlaceOfUnprotected = signed.indexOf(0xa0);
+    for (const empty of [0x80, 0x40]) {
+      const changed = Uint8Array.from(signed).fill(empty, inPlaceOfUnprotected, inPlaceOfUnprotected + 1);
+      expect(() => coseVerify1(changed, 't', () => signer.publicKey)).toThrow('not a map');
+    }
     fc.assert(
       fc.property(fc.nat(signed.length - 1), fc.integer({ min: 1, max: 255 }), (at, change) => {
         const changed = Uint8Array.from(signed);

@@ -1,5 +1,6 @@
 /** What is known about the nodes of the system at this moment; the port on which commands, screens and receipts stand. */
 import type { UtcNanos } from '@enerchain/model';
+import type { TrustPolicy } from './policy.ts';
 import type { Tier, Trustworthiness } from './result.ts';
 
 /** The reaction ladder. Essential functions (protection, local control) are exempt from all of it, by policy. */
@@ -32,7 +33,13 @@ export interface NeighbourView {
   readonly at: UtcNanos | undefined;
 }
 
+/** Whether a node counts as good at a moment: the newest result that counts was good, and has not run out. */
+export const isTrusted = (trust: NodeTrust, at: UtcNanos): boolean =>
+  trust.trustedUntil !== undefined && at < trust.trustedUntil;
+
 export interface TrustPort {
+  /** What the operator asks of the nodes; without one no node is ever good. */
+  readonly policy: TrustPolicy | undefined;
   all(): readonly NodeTrust[];
   get(node: string): NodeTrust | undefined;
   /** The nodes between the centre and a source, from the centre on, the source last; empty when no way is known. */

@@ -20,6 +20,7 @@ import type {
   UtcNanos,
 } from '@enerchain/model';
 
+export type { NodeTrust, TrustPolicy, TrustPort, ValueTrust } from '@enerchain/attestation';
 export type { AuditRecord, RaisedAlarm, SourceReport } from '@enerchain/model';
 
 /** One decoded record of the ingest log. */

@@ -14,7 +14,7 @@ import type { RequestHandler, RequestOptions } from './rpc.ts';
 import { SendSchedule } from './schedule.ts';
 import type { BatchStore } from './store.ts';
 import { Throttle } from './throttle.ts';
-import { type After, BUFFER_MARK, systemAfter } from './transport.ts';
+import { type After, BUFFER_MARK, type LinkTransport, systemAfter } from './transport.ts';
 import { type Connect, connectWebSocket } from './websocket.ts';
 
 export type LinkState = 'stopped' | 'connecting' | 'online' | 'waiting';
@@ -94,6 +94,7 @@ export class LinkClient {
   #welcomedAt: number | undefined;
   #abort: AbortController | undefined;
   #connection: Connection | undefined;
+  #transport: LinkTransport | undefined;
   #schedule: SendSchedule | undefined;
   #centre: HeldCertificate | undefined;
   #report: SourceReport | undefined;
@@ -166,6 +167,12 @@ export class LinkClient {
     this.#pump();
   }
 
+  /** `LinkTransport.exporter` of the present connection. @throws EnerchainError `link.offline`, `link.exporter` */
+  exporter(): Uint8Array {
+    this.#online('the exporter');
+    return (this.#transport as LinkTransport).exporter();
+  }
+
   /** Sends the state of the source; kept for the next connection when there is none. */
   status(report: SourceReport): void {
     this.#report = report;
@@ -233,6 +240,7 @@ export class LinkClient {
       onEnd: resolve,
     });
     this.#connection = connection;
+    this.#transport = transport;
     this.#cancelWelcome = this.#after(WELCOME_TIMEOUT, () => {
       if (this.#state === 'connecting') connection.abort('link.silent', 'no welcome came');
     });
@@ -253,6 +261,7 @@ export class LinkClient {
     this.#cancelThrottle?.();
     this.#cancelThrottle = undefined;
     this.#connection = undefined;
+    this.#transport = undefined;
     this.#schedule = undefined;
     if (this.#state === 'stopped') return;
     // A welcome alone proves little: a centre that cannot keep anything welcomes too.

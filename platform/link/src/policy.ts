@@ -80,6 +80,8 @@ export interface LinkPeer {
   readonly pending: number;
   /** Keys of the source by key identifier: of the connection and of the hello, all checked against the CA. */
   keyOf(kid: Uint8Array): KeyObject | undefined;
+  /** `LinkTransport.exporter` of the connection; with a relay it is the relay's connection, not the source's. */
+  exporter(): Uint8Array;
   /** Sends a signed command. @throws EnerchainError `link.congested` or `link.offline` */
   command(bytes: Uint8Array): void;
   request(method: string, params: CborValue, options?: RequestOptions): Promise<CborValue>;

@@ -126,6 +126,9 @@ export class Session implements LinkPeer {
   get hello(): Hello {
     return this.#hello ?? { source: '', software: '', epochs: [], certificates: [] };
   }
+  exporter(): Uint8Array {
+    return this.#transport.exporter();
+  }
   get remote(): string {
     return this.#transport.remote;
   }

@@ -1,4 +1,5 @@
 /** What the link needs of a connection: whole messages in order, and to know when it sends faster than the wire. */
+import { randomBytes } from 'node:crypto';
 
 /** What a transport tells its user. No call comes before `open`, none after `closed`. */
 export interface TransportHandlers {
@@ -15,6 +16,12 @@ export interface LinkTransport {
   readonly remote: string;
   /** Bytes taken by `send` that are not on the wire yet. */
   readonly buffered: number;
+  /**
+   * 32 octets that both ends of this connection know and nobody else: keying material that TLS exports (RFC 8446 § 7.5)
+   * under `EXPORTER_LABEL` with an empty context. What is bound to it cannot be shown on another connection.
+   * @throws EnerchainError `link.exporter` (fault environment) when the connection has gone
+   */
+  exporter(): Uint8Array;
   open(handlers: TransportHandlers): void;
   send(bytes: Uint8Array): void;
   /** Delivers what was sent, then closes. */
@@ -22,6 +29,10 @@ export interface LinkTransport {
   /** Closes at once. */
   abort(): void;
 }
+
+/** Label of the exporter (RFC 5705 § 4) to which evidence is bound. */
+export const EXPORTER_LABEL = 'EXPORTER-enerchain-attestation';
+export const EXPORTER_BYTES = 32;
 
 /** Above this many bytes not yet on the wire, batches wait. */
 export const BUFFER_MARK = 1 << 20;
@@ -45,9 +56,15 @@ class MemoryTransport implements LinkTransport {
   #scheduled = false;
   #closing: 'no' | 'after' | 'done' = 'no';
   #held = false;
+  readonly #exported: Uint8Array;
 
-  constructor(peerCertificate: Uint8Array) {
+  constructor(peerCertificate: Uint8Array, exported: Uint8Array) {
     this.peerCertificate = peerCertificate;
+    this.#exported = exported;
+  }
+
+  exporter(): Uint8Array {
+    return this.#exported;
   }
 
   get buffered(): number {
@@ -128,8 +145,10 @@ export function memoryPair(certificates: { client: Uint8Array; server: Uint8Arra
   client: LinkTransport & { hold(held: boolean): void };
   server: LinkTransport & { hold(held: boolean): void };
 } {
-  const client = new MemoryTransport(certificates.server);
-  const server = new MemoryTransport(certificates.client);
+  // As TLS would give it: new with each connection, the same at both ends.
+  const exported = randomBytes(EXPORTER_BYTES);
+  const client = new MemoryTransport(certificates.server, exported);
+  const server = new MemoryTransport(certificates.client, exported);
   client.other = server;
   server.other = client;
   return { client, server };

@@ -7,7 +7,13 @@ import { EnerchainError } from '@enerchain/model';
 import { type Identity, tlsContext } from '@enerchain/trust';
 import { type RawData, WebSocket, WebSocketServer } from 'ws';
 import { LINK_PATH, MAX_MESSAGE_BYTES, SUBPROTOCOL } from './message.ts';
-import { BUFFER_MARK, type LinkTransport, type TransportHandlers } from './transport.ts';
+import {
+  BUFFER_MARK,
+  EXPORTER_BYTES,
+  EXPORTER_LABEL,
+  type LinkTransport,
+  type TransportHandlers,
+} from './transport.ts';
 
 /** Milliseconds for the TLS and WebSocket handshakes. */
 const HANDSHAKE_TIMEOUT = 15_000;
@@ -16,14 +22,17 @@ class WebSocketTransport implements LinkTransport {
   readonly peerCertificate: Uint8Array;
   readonly remote: string;
   readonly #socket: WebSocket;
+  readonly #tls: TLSSocket;
+  #exported: Uint8Array | undefined;
   /** What came before `open`. */
   #early: Uint8Array[] = [];
   #handlers: TransportHandlers | undefined;
   #closed: string | undefined;
   #full = false;
 
-  constructor(socket: WebSocket, peerCertificate: Uint8Array, remote: string) {
+  constructor(socket: WebSocket, tls: TLSSocket, peerCertificate: Uint8Array, remote: string) {
     this.#socket = socket;
+    this.#tls = tls;
     this.peerCertificate = peerCertificate;
     this.remote = remote;
     let failure: string | undefined;
@@ -48,6 +57,16 @@ class WebSocketTransport implements LinkTransport {
 
   get buffered(): number {
     return this.#socket.bufferedAmount;
+  }
+
+  exporter(): Uint8Array {
+    try {
+      this.#exported ??= this.#tls.exportKeyingMaterial(EXPORTER_BYTES, EXPORTER_LABEL, Buffer.alloc(0));
+    } catch (cause) {
+      const text = `the connection to ${this.remote} has ended; nothing can be bound to it`;
+      throw new EnerchainError('environment', 'link.exporter', text, { cause });
+    }
+    return this.#exported;
   }
 
   open(handlers: TransportHandlers): void {
@@ -95,14 +114,16 @@ export const connectWebSocket: Connect = (url, identity, signal) => {
     signal.addEventListener('abort', abort, { once: true });
     let remote = address.host;
     let certificate: Uint8Array | undefined;
+    let tls: TLSSocket | undefined;
     socket.once('upgrade', (response) => {
-      certificate = (response.socket as TLSSocket).getPeerX509Certificate()?.raw;
+      tls = response.socket as TLSSocket;
+      certificate = tls.getPeerX509Certificate()?.raw;
       remote = `${response.socket.remoteAddress}:${response.socket.remotePort}`;
     });
     socket.once('open', () => {
       signal.removeEventListener('abort', abort);
-      if (certificate) {
-        resolve(new WebSocketTransport(socket, certificate, remote));
+      if (tls && certificate) {
+        resolve(new WebSocketTransport(socket, tls, certificate, remote));
         return;
       }
       socket.terminate();
@@ -144,7 +165,7 @@ export function serveWebSocket(
     else {
       const remote = `${socket.remoteAddress}:${socket.remotePort}`;
       sockets.handleUpgrade(request, stream, head, (webSocket) =>
-        accept(new WebSocketTransport(webSocket, certificate, remote)),
+        accept(new WebSocketTransport(webSocket, socket, certificate, remote)),
       );
     }
   };

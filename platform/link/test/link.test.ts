@@ -219,6 +219,25 @@ describe.each(['memory', 'mTLS'] as const)('the link over %s', (medium) => {
     expect(written).toBeLessThan(300);
   });
 
+  it('gives both ends the same octets to bind evidence to, and others on the next connection', async () => {
+    const a = source();
+    const atCentre = () => Buffer.from(centre.server.peer('edge-nord')!.exporter()).toString('hex');
+    const atSource = () => Buffer.from(a.client.exporter()).toString('hex');
+    a.client.start();
+    await online(a);
+    const first = atSource();
+    expect(first).toMatch(/^[0-9a-f]{64}$/);
+    expect(first).not.toBe('0'.repeat(64));
+    expect(atCentre()).toBe(first);
+    wire.cut();
+    await until(() => a.client.state === 'waiting', 'the cut is noticed');
+    expect(atSource).toThrow(expect.objectContaining({ code: 'link.offline' }));
+    await time.pass(1000);
+    await online(a);
+    expect(atSource()).not.toBe(first);
+    expect(atCentre()).toBe(atSource());
+  });
+
   it('fails requests under way when the connection is lost, and refuses new ones at once', async () => {
     centre.onRequest = () => new Promise(() => undefined);
     const a = source();

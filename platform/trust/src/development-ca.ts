@@ -123,9 +123,8 @@ export class DevelopmentCa {
         extensions: {
           basicConstraints: { ca: false },
           keyUsage: ['digitalSignature'],
-          // A relay is a server to edges and a client to the centre.
-          extKeyUsage:
-            options.role === 'centre' || options.role === 'relay' ? [OID.serverAuth, OID.clientAuth] : [OID.clientAuth],
+          // A relay is a server to edges and a client to the centre; neighbours are both to each other.
+          extKeyUsage: options.role === 'service' ? [OID.clientAuth] : [OID.serverAuth, OID.clientAuth],
           subjectAltName: [holderUri(options), ...(options.hosts ?? [])],
           subjectKeyIdentifier: keyIdentifier(request.spki),
           authorityKeyIdentifier: keyIdentifier(this.certificate.spki),

@@ -10,8 +10,11 @@ import {
   verifyCertificate,
 } from '@enerchain/pki';
 
-/** `edge`, `service`: sources with a chain; `relay`: passes batches of others on; `centre`: signs commands. */
-export const ROLES = ['edge', 'service', 'relay', 'centre'] as const;
+/**
+ * `edge`, `service`: sources with a chain; `relay`: passes batches of others on; `centre`: signs commands; `network`: a node of
+ * the Trusted Core Network that carries no values. Tokens name a role by its place here: new ones come last.
+ */
+export const ROLES = ['edge', 'service', 'relay', 'centre', 'network'] as const;
 export type Role = (typeof ROLES)[number];
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;

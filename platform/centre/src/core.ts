@@ -148,6 +148,7 @@ async function assemble(
     signer: identity.signer,
     kid: identity.kid,
     clock,
+    keep: (record) => own.publish({ kind: 'command', record }),
   });
   for (const kept of checkpoint.sources.values()) {
     chains.set(kept.source, new SourceChain(kept.source, context, kept));

@@ -7,8 +7,8 @@ import type {
   AttestationRecord,
   AuditRecord,
   CertificateRecord,
-  Command,
   CommandEvent,
+  CommandOrder,
   CommandRecord,
   GapRecord,
   Mrid,
@@ -173,8 +173,13 @@ export interface SourceStatus {
 /** The connected sources. */
 export interface Sources {
   status(): readonly SourceStatus[];
-  /** Delivers a signed command to its edge. @throws EnerchainError `centre.source.away` when it is not connected */
-  sendCommand(target: string, command: Command): Promise<void>;
+  /**
+   * Signs an order as the answer to the newest challenge of its edge and sends it.
+   * @throws EnerchainError `centre.source.away`, `centre.source.unsigned`: it has certainly not left the centre
+   */
+  sendCommand(target: string, order: CommandOrder): Promise<void>;
+  /** The challenge that a command to a source would answer now; undefined when it is away or has named none. */
+  commandChallenge(source: string): string | undefined;
   /** Called when a source connects, leaves or reports. */
   onChange(listener: (status: SourceStatus) => void): () => void;
 }

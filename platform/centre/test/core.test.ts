@@ -13,8 +13,8 @@ import {
   readCentreLog,
   readSites,
 } from '@enerchain/link';
-import { type Command, newMrid, systemClock } from '@enerchain/model';
-import { CommandGuard, enrol, type Identity, renew } from '@enerchain/trust';
+import { type CommandOrder, newMrid, systemClock } from '@enerchain/model';
+import { CommandGuard, coseParse1, decodeCbor, enrol, type Identity, renew, SESSION_METHOD } from '@enerchain/trust';
 import { pino } from 'pino';
 import { afterAll, describe, expect, it } from 'vitest';
 import { type Core, openCore } from '../src/core.ts';
@@ -207,7 +207,7 @@ describe('the core of the centre', () => {
     it('delivers a signed command to the source it is for, and says when that is away', async () => {
       await start();
       const edge = await (await Source.enrol(core, 'edge-command')).online();
-      const command: Command = {
+      const command: CommandOrder = {
         id: newMrid(),
         point: newMrid(),
         action: 'operate',
@@ -218,10 +218,23 @@ describe('the core of the centre', () => {
         target: 'edge-command',
       };
       const keyOf = (kid: Uint8Array) => edge.client.centreKeyOf(kid);
-      const guard = new CommandGuard({ source: 'edge-command', clock: { ...systemClock, now: () => 0n }, keyOf });
-      expect(guard.remembered).toBe(0);
-      await core.sources.sendCommand('edge-command', command);
-      await until('command', () => edge.commands.length === 1);
+      const send = () => core.sources.sendCommand('edge-command', command);
+      await expect(send()).rejects.toMatchObject({ code: 'centre.source.unsigned' });
+      const guard = new CommandGuard({ source: 'edge-command', clock: systemClock, keyOf });
+      await edge.client.request(SESSION_METHOD, { challenge: guard.challenge() });
+      await Promise.all([send(), send()]);
+      await until('commands', () => edge.commands.length === 2);
+      const [first, second] = edge.commands.map((bytes) => decodeCbor(coseParse1(bytes).payload));
+      expect([first, second]).toMatchObject([{ counter: 1 }, { counter: 2 }]);
+      // As it was sent it stands in the log, before it was sent.
+      const { next } = core.log.bounds();
+      const logged: Uint8Array[] = [];
+      for await (const entries of core.log.read(0, AbortSignal.timeout(20_000))) {
+        for (const { content } of entries) if (content.kind === 'command') logged.push(content.record.command);
+        if (entries.at(-1)!.offset >= next - 1) break;
+      }
+      expect(logged.map((bytes) => Buffer.from(bytes))).toEqual(edge.commands.map((bytes) => Buffer.from(bytes)));
+      expect(guard.accept(edge.commands[0]!).command).toMatchObject(command);
       const strict = new CommandGuard({ source: 'edge-other', clock: systemClock, keyOf });
       expect(() => strict.accept(edge.commands[0]!)).toThrow(/is for edge-command/);
       await edge.client.close();

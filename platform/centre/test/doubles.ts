@@ -3,7 +3,7 @@
 import type { Column, ObservationBatch } from '@enerchain/link';
 import {
   type Clock,
-  type Command,
+  type CommandOrder,
   EnerchainError,
   type Mrid,
   type Point,
@@ -138,9 +138,10 @@ export class MemoryLive implements LiveState {
 }
 
 export class MemorySources implements Sources {
-  readonly sent: Command[] = [];
+  readonly sent: CommandOrder[] = [];
   readonly states = new Map<string, SourceStatus>();
   failure: EnerchainError | undefined;
+  challenge: string | undefined = '00'.repeat(16);
   readonly #listeners = new Set<(status: SourceStatus) => void>();
 
   set(source: string, connected: boolean, since: UtcNanos = T0): void {
@@ -163,11 +164,14 @@ export class MemorySources implements Sources {
   status(): readonly SourceStatus[] {
     return [...this.states.values()];
   }
-  async sendCommand(target: string, command: Command): Promise<void> {
+  async sendCommand(target: string, command: CommandOrder): Promise<void> {
     if (this.failure) throw this.failure;
     if (!this.states.get(target)?.connected)
       throw new EnerchainError('environment', 'centre.source.away', `${target} is not connected`);
     this.sent.push(command);
+  }
+  commandChallenge(source: string): string | undefined {
+    return this.states.get(source)?.connected ? this.challenge : undefined;
   }
   onChange(listener: (status: SourceStatus) => void): () => void {
     this.#listeners.add(listener);

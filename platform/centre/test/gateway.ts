@@ -1,7 +1,7 @@
 /** A gateway of three points for tests of the whole centre. */
 import { BatchBuilder, batchToBytes, ChainWriter, type Content, LinkClient, MemoryBatchStore } from '@enerchain/link';
 import { type CommandStep, type Point, systemClock, TIME_GOOD } from '@enerchain/model';
-import { CommandGuard, type Identity } from '@enerchain/trust';
+import { CommandGuard, type Identity, SESSION_METHOD } from '@enerchain/trust';
 import { mRID, siteOf } from './doubles.ts';
 
 export const position: Point = {
@@ -53,6 +53,10 @@ export class Gateway {
       software: 'test 1.0',
       store: this.#store,
       backoff: { initial: 50, maximum: 200 },
+      onWelcome: () => {
+        this.#guard.newSession();
+        void this.link.request(SESSION_METHOD, { challenge: this.#guard.challenge() });
+      },
       onCommand: (bytes) => this.#onCommand(bytes),
       onAcknowledged: ({ epoch, sequence }) => this.#store.acknowledge(epoch, sequence),
     });

@@ -3,7 +3,16 @@
  * only place that knows both its protocol and the model. What it hears goes into its `Intake`; what it is told comes
  * as an `Order`; how it fares it says in `health`. It never waits for the disk and never keeps what it has handed over.
  */
-import type { Clock, Command, CommandStep, Mrid, SourceEvent, TimeQuality, UtcNanos, Value } from '@enerchain/model';
+import type {
+  Clock,
+  CommandOrder,
+  CommandStep,
+  Mrid,
+  SourceEvent,
+  TimeQuality,
+  UtcNanos,
+  Value,
+} from '@enerchain/model';
 import type { Logger } from 'pino';
 import type { BoundPoint } from './site/site.ts';
 
@@ -64,7 +73,7 @@ export interface ConnectorHost {
 
 /** A command that has passed signature, freshness and local policy. */
 export interface Order {
-  readonly command: Command;
+  readonly command: CommandOrder;
   readonly point: BoundPoint;
 }
 

@@ -12,7 +12,7 @@ import {
   systemClock,
   toIso,
 } from '@enerchain/model';
-import { fileMemory, Renewal } from '@enerchain/trust';
+import { Renewal } from '@enerchain/trust';
 import type { Logger } from 'pino';
 import manifest from '../package.json' with { type: 'json' };
 import type { Connector } from './connector.ts';
@@ -186,7 +186,6 @@ class Edge implements EdgeHandle {
       clock,
       logger,
       ...(site.uplink.bytesPerSecond === undefined ? {} : { bytesPerSecond: site.uplink.bytesPerSecond }),
-      memory: fileMemory(join(options.dataDir, 'commands')),
       reportSeconds: site.uplink.reportSeconds,
       report: () => this.report(),
       onCommand: (bytes) => this.#desk.receive(bytes),
@@ -271,6 +270,8 @@ class Edge implements EdgeHandle {
       const detail = `the clock of this machine was set by ${(step / 1000).toFixed(1)} s`;
       this.#logger.warn(detail);
       void this.#outbox.writeSourceEvents([{ kind: 'clockStep', at: String(this.#clock.now()), detail }]);
+      // Or the machine has slept: the age of what answers the present one could not be told.
+      this.#uplink.challenge();
     }
     // Slow drift is followed, so that it never adds up to a step.
     this.#clockOffset = offset;

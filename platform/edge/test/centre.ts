@@ -18,8 +18,8 @@ import {
   verifyBatch,
 } from '@enerchain/link';
 import {
-  type Command,
   type CommandEvent,
+  type CommandOrder,
   EnerchainError,
   type GapRecord,
   newMrid,
@@ -27,12 +27,15 @@ import {
   type SiteDocument,
   type SourceEvent,
   type SourceReport,
+  systemClock,
 } from '@enerchain/model';
 import {
+  CommandSession,
   DevelopmentCa,
   enrolmentHandler,
   type Identity,
   obtainIdentity,
+  SESSION_METHOD,
   serverTls,
   signCommand,
 } from '@enerchain/trust';
@@ -49,6 +52,10 @@ export class TestCentre {
   /** Batches that are never taken. */
   refuses: ((content: Content) => boolean) | undefined;
   port = 0;
+  /** What commands answer. */
+  readonly session = new CommandSession(systemClock);
+  /** How many challenges have come. */
+  challenges = 0;
   #server: Server | undefined;
   #link: LinkServer | undefined;
   readonly #observations: Observation[] = [];
@@ -99,6 +106,12 @@ export class TestCentre {
       policy: {
         admit: () => ({ completed: this.verifier.completed, cursors: this.verifier.cursors() }),
         onBatch: async (peer, bytes) => this.#take(peer, bytes),
+        onRequest: (_peer, method, params) => {
+          if (method !== SESSION_METHOD) throw new EnerchainError('unsupported', 'link.method', method);
+          this.challenges++;
+          this.session.challenged(params);
+          return null;
+        },
         onStatus: (_peer, report) => {
           this.report = report;
         },
@@ -167,8 +180,9 @@ export class TestCentre {
     return (this.#link?.peers().length ?? 0) > 0;
   }
 
-  async send(command: Command): Promise<Uint8Array> {
-    const bytes = await signCommand(this.identity.signer, this.identity.kid, command);
+  async send(order: CommandOrder, sign = this.identity.signer): Promise<Uint8Array> {
+    await until(() => this.session.challenge !== undefined, 'the edge names a challenge');
+    const bytes = await signCommand(sign, this.identity.kid, this.session.answer(order));
     this.#link!.peer('edge-test')!.command(bytes);
     return bytes;
   }
@@ -202,7 +216,7 @@ export class TestCentre {
   }
 }
 
-export const commandFor = (point: string, over: Partial<Command> = {}): Command => ({
+export const commandFor = (point: string, over: Partial<CommandOrder> = {}): CommandOrder => ({
   id: newMrid(),
   point,
   action: 'operate',

@@ -1,5 +1,5 @@
 import { EnerchainError, newMrid } from '@enerchain/model';
-import { CommandGuard, type Identity, signCommand } from '@enerchain/trust';
+import { CommandGuard, CommandSession, type Identity, signCommand } from '@enerchain/trust';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { LinkClientOptions, LinkServerOptions } from '../src/index.ts';
 import {
@@ -144,21 +144,23 @@ describe.each(['memory', 'mTLS'] as const)('the link over %s', (medium) => {
     await online(a);
     await until(() => centre.server.peer('edge-nord') !== undefined, 'the peer is known');
     const guard = new CommandGuard({ source: 'edge-nord', clock: time.clock, keyOf: a.client.centreKeyOf });
-    const command = {
+    const session = new CommandSession(time.clock);
+    session.challenged({ challenge: guard.challenge() });
+    const command = session.answer({
       id: newMrid(),
       point: newMrid(),
       action: 'operate',
       value: 1,
       validFor: 5000,
-      issuedAt: String(time.clock.now() + 5_000_000n),
+      issuedAt: String(time.clock.now()),
       origin: { orCat: 'remoteControl', orIdent: 'operator' },
       target: 'edge-nord',
-    } as const;
+    });
     centre.server.peer('edge-nord')?.command(await signCommand(pki.centre.signer, pki.centre.kid, command));
     await until(() => a.commands.length === 1, 'the command arrives');
     const accepted = guard.accept(a.commands[0]!);
     expect(accepted.command).toEqual(command);
-    expect(() => guard.accept(a.commands[0]!)).toThrow('received before');
+    expect(() => guard.accept(a.commands[0]!)).toThrow('used before');
     await time.pass(5001);
     expect(guard.isFresh(accepted)).toBe(false);
   });

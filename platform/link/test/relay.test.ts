@@ -136,6 +136,9 @@ describe.each(['memory', 'mTLS'] as const)('a relay over %s', (medium) => {
       issuedAt: '1',
       origin: { orCat: 'remoteControl', orIdent: 'x' },
       target: 'edge-nord',
+      session: '00'.repeat(16),
+      elapsed: 0,
+      counter: 1,
     } as const;
     const signed = await signCommand(pki.centre.signer, pki.centre.kid, command);
     centre.server.peer('edge-nord')?.command(signed);

@@ -17,21 +17,35 @@ export const OrCat = Type.Enum([
   'process',
 ] as const);
 
-/** One signed order of the centre to an edge. Select and operate of one command share `id`; `action` tells them apart. */
+const order = {
+  id: Mrid,
+  point: Mrid,
+  action: CommandAction,
+  value: Type.Number(),
+  /** Milliseconds after its signing in which the edge may carry it out; see `Command.elapsed` for how it knows. */
+  validFor: Type.Integer({ minimum: 1, maximum: 120_000 }),
+  /** When the centre signed it, for the record; nanoseconds since the Unix epoch as a decimal string. */
+  issuedAt: Type.String({ pattern: '^\\d{1,19}$' }),
+  origin: Type.Object({ orCat: OrCat, orIdent: Type.String({ maxLength: 64 }) }),
+  test: Type.Optional(Type.Boolean()),
+  /** The source (edge) that is to carry it out. */
+  target: Type.String({ minLength: 1, maxLength: 100 }),
+};
+
+/** What an edge is to do. Select and operate of one command share `id`; `action` tells them apart. */
+export const CommandOrder = Type.Object(order, { additionalProperties: false, $id: 'CommandOrder' });
+export type CommandOrder = Type.Static<typeof CommandOrder>;
+
+/** One signed order of the centre to an edge: the order, and what makes it the answer to a challenge of that edge. */
 export const Command = Type.Object(
   {
-    id: Mrid,
-    point: Mrid,
-    action: CommandAction,
-    value: Type.Number(),
-    /** The edge refuses a command whose age exceeds this many milliseconds, measured on its own monotonic clock. */
-    validFor: Type.Integer({ minimum: 1, maximum: 120_000 }),
-    /** When the centre signed it; nanoseconds since the Unix epoch as a decimal string. */
-    issuedAt: Type.String({ pattern: '^\\d{1,19}$' }),
-    origin: Type.Object({ orCat: OrCat, orIdent: Type.String({ maxLength: 64 }) }),
-    test: Type.Optional(Type.Boolean()),
-    /** The source (edge) that is to carry it out. */
-    target: Type.String({ minLength: 1, maxLength: 100 }),
+    ...order,
+    /** The newest challenge that the centre has of the edge, 16 octets in hex. */
+    session: Type.String({ pattern: '^[0-9a-f]{32}$' }),
+    /** Milliseconds from the receipt of that challenge to the signing, on the centre's monotonic clock. */
+    elapsed: Type.Integer({ minimum: 0, maximum: 3_600_000 }),
+    /** Grows with every command that answers the same challenge. */
+    counter: Type.Integer({ minimum: 1, maximum: 0xffff_ffff }),
   },
   { additionalProperties: false, $id: 'Command' },
 );

@@ -1,23 +1,24 @@
 /**
- * Commands signed by the centre, and the guard in front of whoever carries them out: signature, addressee, age, and never
- * the same order twice.
+ * Commands signed by the centre, and the guard in front of whoever carries them out: signature, addressee, the challenge
+ * that is answered, age, and never the same order twice.
  */
 import type { KeyObject } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { type Clock, Command, EnerchainError, NANOS_PER_MILLI, validator } from '@enerchain/model';
+import { type Clock, Command, EnerchainError, validator } from '@enerchain/model';
 import type { Signer } from '@enerchain/pki';
 import { decodeCbor, encodeCbor } from './cbor.ts';
+import { type Challenge, Challenges } from './command-session.ts';
 import { coseSign1, coseVerify1 } from './cose.ts';
 
 /** `typ` of a signed command. */
 export const COMMAND_TYPE = 'enerchain-command';
-const MAX_COMMAND_BYTES = 4096;
-/** Milliseconds for which an order is remembered: far beyond its life, in case the wall clock is set back. */
+const MAX_COMMAND_BYTES = 8192;
+/** Milliseconds for which an order is remembered, whatever counter it comes with. */
 const REMEMBER = 24 * 3_600_000;
 const MAX_REMEMBERED = 65_536;
-/** How far the wall clocks of centre and edge may be apart, in milliseconds. */
-const TOLERANCE = 30_000;
+/** How much faster than ours the centre's monotonic clock may run in the life of a challenge, milliseconds. */
+const DRIFT = 1_000;
+/** Milliseconds for which a challenge of the session is known: an approval that names it is as old as it at most. */
+const KEEP_CHALLENGES = 300_000;
 
 const commands = validator(Command, 'peer');
 
@@ -35,79 +36,35 @@ export interface AcceptedCommand {
 
 const refuse = (code: string, text: string) => new EnerchainError('peer', `trust.command.${code}`, text);
 
-/**
- * What outlives the process: the newest `issuedAt` of all commands accepted, by the clock of the centre that signed them.
- * A command of an earlier run is told from a new one by comparing the two, so no clocks need agree.
- */
-export interface GuardMemory {
-  /** Undefined before the first command. */
-  readonly newest: bigint | undefined;
-  /** Durable when it returns. @throws when it cannot be kept; the command is then refused */
-  keep(issuedAt: bigint): void;
-}
-
-/** The memory in a file of its own. @throws EnerchainError `trust.command.memory` when the file is damaged */
-export function fileMemory(path: string): GuardMemory {
-  let newest: bigint | undefined;
-  try {
-    newest = BigInt(readFileSync(path, 'utf8').trim());
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') {
-      const text = `${path} cannot be read: which commands were carried out is unknown. Remove it once no old command can be on its way.`;
-      throw new EnerchainError('environment', 'trust.command.memory', text, { cause });
-    }
-  }
-  return {
-    get newest() {
-      return newest;
-    },
-    keep: (issuedAt) => {
-      writeFileSync(`${path}.new`, String(issuedAt), { mode: 0o600, flush: true });
-      renameSync(`${path}.new`, path);
-      const folder = openSync(dirname(path), 'r');
-      try {
-        fsyncSync(folder);
-      } finally {
-        closeSync(folder);
-      }
-      newest = issuedAt;
-    },
-  };
-}
-
-/** Pure but for its memory of what it has seen; time comes from the clock that is given. */
+/** In one session of the link; a new session knows nothing of the one before, so nothing needs to outlive the process. */
 export class CommandGuard {
   readonly #source: string;
   readonly #clock: Clock;
   readonly #keyOf: (kid: Uint8Array) => KeyObject | undefined;
-  readonly #tolerance: number;
-  readonly #startedAt: bigint;
-  readonly #memory: GuardMemory | undefined;
-  /** The newest command of earlier runs. */
-  readonly #before: bigint | undefined;
+  readonly #challenges: Challenges;
+  /** Place of the last command accepted: number of its challenge, and its counter. */
+  #last = { challenge: 0, counter: 0 };
   /** `id/action` → monotonic time until which it is remembered, oldest first. */
   readonly #seen = new Map<string, number>();
+  /** Called when the challenges were found to be of no use: another one must be drawn and told. */
+  onStale: (() => void) | undefined;
 
   /**
    * @param options.source own name; commands to others are refused
    * @param options.keyOf public key of the centre by key identifier
-   * @param options.memory what outlives the process; without it, or before its first entry, the own wall clock must do
-   * @param options.tolerance milliseconds that the wall clocks of centre and edge may differ
+   * @param options.random for tests
    */
   constructor(options: {
     source: string;
     clock: Clock;
     keyOf(kid: Uint8Array): KeyObject | undefined;
-    memory?: GuardMemory;
-    tolerance?: number;
+    random?: (size: number) => Uint8Array;
   }) {
     this.#source = options.source;
     this.#clock = options.clock;
     this.#keyOf = options.keyOf;
-    this.#tolerance = options.tolerance ?? TOLERANCE;
-    this.#startedAt = options.clock.now();
-    this.#memory = options.memory;
-    this.#before = options.memory?.newest;
+    const { clock, random } = options;
+    this.#challenges = new Challenges({ clock, keep: KEEP_CHALLENGES, ...(random ? { random } : {}) });
   }
 
   /** Orders remembered. */
@@ -115,10 +72,20 @@ export class CommandGuard {
     return this.#seen.size;
   }
 
+  /** A session of the link begins, or ends: what answers a challenge of the one before is refused from now on. */
+  newSession(): void {
+    this.#challenges.forget();
+  }
+
+  /** Another challenge of this session, to be told to the centre at once. Call it every `RENEW_EVERY` milliseconds. */
+  challenge(): Uint8Array {
+    return this.#challenges.draw();
+  }
+
   /**
-   * Takes a command off the link; call it when the bytes arrive, since `validFor` counts from then.
-   * @throws EnerchainError (fault peer): `cose.*`, `trust.command.target`, `.age`, `.future`, `.restart`, `.replay`, `.flood`;
-   *   (fault environment) `trust.command.memory` when it could not be kept that the command was accepted
+   * Takes a command off the link; call it when the bytes arrive.
+   * @throws EnerchainError (fault peer): `cose.*`, `model.invalid`, `trust.command.size`, `.target`, `.session`, `.slept`,
+   *   `.future`, `.age`, `.replay`, `.flood`
    */
   accept(bytes: Uint8Array): AcceptedCommand {
     const received = this.#clock.monotonic();
@@ -129,14 +96,14 @@ export class CommandGuard {
     if (command.target !== this.#source) {
       throw refuse('target', `${name} is for ${command.target}, not for ${this.#source}; refused`);
     }
-    this.#checkAge(command, name);
+    const { challenge, deadline } = this.#checkFresh(command, name, received);
     this.#forget(received);
     const key = `${command.id}/${command.action}`;
     if (this.#seen.has(key)) throw refuse('replay', `${name} was received before; refused`);
     if (this.#seen.size >= MAX_REMEMBERED) throw refuse('flood', `${name} refused: too many commands in a day`);
-    this.#keep(BigInt(command.issuedAt), name);
+    this.#last = { challenge: challenge.number, counter: command.counter };
     this.#seen.set(key, received + REMEMBER);
-    return { command, deadline: received + command.validFor };
+    return { command, deadline };
   }
 
   /** Whether the command may still be carried out. */
@@ -144,35 +111,32 @@ export class CommandGuard {
     return this.#clock.monotonic() <= accepted.deadline;
   }
 
-  /** The age by the wall clocks need only be plausible; the time that counts is measured from receipt. */
-  #checkAge(command: Command, name: string): void {
-    const issuedAt = BigInt(command.issuedAt);
-    const age = Number((this.#clock.now() - issuedAt) / NANOS_PER_MILLI);
-    if (age > command.validFor + this.#tolerance) {
-      throw refuse('age', `${name} is ${age} ms old by our clock and was valid for ${command.validFor} ms; refused`);
+  #checkFresh(command: Command, name: string, now: number): { challenge: Challenge; deadline: number } {
+    const challenge = this.#challenges.current(command.session);
+    if (!challenge) {
+      throw refuse('session', `${name} answers no challenge that stands: it is old, or of another session; refused`);
     }
-    if (age < -this.#tolerance) {
-      throw refuse('future', `${name} was issued ${-age} ms in the future by our clock; refused`);
+    if (this.#challenges.slept(challenge)) {
+      this.#challenges.forget();
+      this.onStale?.();
+      const text = `${name} refused: this machine slept, or its clock was set, so its age is not known`;
+      throw refuse('slept', text);
     }
-    // Which ids were seen before a restart is forgotten. Whatever was accepted then is no newer than the newest of it, by
-    // one and the same clock, the centre's.
-    if (this.#before !== undefined) {
-      if (issuedAt > this.#before) return;
-      throw refuse('restart', `${name} was issued no later than one accepted before this process started; refused`);
+    const signed = challenge.at + command.elapsed;
+    const age = now - signed;
+    if (age < -DRIFT) throw refuse('future', `${name} says it was signed ${-age} ms from now; refused`);
+    if (age > command.validFor) {
+      throw refuse(
+        'age',
+        `${name} is up to ${Math.ceil(age)} ms old and was valid for ${command.validFor} ms; refused`,
+      );
     }
-    if (issuedAt < this.#startedAt) throw refuse('restart', `${name} was issued before this process started; refused`);
-  }
-
-  /** Before the command is carried out, so that no crash makes a replay of it possible. */
-  #keep(issuedAt: bigint, name: string): void {
-    const { newest } = this.#memory ?? {};
-    if (!this.#memory || (newest !== undefined && issuedAt <= newest)) return;
-    try {
-      this.#memory.keep(issuedAt);
-    } catch (cause) {
-      const text = `${name} was refused: it could not be kept that it was accepted`;
-      throw new EnerchainError('environment', 'trust.command.memory', text, { cause });
+    const { number } = challenge;
+    const last = this.#last;
+    if (number < last.challenge || (number === last.challenge && command.counter <= last.counter)) {
+      throw refuse('replay', `${name} has a place in the order of commands that was used before; refused`);
     }
+    return { challenge, deadline: signed + command.validFor };
   }
 
   #forget(now: number): void {

@@ -2,6 +2,7 @@
 export type { Signer } from '@enerchain/pki';
 export * from './cbor.ts';
 export * from './command-guard.ts';
+export * from './command-session.ts';
 export * from './cose.ts';
 export * from './development-ca.ts';
 export * from './enrolment-client.ts';

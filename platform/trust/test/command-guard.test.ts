@@ -1,41 +1,67 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { type Clock, type Command, newMrid } from '@enerchain/model';
+import { type Clock, type Command, type CommandOrder, newMrid } from '@enerchain/model';
 import { FileKeySigner } from '@enerchain/pki';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { CommandGuard, coseSign1, encodeCbor, fileMemory, type GuardMemory, signCommand } from '../src/index.ts';
+import {
+  CHALLENGE_LIFE,
+  CommandGuard,
+  CommandSession,
+  coseSign1,
+  encodeCbor,
+  RENEW_EVERY,
+  signCommand,
+} from '../src/index.ts';
 
-const pem = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' });
-const signer = FileKeySigner.fromPem(pem as string);
+const newKey = () =>
+  FileKeySigner.fromPem(
+    generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' }) as string,
+  );
+const signer = newKey();
 const kid = Buffer.alloc(32, 7);
 
-let wall: bigint;
-let mono: number;
+/** Edge and centre have clocks of their own: neither the wall clocks nor the monotonic ones agree. */
+const edge = { wall: 0n, mono: 0 };
+const centre = { wall: 0n, mono: 0 };
+const clockOf = (machine: typeof edge): Clock => ({ now: () => machine.wall, monotonic: () => machine.mono });
+const pass = (millis: number) => {
+  for (const machine of [edge, centre]) {
+    machine.mono += millis;
+    machine.wall += BigInt(Math.round(millis * 1e6));
+  }
+};
+
 let guard: CommandGuard;
-const clock: Clock = { now: () => wall, monotonic: () => mono };
-const millis = (n: number) => BigInt(n) * 1_000_000n;
-const makeGuard = (memory?: GuardMemory) =>
+let session: CommandSession;
+const newGuard = () =>
   new CommandGuard({
-    ...(memory ? { memory } : {}),
     source: 'edge-nord',
-    clock,
+    clock: clockOf(edge),
     keyOf: (id) => (Buffer.from(id).equals(kid) ? signer.publicKey : undefined),
-    tolerance: 1000,
   });
-const command = (fields: Partial<Command> = {}): Command => ({
+/** The link is there: a challenge goes up, taking so many milliseconds. */
+const tell = (way = 0) => {
+  const challenge = guard.challenge();
+  pass(way);
+  session.challenged({ challenge });
+};
+const connect = () => {
+  guard.newSession();
+  session = new CommandSession(clockOf(centre));
+  tell();
+};
+const order = (fields: Partial<CommandOrder> = {}): CommandOrder => ({
   id: newMrid(),
   point: newMrid(),
   action: 'operate',
   value: 1,
   validFor: 5000,
-  issuedAt: String(wall),
+  issuedAt: String(centre.wall),
   origin: { orCat: 'remoteControl', orIdent: 'operator' },
   target: 'edge-nord',
   ...fields,
 });
-const signed = (fields: Partial<Command> = {}) => signCommand(signer, kid, command(fields));
+const sign = (command: Command) => signCommand(signer, kid, command);
+const signed = (fields: Partial<CommandOrder> = {}) => sign(session.answer(order(fields)));
 const codeOf = async (bytes: Uint8Array | Promise<Uint8Array>) => {
   const awaited = await bytes;
   try {
@@ -47,103 +73,172 @@ const codeOf = async (bytes: Uint8Array | Promise<Uint8Array>) => {
 };
 
 beforeEach(() => {
-  wall = 1_700_000_000_000_000_000n;
-  mono = 50;
-  guard = makeGuard();
+  Object.assign(edge, { wall: 1_700_000_000_000_000_000n, mono: 50 });
+  Object.assign(centre, { wall: 4_000_000_000_000_000_000n, mono: 987_654_321 });
+  guard = newGuard();
+  connect();
 });
 
 describe('the guard before commands', () => {
   it('lets a fresh command pass once, and its select beside its operate', async () => {
     const id = newMrid();
     expect(await codeOf(signed({ id, action: 'select' }))).toBe('accepted');
-    const operate = await signed({ id, action: 'operate' });
-    expect(await codeOf(operate)).toBe('accepted');
-    expect(await codeOf(operate)).toBe('trust.command.replay');
+    expect(await codeOf(signed({ id, action: 'operate' }))).toBe('accepted');
     expect(await codeOf(signed({ id, action: 'operate', value: 0 }))).toBe('trust.command.replay');
   });
 
-  it('measures the time to carry it out from its receipt on the monotonic clock, whatever the wall clock does', async () => {
-    const accepted = guard.accept(await signed());
-    wall += millis(365 * 86_400_000);
-    mono += 5000;
+  it('refuses what was captured in this session, in every order', async () => {
+    const [first, second] = [await signed(), await signed()];
+    expect(await codeOf(second)).toBe('accepted');
+    for (const bytes of [second, first]) expect(await codeOf(bytes)).toBe('trust.command.replay');
+    tell();
+    const third = await signed();
+    expect(await codeOf(third)).toBe('accepted');
+    for (const bytes of [first, second, third]) expect(await codeOf(bytes)).toBe('trust.command.replay');
+  });
+
+  it('refuses what was captured in another session, held back or not', async () => {
+    const [taken, heldBack] = [await signed(), await signed()];
+    expect(await codeOf(taken)).toBe('accepted');
+    connect();
+    for (const bytes of [taken, heldBack]) expect(await codeOf(bytes)).toBe('trust.command.session');
+    expect(await codeOf(signed())).toBe('accepted');
+  });
+
+  it('refuses what was captured before a restart, though nothing is kept on disk, whatever the clocks say', async () => {
+    const [taken, heldBack] = [await signed(), await signed()];
+    expect(await codeOf(taken)).toBe('accepted');
+    guard = newGuard();
+    edge.mono = 50;
+    edge.wall -= 3_600_000_000_000n;
+    for (const bytes of [taken, heldBack]) expect(await codeOf(bytes)).toBe('trust.command.session');
+    connect();
+    for (const bytes of [taken, heldBack]) expect(await codeOf(bytes)).toBe('trust.command.session');
+    expect(await codeOf(signed())).toBe('accepted');
+  });
+
+  it('refuses what is delayed beyond its life, by no clock but its own monotonic one', async () => {
+    pass(20_000);
+    const [inTime, late] = [await signed(), await signed()];
+    pass(5000);
+    expect(await codeOf(inTime)).toBe('accepted');
+    pass(1);
+    expect(await codeOf(late)).toBe('trust.command.age');
+  });
+
+  it('takes a command for older than it is when the challenge was long on its way, never for younger', async () => {
+    tell(3000);
+    const [inTime, late] = [await signed(), await signed()];
+    pass(2000);
+    expect(await codeOf(inTime)).toBe('accepted');
+    pass(1);
+    expect(await codeOf(late)).toBe('trust.command.age');
+  });
+
+  it('measures the time to carry it out from its signing', async () => {
+    const bytes = await signed();
+    pass(2000);
+    const accepted = guard.accept(bytes);
+    pass(3000);
     expect(guard.isFresh(accepted)).toBe(true);
-    mono += 1;
+    pass(1);
     expect(guard.isFresh(accepted)).toBe(false);
+  });
+
+  it('takes what answers the newest challenge or the one before', async () => {
+    const before = await signed({ validFor: 120_000 });
+    const older = await signed({ validFor: 120_000 });
+    pass(RENEW_EVERY);
+    const unheard = guard.challenge();
+    expect(await codeOf(before)).toBe('accepted');
+    pass(RENEW_EVERY);
+    session.challenged({ challenge: unheard });
+    tell();
+    expect(await codeOf(older)).toBe('trust.command.session');
+    expect(await codeOf(signed())).toBe('accepted');
+  });
+
+  it('knows no challenge that is not renewed for long, at neither end', async () => {
+    const bytes = await sign({ ...session.answer(order({ validFor: 120_000 })), elapsed: CHALLENGE_LIFE });
+    pass(CHALLENGE_LIFE);
+    expect(session.challenge).toBeDefined();
+    pass(1);
+    expect(session.challenge).toBeUndefined();
+    expect(() => session.answer(order())).toThrow(/has named no challenge/);
+    expect(await codeOf(bytes)).toBe('trust.command.session');
+  });
+
+  it('refuses what says it was signed later than now', async () => {
+    const command = session.answer(order());
+    expect(await codeOf(sign({ ...command, elapsed: 1000 }))).toBe('accepted');
+    expect(await codeOf(sign({ ...session.answer(order()), elapsed: 1001 }))).toBe('trust.command.future');
+  });
+
+  it('refuses what it finds after the machine has slept, and asks for another challenge', async () => {
+    let stale = 0;
+    guard.onStale = () => {
+      stale++;
+    };
+    const bytes = await signed();
+    // Halted for an hour: its monotonic clock stood still, its wall clock was set right since.
+    edge.wall += 3_600_000_000_000n;
+    expect(await codeOf(bytes)).toBe('trust.command.slept');
+    expect(stale).toBe(1);
+    expect(await codeOf(bytes)).toBe('trust.command.session');
+    tell();
+    expect(await codeOf(signed())).toBe('accepted');
+  });
+
+  it('goes on when the wall clock is set back, and when that of the centre is set to any time', async () => {
+    edge.wall -= 31_536_000_000_000_000n;
+    centre.wall = 5n;
+    expect(await codeOf(signed())).toBe('accepted');
   });
 
   it('refuses commands to others', async () => {
     expect(await codeOf(signed({ target: 'edge-sued' }))).toBe('trust.command.target');
   });
 
-  it('refuses commands that are too old or from the future, beyond what clocks may differ', async () => {
-    const issuedAt = String(wall);
-    wall += millis(6000);
-    expect(await codeOf(signed({ issuedAt }))).toBe('accepted');
-    wall += millis(1);
-    expect(await codeOf(signed({ issuedAt }))).toBe('trust.command.age');
-    expect(await codeOf(signed({ issuedAt: String(wall + millis(1000)) }))).toBe('accepted');
-    expect(await codeOf(signed({ issuedAt: String(wall + millis(1002)) }))).toBe('trust.command.future');
+  it('refuses commands in the form from before there were challenges', async () => {
+    const bytes = coseSign1(signer, kid, 'enerchain-command', encodeCbor(order()));
+    expect(await codeOf(bytes)).toBe('model.invalid');
   });
 
-  it('refuses what was issued before it started, since it cannot know whether it has seen it', async () => {
-    const bytes = await signed();
-    wall += millis(10);
-    guard = makeGuard();
-    expect(await codeOf(bytes)).toBe('trust.command.restart');
-  });
-
-  it('tells an old command from a new one after a restart whatever its own clock says, with a memory on disk', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'guard-'));
-    const restart = () => {
-      guard = makeGuard(fileMemory(join(folder, 'commands')));
-    };
-    restart();
-    const [never, first] = [await signed(), await signed()];
-    wall += millis(10);
-    const second = await signed();
-    wall += millis(1);
-    const third = await signed();
-    wall -= millis(11);
-    for (const bytes of [first, second]) expect(await codeOf(bytes)).toBe('accepted');
-    // The own clock is ahead by 900 ms, as far as is tolerated: started, by that, after all of them were issued.
-    wall += millis(900);
-    restart();
-    for (const bytes of [never, first, second]) expect(await codeOf(bytes)).toBe('trust.command.restart');
-    expect(await codeOf(third)).toBe('accepted');
-    expect(await codeOf(third)).toBe('trust.command.replay');
-    restart();
-    expect(await codeOf(third)).toBe('trust.command.restart');
-    rmSync(folder, { recursive: true });
-    wall += millis(1);
-    expect(await codeOf(signed())).toBe('trust.command.memory');
-    writeFileSync(folder, 'nonsense');
-    expect(() => fileMemory(folder)).toThrow(/cannot be read/);
-    rmSync(folder);
-  });
-
-  it('still knows a command when the wall clock is set back hours later', async () => {
-    const bytes = await signed();
-    expect(await codeOf(bytes)).toBe('accepted');
-    mono += 6 * 3_600_000;
-    expect(await codeOf(bytes)).toBe('trust.command.replay');
-  });
-
-  it('forgets after a day', async () => {
-    await codeOf(signed());
-    mono += 24 * 3_600_000 + 1;
+  it('refuses an order that it had a day before at most, whatever place a mistaken centre gives it', async () => {
+    const id = newMrid();
+    expect(await codeOf(signed({ id }))).toBe('accepted');
+    pass(6 * 3_600_000);
+    connect();
+    expect(await codeOf(signed({ id }))).toBe('trust.command.replay');
+    pass(18 * 3_600_000 + 1);
+    connect();
     await codeOf(signed());
     expect(guard.remembered).toBe(1);
   });
 
   it('refuses what the centre did not sign, or signed as something else, or is no command', async () => {
-    const other = FileKeySigner.fromPem(
-      generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' }) as string,
-    );
-    expect(await codeOf(signCommand(other, kid, command()))).toBe('cose.signature');
-    expect(await codeOf(signCommand(signer, Buffer.alloc(32), command()))).toBe('cose.kid');
-    expect(await codeOf(coseSign1(signer, kid, 'enerchain-batch', encodeCbor(command())))).toBe('cose.type');
+    const command = session.answer(order());
+    expect(await codeOf(signCommand(newKey(), kid, command))).toBe('cose.signature');
+    expect(await codeOf(signCommand(signer, Buffer.alloc(32), command))).toBe('cose.kid');
+    expect(await codeOf(coseSign1(signer, kid, 'enerchain-batch', encodeCbor(command)))).toBe('cose.type');
     expect(await codeOf(signed({ validFor: 0 }))).toBe('model.invalid');
     expect(await codeOf(coseSign1(signer, kid, 'enerchain-command', Buffer.from('ff', 'hex')))).toBe('cbor.malformed');
     expect(await codeOf(Buffer.alloc(100_000))).toBe('trust.command.size');
+  });
+});
+
+describe('the session of commands at the centre', () => {
+  it('takes sixteen octets for a challenge and nothing else', () => {
+    for (const params of [null, {}, { challenge: 'x' }, { challenge: new Uint8Array(15) }]) {
+      expect(() => session.challenged(params)).toThrow('a challenge is 16 octets');
+    }
+  });
+
+  it('counts from one for each challenge, and says when it was signed', () => {
+    pass(1234.9);
+    expect(session.answer(order())).toMatchObject({ counter: 1, elapsed: 1234 });
+    expect(session.answer(order())).toMatchObject({ counter: 2 });
+    tell();
+    expect(session.answer(order())).toMatchObject({ counter: 1, elapsed: 0 });
   });
 });

@@ -4,9 +4,9 @@
  */
 import {
   type Clock,
-  type Command,
   type CommandAction,
   type CommandEvent,
+  type CommandOrder,
   type CommandStep,
   describeError,
   EnerchainError,
@@ -269,7 +269,7 @@ export class Commands {
 
   async #send(entry: Entry, action: CommandAction): Promise<void> {
     const { view } = entry;
-    const command: Command = {
+    const order: CommandOrder = {
       id: view.id,
       point: view.point,
       action,
@@ -281,11 +281,11 @@ export class Commands {
       ...(view.test ? { test: true } : {}),
     };
     try {
-      await this.#options.sources.sendCommand(view.target, command);
+      await this.#options.sources.sendCommand(view.target, order);
       this.counters.sent++;
     } catch (error) {
       if (entry.machine.phase === 'done') return;
-      const certain = error instanceof EnerchainError && error.code === 'centre.source.away';
+      const certain = error instanceof EnerchainError && error.code.startsWith('centre.source.');
       await this.#apply(entry, { kind: 'notSent', action, reason: describeError(error), certain });
     }
   }

@@ -7,7 +7,14 @@ import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { type LinkPeer, LinkServer, type LinkTransport, serveWebSocket } from '@enerchain/link';
 import { type Clock, EnerchainError, toIso } from '@enerchain/model';
-import { type DevelopmentCa, enrolmentHandler, holderOf, type Identity, serverTls } from '@enerchain/trust';
+import {
+  type DevelopmentCa,
+  enrolmentHandler,
+  holderOf,
+  type Identity,
+  SESSION_METHOD,
+  serverTls,
+} from '@enerchain/trust';
 import type { Logger } from 'pino';
 import type { Findings } from '../ingest/findings.ts';
 import type { SourceChain } from '../ingest/ingest.ts';
@@ -83,7 +90,11 @@ export class SourceLink {
         mayRelay: () => true, // a relay's batches are checked like any: they are signed by their source
         onDuplicate: (existing, remote) => this.#onDuplicate(existing, remote),
         onBatch: (peer, bytes) => this.#onBatch(peer, bytes),
-        onRequest: (peer, method, params, context) => options.services.handle(peer, method, params, context),
+        onRequest: (peer, method, params, context) => {
+          if (method !== SESSION_METHOD) return options.services.handle(peer, method, params, context);
+          options.registry.challenged(peer.source, this.#sessions.get(peer), params);
+          return null;
+        },
         onRenewed: (peer, { kid }) => this.#onRenewed(peer, Buffer.from(kid).toString('hex')),
         onStatus: (peer, report) => options.registry.reported(peer.source, report),
         onConnect: (peer) => this.#onConnect(peer),

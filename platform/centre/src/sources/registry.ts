@@ -1,6 +1,14 @@
 /** The sources: who is connected, how far each has come, what each says about itself, and the way a command takes to it. */
-import { type Clock, type Command, EnerchainError, type SourceReport, type UtcNanos } from '@enerchain/model';
-import { type Signer, signCommand } from '@enerchain/trust';
+import {
+  type Clock,
+  type CommandOrder,
+  type CommandRecord,
+  describeError,
+  EnerchainError,
+  type SourceReport,
+  type UtcNanos,
+} from '@enerchain/model';
+import { CommandSession, type Signer, signCommand } from '@enerchain/trust';
 import type { SourceChain } from '../ingest/ingest.ts';
 import type { SourceRole, SourceStatus, Sources } from '../ports.ts';
 
@@ -16,6 +24,10 @@ export interface SourceSession {
 interface Presence {
   role: SourceRole;
   session: SourceSession | undefined;
+  /** What commands answer; of this session alone. */
+  readonly commands: CommandSession;
+  /** Commands are sent in the order of their counters. */
+  sending: Promise<unknown>;
   since: UtcNanos;
   report: SourceReport | undefined;
 }
@@ -27,22 +39,26 @@ export class SourceRegistry implements Sources {
   readonly #signer: Signer;
   readonly #kid: Uint8Array;
   readonly #clock: Clock;
+  readonly #keep: ((record: CommandRecord) => Promise<unknown>) | undefined;
 
+  /** @param options.keep puts a signed command into the log; it is sent when that is durable */
   constructor(options: {
     chainOf: (source: string) => SourceChain | undefined;
     signer: Signer;
     kid: Uint8Array;
     clock: Clock;
+    keep?: (record: CommandRecord) => Promise<unknown>;
   }) {
     this.#chainOf = options.chainOf;
     this.#signer = options.signer;
     this.#kid = options.kid;
     this.#clock = options.clock;
+    this.#keep = options.keep;
   }
 
   /** A source known from the log, not connected yet. */
   known(source: string, role: SourceRole, since: UtcNanos): void {
-    this.#presence.set(source, { role, session: undefined, since, report: undefined });
+    this.#presence.set(source, this.#present(role, undefined, since, undefined));
   }
 
   status(): readonly SourceStatus[] {
@@ -53,21 +69,39 @@ export class SourceRegistry implements Sources {
     return this.#presence.get(source)?.role;
   }
 
-  async sendCommand(target: string, command: Command): Promise<void> {
-    const away = (why: string) =>
-      new EnerchainError('environment', 'centre.source.away', `${target} ${why}; the command was not sent`);
-    if (command.target !== target) {
+  async sendCommand(target: string, order: CommandOrder): Promise<void> {
+    if (order.target !== target) {
       throw new EnerchainError(
         'caller',
         'centre.source.target',
-        `the command is for ${command.target}, not for ${target}`,
+        `the command is for ${order.target}, not for ${target}`,
       );
     }
-    if (!this.#presence.get(target)?.session) throw away('is not connected');
-    const bytes = await signCommand(this.#signer, this.#kid, command);
-    const session = this.#presence.get(target)?.session;
-    if (!session) throw away('has just been disconnected');
+    const presence = this.#presence.get(target);
+    if (!presence?.session) throw unsent('away', `${target} is not connected`);
+    const sent = presence.sending.then(() => this.#send(presence, order));
+    presence.sending = sent.catch(() => undefined);
+    await sent;
+  }
+
+  async #send(presence: Presence, order: CommandOrder): Promise<void> {
+    const { target } = order;
+    let bytes: Uint8Array;
+    try {
+      bytes = await signCommand(this.#signer, this.#kid, presence.commands.answer(order));
+      // What was ordered stands in the log before anybody can carry it out.
+      await this.#keep?.({ command: bytes });
+    } catch (cause) {
+      throw unsent('unsigned', describeError(cause), cause);
+    }
+    const { session } = presence;
+    if (!session) throw unsent('away', `${target} has just been disconnected`);
     await session.command(bytes);
+  }
+
+  commandChallenge(source: string): string | undefined {
+    const presence = this.#presence.get(source);
+    return presence?.session && presence.commands.challenge;
   }
 
   onChange(listener: (status: SourceStatus) => void): () => void {
@@ -77,8 +111,14 @@ export class SourceRegistry implements Sources {
 
   connected(source: string, role: SourceRole, session: SourceSession): void {
     const report = this.#presence.get(source)?.report;
-    this.#presence.set(source, { role, session, since: this.#clock.now(), report });
+    this.#presence.set(source, this.#present(role, session, this.#clock.now(), report));
     this.#tell(source);
+  }
+
+  /** The source has drawn another challenge. Ignored when the session is not the present one. @throws EnerchainError */
+  challenged(source: string, session: SourceSession | undefined, params: unknown): void {
+    const presence = this.#presence.get(source);
+    if (session && presence?.session === session) presence.commands.challenged(params);
   }
 
   /** The session ended; ignored when another one has taken its place. */
@@ -95,6 +135,15 @@ export class SourceRegistry implements Sources {
     if (!presence) return;
     presence.report = report;
     this.#tell(source);
+  }
+
+  #present(
+    role: SourceRole,
+    session: SourceSession | undefined,
+    since: UtcNanos,
+    report: SourceReport | undefined,
+  ): Presence {
+    return { role, session, since, report, commands: new CommandSession(this.#clock), sending: Promise.resolve() };
   }
 
   #tell(source: string): void {
@@ -123,3 +172,7 @@ export class SourceRegistry implements Sources {
     };
   }
 }
+
+/** The command has certainly not left the centre. */
+const unsent = (code: 'away' | 'unsigned', why: string, cause?: unknown) =>
+  new EnerchainError('environment', `centre.source.${code}`, `${why}; the command was not sent`, { cause });

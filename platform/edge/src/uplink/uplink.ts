@@ -1,7 +1,7 @@
 /** The link to the centre: live before backlog, resumed where the acknowledgement stands. */
 import { LinkClient, type Welcome } from '@enerchain/link';
 import { type Clock, describeError, type SourceEvent, type SourceReport } from '@enerchain/model';
-import { CommandGuard, type GuardMemory, type Identity } from '@enerchain/trust';
+import { CommandGuard, type Identity, RENEW_EVERY, SESSION_METHOD } from '@enerchain/trust';
 import type { Logger } from 'pino';
 import type { Outbox } from '../outbox/outbox.ts';
 
@@ -14,8 +14,6 @@ export interface UplinkOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly bytesPerSecond?: number;
-  /** What the guard before commands remembers over a restart. */
-  readonly memory: GuardMemory;
   readonly reportSeconds: number;
   /** State of the edge, asked for at every interval. */
   readonly report: () => SourceReport;
@@ -30,6 +28,8 @@ const BACKLOG = 8;
 const MOST_EPOCHS = 64;
 /** Milliseconds in which changes of state are gathered into one report. */
 const SOON = 200;
+/** Milliseconds after which a challenge that could not be told is drawn anew. */
+const CHALLENGE_AGAIN = 5_000;
 /** Rejections of the same batch after which its epoch is put on the chain anew behind a new announcement. */
 const PATIENCE = 3;
 
@@ -41,6 +41,7 @@ export class Uplink {
   #greeted = false;
   #timer: NodeJS.Timeout | undefined;
   #soon: NodeJS.Timeout | undefined;
+  #renewal: NodeJS.Timeout | undefined;
 
   constructor(options: UplinkOptions) {
     this.#options = options;
@@ -56,6 +57,8 @@ export class Uplink {
       onState: (state, reason) => {
         if (state === 'online') logger.info('connected to the centre');
         else if (state === 'waiting') {
+          this.guard.newSession();
+          clearTimeout(this.#renewal);
           outbox.linkLost();
           logger.warn({ reason }, 'not connected to the centre; the outbox keeps what comes');
         }
@@ -68,8 +71,8 @@ export class Uplink {
       source: identity.name,
       clock,
       keyOf: this.#client.centreKeyOf,
-      memory: options.memory,
     });
+    this.guard.onStale = () => this.challenge();
     outbox.onCommitted = ({ epoch, sequence, bytes }) => {
       if (this.#client.credit > bytes.length) outbox.markSent(epoch, sequence);
       this.#client.send({ epoch, sequence, bytes });
@@ -114,9 +117,25 @@ export class Uplink {
     }, SOON);
   }
 
+  /** Draws a challenge, which the next commands must answer, and tells it to the centre; again in time by itself. */
+  challenge(): void {
+    clearTimeout(this.#renewal);
+    if (!this.connected) return;
+    const again = (delay: number) => {
+      clearTimeout(this.#renewal);
+      if (this.connected) this.#renewal = setTimeout(() => this.challenge(), delay);
+    };
+    again(RENEW_EVERY);
+    this.#client.request(SESSION_METHOD, { challenge: this.guard.challenge() }).catch((error: unknown) => {
+      this.#options.logger.warn({ error: describeError(error) }, 'the centre does not take challenges: no commands');
+      again(CHALLENGE_AGAIN);
+    });
+  }
+
   async stop(): Promise<void> {
     clearInterval(this.#timer);
     clearTimeout(this.#soon);
+    clearTimeout(this.#renewal);
     this.#options.outbox.onCommitted = undefined;
     await this.#client.close();
   }
@@ -131,6 +150,8 @@ export class Uplink {
 
   #welcomed(welcome: Welcome): void {
     const { outbox } = this.#options;
+    this.guard.newSession();
+    this.challenge();
     // A centre that knows nothing of us (a new one, or one that has lost its log) needs the announcement first of all.
     // What this run announced at its start still waits when the first welcome comes.
     if (this.#greeted && welcome.completed < 0 && welcome.cursors.length === 0) this.#options.announce();

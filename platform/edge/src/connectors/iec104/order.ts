@@ -1,6 +1,6 @@
 /** A command of the model as a command of IEC 60870-5-101 § 7.3.2, and its outcome as steps. Pure. */
 import type { CommandMode, CommandOutcome, CommandRequest } from '@enerchain/iec60870';
-import type { Command, CommandStep } from '@enerchain/model';
+import type { CommandOrder, CommandStep } from '@enerchain/model';
 import type { BoundPoint } from '../../site/site.ts';
 import type { Iec104Target } from './protocol.ts';
 
@@ -12,7 +12,7 @@ export interface OrderOptions {
 
 /** @returns the request for the client, or why it cannot be sent */
 export function requestOf(
-  command: Command,
+  command: CommandOrder,
   bound: BoundPoint,
   options: OrderOptions,
 ): { readonly request: CommandRequest } | { readonly refusal: string } {
@@ -33,7 +33,7 @@ export function requestOf(
   };
 }
 
-function modeOf(command: Command, bound: BoundPoint, selected: boolean): CommandMode {
+function modeOf(command: CommandOrder, bound: BoundPoint, selected: boolean): CommandMode {
   if (command.action === 'select') return 'select';
   if (command.action === 'cancel') return 'deactivate';
   if (bound.point.ctlModel !== 'sbo') return 'direct';
@@ -71,7 +71,7 @@ function wireValue(typeId: number, value: number): number | string {
 
 /** The steps that follow from an outcome. */
 export function stepsOf(
-  action: Command['action'],
+  action: CommandOrder['action'],
   outcome: CommandOutcome,
 ): readonly { readonly step: CommandStep; readonly reason?: string }[] {
   switch (outcome.kind) {

@@ -1,6 +1,12 @@
 /** DER, X.509 certificates and requests, signers. README.md shows how they go together. */
 export * from './algorithm.ts';
 export * from './certificate.ts';
+export * from './cms/ber.ts';
+export type { CmsAttribute } from './cms/content-info.ts';
+export * from './cms/enveloped-data.ts';
+export { type KeyAgreement, keyAgreementWith } from './cms/key-agreement.ts';
+export * from './cms/oid.ts';
+export * from './cms/signed-data.ts';
 export * from './der-reader.ts';
 export * from './der-tags.ts';
 export * as der from './der-writer.ts';

@@ -1,12 +1,18 @@
-/** SignedData (RFC 5652 § 5): written and read as DER, ECDSA with SHA-2 (RFC 5753 § 2.1, RFC 5754 § 3.3). */
+/** SignedData (RFC 5652 § 5): written and read as DER, signed with ECDSA and SHA-2 (RFC 5753 § 2.1, RFC 5754 § 3.3). */
 import { createHash, timingSafeEqual } from 'node:crypto';
+import {
+  ALGORITHMS,
+  checkSignatureSize,
+  algorithmIdentifier as signatureIdentifier,
+  signatureToDer,
+} from '../algorithm.ts';
 import { type Certificate, parseCertificate } from '../certificate.ts';
 import { DerReader } from '../der-reader.ts';
 import { context, TAG } from '../der-tags.ts';
 import * as der from '../der-writer.ts';
 import { PkiError } from '../error.ts';
-import { SIGNATURE_HASH } from '../oid.ts';
-import { signedBy, signObject } from '../signed.ts';
+import { OID } from '../oid.ts';
+import { signedBy } from '../signed.ts';
 import type { Signer } from '../signer.ts';
 import {
   algorithmIdentifier,
@@ -32,6 +38,16 @@ const DIGESTS: Readonly<Record<string, string>> = {
   [CMS_OID.sha256]: 'sha256',
   [CMS_OID.sha384]: 'sha384',
   [CMS_OID.sha512]: 'sha512',
+};
+
+/** Signature algorithms whose name says the hash; it must be that of the digest (RFC 5753 § 2.1.1). */
+const SIGNATURE_HASH: Readonly<Record<string, string>> = {
+  [OID.ecdsaWithSha256]: 'sha256',
+  [OID.ecdsaWithSha384]: 'sha384',
+  [OID.ecdsaWithSha512]: 'sha512',
+  [OID.sha256WithRsa]: 'sha256',
+  [OID.sha384WithRsa]: 'sha384',
+  [OID.sha512WithRsa]: 'sha512',
 };
 
 /** One who signs. */
@@ -122,18 +138,7 @@ async function signerInfo(each: CmsSigner, contentType: string, content: Uint8Ar
   if (!certificate.publicKey.equals(signer.publicKey)) {
     throw new PkiError('caller', 'pki.cms.signer', 'the certificate is not that of the key that signs');
   }
-  // signObject knows algorithm and form of the signature; what it wraps around is taken off again.
-  const signed = async (toBeSigned: Uint8Array) => {
-    const outer = new DerReader(await signObject(toBeSigned, signer)).sequence('signed object');
-    outer.any('signed part');
-    const algorithm = outer.take(TAG.sequence, 'algorithm');
-    return {
-      algorithm: algorithm.raw,
-      oid: new DerReader(algorithm.contents).objectIdentifier('algorithm'),
-      signature: outer.octetAlignedBits('signature'),
-    };
-  };
-  const hash = hashOf(signer);
+  const { hash } = ALGORITHMS[signer.algorithm];
   const digest = Object.keys(DIGESTS).find((oid) => DIGESTS[oid] === hash)!;
   const set = encodeAttributes([
     { type: CMS_OID.contentType, values: [der.objectIdentifier(contentType)] },
@@ -141,21 +146,19 @@ async function signerInfo(each: CmsSigner, contentType: string, content: Uint8Ar
     ...(signingTime ? [{ type: CMS_OID.signingTime, values: [der.time(signingTime)] }] : []),
     ...attributes,
   ]);
-  const { algorithm, signature } = await signed(set);
+  const signature = await signer.sign(set);
+  checkSignatureSize(signer.algorithm, signature);
   const keyed = byKeyIdentifier(each);
   const info = der.sequence(
     der.integer(keyed ? 3 : 1),
     keyed ? der.implicitPrimitive(0, subjectKeyIdentifierOf(certificate)) : issuerAndSerialNumber(certificate),
     algorithmIdentifier(digest),
     retagged(context(0), set),
-    algorithm,
-    der.octetString(signature),
+    signatureIdentifier(signer.algorithm),
+    der.octetString(signatureToDer(signature)),
   );
   return { info, digest };
 }
-
-/** SHA-2 by the size of the curve (RFC 5753 § 2.1.1; the algorithms of `Signer`). */
-const hashOf = (signer: Signer): string => (signer.algorithm.endsWith('384') ? 'sha384' : 'sha256');
 
 export interface SignerInfo {
   readonly identifier: CertificateIdentifier;

@@ -1,16 +1,20 @@
 /** Keys and certificates that the tests of CMS share, for any curve, and OpenSSL if it is installed. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
+  ALGORITHMS,
+  algorithmOf,
   buildCertificate,
   type Certificate,
   type KeyUsage,
   keyIdentifier,
   nameOf,
   parseCertificate,
+  SIGNATURE_ALGORITHMS,
+  type SignatureAlgorithm,
   type Signer,
   toPem,
 } from '../../src/index.ts';
@@ -25,31 +29,22 @@ export const put = (file: string, bytes: Uint8Array | string): string => {
 };
 export const get = (file: string): Buffer => readFileSync(join(folder, file));
 
-const ALGORITHMS = {
-  prime256v1: 'ES256',
-  secp384r1: 'ES384',
-  brainpoolP256r1: 'ESB256',
-  brainpoolP384r1: 'ESB384',
-} as const;
-export type Curve = keyof typeof ALGORITHMS;
-export const CURVES: readonly Curve[] = ['prime256v1', 'brainpoolP256r1'];
+export const CURVES = SIGNATURE_ALGORITHMS.map((name) => ALGORITHMS[name].curve);
 
-export class KeyInMemory {
+export class KeyInMemory implements Signer {
   readonly publicKey: KeyObject;
   readonly privateKey: KeyObject;
   readonly origin = 'file';
-  readonly algorithm: (typeof ALGORITHMS)[Curve];
-  readonly #hash: string;
+  readonly algorithm: SignatureAlgorithm;
 
-  constructor(curve: Curve, pem?: string) {
-    this.privateKey = pem ? createPrivateKey(pem) : generateKeyPairSync('ec', { namedCurve: curve }).privateKey;
+  constructor(namedCurve: string) {
+    this.privateKey = generateKeyPairSync('ec', { namedCurve }).privateKey;
     this.publicKey = createPublicKey(this.privateKey);
-    this.algorithm = ALGORITHMS[curve];
-    this.#hash = this.algorithm.endsWith('384') ? 'sha384' : 'sha256';
+    this.algorithm = algorithmOf(this.publicKey)!;
   }
 
   sign(data: Uint8Array): Uint8Array {
-    return sign(this.#hash, data, { key: this.privateKey, dsaEncoding: 'ieee-p1363' });
+    return sign(ALGORITHMS[this.algorithm].hash, data, { key: this.privateKey, dsaEncoding: 'ieee-p1363' });
   }
 }
 
@@ -60,11 +55,7 @@ export interface Party {
 }
 
 /** A party whose certificate signs itself; its files lie in the folder as `<name>.pem` and `<name>.key`. */
-export async function party(
-  name: string,
-  curve: Curve = 'prime256v1',
-  usage: readonly KeyUsage[] = [],
-): Promise<Party> {
+export async function party(name: string, curve = 'prime256v1', usage: readonly KeyUsage[] = []): Promise<Party> {
   const key = new KeyInMemory(curve);
   const subject = nameOf({ commonName: name });
   const der = await buildCertificate(
@@ -80,7 +71,7 @@ export async function party(
         subjectKeyIdentifier: keyIdentifier(key.publicKey.export({ type: 'spki', format: 'der' })),
       },
     },
-    key as Signer,
+    key,
   );
   put(`${name}.pem`, toPem('CERTIFICATE', der));
   put(`${name}.key`, key.privateKey.export({ type: 'pkcs8', format: 'pem' }));
@@ -88,4 +79,4 @@ export async function party(
 }
 
 /** Signs as this party. */
-export const signingAs = ({ key, certificate }: Party) => ({ signer: key as Signer, certificate });
+export const signingAs = ({ key, certificate }: Party) => ({ signer: key, certificate });

@@ -12,7 +12,7 @@ import {
   parseSignedData,
   verifySignedData,
 } from '../../src/index.ts';
-import { folder, get, hasOpenssl, openssl, type Party, party, put, signingAs } from './parties.ts';
+import { CURVES, folder, get, hasOpenssl, openssl, type Party, party, put, signingAs } from './parties.ts';
 
 const content = Buffer.from('Zählpunkt DE0001: 42 kWh\n', 'utf8');
 let alice: Party;
@@ -55,6 +55,16 @@ describe('SignedData', () => {
     expect(first?.signingTime).toEqual(signingTime);
     const [value] = first?.attributes.find(({ type }) => type === '1.2.3.4')?.values ?? [];
     expect(Buffer.from(value!)).toEqual(attribute.values[0]);
+  });
+
+  it.each(CURVES)('is signed with keys on %s', async (curve) => {
+    const someone = await party(`someone-${curve}`, curve);
+    const message = await buildSignedData({ content, signers: [signingAs(someone)] });
+    expect(verifySignedData(parseSignedData(message))[0]?.certificate.der).toEqual(someone.certificate.der);
+    if (!hasOpenssl) return;
+    const [inFile, authority] = [put('curve.p7', message), `${someone.name}.pem`];
+    const args = ['-inform', 'DER', '-in', inFile, '-CAfile', authority, '-purpose', 'any'];
+    expect(openssl('cms', '-verify', '-binary', ...args)).toEqual(content);
   });
 
   it('may leave the content out, and then needs to be given it', async () => {

@@ -1,4 +1,4 @@
-/** X.509 v3 certificates (RFC 5280 § 4): built, read, and checked against their issuer. */
+/** X.509 v3 certificates (RFC 5280 § 4): built and read. `path.ts` checks them. */
 import { createHash, type KeyObject, randomBytes } from 'node:crypto';
 import { algorithmIdentifier } from './algorithm.ts';
 import { DerReader } from './der-reader.ts';
@@ -6,6 +6,7 @@ import { TAG } from './der-tags.ts';
 import * as der from './der-writer.ts';
 import { PkiError } from './error.ts';
 import {
+  type EitherWay,
   type Extension,
   type ExtensionSet,
   encodeExtensionList,
@@ -13,17 +14,8 @@ import {
   readExtensionList,
   readExtensionSet,
 } from './extension.ts';
-import { commonNameOf, encodeName, type Name, readName } from './name.ts';
-import { OID } from './oid.ts';
-import {
-  fromPem,
-  publicKeyFrom,
-  readAlgorithm,
-  readSigned,
-  type SignedObject,
-  signedBy,
-  signObject,
-} from './signed.ts';
+import { encodeName, type Name, readName } from './name.ts';
+import { fromPem, publicKeyFrom, readAlgorithm, readSigned, type SignedObject, signObject } from './signed.ts';
 import type { Signer } from './signer.ts';
 
 export interface CertificateFields {
@@ -36,11 +28,16 @@ export interface CertificateFields {
   /** SubjectPublicKeyInfo. */
   readonly publicKey: KeyObject;
   readonly extensions: ExtensionSet;
+  /** Which of the extensions that may be either are critical; none when absent. */
+  readonly critical?: readonly EitherWay[];
+  /** Extensions of other standards, after the ones above. */
+  readonly otherExtensions?: readonly Extension[];
 }
 
 /** Builds and signs. @returns DER */
 export function buildCertificate(fields: CertificateFields, signer: Signer): Promise<Uint8Array> {
   const serial = fields.serialNumber ?? randomSerial();
+  const extensions = [...encodeExtensions(fields.extensions, fields.critical), ...(fields.otherExtensions ?? [])];
   const toBeSigned = der.sequence(
     der.explicit(0, der.integer(2)),
     der.unsignedInteger(serial),
@@ -49,7 +46,7 @@ export function buildCertificate(fields: CertificateFields, signer: Signer): Pro
     der.sequence(der.time(fields.notBefore), der.time(fields.notAfter)),
     encodeName(fields.subject),
     fields.publicKey.export({ type: 'spki', format: 'der' }),
-    der.explicit(3, encodeExtensionList(encodeExtensions(fields.extensions))),
+    der.explicit(3, encodeExtensionList(extensions)),
   );
   return signObject(toBeSigned, signer);
 }
@@ -128,35 +125,3 @@ export const thumbprint = (certificate: Certificate | Uint8Array): Uint8Array =>
   createHash('sha256')
     .update(certificate instanceof Uint8Array ? certificate : certificate.der)
     .digest();
-
-/** Extensions that are understood; any other critical one makes a certificate unusable (§ 4.2). */
-const UNDERSTOOD: ReadonlySet<string> = new Set([
-  OID.basicConstraints,
-  OID.keyUsage,
-  OID.extKeyUsage,
-  OID.subjectAltName,
-  OID.subjectKeyIdentifier,
-  OID.authorityKeyIdentifier,
-]);
-
-/**
- * Checks a certificate against its issuer (§ 6.1.3 and § 6.1.4 for a path of one): names, signature, validity, critical
- * extensions, and that the issuer may issue. Revocation is not checked.
- * @throws PkiError `pki.certificate` (fault peer) with the reason
- */
-export function verifyCertificate(certificate: Certificate, issuer: Certificate, at: Date): void {
-  const name = commonNameOf(certificate.subject) ?? 'without a name';
-  const refuse = (why: string) => new PkiError('peer', 'pki.certificate', `the certificate of ${name} ${why}`);
-  if (Buffer.compare(certificate.issuerDer, issuer.subjectDer) !== 0) throw refuse('was issued by somebody else');
-  const { basicConstraints, keyUsage } = issuer.extensions;
-  if (!basicConstraints?.ca || (keyUsage && !keyUsage.includes('keyCertSign'))) {
-    throw refuse('was issued by a key that may not issue certificates');
-  }
-  if (!signedBy(certificate, issuer.publicKey)) throw refuse('has a signature that is not its issuer’s');
-  for (const each of [certificate, issuer]) {
-    if (at < each.notBefore) throw refuse(`is not valid before ${each.notBefore.toISOString()}`);
-    if (at > each.notAfter) throw refuse(`or its issuer expired on ${each.notAfter.toISOString()}`);
-    const unknown = each.extensionList.find(({ oid, critical }) => critical && !UNDERSTOOD.has(oid));
-    if (unknown) throw refuse(`has the critical extension ${unknown.oid}, which is not understood here`);
-  }
-}

@@ -128,6 +128,13 @@ export class DerReader {
     return Number(value);
   }
 
+  /** A small ENUMERATED. */
+  enumerated(what: string): number {
+    const { contents } = this.take(TAG.enumerated, what);
+    if (contents.length !== 1 || contents[0]! > 0x7f) throw this.fail(`${what} is out of range`);
+    return contents[0]!;
+  }
+
   objectIdentifier(what: string): string {
     const { contents } = this.take(TAG.objectIdentifier, what);
     if (contents.length === 0 || contents.length > 128 || contents[contents.length - 1]! & 0x80) {

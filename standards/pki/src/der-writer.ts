@@ -46,6 +46,12 @@ export function integer(value: number | bigint): Uint8Array {
   return element(TAG.integer, Uint8Array.from(octets));
 }
 
+export const enumerated = (value: number): Uint8Array => {
+  const encoded = integer(value);
+  encoded[0] = TAG.enumerated;
+  return encoded;
+};
+
 /** INTEGER out of unsigned big-endian octets. */
 export function unsignedInteger(octets: Uint8Array): Uint8Array {
   let start = 0;
@@ -98,17 +104,24 @@ export const printableString = (text: string): Uint8Array => element(TAG.printab
 
 /** UTCTime up to 2049, GeneralizedTime from 2050 on, whole seconds (RFC 5280 § 4.1.2.5). */
 export function time(at: Date): Uint8Array {
-  const text = at
+  return at.getUTCFullYear() < 2050
+    ? element(TAG.utcTime, Buffer.from(digits(at).slice(2), 'latin1'))
+    : generalizedTime(at);
+}
+
+/** GeneralizedTime in whole seconds, whatever the year: where no choice is given (RFC 6960 § 4.2.1). */
+export const generalizedTime = (at: Date): Uint8Array =>
+  element(TAG.generalizedTime, Buffer.from(digits(at), 'latin1'));
+
+function digits(at: Date): string {
+  const year = at.getUTCFullYear();
+  if (!(year >= 1950 && year <= 9999)) {
+    throw new PkiError('caller', 'pki.der.time', `a certificate cannot hold the year ${year}`);
+  }
+  return at
     .toISOString()
     .replace(/\.\d+Z$/, 'Z')
     .replaceAll(/[-:T]/g, '');
-  const year = at.getUTCFullYear();
-  if (year < 1950 || year > 9999) {
-    throw new PkiError('caller', 'pki.der.time', `a certificate cannot hold the year ${year}`);
-  }
-  return year < 2050
-    ? element(TAG.utcTime, Buffer.from(text.slice(2), 'latin1'))
-    : element(TAG.generalizedTime, Buffer.from(text, 'latin1'));
 }
 
 /** [n] EXPLICIT. */

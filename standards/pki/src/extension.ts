@@ -1,9 +1,9 @@
-/** Certificate extensions (RFC 5280 § 4.2): the ones that the platform's certificates carry, built and read. */
-import { isIPv4, isIPv6 } from 'node:net';
+/** Certificate extensions (RFC 5280 § 4.2), built and read. Those of other standards travel as `Extension`. */
 import { DerReader } from './der-reader.ts';
 import { context, contextPrimitive, TAG } from './der-tags.ts';
 import * as der from './der-writer.ts';
 import { PkiError } from './error.ts';
+import { encodeGeneralName, type GeneralName, readGeneralName, readGeneralNames } from './general-name.ts';
 import { OID } from './oid.ts';
 
 export interface Extension {
@@ -27,14 +27,38 @@ export const KEY_USAGES = [
 ] as const;
 export type KeyUsage = (typeof KEY_USAGES)[number];
 
-export type GeneralName =
-  | { readonly kind: 'dns'; readonly value: string }
-  | { readonly kind: 'uri'; readonly value: string }
-  | { readonly kind: 'email'; readonly value: string }
-  /** IPv4 dotted or IPv6 in the form of node:net. */
-  | { readonly kind: 'ip'; readonly value: string }
-  /** A form that is not looked into. */
-  | { readonly kind: 'other'; readonly tag: number; readonly raw: Uint8Array };
+/** A certificate policy (§ 4.2.1.4); qualifiers other than the address of the practice statement are passed over. */
+export interface PolicyInformation {
+  readonly oid: string;
+  /** Address of the certification practice statement. */
+  readonly cps?: string;
+}
+
+/** Where a revocation list is found (§ 4.2.1.13). */
+export interface DistributionPoint {
+  readonly fullName?: readonly GeneralName[];
+  /** Who signs the list, when it is not the issuer of the certificate. */
+  readonly crlIssuer?: readonly GeneralName[];
+}
+
+/** How to reach a service of the issuer (§ 4.2.2.1). */
+export interface AccessDescription {
+  /** `OID.ocsp` or `OID.caIssuers`. */
+  readonly method: string;
+  readonly location: GeneralName;
+}
+
+/** Which names a CA may issue for (§ 4.2.1.10). */
+export interface NameConstraints {
+  readonly permitted: readonly Subtree[];
+  readonly excluded: readonly Subtree[];
+}
+export type Subtree =
+  | { readonly kind: 'dns' | 'email' | 'uri'; readonly value: string }
+  | { readonly kind: 'ip'; readonly address: Uint8Array; readonly mask: Uint8Array }
+  /** DER of the name. */
+  | { readonly kind: 'directory'; readonly value: Uint8Array }
+  | { readonly kind: 'other'; readonly tag: number };
 
 /** What is said about a certificate by its extensions; the same shape for building and after reading. */
 export interface ExtensionSet {
@@ -45,10 +69,21 @@ export interface ExtensionSet {
   readonly subjectAltName?: readonly GeneralName[];
   readonly subjectKeyIdentifier?: Uint8Array;
   readonly authorityKeyIdentifier?: Uint8Array;
+  readonly certificatePolicies?: readonly PolicyInformation[];
+  readonly crlDistributionPoints?: readonly DistributionPoint[];
+  readonly authorityInfoAccess?: readonly AccessDescription[];
+  readonly issuerAltName?: readonly GeneralName[];
+  readonly nameConstraints?: NameConstraints;
 }
 
-/** @throws PkiError (fault caller) when a name cannot be encoded */
-export function encodeExtensions(set: ExtensionSet): Extension[] {
+/** Extensions that may be critical or not, as a profile wants it; the others are what RFC 5280 says. */
+export type EitherWay = 'extKeyUsage' | 'subjectAltName' | 'certificatePolicies';
+
+/**
+ * @param critical those of `EitherWay` that are marked critical; none when absent
+ * @throws PkiError (fault caller) when a name cannot be encoded
+ */
+export function encodeExtensions(set: ExtensionSet, critical: readonly EitherWay[] = []): Extension[] {
   const list: Extension[] = [];
   const add = (oid: string, critical: boolean, value: Uint8Array) => list.push({ oid, critical, value });
   if (set.basicConstraints) {
@@ -59,14 +94,36 @@ export function encodeExtensions(set: ExtensionSet): Extension[] {
   if (set.keyUsage) {
     add(OID.keyUsage, true, der.namedBits(set.keyUsage.map((usage) => KEY_USAGES.indexOf(usage))));
   }
-  if (set.extKeyUsage) add(OID.extKeyUsage, false, der.sequence(...set.extKeyUsage.map(der.objectIdentifier)));
+  if (set.extKeyUsage)
+    add(OID.extKeyUsage, critical.includes('extKeyUsage'), der.sequence(...set.extKeyUsage.map(der.objectIdentifier)));
   if (set.subjectAltName?.length) {
-    add(OID.subjectAltName, false, der.sequence(...set.subjectAltName.map(encodeGeneralName)));
+    add(
+      OID.subjectAltName,
+      critical.includes('subjectAltName'),
+      der.sequence(...set.subjectAltName.map(encodeGeneralName)),
+    );
   }
   if (set.subjectKeyIdentifier) add(OID.subjectKeyIdentifier, false, der.octetString(set.subjectKeyIdentifier));
   if (set.authorityKeyIdentifier) {
     add(OID.authorityKeyIdentifier, false, der.sequence(der.implicitPrimitive(0, set.authorityKeyIdentifier)));
   }
+  if (set.certificatePolicies?.length) {
+    const policies = der.sequence(...set.certificatePolicies.map(encodePolicy));
+    add(OID.certificatePolicies, critical.includes('certificatePolicies'), policies);
+  }
+  if (set.issuerAltName?.length) {
+    add(OID.issuerAltName, false, der.sequence(...set.issuerAltName.map(encodeGeneralName)));
+  }
+  if (set.crlDistributionPoints?.length) {
+    add(OID.crlDistributionPoints, false, der.sequence(...set.crlDistributionPoints.map(encodeDistributionPoint)));
+  }
+  if (set.authorityInfoAccess?.length) {
+    const access = set.authorityInfoAccess.map(({ method, location }) =>
+      der.sequence(der.objectIdentifier(method), encodeGeneralName(location)),
+    );
+    add(OID.authorityInfoAccess, false, der.sequence(...access));
+  }
+  if (set.nameConstraints) add(OID.nameConstraints, true, encodeNameConstraints(set.nameConstraints));
   return list;
 }
 
@@ -115,14 +172,14 @@ export function readExtensionSet(list: readonly Extension[]): ExtensionSet {
       while (!usages.done) oids.push(usages.objectIdentifier('extended key usage'));
       return oids;
     }),
-    subjectAltName: of(OID.subjectAltName, (reader) => {
-      const names = reader.sequence('subject alternative name');
-      const list: GeneralName[] = [];
-      while (!names.done) list.push(readGeneralName(names));
-      return list;
-    }),
+    subjectAltName: of(OID.subjectAltName, (reader) => readGeneralNames(reader.sequence('subject alternative name'))),
     subjectKeyIdentifier: of(OID.subjectKeyIdentifier, (reader) => reader.octetString('subject key identifier')),
     authorityKeyIdentifier: of(OID.authorityKeyIdentifier, readAuthorityKeyIdentifier),
+    certificatePolicies: of(OID.certificatePolicies, readPolicies),
+    crlDistributionPoints: of(OID.crlDistributionPoints, readDistributionPoints),
+    authorityInfoAccess: of(OID.authorityInfoAccess, readAuthorityInfoAccess),
+    issuerAltName: of(OID.issuerAltName, (reader) => readGeneralNames(reader.sequence('issuer alternative name'))),
+    nameConstraints: of(OID.nameConstraints, readNameConstraints),
   };
   return Object.fromEntries(Object.entries(set).filter(([, value]) => value !== undefined)) as ExtensionSet;
 }
@@ -145,24 +202,123 @@ function readAuthorityKeyIdentifier(reader: DerReader): Uint8Array | undefined {
   return id;
 }
 
-/** GeneralName (§ 4.2.1.6): [1] rfc822Name, [2] dNSName, [6] URI, [7] iPAddress. */
-function encodeGeneralName(name: GeneralName): Uint8Array {
-  switch (name.kind) {
-    case 'email':
-      return der.ia5String(name.value, contextPrimitive(1));
-    case 'dns':
-      return der.ia5String(name.value, contextPrimitive(2));
-    case 'uri':
-      return der.ia5String(name.value, contextPrimitive(6));
+const encodePolicy = ({ oid, cps }: PolicyInformation): Uint8Array =>
+  der.sequence(
+    der.objectIdentifier(oid),
+    ...(cps === undefined
+      ? []
+      : [der.sequence(der.sequence(der.objectIdentifier(OID.cpsQualifier), der.ia5String(cps)))]),
+  );
+
+function readPolicies(reader: DerReader): PolicyInformation[] {
+  const policies = reader.sequence('certificate policies');
+  const list: PolicyInformation[] = [];
+  while (!policies.done) {
+    const policy = policies.sequence('policy');
+    const oid = policy.objectIdentifier('policy');
+    let cps: string | undefined;
+    const qualifiers = policy.done ? undefined : policy.sequence('policy qualifiers');
+    while (qualifiers && !qualifiers.done) {
+      const qualifier = qualifiers.sequence('policy qualifier');
+      if (qualifier.objectIdentifier('policy qualifier') === OID.cpsQualifier) cps ??= qualifier.string('address');
+      else qualifier.any('policy qualifier');
+      qualifier.end('policy qualifier');
+    }
+    policy.end('policy');
+    if (list.some((other) => other.oid === oid)) throw reader.fail(`policy ${oid} stands there twice`);
+    list.push(cps === undefined ? { oid } : { oid, cps });
+  }
+  return list;
+}
+
+/** `[0] { [0] fullName }`, `[2] cRLIssuer`; both tags are implicit but the one around the CHOICE. */
+function encodeDistributionPoint({ fullName, crlIssuer }: DistributionPoint): Uint8Array {
+  return der.sequence(
+    ...(fullName ? [der.explicit(0, der.implicitConstructed(0, ...fullName.map(encodeGeneralName)))] : []),
+    ...(crlIssuer ? [der.implicitConstructed(2, ...crlIssuer.map(encodeGeneralName))] : []),
+  );
+}
+
+function readDistributionPoints(reader: DerReader): DistributionPoint[] {
+  const points = reader.sequence('CRL distribution points');
+  const list: DistributionPoint[] = [];
+  while (!points.done) {
+    const point = points.sequence('distribution point');
+    const name = readDistributionPointName(point);
+    if (point.peek() === contextPrimitive(1)) point.any('reasons');
+    const issuer = point.optional(2, 'CRL issuer');
+    point.end('distribution point');
+    list.push({
+      ...(name ? { fullName: name } : {}),
+      ...(issuer ? { crlIssuer: readGeneralNames(issuer) } : {}),
+    });
+  }
+  return list;
+}
+
+/** DistributionPointName if it comes next; a name relative to the issuer's is passed over. */
+export function readDistributionPointName(reader: DerReader): GeneralName[] | undefined {
+  const choice = reader.optional(0, 'distribution point name');
+  const fullName = choice?.optional(0, 'full name');
+  const names = fullName ? readGeneralNames(fullName) : undefined;
+  if (choice && !fullName) choice.any('relative name');
+  choice?.end('distribution point name');
+  return names;
+}
+
+function readAuthorityInfoAccess(reader: DerReader): AccessDescription[] {
+  const descriptions = reader.sequence('authority information access');
+  const list: AccessDescription[] = [];
+  while (!descriptions.done) {
+    const each = descriptions.sequence('access description');
+    list.push({ method: each.objectIdentifier('access method'), location: readGeneralName(each) });
+    each.end('access description');
+  }
+  return list;
+}
+
+function encodeNameConstraints({ permitted, excluded }: NameConstraints): Uint8Array {
+  const side = (n: number, trees: readonly Subtree[]) =>
+    trees.length === 0 ? [] : [der.implicitConstructed(n, ...trees.map((tree) => der.sequence(encodeSubtree(tree))))];
+  return der.sequence(...side(0, permitted), ...side(1, excluded));
+}
+
+function encodeSubtree(tree: Subtree): Uint8Array {
+  switch (tree.kind) {
     case 'ip':
-      return der.implicitPrimitive(7, ipToBytes(name.value));
+      return der.implicitPrimitive(7, Buffer.concat([tree.address, tree.mask]));
+    case 'directory':
+      return der.explicit(4, tree.value);
     case 'other':
-      return name.raw;
+      throw new PkiError(
+        'caller',
+        'pki.name-constraints',
+        `constraints on names of form [${tree.tag}] are not built here`,
+      );
+    default:
+      return encodeGeneralName(tree);
   }
 }
 
-function readGeneralName(reader: DerReader): GeneralName {
-  const { tag, contents, raw } = reader.any('general name');
+function readNameConstraints(reader: DerReader): NameConstraints {
+  const inner = reader.sequence('name constraints');
+  const sides = [0, 1].map((n) => {
+    const trees = inner.optional(n, 'subtrees');
+    const list: Subtree[] = [];
+    while (trees && !trees.done) {
+      const tree = trees.sequence('subtree');
+      list.push(readSubtree(tree));
+      // minimum 0 is the default, maximum is not used (§ 4.2.1.10).
+      tree.end('subtree');
+    }
+    return list;
+  });
+  inner.end('name constraints');
+  return { permitted: sides[0]!, excluded: sides[1]! };
+}
+
+function readSubtree(reader: DerReader): Subtree {
+  const { tag, contents } = reader.any('base of the subtree');
   const text = () => Buffer.from(contents).toString('latin1');
   switch (tag) {
     case contextPrimitive(1):
@@ -171,43 +327,14 @@ function readGeneralName(reader: DerReader): GeneralName {
       return { kind: 'dns', value: text() };
     case contextPrimitive(6):
       return { kind: 'uri', value: text() };
-    case contextPrimitive(7):
-      if (contents.length !== 4 && contents.length !== 16)
-        throw reader.fail(`an IP address has ${contents.length} bytes`);
-      return { kind: 'ip', value: ipFromBytes(contents) };
+    case contextPrimitive(7): {
+      const half = contents.length / 2;
+      if (half !== 4 && half !== 16) throw reader.fail(`an address range has ${contents.length} bytes`);
+      return { kind: 'ip', address: contents.subarray(0, half), mask: contents.subarray(half) };
+    }
+    case context(4):
+      return { kind: 'directory', value: contents };
     default:
-      return { kind: 'other', tag: tag === context(tag & 0x1f) ? tag & 0x1f : tag, raw };
+      return { kind: 'other', tag: tag & 0x1f };
   }
-}
-
-function ipToBytes(text: string): Uint8Array {
-  if (isIPv4(text)) return Uint8Array.from(text.split('.'), Number);
-  if (!isIPv6(text) || text.includes('%')) {
-    throw new PkiError('caller', 'pki.san', `'${text}' is not an IP address`);
-  }
-  // An IPv4 tail (::ffff:10.0.0.1) becomes two groups.
-  const plain = text.replace(/(\d+)\.(\d+)\.(\d+)\.(\d+)$/, (_, a, b, c, d) => {
-    const group = (high: string, low: string) => (Number(high) * 256 + Number(low)).toString(16);
-    return `${group(a, b)}:${group(c, d)}`;
-  });
-  const [head = '', tail] = plain.split('::');
-  const left = head ? head.split(':') : [];
-  const right = tail ? tail.split(':') : [];
-  const zeros = new Array<string>(tail === undefined ? 0 : 8 - left.length - right.length).fill('0');
-  const groups = [...left, ...zeros, ...right].map((group) => Number.parseInt(group, 16));
-  return Uint8Array.from(groups.flatMap((group) => [group >> 8, group & 0xff]));
-}
-
-function ipFromBytes(bytes: Uint8Array): string {
-  if (bytes.length === 4) return bytes.join('.');
-  const groups = Array.from({ length: 8 }, (_, i) => ((bytes[2 * i]! << 8) | bytes[2 * i + 1]!).toString(16));
-  // The longest run of zero groups becomes '::' (RFC 5952 § 4.2).
-  let best = { at: -1, size: 1 };
-  for (let i = 0; i < 8; i++) {
-    let size = 0;
-    while (i + size < 8 && groups[i + size] === '0') size++;
-    if (size > best.size) best = { at: i, size };
-  }
-  if (best.at < 0) return groups.join(':');
-  return `${groups.slice(0, best.at).join(':')}::${groups.slice(best.at + best.size).join(':')}`;
 }

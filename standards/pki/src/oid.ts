@@ -25,16 +25,32 @@ export const OID = {
   country: '2.5.4.6',
   organization: '2.5.4.10',
   organizationalUnit: '2.5.4.11',
+  emailAddress: '1.2.840.113549.1.9.1',
+  domainComponent: '0.9.2342.19200300.100.1.25',
   // Extensions: RFC 5280 § 4.2
   subjectKeyIdentifier: '2.5.29.14',
   keyUsage: '2.5.29.15',
   subjectAltName: '2.5.29.17',
+  issuerAltName: '2.5.29.18',
   basicConstraints: '2.5.29.19',
+  nameConstraints: '2.5.29.30',
+  crlDistributionPoints: '2.5.29.31',
+  certificatePolicies: '2.5.29.32',
+  anyPolicy: '2.5.29.32.0',
   authorityKeyIdentifier: '2.5.29.35',
   extKeyUsage: '2.5.29.37',
+  privateKeyUsagePeriod: '2.5.29.16',
+  authorityInfoAccess: '1.3.6.1.5.5.7.1.1',
+  cpsQualifier: '1.3.6.1.5.5.7.2.1',
+  // IEC 62351-8, as seen in the field
+  iecUserRoles: '1.2.840.10070.8.1',
+  ocsp: '1.3.6.1.5.5.7.48.1',
+  caIssuers: '1.3.6.1.5.5.7.48.2',
   // PKCS#9 (RFC 2985)
   extensionRequest: '1.2.840.113549.1.9.14',
   // Extended key usages: RFC 5280 § 4.2.1.12
   serverAuth: '1.3.6.1.5.5.7.3.1',
   clientAuth: '1.3.6.1.5.5.7.3.2',
+  ocspSigning: '1.3.6.1.5.5.7.3.9',
+  anyExtendedKeyUsage: '2.5.29.37.0',
 } as const;

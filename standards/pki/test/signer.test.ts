@@ -228,13 +228,13 @@ describe('a key under a passphrase', () => {
   it('stays closed without it and with a wrong one; no message shows any', async () => {
     const wrong = 'Schutz-Relais 8';
     const attempts = [
-      FileKeySigner.load(path, { accept: ['ESB256'] }),
-      FileKeySigner.load(path, { accept: ['ESB256'], passphrase: () => wrong }),
-      FileKeySigner.load(path, { accept: ['ESB256'], passphrase: () => '' }),
-      FileKeySigner.load(path, { accept: ['ESB256'], passphrase: { env: 'PKI_TEST_NO_SUCH_VARIABLE' } }),
+      () => FileKeySigner.load(path, { accept: ['ESB256'] }),
+      () => FileKeySigner.load(path, { accept: ['ESB256'], passphrase: () => wrong }),
+      () => FileKeySigner.load(path, { accept: ['ESB256'], passphrase: () => '' }),
+      () => FileKeySigner.load(path, { accept: ['ESB256'], passphrase: { env: 'PKI_TEST_NO_SUCH_VARIABLE' } }),
     ];
     for (const attempt of attempts) {
-      const error: unknown = await attempt.then(
+      const error: unknown = await attempt().then(
         () => undefined,
         (reason: unknown) => reason,
       );

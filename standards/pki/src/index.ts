@@ -11,6 +11,7 @@ export * from './der-reader.ts';
 export * from './der-tags.ts';
 export * as der from './der-writer.ts';
 export * from './error.ts';
+export * as est from './est/index.ts';
 export * from './extension.ts';
 export * from './file-key.ts';
 export * from './general-name.ts';

@@ -47,6 +47,7 @@ export const OID = {
   ocsp: '1.3.6.1.5.5.7.48.1',
   caIssuers: '1.3.6.1.5.5.7.48.2',
   // PKCS#9 (RFC 2985)
+  challengePassword: '1.2.840.113549.1.9.7',
   extensionRequest: '1.2.840.113549.1.9.14',
   // Extended key usages: RFC 5280 § 4.2.1.12
   serverAuth: '1.3.6.1.5.5.7.3.1',

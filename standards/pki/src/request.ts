@@ -21,23 +21,27 @@ export interface CertificationRequest extends SignedObject {
   readonly publicKey: KeyObject;
   /** What the requester would like to see in the certificate; the authority decides. */
   readonly extensions: ExtensionSet;
+  /** Text that proves something to the authority (RFC 2985 § 5.4.1); EST puts the channel binding here. */
+  readonly challengePassword?: string;
 }
 
 /** Asks for a certificate for the signer's key. @returns DER */
 export function buildRequest(
-  fields: { readonly subject: Name; readonly extensions?: ExtensionSet },
+  fields: { readonly subject: Name; readonly extensions?: ExtensionSet; readonly challengePassword?: string },
   signer: Signer,
 ): Promise<Uint8Array> {
+  const attribute = (type: string, value: Uint8Array) => der.sequence(der.objectIdentifier(type), der.setOf(value));
   const wished = fields.extensions ? encodeExtensions(fields.extensions) : [];
-  const attributes =
-    wished.length === 0
-      ? []
-      : [der.sequence(der.objectIdentifier(OID.extensionRequest), der.setOf(encodeExtensionList(wished)))];
+  const attributes: Uint8Array[] = [];
+  if (wished.length > 0) attributes.push(attribute(OID.extensionRequest, encodeExtensionList(wished)));
+  if (fields.challengePassword !== undefined) {
+    attributes.push(attribute(OID.challengePassword, der.utf8String(fields.challengePassword)));
+  }
   const info = der.sequence(
     der.integer(0),
     encodeName(fields.subject),
     signer.publicKey.export({ type: 'spki', format: 'der' }),
-    der.implicitConstructed(0, ...attributes),
+    der.implicitConstructed(0, ...attributes.sort(Buffer.compare)),
   );
   return signObject(info, signer);
 }
@@ -53,6 +57,7 @@ export function parseRequest(bytes: Uint8Array): CertificationRequest {
   const spki = inner.take(TAG.sequence, 'public key').raw;
   const attributes = inner.open(context(0), 'attributes');
   let extensions: ExtensionSet = {};
+  let challengePassword: string | undefined;
   while (!attributes.done) {
     const attribute = attributes.sequence('attribute');
     const type = attribute.objectIdentifier('attribute type');
@@ -60,11 +65,21 @@ export function parseRequest(bytes: Uint8Array): CertificationRequest {
     if (type === OID.extensionRequest) {
       extensions = readExtensionSet(readExtensionList(values));
       values.end('extension request');
+    } else if (type === OID.challengePassword) {
+      challengePassword = values.string('challenge password');
+      values.end('challenge password');
     }
     attribute.end('attribute');
   }
   inner.end('certification request');
-  const request = { ...signed, subject, spki, publicKey: publicKeyFrom(spki), extensions };
+  const request = {
+    ...signed,
+    subject,
+    spki,
+    publicKey: publicKeyFrom(spki),
+    extensions,
+    ...(challengePassword !== undefined && { challengePassword }),
+  };
   if (!signedBy(request, request.publicKey)) {
     throw new PkiError('peer', 'pki.request', 'the request is not signed with the key it asks a certificate for');
   }

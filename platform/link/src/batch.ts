@@ -14,7 +14,6 @@ import {
   MIN_NANOS,
   type Mrid,
   RaisedAlarm,
-  SiteDocument,
   SourceEvent,
   type UtcNanos,
   type Validator,
@@ -36,12 +35,15 @@ import { ColumnArena } from './arena.ts';
 import { baseTimeOf, pointOfColumn, readColumn, writeColumn } from './column.ts';
 import { CONTENT_KINDS, type Content, type ContentKind, type ObservationBatch } from './content.ts';
 import { HASH_BYTES, leafHashes, merkleRoot, SALT_BYTES, sha256 } from './merkle.ts';
+import { siteColumns, siteOf } from './site-columns.ts';
 
 export const BATCH_VERSION = 1;
 /** `typ` of the signature. */
 export const BATCH_TYPE = 'enerchain-batch';
 /** Largest batch that is read or made, in bytes. */
 export const MAX_BATCH_BYTES = 32 * 1024 * 1024;
+/** Most ranges of the log that a header names. */
+export const MAX_READS = 16;
 /** Most columns of one batch. */
 export const MAX_COLUMNS = 1 << 16;
 /** What stands in `previous` of the first batch of an epoch. */
@@ -75,14 +77,24 @@ export interface BatchHeader {
   readonly root: Uint8Array;
   /** Only in the first batch of an epoch: the last batch of the epoch before, which it ends. */
   readonly join?: ChainPosition;
+  /** What a service has read of the centre's log before it wrote this: offsets, first and last of each range. */
+  readonly reads?: readonly LogRange[];
+}
+
+/** Records of the centre's log, both ends included. */
+export interface LogRange {
+  readonly first: number;
+  readonly last: number;
 }
 
 export interface Batch {
   readonly header: BatchHeader;
   /** The header as it was signed. */
   readonly headerBytes: Uint8Array;
-  /** COSE_Sign1 whose payload is `headerBytes`. */
+  /** COSE_Sign1 whose payload is `headerBytes`; or `headerBytes` alone when a later header of the epoch covers it. */
   readonly signed: Uint8Array;
+  /** Whether it has no signature of its own. */
+  readonly deferred: boolean;
   readonly salt: Uint8Array;
   /** The columns as sent. */
   readonly columns: readonly Uint8Array[];
@@ -97,9 +109,12 @@ export interface BatchSeal {
   readonly sequence: number;
   readonly previous: Uint8Array;
   readonly join?: ChainPosition;
+  readonly reads?: readonly LogRange[];
   readonly signer: Signer;
   /** Key identifier: thumbprint of the source's certificate. */
   readonly kid: Uint8Array;
+  /** Leaves the signature to a later header of the epoch. */
+  readonly defer?: boolean;
   /** 16 random bytes; given in tests only. */
   readonly salt?: Uint8Array;
 }
@@ -119,6 +134,7 @@ const KEY = {
   columns: 8,
   root: 9,
   join: 10,
+  reads: 11,
 } as const;
 
 /**
@@ -141,10 +157,12 @@ export async function encodeBatch(content: Content, seal: BatchSeal): Promise<Ba
     columns: columns.length,
     root,
     ...(seal.join ? { join: seal.join } : {}),
+    ...(seal.reads?.length ? { reads: seal.reads } : {}),
   };
   const headerBytes = encodeHeader(header);
-  const signed = await coseSign1(seal.signer, seal.kid, BATCH_TYPE, headerBytes);
-  return { header, headerBytes, signed, salt, columns, hash: sha256(headerBytes) };
+  const deferred = seal.defer === true;
+  const signed = deferred ? headerBytes : await coseSign1(seal.signer, seal.kid, BATCH_TYPE, headerBytes);
+  return { header, headerBytes, signed, deferred, salt, columns, hash: sha256(headerBytes) };
 }
 
 function columnsOf(content: Content): { columns: Uint8Array[]; count: number; baseTime: bigint } {
@@ -162,6 +180,8 @@ function columnsOf(content: Content): { columns: Uint8Array[]; count: number; ba
     });
     const bytes = writer.finish();
     columns = ends.map((end, index) => bytes.subarray(ends[index - 1] ?? 0, end));
+  } else if (content.kind === 'site') {
+    columns = siteColumns(content.document);
   } else {
     const record = recordOf(content);
     if (Array.isArray(record)) count = record.length;
@@ -186,15 +206,13 @@ function baseTimeFor(batch: ObservationBatch): bigint {
   return rounded < MIN_NANOS ? first : rounded;
 }
 
-function recordOf(content: Exclude<Content, { kind: 'observations' }>): unknown {
+function recordOf(content: Exclude<Content, { kind: 'observations' | 'site' }>): unknown {
   switch (content.kind) {
     case 'gap':
       return content.gap;
     case 'commandEvents':
     case 'sourceEvents':
       return content.events;
-    case 'site':
-      return content.document;
     case 'alarmRaised':
       return content.alarm;
     case 'audit':
@@ -219,14 +237,20 @@ function encodeHeader(header: BatchHeader): Uint8Array {
     [KEY.root, header.root],
   ]);
   if (header.join) fields.set(KEY.join, [header.join.epoch, header.join.sequence, header.join.hash]);
+  if (header.reads) {
+    fields.set(
+      KEY.reads,
+      header.reads.map(({ first, last }) => [first, last]),
+    );
+  }
   return encodeCbor(fields);
 }
 
-/** Reads a batch header: keys 0 to 9 in order, then perhaps 10, nothing else. */
+/** Reads a batch header: keys 0 to 9 in order, then perhaps 10, perhaps 11, nothing else. */
 export function decodeHeader(bytes: Uint8Array): BatchHeader {
   const reader = new CborReader(bytes);
   const pairs = reader.map('batch header');
-  if (pairs !== 10 && pairs !== 11) throw refuse(`the header has ${pairs} fields instead of 10 or 11`);
+  if (pairs < 10 || pairs > 12) throw refuse(`the header has ${pairs} fields instead of 10 to 12`);
   const key = (expected: number) => {
     const found = reader.uint('header key');
     if (found !== expected) throw refuse(`header field ${found} where ${expected} is expected`);
@@ -270,17 +294,41 @@ export function decodeHeader(bytes: Uint8Array): BatchHeader {
     reader.end();
     return header;
   }
-  key(KEY.join);
-  reader.array('join', 3);
-  const join = {
-    epoch: reader.uint('epoch'),
-    sequence: reader.uint('sequence'),
-    hash: reader.bytes('hash', HASH_BYTES),
-  };
+  let next = reader.uint('header key');
+  let join: ChainPosition | undefined;
+  if (next === KEY.join) {
+    reader.array('join', 3);
+    join = {
+      epoch: reader.uint('epoch'),
+      sequence: reader.uint('sequence'),
+      hash: reader.bytes('hash', HASH_BYTES),
+    };
+    if (sequence !== 0) throw refuse('only the first batch of an epoch names the epoch before');
+    if (join.epoch >= epoch) throw refuse(`epoch ${epoch} claims to follow epoch ${join.epoch}`);
+    if (pairs === 12) next = reader.uint('header key');
+  }
+  const more = pairs - 10 - (join ? 1 : 0);
+  if (more > 1 || (more === 1 && next !== KEY.reads)) throw refuse(`header field ${next} where none is expected`);
+  const reads = more === 1 ? readRanges(reader) : undefined;
   reader.end();
-  if (sequence !== 0) throw refuse('only the first batch of an epoch names the epoch before');
-  if (join.epoch >= epoch) throw refuse(`epoch ${epoch} claims to follow epoch ${join.epoch}`);
-  return { ...header, join };
+  return { ...header, ...(join ? { join } : {}), ...(reads ? { reads } : {}) };
+}
+
+/** Ranges of the log in ascending order that do not touch. */
+function readRanges(reader: CborReader): LogRange[] {
+  const count = reader.array('ranges');
+  if (count === 0 || count > MAX_READS) throw refuse(`${count} ranges of the log, 1 to ${MAX_READS} are read`);
+  const ranges: LogRange[] = [];
+  for (let i = 0; i < count; i++) {
+    reader.array('range', 2);
+    const range = { first: reader.uint('first record'), last: reader.uint('last record') };
+    const before = ranges.at(-1);
+    if (range.last < range.first || (before && range.first <= before.last + 1)) {
+      throw refuse('the ranges of the log are not in order');
+    }
+    ranges.push(range);
+  }
+  return ranges;
 }
 
 /** The bytes of a batch as they are stored and sent: `[signed, salt, [column, …]]`. */
@@ -310,10 +358,16 @@ export function decodeBatch(bytes: Uint8Array): Batch {
   const columns: Uint8Array[] = [];
   for (let i = 0; i < count; i++) columns.push(reader.bytes('column'));
   reader.end();
-  const headerBytes = coseParse1(signed).payload;
+  const { headerBytes, deferred } = headerOf(signed);
   const header = decodeHeader(headerBytes);
   if (header.columns !== count) throw refuse(`the header speaks of ${header.columns} columns, there are ${count}`);
-  return { header, headerBytes, signed, salt, columns, hash: sha256(headerBytes) };
+  return { header, headerBytes, signed, deferred, salt, columns, hash: sha256(headerBytes) };
+}
+
+/** The header in the first field of a batch, which is a COSE_Sign1 around it, or the header alone (a map). */
+export function headerOf(signed: Uint8Array): { readonly headerBytes: Uint8Array; readonly deferred: boolean } {
+  const deferred = (signed[0] ?? 0) >> 5 === CBOR_MAJOR.map;
+  return { headerBytes: deferred ? signed : coseParse1(signed).payload, deferred };
 }
 
 /** Key identifier named in the signature of a batch. */
@@ -330,6 +384,11 @@ export function rootOf(columns: readonly Uint8Array[], salt: Uint8Array): Uint8A
  */
 export function verifyBatch(batch: Batch, key: KeyObject): void {
   coseCheck1(coseParse1(batch.signed), key, BATCH_TYPE);
+  verifyColumns(batch);
+}
+
+/** Checks that the header covers the columns, whoever signed it. @throws EnerchainError `link.batch.root` (fault peer) */
+export function verifyColumns(batch: Batch): void {
   if (Buffer.compare(rootOf(batch.columns, batch.salt), batch.header.root) !== 0) {
     throw new EnerchainError(
       'peer',
@@ -343,7 +402,6 @@ const RECORD = {
   gap: validator(GapRecord, 'peer'),
   commandEvent: validator(CommandEvent, 'peer'),
   sourceEvent: validator(SourceEvent, 'peer'),
-  site: validator(SiteDocument, 'peer'),
   alarmRaised: validator(RaisedAlarm, 'peer'),
   audit: validator(AuditRecord, 'peer'),
   attestation: validator(AttestationRecord, 'peer'),
@@ -365,6 +423,11 @@ export function contentOf(batch: Batch): Content {
   if (kind === 'observations') {
     return { kind, batch: observationBatchOf(batch) };
   }
+  if (kind === 'site') {
+    const document = siteOf(batch.columns, `${kind} of ${batch.header.source}`);
+    if (count !== 1) throw refuse(`the header speaks of ${count} records, there is 1`);
+    return { kind, document };
+  }
   if (batch.columns.length !== 1)
     throw refuse(`a batch of kind ${kind} has ${batch.columns.length} columns instead of 1`);
   const record = decodeCbor(batch.columns[0]!);
@@ -377,8 +440,6 @@ export function contentOf(batch: Batch): Content {
         return { kind, events: listOf(RECORD.commandEvent, record, what) };
       case 'sourceEvents':
         return { kind, events: listOf(RECORD.sourceEvent, record, what) };
-      case 'site':
-        return { kind, document: RECORD.site.parse(record, what) };
       case 'alarmRaised':
         return { kind, alarm: RECORD.alarmRaised.parse(record, what) };
       case 'audit':

@@ -5,7 +5,7 @@
  */
 import { EnerchainError, type GapRecord } from '@enerchain/model';
 import type { Signer } from '@enerchain/trust';
-import { type Batch, type ChainPosition, encodeBatch, NO_PREVIOUS } from './batch.ts';
+import { type Batch, type ChainPosition, encodeBatch, type LogRange, NO_PREVIOUS } from './batch.ts';
 import type { Content } from './content.ts';
 
 /** Writes one chain; the caller keeps what it writes before asking for more. */
@@ -73,10 +73,15 @@ export class ChainWriter {
   }
 
   /**
-   * Signs the next batch. The chain moves on when the promise resolves; when it rejects, nothing has happened.
+   * Makes the next batch and signs it. The chain moves on when the promise resolves; when it rejects, nothing has happened.
+   * @param options.defer leaves the signature to a later batch of the epoch
+   * @param options.reads what a service has read of the centre's log
    * @throws EnerchainError `link.chain.busy` (fault caller) while another call is under way
    */
-  async next(content: Content): Promise<Batch> {
+  async next(
+    content: Content,
+    options: { readonly defer?: boolean; readonly reads?: readonly LogRange[] } = {},
+  ): Promise<Batch> {
     if (this.#busy) {
       throw new EnerchainError('caller', 'link.chain.busy', `two batches of ${this.#source} were asked for at once`);
     }
@@ -91,6 +96,7 @@ export class ChainWriter {
         sequence: last ? last.sequence + 1 : 0,
         previous: last?.hash ?? NO_PREVIOUS,
         ...(!last && this.#join ? { join: this.#join } : {}),
+        ...options,
       });
       this.#position = { epoch: this.#epoch, sequence: batch.header.sequence, hash: batch.hash };
       return batch;

@@ -12,6 +12,7 @@ export * from './relay.ts';
 export type { RequestContext, RequestHandler, RequestOptions, RpcLimits } from './rpc.ts';
 export * from './server.ts';
 export * from './service-api.ts';
+export * from './site-columns.ts';
 export * from './store.ts';
 export { type After, type LinkTransport, memoryPair, systemAfter, type TransportHandlers } from './transport.ts';
 export { type Connect, connectWebSocket, serveWebSocket } from './websocket.ts';

@@ -24,8 +24,7 @@ export interface ColumnProof {
 /** @throws EnerchainError `link.proof.point` (fault caller) when the batch says nothing about the point */
 export function columnProof(batch: Batch, point: Mrid): ColumnProof {
   const index = batch.header.kind === 'observations' ? columnIndex(batch, point) : -1;
-  const column = batch.columns[index];
-  if (!column) {
+  if (index < 0) {
     const { source, epoch, sequence } = batch.header;
     throw new EnerchainError(
       'caller',
@@ -33,8 +32,14 @@ export function columnProof(batch: Batch, point: Mrid): ColumnProof {
       `batch ${epoch}/${sequence} of ${source} says nothing of ${point}`,
     );
   }
-  const salt = saltAt(leafSalts(batch.salt, batch.columns.length), index);
+  return columnProofAt(batch, index);
+}
+
+/** Proof of one column of any batch. @throws EnerchainError `link.proof.index` (fault caller) when there is no such column */
+export function columnProofAt(batch: Batch, index: number): ColumnProof {
   const path = merkleProof(leafHashes(batch.columns, batch.salt), index);
+  const salt = saltAt(leafSalts(batch.salt, batch.columns.length), index);
+  const column = batch.columns[index]!;
   return { signed: batch.signed, index, salt, column, path };
 }
 
@@ -47,16 +52,20 @@ export function verifyColumnProof(proof: ColumnProof, key: KeyObject): { header:
   const message = coseParse1(proof.signed);
   coseCheck1(message, key, BATCH_TYPE);
   const header = decodeHeader(message.payload);
-  if (proof.salt.length !== SALT_BYTES) throw noPath();
-  const root = rootFromProof(leafHash(proof.salt, proof.column), proof.index, header.columns, proof.path);
-  if (header.kind !== 'observations' || !root || Buffer.compare(root, header.root) !== 0) {
-    throw noPath();
-  }
-  return {
-    header,
-    column: readColumn(proof.column, baseTimeOf(header.baseTime), new ColumnArena(proof.column.length)),
-  };
+  if (header.kind !== 'observations' || !isColumnOf(header, proof)) throw noPath();
+  return { header, column: observationsOfColumn(header, proof.column) };
 }
+
+/** Whether a column stands where the proof says in the batch of this header; whoever signed it. */
+export function isColumnOf(header: BatchHeader, proof: Omit<ColumnProof, 'signed'>): boolean {
+  if (proof.salt.length !== SALT_BYTES) return false;
+  const root = rootFromProof(leafHash(proof.salt, proof.column), proof.index, header.columns, proof.path);
+  return root !== undefined && Buffer.compare(root, header.root) === 0;
+}
+
+/** Decodes one column of a batch of observations. @throws EnerchainError (fault peer) when it is malformed */
+export const observationsOfColumn = (header: BatchHeader, column: Uint8Array): Column =>
+  readColumn(column, baseTimeOf(header.baseTime), new ColumnArena(column.length));
 
 const noPath = () =>
   new EnerchainError('peer', 'link.proof.path', 'the column is not part of the batch that was signed');

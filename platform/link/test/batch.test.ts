@@ -1,5 +1,5 @@
 import { CAUSES, EnerchainError, newMrid, type Observation, QUALITY, validity } from '@enerchain/model';
-import { coseSign1 } from '@enerchain/trust';
+import { type CborValue, coseSign1, encodeCbor } from '@enerchain/trust';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import {
@@ -8,11 +8,15 @@ import {
   batchToBytes,
   type Content,
   columnProof,
+  columnProofAt,
   contentOf,
   decodeBatch,
   encodeBatch,
+  isColumnOf,
   NO_PREVIOUS,
   observationsOf,
+  readSiteColumn,
+  rootOf,
   verifyBatch,
   verifyColumnProof,
 } from '../src/index.ts';
@@ -159,6 +163,106 @@ describe('a batch of records', () => {
   ];
   it.each(contents.map((content) => [content.kind, content] as const))('carries %s', async (_, content) => {
     expect(await through(content)).toEqual(content);
+  });
+
+  const site = (points: number, endpoints = 3): Extract<Content, { kind: 'site' }>['document'] => {
+    const list = Array.from({ length: points }, (_, i) => ({
+      mRID: newMrid(),
+      name: `P${i}`,
+      kind: 'analog' as const,
+    }));
+    const bindings = list.flatMap(({ mRID }, i) =>
+      (i % 5 === 0 ? ['rtu0', 'rtu1'] : ['rtu0']).map((endpoint) => {
+        return { point: mRID, endpoint, address: `ioa=${i}`, access: 'read' as const };
+      }),
+    );
+    return {
+      source: 'edge-nord',
+      site: { id: 's', name: 'S' },
+      version: 4,
+      endpoints: Array.from({ length: endpoints }, (_, i) => ({ id: `rtu${i}`, protocol: 'iec104' })),
+      points: list,
+      bindings,
+    };
+  };
+
+  it.each([[0], [1], [16], [17], [100]])(
+    'carries a site of %d points in columns that can be shown alone',
+    async (n) => {
+      const document = site(n);
+      const batch = await seal({ kind: 'site', document });
+      expect(batch.columns).toHaveLength(1 + 3 + Math.ceil(n / 16));
+      expect(await through({ kind: 'site', document })).toEqual({ kind: 'site', document });
+      expect(readSiteColumn(batch.columns[2]!)).toEqual({ kind: 'endpoint', endpoint: document.endpoints[1] });
+      batch.columns.forEach((column, index) => {
+        const proof = columnProofAt(batch, index);
+        expect(isColumnOf(batch.header, proof)).toBe(true);
+        expect(isColumnOf(batch.header, { ...proof, column: Buffer.concat([column, Buffer.alloc(1)]) })).toBe(false);
+      });
+    },
+  );
+
+  it('reads a site in one column, as it was written before, and refuses one whose columns are not all there', async () => {
+    const document = site(40);
+    const batch = await seal({ kind: 'site', document });
+    const recut = async (columns: readonly Uint8Array[]) => {
+      const header = { ...batch.header, columns: columns.length, root: rootOf(columns, batch.salt) };
+      return contentOf({ ...batch, header, columns });
+    };
+    const whole = encodeCbor(document as unknown as CborValue);
+    expect(await recut([whole])).toEqual({ kind: 'site', document });
+    const [head, ...rest] = batch.columns;
+    for (const columns of [
+      [head!],
+      rest,
+      [...batch.columns, whole],
+      [head!, ...rest.toReversed()],
+      [whole, whole],
+      [],
+    ]) {
+      await expect(recut(columns)).rejects.toMatchObject({ fault: 'peer' });
+    }
+  });
+
+  it('keeps a binding without a point, or a point that is there twice, for those who judge documents', async () => {
+    const document = site(3);
+    const stray = { ...document, bindings: [{ ...document.bindings[0]!, point: newMrid() }] };
+    const twice = { ...document, points: [...document.points, document.points[0]!] };
+    for (const each of [stray, twice]) {
+      expect(await through({ kind: 'site', document: each })).toEqual({ kind: 'site', document: each });
+    }
+  });
+
+  it('says what a service has read, under the signature', async () => {
+    const content: Content = { kind: 'gap', gap: { reason: 'deviceAway', from: '1', to: '2' } };
+    const reads = [
+      { first: 0, last: 9 },
+      { first: 11, last: 1_000_000 },
+    ];
+    const join = { epoch: 2, sequence: 3, hash: new Uint8Array(32).fill(3) };
+    for (const fields of [{ reads }, { reads, sequence: 0, join }, { sequence: 0, join }]) {
+      const { header } = decodeBatch(batchToBytes(await seal(content, fields)));
+      const { join: joined, reads: read } = header;
+      expect({ join: joined && { ...joined, hash: Uint8Array.from(joined.hash) }, reads: read }).toEqual({
+        join: undefined,
+        reads: undefined,
+        ...fields,
+        sequence: undefined,
+      });
+      expect('reads' in header).toBe('reads' in fields);
+    }
+    for (const wrong of [[{ first: 3, last: 2 }], [reads[1]!, reads[0]!], [reads[0]!, { first: 10, last: 12 }]]) {
+      const bytes = batchToBytes(await seal(content, { reads: wrong }));
+      expect(() => decodeBatch(bytes)).toThrow(expect.objectContaining({ code: 'link.batch' }));
+    }
+  });
+
+  it('without a signature of its own is not taken for a signed one', async () => {
+    const batch = await seal({ kind: 'gap', gap: { reason: 'deviceAway', from: '1', to: '2' } }, { defer: true });
+    const decoded = decodeBatch(batchToBytes(batch));
+    expect(decoded).toMatchObject({ deferred: true, header: batch.header });
+    expect(decoded.hash).toEqual(batch.hash);
+    expect(() => verifyBatch(decoded, signer.publicKey)).toThrow(EnerchainError);
   });
 
   it('with something that is no such record is refused when it is opened', async () => {

@@ -68,3 +68,15 @@ export const SiteDocument = Type.Object(
   { additionalProperties: false, $id: 'SiteDocument' },
 );
 export type SiteDocument = Type.Static<typeof SiteDocument>;
+
+const { source, site, version, bindings } = SiteDocument.properties;
+
+/** A site document as it is signed: a head, a column per endpoint, groups of points with their bindings. */
+export const SITE_COLUMNS = {
+  head: Type.Object(
+    { source, site, version, columns: Type.Integer({ minimum: 1, description: 'columns in all, this one included' }) },
+    { additionalProperties: false },
+  ),
+  endpoint: Type.Object({ endpoint: Endpoint }, { additionalProperties: false }),
+  points: Type.Object({ points: Type.Array(Point, { minItems: 1 }), bindings }, { additionalProperties: false }),
+} as const;

@@ -2,8 +2,8 @@
  * Where every source stands, on disk, so that a start reads only the end of the log. What happened after the checkpoint
  * is taken from the log itself, which is always right; a checkpoint that is lost or belongs to another log costs time.
  */
-import { type ChainPosition, type ChainState, ChainVerifier, decodeBatch } from '@enerchain/link';
-import { type GapRecord, SiteDocument, validator } from '@enerchain/model';
+import { type ChainPosition, type ChainState, ChainVerifier, decodeBatch, siteOf } from '@enerchain/link';
+import type { GapRecord, SiteDocument } from '@enerchain/model';
 import { decodeCbor } from '@enerchain/trust';
 import type { LogFiles } from '../log/files.ts';
 import type { IngestLog } from '../log/log.ts';
@@ -88,8 +88,6 @@ async function readCheckpoint(files: LogFiles, path: string, log: IngestLog): Pr
   }
 }
 
-const siteDocument = validator(SiteDocument);
-
 /** One record of the log: its source's chain moves on, as it did when the record was taken. */
 function replay(
   checkpoint: Checkpoint,
@@ -131,7 +129,10 @@ function replay(
     kept.counters.gaps++;
     kept.chain.acceptGap(decodeCbor(batch.columns[0]!) as unknown as GapRecord);
   } else if (kind === 'site' && rejected.length === 0) {
-    const document = decodeCbor(batch.columns[0]!);
-    if (siteDocument.is(document)) announce(source, document);
+    try {
+      announce(source, siteOf(batch.columns, source));
+    } catch {
+      // as above
+    }
   }
 }

@@ -76,7 +76,7 @@ export class TestCentre {
       join(folder, 'identity'),
       holder,
       async (request) => ({ certificate: await ca.issue(request, { ...holder, hosts }), ca: ca.certificatePem }),
-      hosts,
+      { hosts },
     );
     const centre = new TestCentre(ca, identity);
     await centre.listen();

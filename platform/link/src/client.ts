@@ -1,6 +1,12 @@
 /** The link as a source sees it: an edge, a service, or a relay on behalf of a source. */
 import { type Clock, EnerchainError, type SourceReport, systemClock, toMillis } from '@enerchain/model';
-import { type CborValue, checkedCertificate, type HeldCertificate, type Identity } from '@enerchain/trust';
+import {
+  type CborValue,
+  checkedCertificate,
+  type HeldCertificate,
+  hasOwnTlsKey,
+  type Identity,
+} from '@enerchain/trust';
 import {
   Connection,
   type Ending,
@@ -134,13 +140,14 @@ export class LinkClient {
   };
 
   /**
-   * The certificate was renewed, for the same key. The present connection goes on with it when the other side agrees;
+   * The certificates were renewed, for the same keys. The present connection goes on with it when the other side agrees;
    * otherwise it ends with the old certificate, and the next one is made with the new.
    */
   renewed(identity: Identity): void {
     this.#identity = identity;
     if (this.#state !== 'online') return;
-    this.request(RENEWED_METHOD, { certificate: identity.certificate.der }).catch(() => undefined);
+    const shown = hasOwnTlsKey(identity) ? [identity.tls.certificate, identity.certificate] : [identity.certificate];
+    for (const { der } of shown) this.request(RENEWED_METHOD, { certificate: der }).catch(() => undefined);
   }
 
   start(): void {
@@ -252,7 +259,7 @@ export class LinkClient {
       source: this.#options.source ?? identity.name,
       software,
       epochs: store.epochs(),
-      certificates: certificates ?? [],
+      certificates: [...(hasOwnTlsKey(identity) ? [identity.certificate.der] : []), ...(certificates ?? [])],
     });
   }
 

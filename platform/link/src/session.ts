@@ -1,7 +1,7 @@
 /** One connection as a link server sees it, from the hello to the end. */
 import type { KeyObject } from 'node:crypto';
 import { type Clock, describeError, EnerchainError, SourceReport, toMillis, validator } from '@enerchain/model';
-import { type CborValue, checkedCertificate, type Holder } from '@enerchain/trust';
+import { type CborValue, checkedCertificate, type Holder, maySign } from '@enerchain/trust';
 import { decodeBatch } from './batch.ts';
 import { Connection, type Ending, type LinkCounters, newCounters, type SessionMessage } from './connection.ts';
 import { type Hello, RENEWED_METHOD } from './message.ts';
@@ -248,7 +248,7 @@ export class Session implements LinkPeer {
       );
     }
     if (itself) {
-      this.#keys.set(Buffer.from(own.kid).toString('hex'), own.publicKey);
+      if (maySign(own)) this.#keys.set(Buffer.from(own.kid).toString('hex'), own.publicKey);
       this.#hello = { ...hello, certificates: [own.der, ...hello.certificates] };
     }
     for (const der of hello.certificates) {
@@ -258,6 +258,8 @@ export class Session implements LinkPeer {
         if (name !== hello.source || (role !== 'edge' && role !== 'service')) {
           throw new EnerchainError('peer', 'link.certificate', `it is that of ${role} ${name}`);
         }
+        if (!maySign(certificate))
+          throw new EnerchainError('peer', 'link.certificate', 'its key makes connections only');
         this.#keys.set(Buffer.from(certificate.kid).toString('hex'), certificate.publicKey);
       } catch (error) {
         this.#event(
@@ -331,21 +333,26 @@ export class Session implements LinkPeer {
     });
   }
 
-  /** Another certificate for the key with which the connection was made, so that it may go on beyond the first one's end. */
+  /**
+   * Another certificate for a key that was shown: for that of the connection, so that it may go on beyond the first one's
+   * end, or for one of the hello that signs.
+   */
   #renewed(params: CborValue): null {
     const { policy, identity } = this.#options;
     const der = (params as { certificate?: unknown } | null)?.certificate;
     if (!(der instanceof Uint8Array)) throw new EnerchainError('peer', 'link.certificate', 'there is no certificate');
     const certificate = checkedCertificate(der, identity.caPem, new Date(toMillis(this.#clock.now())));
     const { name, role } = certificate.holder;
-    if (name !== this.holder.name || role !== this.holder.role || !this.#key?.equals(certificate.publicKey)) {
+    const ofConnection = this.#key?.equals(certificate.publicKey) ?? false;
+    const known = ofConnection || [...this.#keys.values()].some((key) => key.equals(certificate.publicKey));
+    if (name !== this.holder.name || role !== this.holder.role || !known) {
       throw new EnerchainError('peer', 'link.certificate', `it is not another certificate of ${this.holder.name}`);
     }
     policy.onRenewed?.(this, certificate);
-    if (this.holder.name === this.source && role !== 'relay') {
+    if (this.holder.name === this.source && role !== 'relay' && maySign(certificate)) {
       this.#keys.set(Buffer.from(certificate.kid).toString('hex'), certificate.publicKey);
     }
-    if (certificate.notAfter > this.#expiry) {
+    if (ofConnection && certificate.notAfter > this.#expiry) {
       this.#expiry = certificate.notAfter;
       this.#cancelExpiry();
       this.#expire(this.#expiry);

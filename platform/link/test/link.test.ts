@@ -6,6 +6,7 @@ import {
   ManualTime,
   makePki,
   memoryWire,
+  newSigner,
   type Pki,
   settle,
   TestCentre,
@@ -65,6 +66,21 @@ describe.each(['memory', 'mTLS'] as const)('the link over %s', (medium) => {
     await drained(a);
     expect(centre.values.get('edge-nord')).toEqual(Array.from({ length: 50 }, (_, i) => i + 1));
     expect(a.client.counters.batchesSent).toBe(50);
+  });
+
+  it('takes batches signed in an HSM, over a connection made with another key, and goes on when both are renewed', async () => {
+    const apart = await pki.identity({ name: 'edge-hsm', role: 'edge' }, newSigner());
+    const renewed = await pki.identity({ name: 'edge-hsm', role: 'edge' }, apart.signer);
+    const a = source(apart);
+    a.client.start();
+    await a.write(2);
+    await drained(a);
+    a.client.renewed(renewed);
+    a.writer.renewed(renewed.kid);
+    await a.write(2);
+    await drained(a);
+    expect(centre.values.get('edge-hsm')).toEqual([1, 2, 3, 4]);
+    expect(a.client.counters.connections).toBe(1);
   });
 
   it('resumes exactly where the acknowledgement stands after a cut at any point', async () => {

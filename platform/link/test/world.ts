@@ -7,7 +7,17 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Clock, fromMillis, newMrid, type Observation, TIME_GOOD } from '@enerchain/model';
-import { DevelopmentCa, type Holder, type Identity, obtainIdentity, type Signer, serverTls } from '@enerchain/trust';
+import type { GeneralName } from '@enerchain/pki';
+import {
+  coseParse1,
+  DevelopmentCa,
+  type Holder,
+  type Identity,
+  obtainIdentity,
+  type Signer,
+  serverTls,
+  TLS_ONLY,
+} from '@enerchain/trust';
 import {
   type After,
   type Batch,
@@ -92,18 +102,25 @@ export async function until(condition: () => boolean, what: string): Promise<voi
 export interface Pki {
   readonly ca: DevelopmentCa;
   readonly centre: Identity;
-  identity(holder: Holder): Promise<Identity>;
+  /** @param signer holds the key of the identity; the connections get another one then */
+  identity(holder: Holder, signer?: Signer): Promise<Identity>;
   remove(): Promise<void>;
 }
 
 export async function makePki(): Promise<Pki> {
   const dir = await mkdtemp(join(tmpdir(), 'enerchain-link-'));
   const ca = await DevelopmentCa.open(join(dir, 'ca'));
-  const identity = (holder: Holder) =>
-    obtainIdentity(join(dir, holder.name), holder, async (request) => ({
-      certificate: await ca.issue(request, { ...holder, hosts: [{ kind: 'ip', value: '127.0.0.1' }] }),
-      ca: ca.certificatePem,
-    }));
+  const identity = (holder: Holder, signer?: Signer) => {
+    const issue = (request: Uint8Array, ...more: GeneralName[]) =>
+      ca.issue(request, { ...holder, hosts: [{ kind: 'ip', value: '127.0.0.1' }, ...more] });
+    const apart = signer && { signer, tls: (signed: Uint8Array) => issue(coseParse1(signed).payload, TLS_ONLY) };
+    return obtainIdentity(
+      join(dir, holder.name),
+      holder,
+      async (request) => ({ certificate: await issue(request), ca: ca.certificatePem }),
+      apart ? { apart } : {},
+    );
+  };
   const centre = await identity({ name: 'centre', role: 'centre' });
   return { ca, centre, identity, remove: () => rm(dir, { recursive: true }) };
 }
@@ -269,7 +286,7 @@ export function memoryWire(server: LinkServer, centre: Identity): Wire {
     up: true,
     connect: async (_url, identity) => {
       if (!wire.up) throw new Error('the wire is down');
-      const pair = memoryPair({ client: identity.certificate.der, server: centre.certificate.der });
+      const pair = memoryPair({ client: identity.tls.certificate.der, server: centre.tls.certificate.der });
       open.push(() => pair.client.abort());
       server.accept(pair.server);
       return pair.client;

@@ -1,16 +1,17 @@
 /** Enrolment and renewal, seen from the device. */
 import { request as httpsRequest, type RequestOptions } from 'node:https';
-import { join } from 'node:path';
 import { EnerchainError } from '@enerchain/model';
-import { certificateFromPem, PkiError, thumbprint } from '@enerchain/pki';
+import { certificateFromPem, FileKeySigner, PkiError, type Signer, thumbprint } from '@enerchain/pki';
 import {
-  IDENTITY_FILES,
+  hasOwnTlsKey,
   type Identity,
+  keepCertificates,
   makeIdentity,
   obtainIdentity,
   requestFor,
+  signedTlsRequest,
+  type TlsIssuer,
   tlsContext,
-  writeDurably,
 } from './identity.ts';
 import { readToken } from './token.ts';
 
@@ -21,12 +22,14 @@ const TIMEOUT = 15_000;
  * Enrols: fetches the CA certificate, compares it with the fingerprint in the token, and only then, over a connection
  * that this CA vouches for, shows the secret and asks for a certificate. The files of the identity end up in `dir`.
  * @param options.url instead of the address in the token, `https://host:port`
+ * @param options.signer holds the key of the identity when that lies in an HSM or TPM
  * @throws EnerchainError `trust.enrol.fingerprint` when somebody else answers, `trust.enrol.refused`, `trust.enrol.connect`
  */
 export async function enrol(options: {
   dir: string;
   token: string;
   url?: string;
+  signer?: Signer;
   signal?: AbortSignal;
 }): Promise<Identity> {
   const token = readToken(options.token);
@@ -47,15 +50,26 @@ export async function enrol(options: {
       `${base} shows another CA than the token names; the token was not shown to it`,
     );
   }
-  const issuer = (request: Uint8Array) =>
-    askForCertificate(
-      new URL('/enrol', base),
-      { token: Buffer.from(token.secret).toString('base64url'), request: Buffer.from(request).toString('base64') },
-      { ...signal, ca: caPem, minVersion: 'TLSv1.3' },
-      caPem,
-    );
-  return obtainIdentity(options.dir, { name: token.name, role: token.role }, issuer);
+  const context: RequestOptions = { ...signal, ca: caPem, minVersion: 'TLSv1.3' };
+  const issuer = async (request: Uint8Array) => {
+    const secret = Buffer.from(token.secret).toString('base64url');
+    const body = { token: secret, request: Buffer.from(request).toString('base64') };
+    return { certificate: await askForCertificate(new URL('/enrol', base), body, context), ca: caPem };
+  };
+  const { signer } = options;
+  const apart = signer && { signer, tls: tlsIssuer(base, context) };
+  return obtainIdentity(options.dir, { name: token.name, role: token.role }, issuer, apart ? { apart } : {});
 }
+
+/** Asks for a certificate for the key of the connections; the signature of the identity is all that it needs. */
+const tlsIssuer =
+  (base: string, context: RequestOptions): TlsIssuer =>
+  (request, certificate) =>
+    askForCertificate(
+      new URL('/enrol/tls', base),
+      { request: Buffer.from(request).toString('base64'), certificate: Buffer.from(certificate).toString('base64') },
+      context,
+    );
 
 /**
  * Renews the certificate of an identity, for the same key, over mTLS, and replaces the file in `dir`.
@@ -68,20 +82,31 @@ export async function renew(options: {
   signal?: AbortSignal;
 }): Promise<Identity> {
   const { identity } = options;
-  const request = await requestFor(identity, identity.signer);
-  const { certificate } = await askForCertificate(
-    new URL('/enrol/renew', options.url),
-    { request: Buffer.from(request).toString('base64') },
-    { ...(options.signal ? { signal: options.signal } : {}), ...tlsContext(identity) },
-    identity.caPem,
+  const { caPem, signer, tls } = identity;
+  const context = { ...(options.signal ? { signal: options.signal } : {}), ...tlsContext(identity) };
+  const request = Buffer.from(await requestFor(identity, signer)).toString('base64');
+  const body = { request, certificate: Buffer.from(identity.certificate.der).toString('base64') };
+  const certificatePem = await askForCertificate(new URL('/enrol/renew', options.url), body, context);
+  const parts = { certificatePem, caPem, signer };
+  const { keyPem } = tls;
+  if (!hasOwnTlsKey(identity)) return keep(options.dir, makeIdentity({ ...parts, keyPem }));
+  const certificate = certificateFromPem(certificatePem, 'the answer');
+  const signed = await signedTlsRequest(
+    identity,
+    { signer, kid: thumbprint(certificate) },
+    FileKeySigner.fromPem(keyPem),
   );
-  const { keyPem, signer, caPem } = identity;
-  const renewed = makeIdentity({ certificatePem: certificate, caPem, signer, ...(keyPem ? { keyPem } : {}) });
-  await writeDurably(join(options.dir, IDENTITY_FILES.certificate), certificate);
-  return renewed;
+  const own = await tlsIssuer(options.url, context)(signed, certificate.der);
+  return keep(options.dir, makeIdentity({ ...parts, tls: { keyPem, certificatePem: own } }));
 }
 
-async function askForCertificate(url: URL, body: object, options: RequestOptions, caPem: string) {
+async function keep(dir: string, identity: Identity): Promise<Identity> {
+  await keepCertificates(dir, identity);
+  return identity;
+}
+
+/** @returns PEM */
+async function askForCertificate(url: URL, body: object, options: RequestOptions): Promise<string> {
   const text = await exchange(url, { ...options, method: 'POST' }, JSON.stringify(body));
   let certificate: unknown;
   try {
@@ -92,7 +117,7 @@ async function askForCertificate(url: URL, body: object, options: RequestOptions
   if (typeof certificate !== 'string') {
     throw new EnerchainError('peer', 'trust.enrol.answer', `${url.origin} answered without a certificate`);
   }
-  return { certificate, ca: caPem };
+  return certificate;
 }
 
 /** One HTTPS exchange. @returns the body of a 200 */

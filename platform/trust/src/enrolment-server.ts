@@ -3,28 +3,37 @@
  * - `GET /enrol/ca` → the CA certificate, which the device compares with the fingerprint in its token
  * - `POST /enrol` {token secret, request} → {certificate, ca}
  * - `POST /enrol/renew` {request}, with a client certificate → {certificate, ca} for the same name and role
+ * - `POST /enrol/tls` {request: COSE_Sign1 over the request, certificate} → {certificate, ca} for the key of the
+ *   connections of an identity whose own key lies in an HSM or TPM; its signature is the authorisation
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import { type Clock, EnerchainError, systemClock, toMillis } from '@enerchain/model';
-import { PkiError } from '@enerchain/pki';
-import { checkedCertificate, type HeldCertificate, type Holder } from './role.ts';
+import { type GeneralName, PkiError, parseRequest } from '@enerchain/pki';
+import { coseVerify1 } from './cose.ts';
+import { TLS_REQUEST_TYPE } from './identity.ts';
+import { checkedCertificate, type HeldCertificate, type Holder, maySign, TLS_ONLY } from './role.ts';
 
 /** What the handler needs of an authority. */
 export interface EnrolmentAuthority {
   readonly certificatePem: string;
   redeem(secret: Uint8Array, requestDer: Uint8Array): Promise<string>;
-  issue(requestDer: Uint8Array, holder: Holder): Promise<string>;
+  issue(requestDer: Uint8Array, holder: Holder & { readonly hosts?: readonly GeneralName[] }): Promise<string>;
 }
 
 export interface EnrolmentEvent {
-  readonly action: 'enrol' | 'renew';
+  readonly action: 'enrol' | 'renew' | 'tls';
   readonly outcome: 'ok' | 'refused' | 'failed';
   /** Address of the client. */
   readonly from: string;
   readonly detail?: string;
 }
 
+const ACTIONS: Readonly<Record<string, EnrolmentEvent['action']>> = {
+  '/enrol': 'enrol',
+  '/enrol/renew': 'renew',
+  '/enrol/tls': 'tls',
+};
 const MAX_BODY = 16 * 1024;
 /** Failed attempts per address and minute before further ones are turned away unread. */
 const MAX_FAILURES = 10;
@@ -43,6 +52,7 @@ export function enrolmentHandler(options: {
   isRevoked?(kid: Uint8Array): boolean;
   onEvent?(event: EnrolmentEvent): void;
 }): (request: IncomingMessage, response: ServerResponse) => boolean {
+  const { authority } = options;
   const clock = options.clock ?? systemClock;
   const failures = new Map<string, { count: number; since: number }>();
 
@@ -61,34 +71,58 @@ export function enrolmentHandler(options: {
   const answer = async (
     request: IncomingMessage,
     from: string,
-    action: 'enrol' | 'renew',
+    action: EnrolmentEvent['action'],
   ): Promise<[number, object]> => {
     if (!mayTry(from)) return [429, problem('trust.enrol.limit', 'too many failed attempts; wait a minute')];
-    const client = action === 'renew' ? clientOf(request, options.authority.certificatePem, clock) : undefined;
-    if (client && options.isRevoked?.(client.kid)) {
-      throw new EnerchainError('peer', 'trust.renew.revoked', `the certificate of ${client.holder.name} was revoked`);
-    }
+    const { certificatePem: caPem } = authority;
+    const shown = action === 'renew' ? clientOf(request, caPem, clock) : undefined;
     const body = await readJson(request);
-    const der = Buffer.from(fieldOf(body, 'request'), 'base64');
-    const certificate = client
-      ? await options.authority.issue(der, client.holder)
-      : await options.authority.redeem(Buffer.from(fieldOf(body, 'token'), 'base64url'), der);
-    return [200, { certificate, ca: options.authority.certificatePem }];
+    const asked = Buffer.from(fieldOf(body, 'request'), 'base64');
+    const named = () =>
+      checkedCertificate(Buffer.from(fieldOf(body, 'certificate'), 'base64'), caPem, new Date(toMillis(clock.now())));
+    // What is renewed: the certificate of the connection, or, where that makes connections only, the one that is named.
+    const client = action === 'tls' || (shown && !maySign(shown)) ? named() : shown;
+    for (const each of [shown, client]) {
+      if (each && options.isRevoked?.(each.kid)) {
+        throw refuse('trust.renew.revoked', `the certificate of ${each.holder.name} was revoked`);
+      }
+    }
+    if (!client)
+      return [200, await answered(authority.redeem(Buffer.from(fieldOf(body, 'token'), 'base64url'), asked))];
+    const { name, role } = client.holder;
+    if (!maySign(client)) throw refuse('trust.tls.signer', `the key of ${name} makes connections only`);
+    if (action === 'tls') {
+      const known = (kid: Uint8Array) => (Buffer.compare(kid, client.kid) === 0 ? client.publicKey : undefined);
+      const { payload } = coseVerify1(asked, TLS_REQUEST_TYPE, known);
+      return [200, await answered(authority.issue(payload, { name, role, hosts: [TLS_ONLY] }))];
+    }
+    if (shown?.holder.name !== name || shown.holder.role !== role) {
+      throw refuse('trust.renew.holder', `${shown?.holder.name} cannot renew for ${name}`);
+    }
+    // Whoever holds the key of a connection must not get another key certified with it.
+    if (!parseRequest(asked).publicKey.equals(client.publicKey)) {
+      throw refuse('trust.renew.key', `the request is for another key than that of ${name}`);
+    }
+    return [200, await answered(authority.issue(asked, { name, role }))];
   };
+  const answered = async (certificate: Promise<string>) => ({
+    certificate: await certificate,
+    ca: authority.certificatePem,
+  });
 
   return (request, response) => {
     const path = new URL(request.url ?? '/', 'https://centre').pathname;
-    if (path !== '/enrol' && path !== '/enrol/ca' && path !== '/enrol/renew') return false;
+    const action = ACTIONS[path];
+    if (!action && path !== '/enrol/ca') return false;
     const from = request.socket.remoteAddress ?? 'unknown';
     if (path === '/enrol/ca' && request.method === 'GET') {
-      response.writeHead(200, { 'content-type': 'application/x-pem-file' }).end(options.authority.certificatePem);
+      response.writeHead(200, { 'content-type': 'application/x-pem-file' }).end(authority.certificatePem);
       return true;
     }
-    if (path === '/enrol/ca' || request.method !== 'POST') {
+    if (!action || request.method !== 'POST') {
       reply(response, 405, problem('trust.enrol.method', `${request.method} is not offered here`));
       return true;
     }
-    const action = path === '/enrol' ? 'enrol' : 'renew';
     answer(request, from, action).then(
       ([status, body]) => {
         if (status === 200) options.onEvent?.({ action, outcome: 'ok', from });
@@ -112,6 +146,8 @@ export function enrolmentHandler(options: {
     return true;
   };
 }
+
+const refuse = (code: string, text: string) => new EnerchainError('peer', code, text);
 
 const problem = (code: string, detail: string) => ({ type: `urn:enerchain:problem:${code}`, code, detail });
 

@@ -1,4 +1,10 @@
-/** The identity of a process: a folder with `key.pem` (0600), `certificate.pem` and `ca.pem`. */
+/**
+ * The identity of a process: a folder with `key.pem` (0600), `certificate.pem` and `ca.pem`.
+ *
+ * A key in an HSM or TPM signs batches, commands and evidence, and is too slow, or out of reach of OpenSSL, for the
+ * handshakes of TLS. Such an identity has a second key beside it, in `tls-key.pem` (0600) with `tls-certificate.pem`, for
+ * the same name and role. Whoever copies that file can connect, and can sign nothing.
+ */
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SecureContextOptions, TlsOptions } from 'node:tls';
@@ -13,17 +19,31 @@ import {
   type Signer,
   thumbprint,
 } from '@enerchain/pki';
+import { coseSign1 } from './cose.ts';
 import { checkName, type Holder, holderOf, holderUri, type Role } from './role.ts';
 
-export const IDENTITY_FILES = { key: 'key.pem', certificate: 'certificate.pem', ca: 'ca.pem' } as const;
+export const IDENTITY_FILES = {
+  key: 'key.pem',
+  certificate: 'certificate.pem',
+  ca: 'ca.pem',
+  tlsKey: 'tls-key.pem',
+  tlsCertificate: 'tls-certificate.pem',
+} as const;
+
+/** Key and certificate of the connections. */
+export interface TlsKey {
+  readonly keyPem: string;
+  readonly certificate: Certificate;
+  readonly certificatePem: string;
+}
 
 export interface Identity {
   readonly name: string;
   readonly role: Role;
   readonly certificate: Certificate;
   readonly certificatePem: string;
-  /** Absent when the key lies in an HSM or TPM. */
-  readonly keyPem?: string;
+  /** The identity's own key when that lies in a file, otherwise the one beside it. */
+  readonly tls: TlsKey;
   readonly signer: Signer;
   /** Key identifier in signatures: SHA-256 of the certificate's DER. */
   readonly kid: Uint8Array;
@@ -33,11 +53,23 @@ export interface Identity {
 /** Asks somebody for a certificate. @returns PEM of the certificate and of the CA */
 export type Issuer = (requestDer: Uint8Array) => Promise<{ readonly certificate: string; readonly ca: string }>;
 
+/** `typ` of a request for the key of the connections, signed with the key of the identity. */
+export const TLS_REQUEST_TYPE = 'enerchain-tls-request';
+
+/**
+ * Asks for a certificate for the key of the connections.
+ * @param signedRequest COSE_Sign1 by the identity's key over the PKCS#10 request
+ * @param identity DER of the identity's certificate
+ * @returns PEM
+ */
+export type TlsIssuer = (signedRequest: Uint8Array, identity: Uint8Array) => Promise<string>;
+
 /**
  * Opens the identity in a folder.
+ * @param signer holds the key when that does not lie in the folder
  * @throws EnerchainError `trust.identity.missing` when there is none, `trust.identity` when the files do not fit together
  */
-export async function openIdentity(dir: string): Promise<Identity> {
+export async function openIdentity(dir: string, signer?: Signer): Promise<Identity> {
   const read = async (file: string) => {
     try {
       return await readFile(join(dir, file), 'utf8');
@@ -51,49 +83,90 @@ export async function openIdentity(dir: string): Promise<Identity> {
       );
     }
   };
-  const certificatePem = await read(IDENTITY_FILES.certificate);
-  const caPem = await read(IDENTITY_FILES.ca);
-  const signer = await FileKeySigner.load(join(dir, IDENTITY_FILES.key));
-  const keyPem = await read(IDENTITY_FILES.key);
-  return makeIdentity({ certificatePem, caPem, signer, keyPem }, dir);
+  const parts = { certificatePem: await read(IDENTITY_FILES.certificate), caPem: await read(IDENTITY_FILES.ca) };
+  if (!signer) {
+    const file = await FileKeySigner.load(join(dir, IDENTITY_FILES.key));
+    return makeIdentity({ ...parts, signer: file, keyPem: await read(IDENTITY_FILES.key) }, dir);
+  }
+  const tls = { keyPem: await read(IDENTITY_FILES.tlsKey), certificatePem: await read(IDENTITY_FILES.tlsCertificate) };
+  return makeIdentity({ ...parts, signer, tls }, dir);
 }
 
-/** Puts an identity together. @throws EnerchainError `trust.identity` when the key is not the certificate's */
-export function makeIdentity(
-  parts: { certificatePem: string; caPem: string; signer: Signer; keyPem?: string },
-  where = 'the identity',
-): Identity {
-  const certificate = certificateFromPem(parts.certificatePem, where);
-  certificateFromPem(parts.caPem, where);
-  if (!certificate.publicKey.equals(parts.signer.publicKey)) {
-    throw new EnerchainError('caller', 'trust.identity', `${where}: the certificate is not that of the key`);
+/** What an identity is put together from: with `keyPem`, that key serves the connections too. */
+export type IdentityParts = {
+  readonly certificatePem: string;
+  readonly caPem: string;
+  readonly signer: Signer;
+} & ({ readonly keyPem: string } | { readonly tls: { readonly keyPem: string; readonly certificatePem: string } });
+
+/** Puts an identity together. @throws EnerchainError `trust.identity` when a key is not its certificate's */
+export function makeIdentity(parts: IdentityParts, where = 'the identity'): Identity {
+  const { certificatePem, caPem, signer } = parts;
+  const certificate = certificateFromPem(certificatePem, where);
+  certificateFromPem(caPem, where);
+  const wrong = (text: string) => new EnerchainError('caller', 'trust.identity', `${where}: ${text}`);
+  if (!certificate.publicKey.equals(signer.publicKey)) throw wrong('the certificate is not that of the key');
+  const holder = holderOf(certificate);
+  const kid = thumbprint(certificate);
+  if ('keyPem' in parts) {
+    const tls = { keyPem: parts.keyPem, certificate, certificatePem };
+    return { ...holder, certificate, certificatePem, tls, signer, kid, caPem };
   }
-  return { ...parts, ...holderOf(certificate), certificate, kid: thumbprint(certificate) };
+  const tls = { ...parts.tls, certificate: certificateFromPem(parts.tls.certificatePem, where) };
+  const connected = holderOf(tls.certificate);
+  if (connected.name !== holder.name || connected.role !== holder.role) {
+    throw wrong(`the certificate for TLS is for ${connected.role} ${connected.name}`);
+  }
+  if (!tls.certificate.publicKey.equals(FileKeySigner.fromPem(tls.keyPem, where).publicKey)) {
+    throw wrong('the certificate for TLS is not that of its key');
+  }
+  return { ...holder, certificate, certificatePem, tls, signer, kid, caPem };
 }
+
+/** Whether the connections have a key of their own beside the identity's. */
+export const hasOwnTlsKey = (identity: Identity): boolean => identity.tls.certificatePem !== identity.certificatePem;
 
 /**
  * Obtains an identity for a folder: makes the key when there is none, asks the issuer, writes what comes back. A key that
  * is there already is used again, so that an enrolment whose answer was lost can be repeated.
+ * @param options.apart the key lies in an HSM or TPM, and the connections get another, for which `tls` is asked
  */
 export async function obtainIdentity(
   dir: string,
   holder: Holder,
   issuer: Issuer,
-  hosts: readonly GeneralName[] = [],
+  options: {
+    readonly hosts?: readonly GeneralName[];
+    readonly apart?: { readonly signer: Signer; readonly tls: TlsIssuer };
+  } = {},
 ): Promise<Identity> {
   checkName(holder.name);
+  const { hosts = [], apart } = options;
   await mkdir(dir, { recursive: true, mode: 0o700 });
-  const keyFile = join(dir, IDENTITY_FILES.key);
-  const signer = await FileKeySigner.load(keyFile).catch((error: unknown) => {
-    const code = error instanceof Error ? (error.cause as NodeJS.ErrnoException | undefined)?.code : undefined;
-    if (code === 'ENOENT') return FileKeySigner.create(keyFile);
-    throw error;
-  });
-  const { certificate, ca } = await issuer(await requestFor(holder, signer, hosts));
-  const identity = makeIdentity(
-    { certificatePem: certificate, caPem: ca, signer, keyPem: await readFile(keyFile, 'utf8') },
-    dir,
-  );
+  const keyFile = join(dir, apart ? IDENTITY_FILES.tlsKey : IDENTITY_FILES.key);
+  const fileKey = await keyIn(keyFile);
+  const keyPem = await readFile(keyFile, 'utf8');
+  const signer = apart?.signer ?? fileKey;
+  const { certificate: certificatePem, ca: caPem } = await issuer(await requestFor(holder, signer, hosts));
+  const parts = { certificatePem, caPem, signer };
+  if (!apart) return kept(dir, holder, makeIdentity({ ...parts, keyPem }, dir));
+  const certificate = certificateFromPem(certificatePem, 'the answer');
+  const request = await signedTlsRequest(holder, { signer, kid: thumbprint(certificate) }, fileKey, hosts);
+  const tls = { keyPem, certificatePem: await apart.tls(request, certificate.der) };
+  return kept(dir, holder, makeIdentity({ ...parts, tls }, dir));
+}
+
+/** The request for the key of the connections, under the key of the identity. @returns COSE_Sign1 */
+export async function signedTlsRequest(
+  holder: Holder,
+  identity: Pick<Identity, 'signer' | 'kid'>,
+  key: Signer,
+  hosts: readonly GeneralName[] = [],
+): Promise<Uint8Array> {
+  return coseSign1(identity.signer, identity.kid, TLS_REQUEST_TYPE, await requestFor(holder, key, hosts));
+}
+
+async function kept(dir: string, holder: Holder, identity: Identity): Promise<Identity> {
   if (identity.name !== holder.name || identity.role !== holder.role) {
     throw new EnerchainError(
       'peer',
@@ -101,9 +174,27 @@ export async function obtainIdentity(
       `the certificate that came back is for ${identity.role} ${identity.name}, not for ${holder.role} ${holder.name}`,
     );
   }
-  await writeDurably(join(dir, IDENTITY_FILES.ca), ca);
-  await writeDurably(join(dir, IDENTITY_FILES.certificate), certificate);
+  await keepCertificates(dir, identity);
   return identity;
+}
+
+/** Writes what of an identity is public; the certificate last, since with it the identity is there. */
+export async function keepCertificates(dir: string, identity: Identity): Promise<void> {
+  await writeDurably(join(dir, IDENTITY_FILES.ca), identity.caPem);
+  if (hasOwnTlsKey(identity)) {
+    await writeDurably(join(dir, IDENTITY_FILES.tlsCertificate), identity.tls.certificatePem);
+  }
+  await writeDurably(join(dir, IDENTITY_FILES.certificate), identity.certificatePem);
+}
+
+async function keyIn(path: string): Promise<FileKeySigner> {
+  try {
+    return await FileKeySigner.load(path);
+  } catch (error) {
+    const code = error instanceof Error ? (error.cause as NodeJS.ErrnoException | undefined)?.code : undefined;
+    if (code === 'ENOENT') return FileKeySigner.create(path);
+    throw error;
+  }
 }
 
 /** PKCS#10 request for a role and name. */
@@ -132,19 +223,14 @@ export async function writeDurably(path: string, text: string, mode = 0o644): Pr
   }
 }
 
-/** What a TLS client or server of this identity needs. @throws EnerchainError (fault unsupported) without a key in a file */
-export function tlsContext(identity: Identity): SecureContextOptions {
-  if (!identity.keyPem) {
-    throw new EnerchainError('unsupported', 'trust.identity.key', `the key of ${identity.name} is not in a file`);
-  }
-  return {
-    key: identity.keyPem,
-    // The CA goes along, so that one who enrols can compare it with the fingerprint in the token.
-    cert: identity.certificatePem + identity.caPem,
-    ca: identity.caPem,
-    minVersion: 'TLSv1.3',
-  };
-}
+/** What a TLS client or server of this identity needs. */
+export const tlsContext = (identity: Identity): SecureContextOptions => ({
+  key: identity.tls.keyPem,
+  // The CA goes along, so that one who enrols can compare it with the fingerprint in the token.
+  cert: identity.tls.certificatePem + identity.caPem,
+  ca: identity.caPem,
+  minVersion: 'TLSv1.3',
+});
 
 /**
  * Options of an HTTPS server that knows its clients by certificate. A client without one gets through to the handlers

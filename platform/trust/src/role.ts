@@ -43,6 +43,13 @@ export const holderUri = ({ role, name }: Holder): GeneralName => ({
   value: `urn:enerchain:${role}:${name}`,
 });
 
+/** Marks a certificate whose key makes connections and signs nothing else. */
+export const TLS_ONLY = { kind: 'uri', value: 'urn:enerchain:use:tls' } as const satisfies GeneralName;
+
+/** Whether batches and other messages may be signed with the key of this certificate. */
+export const maySign = ({ extensions }: Pick<Certificate, 'extensions'>): boolean =>
+  !extensions.subjectAltName?.some((name) => name.kind === 'uri' && name.value === TLS_ONLY.value);
+
 /** @throws EnerchainError `trust.certificate.holder` (fault peer) when the certificate names no role or two names */
 export function holderOf(certificate: Certificate): Holder {
   const name = commonNameOf(certificate.subject);

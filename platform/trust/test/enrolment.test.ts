@@ -1,10 +1,10 @@
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Clock, fromMillis, systemClock } from '@enerchain/model';
-import { FileKeySigner } from '@enerchain/pki';
+import { FileKeySigner, type Signer } from '@enerchain/pki';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
   DevelopmentCa,
@@ -18,6 +18,7 @@ import {
   renew,
   requestFor,
   serverTls,
+  signedTlsRequest,
 } from '../src/index.ts';
 
 let dir: string;
@@ -27,6 +28,7 @@ let server: Server;
 let address: string;
 let wall: number;
 const events: EnrolmentEvent[] = [];
+const revoked = new Set<string>();
 const clock: Clock = { now: () => fromMillis(wall), monotonic: systemClock.monotonic };
 const hour = 3_600_000;
 
@@ -46,7 +48,12 @@ beforeEach(async () => {
     certificate: await ca.issue(request, { ...holder, hosts: [{ kind: 'ip', value: '127.0.0.1' }] }),
     ca: ca.certificatePem,
   }));
-  const handler = enrolmentHandler({ authority: ca, clock, onEvent: (event) => events.push(event) });
+  const handler = enrolmentHandler({
+    authority: ca,
+    clock,
+    isRevoked: (kid) => revoked.has(Buffer.from(kid).toString('hex')),
+    onEvent: (event) => events.push(event),
+  });
   server = createServer(serverTls(centre), (request, response) => {
     if (!handler(request, response)) response.writeHead(404).end();
   });
@@ -161,6 +168,72 @@ describe('renewal', () => {
     expect(await rejection(renew({ dir: join(dir, 'stranger'), identity: forged, url: address }))).toBe(
       'trust.enrol.refused',
     );
+  });
+});
+
+describe('an identity whose key lies in an HSM or TPM', () => {
+  /** As an HSM would: the key signs, and no file of the identity holds it. */
+  const elsewhere = async (): Promise<Signer> => {
+    const key = await FileKeySigner.create(join(dir, 'hsm', 'k.pem'));
+    return { algorithm: 'ES256', origin: 'hsm', publicKey: key.publicKey, sign: (data) => key.sign(data) };
+  };
+
+  it('connects with a key of its own beside it, and opens and renews with both', async () => {
+    const signer = await elsewhere();
+    const identity = await enrol({ dir: join(dir, 'edge'), token: await tokenFor('edge-nord'), signer });
+    expect(await readdir(join(dir, 'edge'))).not.toContain('key.pem');
+    expect(identity.certificate.publicKey.equals(signer.publicKey)).toBe(true);
+    expect(identity.tls.certificate.publicKey.equals(signer.publicKey)).toBe(false);
+    // Renewal is made over mutual TLS: the key of the connections serves.
+    const renewed = await renew({ dir: join(dir, 'edge'), identity, url: address });
+    expect(renewed.kid).not.toEqual(identity.kid);
+    expect(renewed.tls.certificatePem).not.toBe(identity.tls.certificatePem);
+    const opened = await openIdentity(join(dir, 'edge'), signer);
+    expect(opened.kid).toEqual(renewed.kid);
+    expect(opened.tls.certificatePem).toBe(renewed.tls.certificatePem);
+  });
+
+  it('gets no other key certified with the key of its connections, which lies in a file', async () => {
+    const identity = await enrol({
+      dir: join(dir, 'edge'),
+      token: await tokenFor('edge-nord'),
+      signer: await elsewhere(),
+    });
+    const thief = await FileKeySigner.create(join(dir, 'thief.pem'));
+    const stolen = { ...identity, signer: thief };
+    expect(await rejection(renew({ dir: join(dir, 'thief'), identity: stolen, url: address }))).toBe(
+      'trust.enrol.refused',
+    );
+    expect(events.at(-1)?.detail).toContain('another key');
+    const asIdentity = { ...stolen, certificate: identity.tls.certificate };
+    expect(await rejection(renew({ dir: join(dir, 'thief'), identity: asIdentity, url: address }))).toBe(
+      'trust.enrol.refused',
+    );
+    expect(events.at(-1)?.detail).toContain('makes connections only');
+  });
+
+  it('does not open without that key', async () => {
+    await enrol({ dir: join(dir, 'edge'), token: await tokenFor('edge-nord'), signer: await elsewhere() });
+    expect(await rejection(openIdentity(join(dir, 'edge'), await FileKeySigner.create(join(dir, 'other.pem'))))).toBe(
+      'trust.identity',
+    );
+  });
+
+  it('lets nobody else ask for a key of its connections', async () => {
+    const signer = await elsewhere();
+    const identity = await enrol({ dir: join(dir, 'edge'), token: await tokenFor('edge-nord'), signer });
+    const thief = await FileKeySigner.create(join(dir, 'thief.pem'));
+    const forged = await signedTlsRequest(identity, { signer: thief, kid: identity.kid }, thief);
+    const body = {
+      request: Buffer.from(forged).toString('base64'),
+      certificate: Buffer.from(identity.certificate.der).toString('base64'),
+    };
+    expect(await fetchPem(`${address}/enrol/tls`, body)).toBe(403);
+    expect(events.at(-1)).toMatchObject({ action: 'tls', outcome: 'refused' });
+    revoked.add(Buffer.from(identity.kid).toString('hex'));
+    const own = await signedTlsRequest(identity, identity, thief);
+    expect(await fetchPem(`${address}/enrol/tls`, { ...body, request: Buffer.from(own).toString('base64') })).toBe(403);
+    expect(events.at(-1)?.detail).toContain('was revoked');
   });
 });
 

@@ -37,14 +37,14 @@ function begin(): void {
         if (timer === mine) timer = undefined;
       };
     },
-    ask: async ({ identity: { signer }, url }) => {
+    ask: async ({ identity: { signer, tls }, url }) => {
       expect(url).toBe('https://centre:1');
       asked.push(wall);
       if (failing) throw new Error('nobody answers');
       const { certificate: certificatePem } = await issue(
         await requestFor({ name: 'edge-nord', role: 'edge' }, signer),
       );
-      return makeIdentity({ certificatePem, caPem: ca.certificatePem, signer });
+      return makeIdentity({ certificatePem, caPem: ca.certificatePem, signer, keyPem: tls.keyPem });
     },
     onRenewed: (next) => renewed.push(next),
     onFailed: (error) => failures.push((error as Error).message),

@@ -12,6 +12,7 @@ import {
   enrolmentHandler,
   holderOf,
   type Identity,
+  maySign,
   SESSION_METHOD,
   serverTls,
 } from '@enerchain/trust';
@@ -268,7 +269,7 @@ export class SourceLink {
     const known = peer.keyOf(kid);
     if (known) return known;
     const issued = ca.certificateOf(kid);
-    return issued && holderOf(issued).name === peer.source ? issued.publicKey : undefined;
+    return issued && maySign(issued) && holderOf(issued).name === peer.source ? issued.publicKey : undefined;
   }
 
   #onConnect(peer: LinkPeer): void {

@@ -65,7 +65,7 @@ export class ServiceCentre {
       },
     });
     this.connect = async (_url, identity) => {
-      const pair = memoryPair({ client: identity.certificate.der, server: centre.certificate.der });
+      const pair = memoryPair({ client: identity.tls.certificate.der, server: centre.tls.certificate.der });
       this.#pair = pair.client;
       this.#server.accept(pair.server);
       return pair.client;

@@ -12,7 +12,7 @@ import {
   systemClock,
   toIso,
 } from '@enerchain/model';
-import { Renewal } from '@enerchain/trust';
+import { type CborValue, checkApproval, OPERATORS_METHOD, Renewal } from '@enerchain/trust';
 import type { Logger } from 'pino';
 import manifest from '../package.json' with { type: 'json' };
 import type { Connector } from './connector.ts';
@@ -26,6 +26,8 @@ import type { BoundPoint, EndpointSite, Site } from './site/site.ts';
 import { versioned } from './uplink/announcement.ts';
 import { CommandDesk } from './uplink/commands.ts';
 import { obtainEdgeIdentity } from './uplink/enrolment.ts';
+import { CommandGate, type MayCommand } from './uplink/gate.ts';
+import { HeldOperators } from './uplink/operators.ts';
 import { Uplink } from './uplink/uplink.ts';
 
 export interface EdgeOptions {
@@ -42,6 +44,8 @@ export interface EdgeOptions {
   /** Ends the edge in good order. */
   readonly signal?: AbortSignal;
   readonly clock?: Clock;
+  /** What this gateway's own view of the nodes on the way says about commands to a point. */
+  readonly mayCommand?: MayCommand;
   /** For tests: writes of the outbox that fail. */
   readonly store?: StoreOptions;
 }
@@ -118,6 +122,7 @@ class Edge implements EdgeHandle {
   readonly #failed = new Map<string, string>();
   readonly #uplink: Uplink;
   readonly #desk: CommandDesk;
+  readonly #operators: HeldOperators;
   readonly #renewal: Renewal;
   readonly #startedAt: bigint;
   #ticker: NodeJS.Timeout | undefined;
@@ -189,8 +194,11 @@ class Edge implements EdgeHandle {
       reportSeconds: site.uplink.reportSeconds,
       report: () => this.report(),
       onCommand: (bytes) => this.#desk.receive(bytes),
+      answers: new Map([[OPERATORS_METHOD, (_method, params) => this.#takeOperators(params)]]),
+      operators: () => this.#operators.version,
       announce: () => this.#announce(),
     });
+    this.#operators = new HeldOperators(join(options.dataDir, 'operators'), this.#uplink.centreKeyOf);
     this.#renewal = new Renewal({
       dir: join(options.dataDir, 'identity'),
       identity,
@@ -206,13 +214,37 @@ class Edge implements EdgeHandle {
     this.#desk = new CommandDesk({
       points: controlsOf(site),
       connectors: this.#connectors,
-      forbidden: site.policy.forbidCommands,
+      gate: new CommandGate({
+        policy: site.policy,
+        mayCommand: options.mayCommand,
+        approvedBy: (command) =>
+          checkApproval(command, this.#operators.list, (challenge) => this.#uplink.guard.knows(challenge)),
+      }),
       guard: this.#uplink.guard,
       clock,
       logger,
       writeEvents: (events) => this.#outbox.writeCommandEvents(events),
       writeSourceEvents: (events) => this.#outbox.writeSourceEvents(events),
     });
+  }
+
+  /** @throws EnerchainError: the centre hears of it, and the chain of this gateway tells it too */
+  #takeOperators(params: CborValue): CborValue {
+    const { documents } = params as { documents?: unknown };
+    try {
+      if (!Array.isArray(documents) || !documents.every((each) => each instanceof Uint8Array)) {
+        throw new EnerchainError('peer', 'trust.operators.size', 'there are no lists of operators');
+      }
+      this.#operators.take(documents);
+    } catch (error) {
+      const code = error instanceof EnerchainError ? error.code : 'trust.operators';
+      const detail = `a list of operators was refused: ${describeError(error)}`.slice(0, 1000);
+      this.#logger.error({ code }, detail);
+      void this.#outbox.writeSourceEvents([{ kind: 'security', at: String(this.#clock.now()), code, detail }]);
+      throw error;
+    }
+    this.#logger.info({ version: this.#operators.version }, 'the list of operators');
+    return { version: this.#operators.version };
   }
 
   async start(): Promise<void> {

@@ -22,6 +22,7 @@ import {
   type CommandOrder,
   EnerchainError,
   type GapRecord,
+  type ListApproval,
   newMrid,
   type Observation,
   type SiteDocument,
@@ -34,10 +35,12 @@ import {
   DevelopmentCa,
   enrolmentHandler,
   type Identity,
+  OPERATORS_METHOD,
   obtainIdentity,
   SESSION_METHOD,
   serverTls,
   signCommand,
+  signOperatorList,
 } from '@enerchain/trust';
 
 export class TestCentre {
@@ -189,6 +192,18 @@ export class TestCentre {
 
   sendBytes(bytes: Uint8Array): void {
     this.#link!.peer('edge-test')!.command(bytes);
+  }
+
+  /** Gives the edge lists of operators, signed by this centre. @returns the code of the refusal, or the version it holds */
+  async giveOperators(...lists: { payload: Uint8Array; approval?: ListApproval }[]): Promise<unknown> {
+    const { signer, kid } = this.identity;
+    const documents = await Promise.all(
+      lists.map(({ payload, approval }) => signOperatorList(signer, kid, payload, approval)),
+    );
+    return this.#link!.peer('edge-test')!
+      .request(OPERATORS_METHOD, { documents })
+      .then((answer) => (answer as { version: number }).version)
+      .catch((error: EnerchainError) => error.code);
   }
 
   #all<T>(pick: (content: Content) => readonly T[]): T[] {

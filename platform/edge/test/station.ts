@@ -30,6 +30,8 @@ export class TestStation {
     });
   }
 
+  policy = "{ forbidCommands: ['forbidden*'] }";
+
   async open(extra = ''): Promise<string> {
     await this.server.listen();
     return this.write(extra);
@@ -42,7 +44,7 @@ export class TestStation {
       file,
       `source: edge-test
 site: { id: s }
-policy: { forbidCommands: ['forbidden*'] }
+policy: ${this.policy}
 uplink: { reportSeconds: 0.2 }
 ${head}
 endpoints:

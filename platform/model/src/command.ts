@@ -17,6 +17,31 @@ export const OrCat = Type.Enum([
   'process',
 ] as const);
 
+const Base64Url = (maximum: number) =>
+  Type.String({ pattern: '^[A-Za-z0-9_-]+$', maxLength: maximum, description: 'octets in base64url (RFC 4648 § 5)' });
+
+/** What a second person's authenticator signed over a command (WebAuthn Level 2 § 5.2.2); see `approvalChallenge`. */
+export const CommandApproval = Type.Object(
+  {
+    /** The challenge of the edge that stood when the approval was asked for: the approval is no older than it. */
+    session: Type.String({ pattern: '^[0-9a-f]{32}$' }),
+    /** Credential identifier. */
+    credential: Base64Url(1400),
+    authenticatorData: Base64Url(1400),
+    clientData: Base64Url(2800),
+    signature: Base64Url(200),
+  },
+  { additionalProperties: false, $id: 'CommandApproval' },
+);
+export type CommandApproval = Readonly<Type.Static<typeof CommandApproval>>;
+
+/** The path or the second person is passed over, for a reason that somebody will read. */
+export const BreakGlass = Type.Object(
+  { reason: Type.String({ minLength: 10, maxLength: 300, pattern: '\\S.*\\S' }) },
+  { additionalProperties: false },
+);
+export type BreakGlass = Type.Static<typeof BreakGlass>;
+
 const order = {
   id: Mrid,
   point: Mrid,
@@ -30,6 +55,8 @@ const order = {
   test: Type.Optional(Type.Boolean()),
   /** The source (edge) that is to carry it out. */
   target: Type.String({ minLength: 1, maxLength: 100 }),
+  approvals: Type.Optional(Type.Array(CommandApproval, { minItems: 1, maxItems: 2 })),
+  breakGlass: Type.Optional(BreakGlass),
 };
 
 /** What an edge is to do. Select and operate of one command share `id`; `action` tells them apart. */
@@ -52,11 +79,14 @@ export const Command = Type.Object(
 export type Command = Type.Static<typeof Command>;
 
 /**
- * The steps of a command in the order in which they can happen. `prepared` to `sent` are the centre's, the others the
+ * The steps of a command in the order in which they can happen. `prepared` to `sent` are the centre's (one that needs a
+ * second person begins with `approvalPending`), the others the
  * edge's. `outcomeUnknown` means: the order may or may not have been carried out; look at the feedback.
  */
 export const COMMAND_STEPS = [
   'prepared',
+  'approvalPending',
+  'approved',
   'refusedByCentre',
   'sent',
   'received',

@@ -106,6 +106,11 @@ export class CommandGuard {
     return { command, deadline };
   }
 
+  /** Whether a challenge was drawn in this session, no longer than five minutes ago: the age of what names it. */
+  knows(challenge: string): boolean {
+    return this.#challenges.known(challenge) !== undefined;
+  }
+
   /** Whether the command may still be carried out. */
   isFresh(accepted: AcceptedCommand): boolean {
     return this.#clock.monotonic() <= accepted.deadline;

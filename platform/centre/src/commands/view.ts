@@ -79,6 +79,8 @@ function doneBySight({ events }: CommandJson, step: CommandStep): boolean {
 /** How a step reads in the list of events. */
 export const STEP_WORDS: Readonly<Record<CommandStep, string>> = {
   prepared: 'prepared',
+  approvalPending: 'prepared; waits for the approval of a second person',
+  approved: 'approved by a second person',
   refusedByCentre: 'refused by the centre',
   sent: 'sent to the gateway',
   received: 'received by the gateway',

@@ -14,6 +14,8 @@ import { announcementOf, type BoundPoint, DEFAULT_OUTBOX, type EndpointSite, typ
 
 const positive = (description: string) => Type.Optional(Type.Number({ exclusiveMinimum: 0, description }));
 
+const POINT_LIST = Type.Optional(Type.Array(Type.String({ minLength: 1, maxLength: 200 }), { maxItems: 1000 }));
+
 /** The site file without what stands under `endpoints`. */
 export const SiteFile = Type.Object(
   {
@@ -49,7 +51,12 @@ export const SiteFile = Type.Object(
     ),
     policy: Type.Optional(
       Type.Object(
-        { forbidCommands: Type.Optional(Type.Array(Type.String({ minLength: 1, maxLength: 200 }))) },
+        {
+          forbidCommands: POINT_LIST,
+          essential: POINT_LIST,
+          secondPerson: POINT_LIST,
+          breakGlass: Type.Optional(Type.Boolean()),
+        },
         { additionalProperties: false },
       ),
     ),
@@ -143,7 +150,7 @@ function read(file: string): { result: LoadedSite; findings: FindingList } {
       ...(bytesPerSecond === undefined ? {} : { bytesPerSecond }),
       reportSeconds: reportSeconds ?? 5,
     },
-    policy: { forbidCommands: content.policy?.forbidCommands ?? [] },
+    policy: { forbidCommands: [], essential: [], secondPerson: [], breakGlass: false, ...content.policy },
     endpoints,
     document: announcementOf(
       content.source,

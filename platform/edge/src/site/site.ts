@@ -38,6 +38,18 @@ export interface OutboxSettings {
   readonly batchCount: number;
 }
 
+/** What this gateway asks of commands, whatever the centre thinks. Lists hold point names (with `*`), mRIDs, `endpoint:<id>`. */
+export interface SitePolicy {
+  /** Refused here whoever signed them. */
+  readonly forbidCommands: readonly string[];
+  /** Points that stay in reach whatever is thought of the nodes on the way. */
+  readonly essential: readonly string[];
+  /** Carried out only with the approval of a second person whose key is on the list held here. */
+  readonly secondPerson: readonly string[];
+  /** Whether path and second person may be passed over for a reason given. */
+  readonly breakGlass: boolean;
+}
+
 export interface Site {
   /** The site file, as it was named. */
   readonly file: string;
@@ -45,8 +57,7 @@ export interface Site {
   readonly site: { readonly id: string; readonly name: string };
   readonly outbox: OutboxSettings;
   readonly uplink: { readonly url?: string; readonly bytesPerSecond?: number; readonly reportSeconds: number };
-  /** Point names (with `*`), mRIDs, or `endpoint:<id>`; commands for them are refused here whoever signed them. */
-  readonly policy: { readonly forbidCommands: readonly string[] };
+  readonly policy: SitePolicy;
   readonly endpoints: readonly EndpointSite[];
   readonly document: Announcement;
 }

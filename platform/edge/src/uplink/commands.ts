@@ -15,22 +15,25 @@ import type { AcceptedCommand } from '@enerchain/trust';
 import type { Logger } from 'pino';
 import type { Connector } from '../connector.ts';
 import type { BoundPoint } from '../site/site.ts';
+import type { CommandGate } from './gate.ts';
 
 /** Each one grows only. */
 export interface CommandCounters {
   received: number;
   /** Signature, addressee, age or replay: not acted upon, and said as a security event. */
   refusedByGuard: number;
-  /** Not bound, no control, out of range, or forbidden by the site file. */
+  /** Not bound, no control, out of range, or refused by the gate. */
   refusedByPolicy: number;
+  /** Carried out past path and second person. */
+  brokenGlass: number;
   carriedOut: number;
 }
 
 export interface CommandDeskOptions {
   readonly points: ReadonlyMap<Mrid, { readonly bound: BoundPoint; readonly endpoint: string }>;
   readonly connectors: ReadonlyMap<string, Connector>;
-  /** See `Site.policy`. */
-  readonly forbidden: readonly string[];
+  /** @returns why a command must not go to its device */
+  readonly gate: Pick<CommandGate, 'refusal'>;
   /** @throws EnerchainError when the command must not be believed */
   readonly guard: { accept(bytes: Uint8Array): AcceptedCommand; isFresh(accepted: AcceptedCommand): boolean };
   readonly clock: Clock;
@@ -44,14 +47,18 @@ export interface CommandDeskOptions {
 const MOST_UNDER_WAY = 100;
 
 export class CommandDesk {
-  readonly counters: CommandCounters = { received: 0, refusedByGuard: 0, refusedByPolicy: 0, carriedOut: 0 };
+  readonly counters: CommandCounters = {
+    received: 0,
+    refusedByGuard: 0,
+    refusedByPolicy: 0,
+    brokenGlass: 0,
+    carriedOut: 0,
+  };
   readonly #options: CommandDeskOptions;
-  readonly #forbidden: (bound: BoundPoint, endpoint: string) => string | undefined;
   readonly #underWay = new Set<Promise<void>>();
 
   constructor(options: CommandDeskOptions) {
     this.#options = options;
-    this.#forbidden = forbiddenBy(options.forbidden);
   }
 
   /** Takes a signed command off the link. Never throws: every outcome is an event. */
@@ -98,6 +105,7 @@ export class CommandDesk {
       return;
     }
     // On the chain before the device hears of it: what was done must never be unknown to the centre.
+    if (command.breakGlass) await this.#broken(command, checked.bound);
     await report('received');
     if (!this.#options.guard.isFresh(accepted)) {
       this.counters.refusedByPolicy++;
@@ -123,6 +131,15 @@ export class CommandDesk {
     }
   }
 
+  /** Loud on this side too: it stands on the chain of the gateway, which the centre cannot write. */
+  #broken({ id, origin, breakGlass }: Command, { point }: BoundPoint): Promise<void> {
+    this.counters.brokenGlass++;
+    const detail = `break-glass: command ${id} on '${point.name}' by ${origin.orIdent}: ${breakGlass?.reason}`;
+    this.#options.logger.warn({ command: id }, detail);
+    const at = String(this.#options.clock.now());
+    return this.#options.writeSourceEvents([{ kind: 'security', at, code: 'edge.command.break-glass', detail }]);
+  }
+
   /** @returns what carries the command out, or why it is refused */
   #check(command: Command): { readonly bound: BoundPoint; readonly connector: Connector } | string {
     const found = this.#options.points.get(command.point);
@@ -130,8 +147,6 @@ export class CommandDesk {
     const { bound, endpoint } = found;
     const { point } = bound;
     if (!isControl(point)) return `'${point.name}' is no control`;
-    const policy = this.#forbidden(bound, endpoint);
-    if (policy) return `forbidden by the local policy '${policy}'`;
     if (!Number.isFinite(command.value)) return `${command.value} is no value`;
     if (point.minimum !== undefined && command.value < point.minimum) {
       return `${command.value} is below the smallest value ${point.minimum} of '${point.name}'`;
@@ -142,7 +157,7 @@ export class CommandDesk {
     const connector = this.#options.connectors.get(endpoint);
     if (!connector) return `endpoint '${endpoint}' is not in operation`;
     if (this.#underWay.size >= MOST_UNDER_WAY) return `${this.#underWay.size} commands are under way already`;
-    return { bound, connector };
+    return this.#options.gate.refusal(command, bound, endpoint) ?? { bound, connector };
   }
 
   #report(command: Command, step: CommandStep, reason?: string): Promise<void> {
@@ -157,23 +172,4 @@ export class CommandDesk {
     this.#options.logger.info({ command: command.id, action: command.action, step, reason }, 'command');
     return this.#options.writeEvents([event]);
   }
-}
-
-/** @returns the entry of the list that forbids a command, if any */
-function forbiddenBy(list: readonly string[]): (bound: BoundPoint, endpoint: string) => string | undefined {
-  const rules = list.map((entry) => {
-    const pattern = new RegExp(
-      `^${entry
-        .split('*')
-        .map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'))
-        .join('.*')}$`,
-      'i',
-    );
-    return { entry, pattern };
-  });
-  return (bound, endpoint) =>
-    rules.find(
-      ({ pattern }) =>
-        pattern.test(bound.point.name) || pattern.test(bound.point.mRID) || pattern.test(`endpoint:${endpoint}`),
-    )?.entry;
 }

@@ -1,6 +1,6 @@
 /** The link to the centre: live before backlog, resumed where the acknowledgement stands. */
-import { LinkClient, type Welcome } from '@enerchain/link';
-import { type Clock, describeError, type SourceEvent, type SourceReport } from '@enerchain/model';
+import { LinkClient, type RequestHandler, type Welcome } from '@enerchain/link';
+import { type Clock, describeError, EnerchainError, type SourceEvent, type SourceReport } from '@enerchain/model';
 import { CommandGuard, type Identity, RENEW_EVERY, SESSION_METHOD } from '@enerchain/trust';
 import type { Logger } from 'pino';
 import type { Outbox } from '../outbox/outbox.ts';
@@ -18,6 +18,10 @@ export interface UplinkOptions {
   /** State of the edge, asked for at every interval. */
   readonly report: () => SourceReport;
   readonly onCommand: (bytes: Uint8Array) => void;
+  /** Answers to requests of the centre, by method. */
+  readonly answers: ReadonlyMap<string, RequestHandler>;
+  /** Version of the list of operators that is held here. */
+  readonly operators: () => number;
   /** The centre does not know this source, or does not know its points any more. */
   readonly announce: () => void;
 }
@@ -54,6 +58,11 @@ export class Uplink {
       clock,
       ...(bytesPerSecond === undefined ? {} : { throttle: { bytesPerSecond } }),
       onCommand: options.onCommand,
+      onRequest: (method, params, context) => {
+        const answer = options.answers.get(method);
+        if (answer) return answer(method, params, context);
+        throw new EnerchainError('unsupported', 'link.method', `requests '${method}' are not answered here`);
+      },
       onState: (state, reason) => {
         if (state === 'online') logger.info('connected to the centre');
         else if (state === 'waiting') {
@@ -81,6 +90,11 @@ export class Uplink {
 
   get connected(): boolean {
     return this.#client.state === 'online';
+  }
+
+  /** Public key of the centre by key identifier, as of the last welcome. */
+  get centreKeyOf(): LinkClient['centreKeyOf'] {
+    return this.#client.centreKeyOf;
   }
 
   /** Counters of the link, with the prefix `link.`. */
@@ -126,7 +140,8 @@ export class Uplink {
       if (this.connected) this.#renewal = setTimeout(() => this.challenge(), delay);
     };
     again(RENEW_EVERY);
-    this.#client.request(SESSION_METHOD, { challenge: this.guard.challenge() }).catch((error: unknown) => {
+    const params = { challenge: this.guard.challenge(), operators: this.#options.operators() };
+    this.#client.request(SESSION_METHOD, params).catch((error: unknown) => {
       this.#options.logger.warn({ error: describeError(error) }, 'the centre does not take challenges: no commands');
       again(CHALLENGE_AGAIN);
     });

@@ -3,6 +3,8 @@ import type { CommandStep } from '@enerchain/model';
 
 export const STEP_WORDS: Readonly<Record<CommandStep, string>> = {
   prepared: 'Prepared and checked by the centre.',
+  approvalPending: 'Prepared and checked. A second person has to approve it.',
+  approved: 'Approved by a second person.',
   refusedByCentre: 'Refused by the centre.',
   sent: 'Signed and sent to the gateway.',
   received: 'The gateway has it; signature and age are good.',
@@ -41,7 +43,7 @@ export function stepTone(step: CommandStep): 'good' | 'bad' | 'unsure' | 'under 
   }
 }
 
-export type Phase = 'choose' | 'prepared' | 'selecting' | 'selected' | 'operating' | 'done';
+export type Phase = 'choose' | 'approving' | 'prepared' | 'selecting' | 'selected' | 'operating' | 'done';
 
 /** Which of the explicit steps comes next, from what has happened so far. */
 export function phaseOf(command: {
@@ -54,6 +56,7 @@ export function phaseOf(command: {
   if (steps.has('feedbackSeen') || steps.has('feedbackMissing')) return 'done';
   if (steps.has('operateSent') || steps.has('confirmed')) return 'operating';
   if (command.state === 'selected') return 'selected';
-  if (command.state === 'prepared') return 'prepared';
+  if (command.state === 'approvalPending') return 'approving';
+  if (command.state === 'prepared' || command.state === 'approved') return 'prepared';
   return steps.has('selected') ? 'operating' : 'selecting';
 }

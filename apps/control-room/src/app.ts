@@ -1,6 +1,7 @@
 /** What the whole control room shares: who is logged in, the model, the points, the live state, what is selected. */
 import { batch, createContext, createMemo, createSignal, useContext } from 'solid-js';
 import { api, whenUnauthorised } from './api/client.ts';
+import { trustApi, type ValueTrust } from './api/trust.ts';
 import type { CommandJson, GapJson, GridModel, PageJson, PointInfo, Session, SourceStatusJson } from './api/types.ts';
 import { type EquipmentPoints, measurementsOf } from './diagram/measurements.ts';
 import { type Scale, scaleOf } from './format/number.ts';
@@ -9,13 +10,17 @@ import { ClockOffset } from './live/clock.ts';
 import type { LinkState } from './live/connection.ts';
 import { EventBook } from './live/events.ts';
 import { openStream } from './live/stream.ts';
+import { TrustBook } from './live/trust.ts';
 import { ValueStore } from './live/values.ts';
+import { isBadState, type NodeState, shownTrust, stateOf } from './trust/state.ts';
 
 export type Selection = { readonly kind: 'equipment' | 'point'; readonly mRID: string };
 /** `undefined` while loading, an error when it failed. */
 export type Loaded<T> = T | Error | undefined;
 
 const COMMANDS_KEPT = 50;
+/** ms after a change of trust in which others of the same cause will have come. */
+const TRUST_AFTER = 500;
 /** ms after the connect of a service in which it will have registered its pages. */
 const PAGES_AFTER = 2000;
 
@@ -38,6 +43,7 @@ export function createApp() {
   const values = new ValueStore((callback) => requestAnimationFrame(callback));
   const alarms = new AlarmBook();
   const events = new EventBook();
+  const trust = new TrustBook();
   const clock = new ClockOffset();
 
   setInterval(() => setNow(new Date(Date.now() - clock.offset)), 1000);
@@ -105,6 +111,7 @@ export function createApp() {
           api.sources().then(({ items }) => setSources(items)),
           api.gaps().then(({ items }) => setGaps(items)),
           api.pages().then(({ items }) => setPages(items)),
+          loadTrust(),
         ]);
         setBooksLoaded(true);
       } while (again);
@@ -125,6 +132,27 @@ export function createApp() {
       );
     }, PAGES_AFTER);
   }
+
+  const loadTrust = (): Promise<void> => trust.refetch(trustApi.all);
+  /** The stream tells the nodes; what their links and requests have become is asked for once they have come to rest. */
+  let trustAwaited = false;
+  function loadTrustSoon(): void {
+    if (trustAwaited) return;
+    trustAwaited = true;
+    setTimeout(() => {
+      trustAwaited = false;
+      void loadTrust();
+    }, TRUST_AFTER);
+  }
+  /** The nodes that are bad at this moment; changes only when one becomes so or ceases to be. */
+  const badNodes = createMemo<ReadonlyMap<string, NodeState>>(
+    () => {
+      const states = (trust.known()?.nodes ?? []).map((node) => [node.node, stateOf(node, now())] as const);
+      return new Map(states.filter(([, state]) => isBadState(state)));
+    },
+    new Map(),
+    { equals: (a, b) => a.size === b.size && [...a].every(([node, state]) => b.get(node) === state) },
+  );
 
   const applyCommand = (command: CommandJson) =>
     setCommands((known) => {
@@ -152,6 +180,9 @@ export function createApp() {
       },
       gap: (gap) => setGaps((known) => [gap, ...known.filter(({ offset }) => offset !== gap.offset)].slice(0, 500)),
       grid: () => void loadModel(),
+      trust: (nodes) => {
+        if (trust.apply(nodes)) loadTrustSoon();
+      },
       refetch: () => void refetch(),
       restarted: () => values.forgetOffsets(),
       serverTime: (millis) => clock.hear(millis, Date.now()),
@@ -218,6 +249,12 @@ export function createApp() {
     activeAlarms,
     alarmsByThing,
     events,
+    trust,
+    loadTrust,
+    badNodes,
+    /** Trust of a value of a source as it is shown now; its own word is that of the moment it came. */
+    trustOf: (source: string, own: ValueTrust | undefined): ValueTrust | undefined =>
+      shownTrust(own, badNodes().get(source)),
     booksLoaded,
     reload: refetch,
     enter,

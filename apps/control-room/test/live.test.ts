@@ -97,6 +97,7 @@ function recorder() {
     source: say('source'),
     gap: say('gap'),
     grid: say('grid'),
+    trust: say('trust'),
     refetch: say('refetch'),
     restarted: say('restarted'),
     serverTime: () => {},

@@ -32,7 +32,7 @@ export function whenUnauthorised(handler: () => void): void {
   onUnauthorised = handler;
 }
 
-async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
+export async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
   let response: Response;
   try {
     response = await fetch(`${API}${path}`, {
@@ -59,7 +59,7 @@ async function call<T>(method: string, path: string, body?: unknown): Promise<T>
 }
 
 type Query = Record<string, string | number | undefined>;
-function query(values: Query): string {
+export function query(values: Query): string {
   const set = Object.entries(values).filter(([, value]) => value !== undefined && value !== '');
   return set.length ? `?${new URLSearchParams(set.map(([key, value]) => [key, String(value)]))}` : '';
 }

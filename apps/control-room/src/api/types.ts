@@ -1,6 +1,8 @@
 /** The centre's HTTP API as the control room reads it (`/api/v1`, OpenAPI 3.1 at `/api/v1/openapi.json`). */
 import type { CommandStep, GapReason, GridModel, Point } from '@enerchain/model';
 
+import type { ValueTrust } from './trust.ts';
+
 export type { GridModel };
 
 export interface Session {
@@ -33,6 +35,8 @@ export interface LiveValueJson {
   readonly s: string;
   /** Offset in the ingest log. */
   readonly o: number;
+  /** Trust when it came, an attribute beside its quality. */
+  readonly trust?: ValueTrust;
 }
 
 export interface HistoryGap {

@@ -4,6 +4,7 @@ import { useApp } from '../app.ts';
 import { fixed, shown } from '../format/number.ts';
 import { isInvalid, isOld, qualityMarks } from '../format/quality.ts';
 import { duration } from '../format/time.ts';
+import { DISTRUST_SIGN } from '../trust/glyphs.tsx';
 import { PriorityGlyph } from '../ui/glyphs.tsx';
 import type {
   Drawing,
@@ -353,9 +354,11 @@ function ValueSpan(props: { point: PointInfo; first: boolean }) {
       `num${isOld(quality) || marks.some(({ tone }) => tone !== 'note') ? ' doubtful' : ''}${tap() ? ' t-label' : ''}`,
     );
     const age = isOld(quality) && value ? ` old ${duration(app.now().getTime() - value.sourceTime)}` : '';
-    mark.textContent = marks.map(({ sign }) => sign).join('') + age;
-    mark.setAttribute('class', `t-mark mark-${marks[0]?.tone ?? 'note'}`);
-    mark.setAttribute('dx', marks.length || age ? '5' : '0');
+    const distrusted = app.trustOf(props.point.source, value?.trust) === 'distrusted';
+    const signs = marks.map(({ sign }) => sign).join('') + (distrusted ? DISTRUST_SIGN : '');
+    mark.textContent = signs + age;
+    mark.setAttribute('class', `t-mark mark-${distrusted ? 'invalid' : (marks[0]?.tone ?? 'note')}`);
+    mark.setAttribute('dx', signs || age ? '5' : '0');
   };
   onMount(() => {
     createEffect(
@@ -367,6 +370,8 @@ function ValueSpan(props: { point: PointInfo; first: boolean }) {
         },
       ),
     );
+    // A gateway that fails casts doubt on what stands already.
+    createEffect(on(app.badNodes, draw, { defer: true }));
     // An old value ages without a new one arriving.
     createEffect(on(app.now, () => isOld(app.values.quality(props.point.mRID) ?? 0) && draw(), { defer: true }));
   });

@@ -1,14 +1,17 @@
-import { createEffect, createMemo, createResource, createSignal, For, Match, Show, Switch } from 'solid-js';
+import { createEffect, createMemo, createResource, createSignal, For, type JSX, Match, Show, Switch } from 'solid-js';
 import { api } from '../api/client.ts';
 import type { PointInfo, Sample } from '../api/types.ts';
 import { useApp } from '../app.ts';
 import { CommandDialog } from '../commands/CommandDialog.tsx';
 import { withoutCommonWords } from '../format/names.ts';
-import { count, isSwitchPosition, shown } from '../format/number.ts';
-import { isBad, isOld, qualityWords } from '../format/quality.ts';
-import { clock, clockMillis, duration, instant, stamp, timeWeaknesses } from '../format/time.ts';
+import { isSwitchPosition, shown } from '../format/number.ts';
+import { isOld, qualityWords } from '../format/quality.ts';
+import { duration, stamp, timeWeaknesses } from '../format/time.ts';
+import { Provenance } from '../provenance/Provenance.tsx';
+import { TrustWord } from '../provenance/TrustWord.tsx';
 import { go } from '../route.ts';
-import { CheckGlyph, Icon, PriorityGlyph } from '../ui/glyphs.tsx';
+import { VALUE_TRUST_WORDS } from '../trust/words.ts';
+import { Icon, PriorityGlyph } from '../ui/glyphs.tsx';
 import { LiveText, QualityMarks, useLive } from '../ui/live.tsx';
 import { RangeBar, rangeOf, Skeleton, Sparkline } from '../ui/parts.tsx';
 import { stateSentence } from './AlarmStrip.tsx';
@@ -66,6 +69,51 @@ export function Inspector() {
   const [ordering, setOrdering] = createSignal<PointInfo>();
   const alarms = () => app.alarmsByThing().get(chosen()?.equipment?.mRID ?? chosen()?.key ?? '') ?? [];
 
+  /** What can be done stands above what is to be read: it must not wander out of sight below a long chain. */
+  const actions = () => (
+    <>
+      <Show when={controls().length || main()}>
+        <div class="btns">
+          <For each={controls()}>
+            {(control) => {
+              const refusal = () => app.refusal('commands.operate');
+              return (
+                <button
+                  type="button"
+                  class="main"
+                  disabled={refusal() !== undefined}
+                  title={refusal()}
+                  onClick={() => setOrdering(control)}
+                >
+                  {control.kind === 'setpoint'
+                    ? 'Set …'
+                    : controls().length > 1
+                      ? `${shortNames().get(control.mRID)} …`
+                      : 'Operate …'}
+                </button>
+              );
+            }}
+          </For>
+          <Show when={main()}>
+            {(point) => (
+              <>
+                <button type="button" onClick={() => go('trends', { points: point().mRID })}>
+                  Trend
+                </button>
+                <button type="button" onClick={() => go('events', { point: point().mRID })}>
+                  Events
+                </button>
+              </>
+            )}
+          </Show>
+        </div>
+        <Show when={controls().length && app.refusal('commands.operate')}>
+          {(why) => <p class="sub refusal">{why()}</p>}
+        </Show>
+      </Show>
+    </>
+  );
+
   return (
     <aside class="inspector" aria-label="Inspector">
       <Show when={chosen()} fallback={<EmptyInspector />}>
@@ -101,49 +149,15 @@ export function Inspector() {
             </For>
             <Show
               when={main()}
-              fallback={<p class="sub">No point of the announced sites belongs to this equipment.</p>}
+              fallback={
+                <>
+                  <p class="sub">No point of the announced sites belongs to this equipment.</p>
+                  {actions()}
+                </>
+              }
               keyed
             >
-              {(point) => <PointDetail point={point} />}
-            </Show>
-            <Show when={controls().length || main()}>
-              <div class="btns">
-                <For each={controls()}>
-                  {(control) => {
-                    const refusal = () => app.refusal('commands.operate');
-                    return (
-                      <button
-                        type="button"
-                        class="main"
-                        disabled={refusal() !== undefined}
-                        title={refusal()}
-                        onClick={() => setOrdering(control)}
-                      >
-                        {control.kind === 'setpoint'
-                          ? 'Set …'
-                          : controls().length > 1
-                            ? `${shortNames().get(control.mRID)} …`
-                            : 'Operate …'}
-                      </button>
-                    );
-                  }}
-                </For>
-                <Show when={main()}>
-                  {(point) => (
-                    <>
-                      <button type="button" onClick={() => go('trends', { points: point().mRID })}>
-                        Trend
-                      </button>
-                      <button type="button" onClick={() => go('events', { point: point().mRID })}>
-                        Events
-                      </button>
-                    </>
-                  )}
-                </Show>
-              </div>
-              <Show when={controls().length && app.refusal('commands.operate')}>
-                {(why) => <p class="sub refusal">{why()}</p>}
-              </Show>
+              {(point) => <PointDetail point={point}>{actions()}</PointDetail>}
             </Show>
             <Show when={measured().length > 1}>
               <h3>Points of {found().equipment?.name}</h3>
@@ -200,12 +214,13 @@ function EmptyInspector() {
   );
 }
 
-function PointDetail(props: { point: PointInfo }) {
+function PointDetail(props: { point: PointInfo; children: JSX.Element }) {
   const app = useApp();
   const value = useLive(() => props.point.mRID);
   const scale = () => app.scaleFor(props.point);
   const parts = () => shown(props.point, value()?.value, scale());
   const range = createMemo(() => rangeOf(props.point));
+  const trust = () => app.trustOf(props.point.source, value()?.trust);
   const stepped = () => props.point.kind === 'discrete';
   const numeric = () => props.point.kind !== 'string';
   const [history] = createResource(
@@ -244,6 +259,7 @@ function PointDetail(props: { point: PointInfo }) {
         <b>{value() ? parts().text : '—'}</b>
         <span>{value() ? parts().unit : 'no value yet'}</span>
         <Show when={value()}>{(now) => <QualityMarks quality={now().quality} sourceTime={now().sourceTime} />}</Show>
+        <TrustWord trust={trust()} />
       </div>
       <Show
         when={
@@ -278,6 +294,7 @@ function PointDetail(props: { point: PointInfo }) {
           </Match>
         </Switch>
       </Show>
+      {props.children}
       <h3>Quality</h3>
       <Show when={value()} fallback={<p class="sub">The source has not spoken about this point yet.</p>}>
         {(now) => (
@@ -296,6 +313,14 @@ function PointDetail(props: { point: PointInfo }) {
             </For>
             <dt>age</dt>
             <dd>{duration(app.now().getTime() - now().sourceTime)}</dd>
+            <Show when={trust()}>
+              {(known) => (
+                <>
+                  <dt>trust</dt>
+                  <dd classList={{ 'p1-text': known() === 'distrusted' }}>{VALUE_TRUST_WORDS[known()]}</dd>
+                </>
+              )}
+            </Show>
           </dl>
         )}
       </Show>
@@ -304,59 +329,3 @@ function PointDetail(props: { point: PointInfo }) {
     </>
   );
 }
-
-/** Device, gateway, log: each link with what was checked, and its weakness in words. */
-function Provenance(props: { point: PointInfo }) {
-  const app = useApp();
-  const value = useLive(() => props.point.mRID);
-  const source = createMemo(() => app.sources().find((each) => each.source === props.point.source));
-  const endpoint = createMemo(() => source()?.report?.endpoints.find(({ id }) => id === props.point.endpoint));
-  /** A check that this screen can no longer follow is no check. */
-  const checked = (good: boolean | undefined) => (!app.live() || good === undefined ? 'warn' : good ? 'ok' : 'bad');
-  const deviceWords = () => {
-    const known = endpoint();
-    if (!known) return 'the gateway has not reported this device';
-    const since = known.since ? ` since ${stamp(instant(known.since), app.now()).replace(/\.\d+$/, '')}` : '';
-    return `${PROTOCOL_WORDS[known.protocol] ?? known.protocol} · ${known.state}${known.state === 'down' || known.state === 'up' ? since : ''}${known.detail ? ` · ${known.detail}` : ''}`;
-  };
-  const gatewayWords = () => {
-    const known = source();
-    if (!known) return 'not known to the centre';
-    const breaks = known.chainBreaks ? `${known.chainBreaks} chain breaks` : 'chain unbroken';
-    return `${known.connected ? 'connected' : 'not connected'} · ${breaks}${known.gaps ? ` · ${count(known.gaps)} ${known.gaps === 1 ? 'gap' : 'gaps'}` : ' · no gaps'}${known.report ? ` · software ${known.report.version}` : ''}`;
-  };
-  return (
-    <ol class="chain">
-      <li>
-        <CheckGlyph state={checked(endpoint() && endpoint()!.state === 'up')} />
-        {props.point.endpoint}
-        <small class="mono">{props.point.address}</small>
-        <small class={endpoint()?.state === 'up' ? '' : 'warn'}>{deviceWords()}</small>
-      </li>
-      <li>
-        <CheckGlyph state={checked(source() && source()!.connected && !source()!.chainBreaks)} />
-        Gateway {props.point.source}
-        <small class={source()?.connected ? '' : 'warn'}>{gatewayWords()}</small>
-      </li>
-      <Show when={value()}>
-        {(now) => (
-          <li>
-            <CheckGlyph state={isBad(now().quality) ? 'warn' : 'ok'} />
-            Log entry {count(now().offset)}
-            <small>
-              signature and chain checked before it was appended · received {clockMillis(new Date(now().receiveTime))}
-            </small>
-          </li>
-        )}
-      </Show>
-      <Show when={!app.live()}>
-        <li>
-          <CheckGlyph state="bad" />
-          This screen
-          <small class="warn">has heard nothing from the centre since {clock(app.link().since)}</small>
-        </li>
-      </Show>
-    </ol>
-  );
-}
-const PROTOCOL_WORDS: Readonly<Record<string, string>> = { iec104: 'IEC 60870-5-104', mqtt: 'MQTT' };

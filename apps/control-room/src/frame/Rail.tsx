@@ -9,6 +9,7 @@ export const PLACES: readonly { readonly id: IconName & string; readonly title: 
   { id: 'alarms', title: 'Alarms' },
   { id: 'events', title: 'Events' },
   { id: 'gateways', title: 'Gateways' },
+  { id: 'trust', title: 'Trust' },
 ];
 
 /** An icon that a service brought: only path data, never markup. */

@@ -9,7 +9,10 @@ import { SetupPage } from '../pages/login/SetupPage.tsx';
 import { OverviewPage } from '../pages/overview/OverviewPage.tsx';
 import { PointsPage } from '../pages/points/PointsPage.tsx';
 import { TrendsPage } from '../pages/trends/TrendsPage.tsx';
-import { route } from '../route.ts';
+import { NodeInspector } from '../pages/trust/NodeInspector.tsx';
+import { openNode } from '../pages/trust/places.ts';
+import { TrustPage } from '../pages/trust/TrustPage.tsx';
+import { go, route } from '../route.ts';
 import { Notice } from '../ui/parts.tsx';
 import { AlarmStrip } from './AlarmStrip.tsx';
 import { Inspector } from './Inspector.tsx';
@@ -66,7 +69,9 @@ function Frame() {
   const placeId = () => (place() === 'page' ? (route().path[1] ?? '') : place());
   onMount(() => {
     addEventListener('keydown', (event) => {
-      if (event.key === 'Escape' && !document.querySelector('dialog[open]')) app.select(undefined);
+      if (event.key !== 'Escape' || document.querySelector('dialog[open]')) return;
+      app.select(undefined);
+      if (openNode()) go('trust');
     });
   });
   return (
@@ -74,7 +79,8 @@ function Frame() {
       class="frame"
       classList={{
         lost: app.link().state === 'lost',
-        inspecting: app.selection() !== undefined,
+        inspecting: app.selection() !== undefined || openNode() !== undefined,
+        trusting: place() === 'trust',
         listing: place() !== 'grid',
       }}
     >
@@ -102,6 +108,9 @@ function Frame() {
             <Match when={place() === 'events'}>
               <EventsPage />
             </Match>
+            <Match when={place() === 'trust'}>
+              <TrustPage />
+            </Match>
             <Match when={place() === 'gateways'}>
               <GatewaysPage />
             </Match>
@@ -111,7 +120,9 @@ function Frame() {
           </Switch>
         </div>
       </main>
-      <Inspector />
+      <Show when={openNode()} fallback={<Inspector />}>
+        {(node) => <NodeInspector name={node()} />}
+      </Show>
       <AlarmStrip />
     </div>
   );

@@ -2,7 +2,9 @@ import { createMemo, For, Show } from 'solid-js';
 import { useApp } from '../app.ts';
 import { clock, zone } from '../format/time.ts';
 import { countByPriority } from '../live/alarms.ts';
+import { openNode } from '../pages/trust/places.ts';
 import { theme, toggleTheme } from '../theme.ts';
+import { TrustChip } from '../trust/TrustChip.tsx';
 import { Icon, PRIORITY_WORDS, PriorityGlyph } from '../ui/glyphs.tsx';
 import { PLACES } from './Rail.tsx';
 
@@ -15,6 +17,7 @@ export function TopBar(props: { place: string }) {
   });
   const gaps = createMemo(() => app.gaps().length);
   const selectedName = () => {
+    if (openNode()) return openNode();
     const chosen = app.selection();
     if (!chosen) return undefined;
     return app.equipmentById().get(chosen.mRID)?.name ?? app.pointById().get(chosen.mRID)?.name;
@@ -79,6 +82,7 @@ export function TopBar(props: { place: string }) {
           )}
         </For>
       </a>
+      <TrustChip />
       <a class="chip on" href="#/gateways" title="gateways connected, and gap records known">
         <Show
           when={gateways().up === gateways().all}

@@ -2,6 +2,7 @@
  * The stream of this browser: the first tab holds a lock and the one connection, the others listen to it over a
  * broadcast channel. When the leading tab goes, the browser hands the lock to the next, which resumes at the last id it saw.
  */
+import type { NodeTrustJson } from '../api/trust.ts';
 import type {
   AlarmJson,
   CommandJson,
@@ -23,6 +24,8 @@ export interface StreamHandlers {
   source(status: SourceStatusJson): void;
   gap(gap: GapJson): void;
   grid(): void;
+  /** Nodes whose trust has changed. */
+  trust(nodes: readonly NodeTrustJson[]): void;
   /** What was shown may be incomplete: fetch everything anew. */
   refetch(): void;
   /** Another instance of the centre answers. */
@@ -95,6 +98,9 @@ export class StreamReader {
         break;
       case 'grid':
         handlers.grid();
+        break;
+      case 'trust':
+        handlers.trust(Array.isArray(data) ? data : (data as { nodes: NodeTrustJson[] }).nodes);
         break;
       case 'ping':
         handlers.serverTime(toMillis((data as { serverTime: number | string }).serverTime));

@@ -2,6 +2,7 @@
  * Live values outside the reactive graph: one row of typed arrays per point, and listeners only for what is on the
  * screen. Twenty thousand points cost no signals; two thousand changes a second cost one pass per animation frame.
  */
+import type { ValueTrust } from '../api/trust.ts';
 import type { LiveValueJson } from '../api/types.ts';
 
 export interface LiveValue {
@@ -14,6 +15,8 @@ export interface LiveValue {
   readonly source: string;
   /** Offset in the ingest log. */
   readonly offset: number;
+  /** Undefined where the centre says nothing about it. */
+  readonly trust: ValueTrust | undefined;
 }
 
 type Listener = () => void;
@@ -21,6 +24,8 @@ type Listener = () => void;
 export type FrameScheduler = (callback: () => void) => void;
 
 const NO_NUMBER = Number.NaN;
+/** How a row keeps its trust; the place is the number. */
+const TRUST: readonly (ValueTrust | undefined)[] = [undefined, 'unknown', 'provisional', 'attested', 'distrusted'];
 
 export class ValueStore {
   readonly #rows = new Map<string, number>();
@@ -31,6 +36,7 @@ export class ValueStore {
   #sourceTime = new Float64Array(1024);
   #receiveTime = new Float64Array(1024);
   #offset = new Float64Array(1024);
+  #trust = new Uint8Array(1024);
   /** Strings and nulls, which have no number; a row that is absent here has one. */
   readonly #other = new Map<number, string | null>();
   readonly #source: string[] = [];
@@ -59,6 +65,7 @@ export class ValueStore {
       receiveTime: this.#receiveTime[row]!,
       source: this.#source[row]!,
       offset: this.#offset[row]!,
+      trust: TRUST[this.#trust[row]!],
     };
   }
 
@@ -87,6 +94,7 @@ export class ValueStore {
       this.#sourceTime[row] = value.t;
       this.#receiveTime[row] = value.r;
       this.#offset[row] = value.o;
+      this.#trust[row] = Math.max(0, TRUST.indexOf(value.trust));
       this.#source[row] = value.s;
       this.#changed.add(value.p);
     }
@@ -104,6 +112,7 @@ export class ValueStore {
       r: this.#receiveTime[row]!,
       s: this.#source[row]!,
       o: this.#offset[row]!,
+      ...(this.#trust[row] ? { trust: TRUST[this.#trust[row]!]! } : {}),
     }));
   }
 
@@ -144,7 +153,7 @@ export class ValueStore {
 
   #grow(): void {
     const size = this.#number.length * 2;
-    const grown = <T extends Float64Array | Uint16Array>(old: T, fresh: T): T => {
+    const grown = <T extends Float64Array | Uint16Array | Uint8Array>(old: T, fresh: T): T => {
       fresh.set(old);
       return fresh;
     };
@@ -154,6 +163,7 @@ export class ValueStore {
     this.#sourceTime = grown(this.#sourceTime, new Float64Array(size));
     this.#receiveTime = grown(this.#receiveTime, new Float64Array(size));
     this.#offset = grown(this.#offset, new Float64Array(size));
+    this.#trust = grown(this.#trust, new Uint8Array(size));
   }
 
   #request(): void {

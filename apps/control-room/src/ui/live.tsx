@@ -6,6 +6,7 @@ import { shown } from '../format/number.ts';
 import { isInvalid, isOld, qualityMarks, qualityWords } from '../format/quality.ts';
 import { duration } from '../format/time.ts';
 import type { LiveValue } from '../live/values.ts';
+import { DistrustMark } from '../trust/glyphs.tsx';
 
 /** The live value of a point as a signal, alive as long as the element that asked. */
 export function useLive(point: Accessor<string | undefined>): Accessor<LiveValue | undefined> {
@@ -40,7 +41,7 @@ export function QualityMarks(props: { quality: number; sourceTime?: number }) {
 /** Number, unit and quality of a point, as it stands. */
 export function LiveText(props: { point: PointInfo; class?: string }) {
   const value = useLive(() => props.point.mRID);
-  const { scaleFor } = useApp();
+  const { scaleFor, trustOf } = useApp();
   const parts = () => shown(props.point, value()?.value, scaleFor(props.point));
   return (
     <Show when={value()} fallback={<span class="nodata">no value yet</span>}>
@@ -55,6 +56,7 @@ export function LiveText(props: { point: PointInfo; class?: string }) {
             <span class="unit">{parts().unit}</span>
           </Show>
           <QualityMarks quality={live().quality} sourceTime={live().sourceTime} />
+          <DistrustMark trust={trustOf(props.point.source, live().trust)} />
         </span>
       )}
     </Show>

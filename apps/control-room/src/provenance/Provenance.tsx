@@ -7,6 +7,7 @@ import { clock, clockMillis, stamp } from '../format/time.ts';
 import { nodePath } from '../pages/trust/places.ts';
 import { href } from '../route.ts';
 import { CheckGlyph } from '../ui/glyphs.tsx';
+import { useLive } from '../ui/live.tsx';
 import { Skeleton } from '../ui/parts.tsx';
 import { LiveChain } from './LiveChain.tsx';
 import { Receipt } from './Receipt.tsx';
@@ -18,11 +19,13 @@ const AGAIN = 10_000;
 /** The way of a value: every link with what was checked, when, and its weakness in words. */
 export function Provenance(props: { point: PointInfo }) {
   const app = useApp();
+  const value = useLive(() => props.point.mRID);
   const [chain] = createResource(
     () => {
       const node = app.trust.node(props.point.source);
       const round = Math.floor(app.now().getTime() / AGAIN);
-      return app.live() && [props.point.mRID, round, node?.status, node?.reaction].join('\n');
+      // A point that has never spoken has no way to tell of.
+      return app.live() && value() !== undefined && [props.point.mRID, round, node?.status, node?.reaction].join('\n');
     },
     () => trustApi.provenance(props.point.mRID),
   );
@@ -34,7 +37,7 @@ export function Provenance(props: { point: PointInfo }) {
   const none = () => chain.error instanceof ApiError && chain.error.status === 404;
   return (
     <Switch>
-      <Match when={none()}>
+      <Match when={none() || !value()}>
         <LiveChain point={props.point} />
       </Match>
       <Match when={chain.error}>

@@ -261,8 +261,8 @@ function Measurements(props: { of: NodeDetailJson }) {
                 <CheckGlyph state="bad" />
                 <span>
                   <span class="p1-text path">{each.name}</span>
-                  <small class="mono">found {each.digest}</small>
-                  <For each={each.expected ?? []}>{(digest) => <small class="mono">expected {digest}</small>}</For>
+                  <Digest word="found" of={each.digest} />
+                  <For each={each.expected ?? []}>{(digest) => <Digest word="expected" of={digest} />}</For>
                   <Show when={!each.expected?.length}>
                     <small>nothing of this name is in the reference values</small>
                   </Show>
@@ -281,7 +281,7 @@ function Measurements(props: { of: NodeDetailJson }) {
                   {(each) => (
                     <div class="measure">
                       <span class="path">{each.name}</span>
-                      <small class="mono">{each.digest}</small>
+                      <Digest of={each.digest} />
                     </div>
                   )}
                 </For>
@@ -294,6 +294,19 @@ function Measurements(props: { of: NodeDetailJson }) {
         </ul>
       </Show>
     </>
+  );
+}
+
+/** The ends of a digest, which are what an eye compares; the whole of it on demand. */
+function Digest(props: { word?: string; of: string }) {
+  const short = () => (props.of.length > 24 ? `${props.of.slice(0, 16)} … ${props.of.slice(-6)}` : props.of);
+  return (
+    <small class="digest" title={props.of}>
+      <Show when={props.word}>
+        <span>{props.word}</span>
+      </Show>
+      <span class="mono">{short()}</span>
+    </small>
   );
 }
 
@@ -344,7 +357,7 @@ function Actions(props: { node: NodeTrustJson }) {
           </section>
         )}
       </Show>
-      <div class="btns">
+      <div class="btns node-actions">
         <Show
           when={shut()}
           fallback={

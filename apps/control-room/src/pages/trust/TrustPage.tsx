@@ -1,6 +1,5 @@
 import { createMemo, For, Match, Show, Switch } from 'solid-js';
 import { useApp } from '../../app.ts';
-import { duration } from '../../format/time.ts';
 import { route } from '../../route.ts';
 import { countTrust } from '../../trust/state.ts';
 import { countSentence } from '../../trust/words.ts';
@@ -64,10 +63,7 @@ export function TrustPage() {
             </Notice>
           </Match>
           <Match when={nodes().length === 0}>
-            <Notice title="No node has been attested yet">
-              A gateway is attested as soon as it connects; its first result comes within{' '}
-              {duration((app.trust.known()?.policy?.period ?? 10) * 1000)}.
-            </Notice>
+            <Notice title="No node has been attested yet">A gateway is attested as soon as it connects.</Notice>
           </Match>
           <Match when={app.trust.known()}>
             {(trust) => (

@@ -31,7 +31,7 @@ export const COMPACT = { width: 34, height: 38 } as const;
 /** Radius of the ring round a glyph. */
 export const RING = 21;
 const TOP = 36;
-const BOTTOM = 64;
+const BOTTOM = 72;
 /** More rows than this of one role are drawn without names. */
 const MOST_ROWS = 3;
 const WIDEST_GAP = 210;

@@ -1,6 +1,17 @@
 /** TPM 2.0: structures, verification in software, logs, and a client of real TPMs. */
 export * from './credential/credential.ts';
 export { type Refusal, Tpm2Error, type Tpm2Fault } from './error.ts';
+export * from './eventlog/binding.ts';
+export { devicePathText } from './eventlog/device-path.ts';
+export * from './eventlog/event-data.ts';
+export * from './eventlog/event-log.ts';
+export * from './eventlog/event-types.ts';
+export * from './eventlog/replay.ts';
+export * from './eventlog/uefi-variable.ts';
+export * from './ima/ima-ascii.ts';
+export * from './ima/ima-binary.ts';
+export * from './ima/ima-replay.ts';
+export * from './ima/ima-template.ts';
 export * from './spec/algorithms.ts';
 export * from './spec/attributes.ts';
 export * from './spec/handles.ts';

@@ -2,10 +2,13 @@
  * `enerchain`: the one command. Each subcommand is a file in `commands/`, loaded only when it is asked for, so that a
  * field tool starts quickly and a missing optional part disturbs nobody else.
  */
+import './measured.ts';
+import type { Command as AnyCommand } from 'commander';
 
-import { describeError, EnerchainError } from '@enerchain/model';
-import { Command } from 'commander';
-import { defaultDataFolder } from './data-folder.ts';
+// Everything else is loaded from here on, so that all of it is measured.
+const { Command } = await import('commander');
+const { describeError, EnerchainError } = await import('@enerchain/model');
+const { defaultDataFolder } = await import('./data-folder.ts');
 
 const program = new Command('enerchain')
   .description('Connects grid devices to the control centre over a chain of trust anyone can check')
@@ -130,7 +133,7 @@ program
 
 const iec104 = program.command('iec104').description('tools for IEC 60870-5-104 devices');
 const address: [string, string] = ['<host:port>', 'the device; port 2404 when left out'];
-const widths = (command: Command): Command =>
+const widths = (command: AnyCommand): AnyCommand =>
   command
     .option('--originator <octet>', 'originator address', '0')
     .option('--tls-ca <file>', 'PEM of the CA: speak TLS (IEC 62351-3)')

@@ -1,5 +1,18 @@
 /** Remote attestation in the roles of RFC 9334. */
+
+export { CLAIM_VALUE } from './appraisal/claim.ts';
+export { AIK_USAGE } from './appraisal/tpm.ts';
 export * from './attester.ts';
+export * from './ear.ts';
+export * from './evidence.ts';
+export * from './measure/index.ts';
 export * from './node-trust.ts';
 export * from './policy.ts';
+export * from './reference/corim.ts';
+export * from './reference/folder.ts';
+export * from './reference/installation.ts';
+export * from './reference/values.ts';
 export * from './result.ts';
+export * from './software-attester.ts';
+export * from './timeline.ts';
+export * from './verifier.ts';

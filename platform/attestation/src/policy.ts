@@ -1,5 +1,45 @@
 /** What the operator of the system asks of its nodes; a data file, validated, part of the anchor. */
-import Type from 'typebox';
+import { type Static, Type } from 'typebox';
+
+/** How evidence is judged; what is left out is as in `APPRAISAL`. */
+export const Appraisal = Type.Object(
+  {
+    /** Whether code that no manifest names condemns a node, or is only a warning (which is not good either). */
+    unknownFiles: Type.Enum(['contraindicated', 'warning'] as const),
+    /**
+     * Development only: the configuration of a node that is seen for the first time is taken as the right one, and what
+     * differs from it later is found. Otherwise each configuration needs a manifest of its own.
+     */
+    firstConfiguration: Type.Boolean(),
+    /** PCRs of the boot that a quote must cover, beside that of the measurement list. */
+    bootPcrs: Type.Array(Type.Integer({ minimum: 0, maximum: 23 }), { maxItems: 24 }),
+    /**
+     * `reference`: each of them needs a golden value, from a manifest. `unjudged`: they are quoted and not judged; then no
+     * node is affirmed.
+     */
+    boot: Type.Enum(['reference', 'unjudged'] as const),
+    /** PCR of the measurement list, in the SHA-256 bank. */
+    listPcr: Type.Integer({ minimum: 0, maximum: 23 }),
+    /** A TPM whose clock is not safe was not shut down in order: a warning, or nothing. */
+    unsafeClock: Type.Enum(['warning', 'allowed'] as const),
+  },
+  { additionalProperties: false },
+);
+export type Appraisal = Static<typeof Appraisal>;
+
+/**
+ * Why PCR 13: PCRs 16 and 23 can be reset by any software at any time, so a list in them could be replaced by a clean one;
+ * 0–7 belong to the firmware, 8, 9 and 14 to boot loaders and shim, 10 to IMA, 11, 12 and 15 to systemd. 13 is what
+ * systemd-stub measures extension images into, which a gateway does not have: it is zero after boot, and cannot go back.
+ */
+export const APPRAISAL: Appraisal = {
+  unknownFiles: 'contraindicated',
+  firstConfiguration: false,
+  bootPcrs: [0, 1, 2, 3, 4, 5, 6, 7],
+  boot: 'reference',
+  listPcr: 13,
+  unsafeClock: 'warning',
+};
 
 export const TrustPolicy = Type.Object(
   {
@@ -22,10 +62,12 @@ export const TrustPolicy = Type.Object(
     secondPerson: Type.Array(Type.String({ maxLength: 200 }), { maxItems: 1000 }),
     /** Witnesses whose signatures a checkpoint needs in a receipt. */
     witnesses: Type.Integer({ minimum: 0, maximum: 64 }),
+    /** How evidence is judged, where it differs from `APPRAISAL`. */
+    appraisal: Type.Optional(Type.Partial(Appraisal)),
   },
   { additionalProperties: false, $id: 'TrustPolicy' },
 );
-export type TrustPolicy = Type.Static<typeof TrustPolicy>;
+export type TrustPolicy = Static<typeof TrustPolicy>;
 
 /** For development and the lab: the software attester suffices, and the screens say so. */
 export const DEVELOPMENT_POLICY: TrustPolicy = {
@@ -39,6 +81,7 @@ export const DEVELOPMENT_POLICY: TrustPolicy = {
   essential: [],
   secondPerson: [],
   witnesses: 1,
+  appraisal: { firstConfiguration: true, boot: 'unjudged', unsafeClock: 'allowed' },
 };
 
 export const PRODUCTION_POLICY: TrustPolicy = {
@@ -46,4 +89,7 @@ export const PRODUCTION_POLICY: TrustPolicy = {
   name: 'production-1',
   commandTier: 'tpm',
   witnesses: 2,
+  appraisal: {},
 };
+
+export const appraisalOf = ({ appraisal }: TrustPolicy): Appraisal => ({ ...APPRAISAL, ...appraisal });

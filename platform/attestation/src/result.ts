@@ -39,6 +39,8 @@ export interface AttestationResult {
   readonly evidence: Uint8Array;
   /** Name and version of the appraisal policy. */
   readonly policy: string;
+  /** The manifests that were valid then: SHA-256 of each, hex. */
+  readonly references?: readonly string[];
   /** By the verifier's clock. */
   readonly issuedAt: UtcNanos;
   /** The result says nothing about what comes later. */

@@ -206,7 +206,7 @@ export function requestFor(holder: Holder, signer: Signer, hosts: readonly Gener
 }
 
 /** Replaces a file by way of a temporary one, so that a power cut leaves the old or the new, never half of it. */
-export async function writeDurably(path: string, text: string, mode = 0o644): Promise<void> {
+export async function writeDurably(path: string, text: string | Uint8Array, mode = 0o644): Promise<void> {
   const temporary = `${path}.new`;
   try {
     const file = await open(temporary, 'w', mode);

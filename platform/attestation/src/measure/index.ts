@@ -1,0 +1,4 @@
+export * from './hook.ts';
+export * from './installation.ts';
+export * from './list.ts';
+export * from './measurer.ts';

@@ -42,6 +42,16 @@ export const OID = {
   privateKeyUsagePeriod: '2.5.29.16',
   authorityInfoAccess: '1.3.6.1.5.5.7.1.1',
   cpsQualifier: '1.3.6.1.5.5.7.2.1',
+  // Revocation lists: RFC 5280 § 5.2, § 5.3
+  crlNumber: '2.5.29.20',
+  reasonCode: '2.5.29.21',
+  invalidityDate: '2.5.29.24',
+  issuingDistributionPoint: '2.5.29.28',
+  // OCSP: RFC 6960 § 4.2, § 4.4
+  ocspBasic: '1.3.6.1.5.5.7.48.1.1',
+  ocspNonce: '1.3.6.1.5.5.7.48.1.2',
+  ocspNoCheck: '1.3.6.1.5.5.7.48.1.5',
+  sha1: '1.3.14.3.2.26',
   // IEC 62351-8, as seen in the field
   iecUserRoles: '1.2.840.10070.8.1',
   ocsp: '1.3.6.1.5.5.7.48.1',

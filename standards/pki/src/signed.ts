@@ -69,19 +69,26 @@ const VERIFIED: Readonly<Record<string, { readonly key: 'ec' | 'rsa'; readonly h
   [OID.sha512WithRsa]: { key: 'rsa', hash: 'sha512' },
 };
 
+/** Key type and hash of a signature algorithm. @throws PkiError (fault unsupported) for one that is not verified here */
+export function verifiedAlgorithm(oid: string): { readonly key: 'ec' | 'rsa'; readonly hash: string } {
+  const algorithm = VERIFIED[oid];
+  if (!algorithm) {
+    throw new PkiError('unsupported', 'pki.algorithm', `signature algorithm ${oid} is not verified here`);
+  }
+  return algorithm;
+}
+
+/** Whether a key is of the kind that an algorithm needs, and long enough to count. @throws PkiError as `verifiedAlgorithm` */
+export function keyFits(key: KeyObject, oid: string): boolean {
+  if (key.asymmetricKeyType !== verifiedAlgorithm(oid).key) return false;
+  const { modulusLength } = key.asymmetricKeyDetails ?? {};
+  return modulusLength === undefined || modulusLength >= MIN_RSA_BITS;
+}
+
 /** Whether the key made the signature. @throws PkiError (fault unsupported) for an algorithm that is not verified here */
 export function signedBy(object: SignedObject, key: KeyObject): boolean {
-  const algorithm = VERIFIED[object.signatureAlgorithm];
-  if (!algorithm) {
-    throw new PkiError(
-      'unsupported',
-      'pki.algorithm',
-      `signature algorithm ${object.signatureAlgorithm} is not verified here`,
-    );
-  }
-  if (key.asymmetricKeyType !== algorithm.key) return false;
-  if (algorithm.key === 'rsa' && (key.asymmetricKeyDetails?.modulusLength ?? 0) < MIN_RSA_BITS) return false;
-  return verify(algorithm.hash, object.toBeSigned, key, object.signature);
+  const { hash } = verifiedAlgorithm(object.signatureAlgorithm);
+  return keyFits(key, object.signatureAlgorithm) && verify(hash, object.toBeSigned, key, object.signature);
 }
 
 /** @throws PkiError (fault peer) when the bytes are no public key */

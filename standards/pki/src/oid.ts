@@ -52,6 +52,7 @@ export const OID = {
   ocspNonce: '1.3.6.1.5.5.7.48.1.2',
   ocspNoCheck: '1.3.6.1.5.5.7.48.1.5',
   sha1: '1.3.14.3.2.26',
+  sha256: '2.16.840.1.101.3.4.2.1',
   // IEC 62351-8, as seen in the field
   iecUserRoles: '1.2.840.10070.8.1',
   ocsp: '1.3.6.1.5.5.7.48.1',

@@ -20,15 +20,31 @@ export interface SignedObject {
   readonly signature: Uint8Array;
 }
 
-/** Signs and wraps. @throws PkiError `pki.signer` when the signer's answer has not the size of its algorithm */
-export async function signObject(toBeSigned: Uint8Array, signer: Signer): Promise<Uint8Array> {
+/**
+ * Signs and wraps.
+ * @param rest what stands behind the signature, where a structure has such
+ * @throws PkiError `pki.signer` when the signer's answer has not the size of its algorithm
+ */
+export async function signObject(
+  toBeSigned: Uint8Array,
+  signer: Signer,
+  ...rest: readonly Uint8Array[]
+): Promise<Uint8Array> {
   const raw = await signer.sign(toBeSigned);
   checkSignatureSize(signer.algorithm, raw);
-  return der.sequence(toBeSigned, algorithmIdentifier(signer.algorithm), der.bitString(signatureToDer(raw)));
+  return der.sequence(toBeSigned, algorithmIdentifier(signer.algorithm), der.bitString(signatureToDer(raw)), ...rest);
 }
 
-/** Takes the outer structure apart. @returns also a reader inside the signed part */
-export function readSigned(bytes: Uint8Array, what: string): SignedObject & { readonly inner: DerReader } {
+/**
+ * Takes the outer structure apart.
+ * @param readRest reads what stands behind the signature; nothing may when absent
+ * @returns also a reader inside the signed part
+ */
+export function readSigned(
+  bytes: Uint8Array,
+  what: string,
+  readRest?: (outer: DerReader) => void,
+): SignedObject & { readonly inner: DerReader } {
   if (bytes.length > MAX_SIGNED_BYTES) {
     throw new PkiError(
       'peer',
@@ -42,6 +58,7 @@ export function readSigned(bytes: Uint8Array, what: string): SignedObject & { re
   const toBeSigned = outer.any(`signed part of the ${what}`).raw;
   const signatureAlgorithm = readAlgorithm(outer);
   const signature = outer.octetAlignedBits('signature');
+  readRest?.(outer);
   outer.end(what);
   const inner = new DerReader(toBeSigned).sequence(`signed part of the ${what}`);
   return { der: bytes, toBeSigned, signatureAlgorithm, signature, inner };

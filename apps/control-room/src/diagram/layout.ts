@@ -110,7 +110,7 @@ class Layout {
     });
     const text = hub.busbar?.name ?? this.#levelName.get(hub.voltageLevel) ?? hub.name;
     const labelY = y - 12;
-    const labelX = atRight ? x1 - nameWidth(text) - 72 : x0;
+    const labelX = atRight ? x1 - nameWidth(text) - 84 : x0;
     sketch.labels.push({ x: labelX, y: labelY, text, style: 'name', anchor: 'start', ...of });
     sketch.slots.push({
       x: labelX + nameWidth(text) + 8,
@@ -120,7 +120,14 @@ class Layout {
       anchor: 'start',
     });
     if (equipment)
-      sketch.targets.push({ equipment, name: text, x: labelX - 6, y: y - 27, width: textWidth(text) + 90, height: 36 });
+      sketch.targets.push({
+        equipment,
+        name: text,
+        x: labelX - 6,
+        y: y - 27,
+        width: textWidth(text) + 104,
+        height: 36,
+      });
     hub.sources.forEach((source, index) => {
       if (!source.injection) return;
       const { name, mRID } = source.injection;
@@ -306,7 +313,7 @@ class Layout {
           name: hub.name,
           x: x - 9,
           y: top - 10,
-          width: width + 91,
+          width: width + 104,
           height: 20,
         });
     }
@@ -371,7 +378,7 @@ class Layout {
     const battery = injection.class === 'PowerElectronicsConnection' && injection.unit === 'BatteryUnit';
     const givers = [mRID, ...stub.links.map((link) => link.equipment.mRID)];
     const at = this.#plan.oneLine
-      ? { label: y + 4, value: y + 4, valueX: labelX + Math.ceil(textWidth(short(name)) * 0.92) + 6 }
+      ? { label: y + 4, value: y + 4, valueX: labelX + Math.ceil(textWidth(short(name)) * 0.9) + 6 }
       : { label: y - 4, value: y + 10, valueX: labelX };
     sketch.labels.push({ x: labelX, y: at.label, text: short(name), style: 'label', anchor: 'start', equipment: mRID });
     sketch.slots.push({

@@ -120,7 +120,7 @@ export class Plan {
         const column = this.#columnFor(item, latest + 1, y(hub.hub.node));
         latest = column;
         feeders.push({ hub, column, item });
-        this.#widen(column, 24 + Math.max(nameWidth(this.feederName(item)), 120) + 24);
+        this.#widen(column, 24 + Math.max(nameWidth(this.feederName(item)), 138) + 24);
         if (item.kind !== 'child') continue;
         const extra = SYMBOL_STEP * Math.max(0, item.chain.links.length - 3);
         this.#place(item.node, column, y(hub.hub.node) + HEAD + extra);
@@ -149,7 +149,7 @@ export class Plan {
     const rows = rowsOf(node);
     const only = rows.length === 1 && 'stub' in rows[0]! ? rows[0].stub.injection?.name : undefined;
     const header = only !== node.hub.name;
-    if (header) this.#widen(column, 14 + nameWidth(node.hub.name) + 70 + GUTTER);
+    if (header) this.#widen(column, 14 + nameWidth(node.hub.name) + 82 + GUTTER);
     let y = top + (header && rows.length ? HEADER_TO_ROW : 0);
     rows.forEach((row, index) => {
       if (index) y += this.rowHeight(row);
@@ -185,8 +185,10 @@ export class Plan {
   }
 
   rowText(stub: Stub): number {
-    const name = textWidth(short(stub.injection?.name ?? '')) * 0.92;
-    return Math.ceil(this.oneLine ? name + 76 : Math.max(name, 84));
+    const name = textWidth(short(stub.injection?.name ?? '')) * 0.9;
+    // A battery shows its state of charge beside its power.
+    const values = isBattery(stub) ? 150 : 98;
+    return Math.ceil(this.oneLine ? name + values - 10 : Math.max(name, values));
   }
 
   get oneLine(): boolean {
@@ -248,3 +250,6 @@ export const transformerOf = (chain: Chain) =>
 export const sameChain = (a: Chain, b: Chain): boolean =>
   a.links.length === b.links.length &&
   (a.links[0]!.equipment === b.links[0]!.equipment || a.links[0]!.equipment === b.links.at(-1)!.equipment);
+
+const isBattery = ({ injection }: Stub): boolean =>
+  injection?.class === 'PowerElectronicsConnection' && injection.unit === 'BatteryUnit';

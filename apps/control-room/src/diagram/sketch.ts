@@ -23,9 +23,9 @@ import { hasLine, type Injection, isLine, isSwitch, isTransformer, type Link } f
 export type SeriesStyle = 'feeder' | 'line' | 'stub' | 'tie' | 'coupler' | 'centre';
 
 /** Width of a text of the drawing, estimated from its letters: the same on every machine. */
-export const textWidth = (text: string): number => Math.ceil(text.length * 7.1);
+export const textWidth = (text: string): number => Math.ceil(text.length * 8.2);
 /** The same for the bold names. */
-export const nameWidth = (text: string): number => Math.ceil(text.length * 7.9);
+export const nameWidth = (text: string): number => Math.ceil(text.length * 8.9);
 
 /** Distance between two symbols in series. */
 export const SYMBOL_STEP = 24;
@@ -153,7 +153,7 @@ export class Sketch {
             name: `${feeder} · ${name}`,
             x: x - 10,
             y: y - 13,
-            width: 26 + Math.max(nameWidth(feeder), 110),
+            width: 26 + Math.max(nameWidth(feeder), 126),
             height: 42,
           }
         : { equipment: mRID, name, x: x - 10, y: y - 10, width: 20, height: 20 },

@@ -1,0 +1,161 @@
+/**
+ * Whether the source could be trusted when it made the value: bracketed by good results of one verifier, from the last
+ * before the value was received to the first that came into the log behind it. Results of a verifier about a node are
+ * numbered, so that none between them can have been left out; and they are of one boot, so that nothing else ran meanwhile.
+ */
+import {
+  type AttestationResult,
+  decodeResult,
+  isGood,
+  RESULT_TYP,
+  type Tier,
+  type ValueTrust,
+} from '@enerchain/attestation';
+import { describeError, toIso, type UtcNanos } from '@enerchain/model';
+import { coseCheck1, coseParse1, decodeCbor } from '@enerchain/trust';
+import type { CheckedEntry } from './entries.ts';
+import { BrokenLink, type ChainLink, type Finding } from './finding.ts';
+import type { SignerCertificate, Signers } from './signers.ts';
+
+/** A result whose signature holds, and its place in the log. */
+export interface LoggedResult {
+  readonly index: number;
+  readonly result: AttestationResult;
+  readonly verifier: SignerCertificate;
+  readonly loggedBy: SignerCertificate;
+}
+
+/** Reads a record of kind `attestation`. @throws BrokenLink when it is none, or not signed by its verifier */
+export function readLogged(entry: CheckedEntry, signers: Signers, link: ChainLink): LoggedResult {
+  const broken = (text: string) => new BrokenLink(link, 'receipt.attestation', text);
+  const { header, column, index, signer } = entry;
+  try {
+    if (header.kind !== 'attestation') throw new Error(`record ${index} is of kind ${header.kind}`);
+    const record = decodeCbor(column) as { node?: unknown; verifier?: unknown; result?: unknown; evidence?: unknown };
+    if (!(record?.result instanceof Uint8Array)) throw new Error('there is no result in it');
+    const message = coseParse1(record.result);
+    const verifier = signers.byKid(message.kid, link, 'a result of attestation');
+    coseCheck1(message, verifier.certificate.publicKey, RESULT_TYP);
+    const result = decodeResult(message.payload);
+    if (verifier.holder.name !== result.verifier) throw new Error(`it is signed by ${verifier.holder.name}`);
+    if (record.node !== result.node || record.verifier !== result.verifier) throw new Error('it names other nodes');
+    const evidence = record.evidence;
+    if (!(evidence instanceof Uint8Array) || Buffer.compare(evidence, result.evidence) !== 0) {
+      throw new Error('it names other evidence');
+    }
+    if (signer.holder.role !== 'centre' && signer.holder.name !== result.verifier) {
+      throw new Error(`it stands on the chain of ${signer.holder.name}`);
+    }
+    return { index, result, verifier, loggedBy: signer };
+  } catch (error) {
+    if (error instanceof BrokenLink) throw error;
+    throw broken(`a result of attestation in the receipt does not hold: ${describeError(error)}`);
+  }
+}
+
+export interface Bracket {
+  readonly trust: ValueTrust;
+  readonly tier: Tier | undefined;
+  readonly finding: Finding;
+}
+
+/** What is judged. */
+interface Judged {
+  readonly source: string;
+  readonly role: string;
+  readonly receiveTime: UtcNanos;
+  /** Record of the log that holds the value. */
+  readonly index: number;
+}
+
+/** @param results in the order of the receipt. @throws BrokenLink when they are no bracket of this value */
+export function judge(results: readonly LoggedResult[], value: Judged, signers: Signers): Bracket {
+  const { source, role, receiveTime, index } = value;
+  const link = 'software' as const;
+  const broken = (text: string) => new BrokenLink(link, 'receipt.bracket', text);
+  const [before, ...rest] = results;
+  if (!before) {
+    const text = `No result of attestation in the receipt says what ${source} was running.`;
+    // Services are attested where somebody does it; a gateway always.
+    const state = role === 'service' ? 'weak' : 'missing';
+    return { trust: 'unknown', tier: undefined, finding: { link, state, code: 'software.unknown', text } };
+  }
+  for (const { result, verifier, loggedBy } of results) {
+    if (result.node !== source) throw broken(`a result is about ${result.node}, not about ${source}`);
+    signers.validAt(verifier, result.issuedAt, link, 'a result of attestation');
+    signers.validAt(loggedBy, result.issuedAt, link, 'a record with a result of attestation');
+  }
+  if (before.result.issuedAt > receiveTime || before.index > index) {
+    throw broken('the first result is not older than the value');
+  }
+  let last = before;
+  for (const next of rest) {
+    const { result } = next;
+    if (result.verifier !== last.result.verifier) throw broken('the results are of different verifiers');
+    if (result.sequence !== last.result.sequence + 1 || next.index <= last.index) {
+      throw broken('a result between the first and the last is not in the receipt');
+    }
+    last = next;
+  }
+  const tier: Tier = results.some(({ result }) => result.tier === 'software') ? 'software' : 'tpm';
+  const by = `${before.result.verifier} (${before.result.policy})`;
+  const since = toIso(before.result.issuedAt);
+  const found = (trust: ValueTrust, state: Finding['state'], code: string, text: string): Bracket => {
+    const details = { tier, verifier: before.result.verifier, policy: before.result.policy, results: results.length };
+    return { trust, tier, finding: { link, state, code, text, at: before.result.issuedAt, details } };
+  };
+  const bad = results.find(({ result }) => !isGood(result));
+  if (bad) {
+    const { status, reasons, issuedAt } = bad.result;
+    const why = reasons.length > 0 ? reasons.slice(0, 3).join('; ') : `the result is '${status}'`;
+    return found(
+      'distrusted',
+      'bad',
+      'software.distrusted',
+      `${by} found ${source} not trustworthy at ${toIso(issuedAt)}: ${why}.`,
+    );
+  }
+  if (last === before || last.index < index || last.result.issuedAt < receiveTime) {
+    const text = `${by} found ${source} in order at ${since}, before the value; there is no result behind it yet. The value is provisional: take the receipt again a little later.`;
+    return found('provisional', 'missing', 'software.provisional', text);
+  }
+  if (results.some(({ result }) => result.boot !== before.result.boot)) {
+    const text = `${source} started anew between ${since} and ${toIso(last.result.issuedAt)}: what it ran when it made the value is not known.`;
+    return found('unknown', 'missing', 'software.restarted', text);
+  }
+  const span = `${by} found ${source} in order at ${since} and again at ${toIso(last.result.issuedAt)}, without a restart between.`;
+  if (tier === 'tpm') return found('attested', 'ok', 'software.attested', `${span} The evidence hangs on its TPM.`);
+  const text = `${span} The evidence comes from software alone (no TPM): it shows changed files, not a machine that lies about all of them.`;
+  return found('attested', 'weak', 'software.attested', text);
+}
+
+/** What neighbours say of the source, near the value. */
+export function neighbourFinding(results: readonly LoggedResult[], source: string): Finding {
+  const link = 'neighbours' as const;
+  if (results.length === 0) {
+    return {
+      link,
+      state: 'weak',
+      code: 'neighbours.none',
+      text: `No neighbour's result about ${source} is part of the receipt.`,
+    };
+  }
+  for (const { result } of results) {
+    if (result.node === source) continue;
+    throw new BrokenLink(
+      link,
+      'receipt.neighbours',
+      `a neighbour's result is about ${result.node}, not about ${source}`,
+    );
+  }
+  const details = { neighbours: results.map(({ result }) => result.verifier).join(', ') };
+  const said = ({ result }: LoggedResult) => `${result.verifier} at ${toIso(result.issuedAt)}`;
+  const against = results.filter(({ result }) => !isGood(result));
+  if (against.length > 0) {
+    const why = against[0]!.result.reasons.slice(0, 2).join('; ');
+    const text = `Neighbours found ${source} not in order: ${against.map(said).join(', ')}${why ? ` (${why})` : ''}.`;
+    return { link, state: 'bad', code: 'neighbours.against', text, details };
+  }
+  const text = `Neighbours that appraised ${source} themselves found it in order: ${results.map(said).join(', ')}.`;
+  return { link, state: 'ok', code: 'neighbours.ok', text, details };
+}

@@ -9,6 +9,7 @@ import { isOld, qualityWords } from '../format/quality.ts';
 import { duration, stamp, timeWeaknesses } from '../format/time.ts';
 import { Provenance } from '../provenance/Provenance.tsx';
 import { TrustWord } from '../provenance/TrustWord.tsx';
+import { useProvenance } from '../provenance/useProvenance.ts';
 import { go } from '../route.ts';
 import { VALUE_TRUST_WORDS } from '../trust/words.ts';
 import { Icon, PriorityGlyph } from '../ui/glyphs.tsx';
@@ -220,7 +221,8 @@ function PointDetail(props: { point: PointInfo; children: JSX.Element }) {
   const scale = () => app.scaleFor(props.point);
   const parts = () => shown(props.point, value()?.value, scale());
   const range = createMemo(() => rangeOf(props.point));
-  const trust = () => app.trustOf(props.point.source, value()?.trust);
+  const provenance = useProvenance(() => props.point);
+  const trust = () => value() && app.trustOf(props.point.source, provenance.settled() ?? value()!.trust);
   const stepped = () => props.point.kind === 'discrete';
   const numeric = () => props.point.kind !== 'string';
   const [history] = createResource(
@@ -325,7 +327,7 @@ function PointDetail(props: { point: PointInfo; children: JSX.Element }) {
         )}
       </Show>
       <h3>Where it comes from</h3>
-      <Provenance point={props.point} />
+      <Provenance point={props.point} view={provenance} />
     </>
   );
 }

@@ -1,77 +1,104 @@
-import { createMemo, createResource, createSignal, For, Match, Show, Switch } from 'solid-js';
-import { ApiError } from '../api/client.ts';
-import { type ProvenanceStep, trustApi } from '../api/trust.ts';
+import { createSignal, For, Match, Show, Switch, untrack } from 'solid-js';
+import type { ProvenanceJson, ProvenanceStep } from '../api/trust.ts';
 import type { PointInfo } from '../api/types.ts';
 import { useApp } from '../app.ts';
-import { clock, clockMillis, stamp } from '../format/time.ts';
+import { shown } from '../format/number.ts';
+import { clock, day, stamp } from '../format/time.ts';
 import { nodePath } from '../pages/trust/places.ts';
 import { href } from '../route.ts';
 import { CheckGlyph } from '../ui/glyphs.tsx';
-import { useLive } from '../ui/live.tsx';
 import { Skeleton } from '../ui/parts.tsx';
 import { LiveChain } from './LiveChain.tsx';
 import { Receipt } from './Receipt.tsx';
+import type { ProvenanceView } from './useProvenance.ts';
 import { chainSentence, detailRows, STEP_STATE_WORDS, STEP_TONE } from './words.ts';
 
-/** The chain of the newest value is asked for this often while it is looked at, in milliseconds. */
-const AGAIN = 10_000;
-
 /** The way of a value: every link with what was checked, when, and its weakness in words. */
-export function Provenance(props: { point: PointInfo }) {
+export function Provenance(props: { point: PointInfo; view: ProvenanceView }) {
   const app = useApp();
-  const value = useLive(() => props.point.mRID);
-  const [chain] = createResource(
-    () => {
-      const node = app.trust.node(props.point.source);
-      const round = Math.floor(app.now().getTime() / AGAIN);
-      // A point that has never spoken has no way to tell of.
-      return app.live() && value() !== undefined && [props.point.mRID, round, node?.status, node?.reaction].join('\n');
-    },
-    () => trustApi.provenance(props.point.mRID),
-  );
-  const known = createMemo(() => {
-    const found = chain.error ? undefined : chain.latest;
-    return found?.point === props.point.mRID ? found : undefined;
-  });
-  /** A centre without the chain, or a point that has no value in the log yet. */
-  const none = () => chain.error instanceof ApiError && chain.error.status === 404;
   return (
-    <Switch>
-      <Match when={none() || !value()}>
-        <LiveChain point={props.point} />
-      </Match>
-      <Match when={chain.error}>
-        <p class="sub">The chain could not be fetched: {String((chain.error as Error).message)}</p>
-        <LiveChain point={props.point} />
-      </Match>
-      <Match when={!known()}>
-        <Skeleton rows={5} />
-      </Match>
-      <Match when={known()}>
-        {(found) => (
-          <>
-            <p class="chain-sum" role="status">
-              {chainSentence(found().steps)}
-            </p>
-            <ol class="chain" classList={{ stale: !app.live() }}>
-              <For each={found().steps}>{(step) => <Step step={step} source={props.point.source} />}</For>
-              <Show when={!app.live()}>
-                <li>
-                  <CheckGlyph state="bad" />
-                  This screen
-                  <small class="warn">has heard nothing from the centre since {clock(app.link().since)}</small>
-                </li>
-              </Show>
-            </ol>
-            <p class="sub chain-of">
-              The chain of the value of {clockMillis(new Date(found().sourceTime))}, received{' '}
-              {clockMillis(new Date(found().receiveTime))}.
-            </p>
-            <Receipt point={props.point} sourceTime={found().sourceTime} />
-          </>
-        )}
-      </Match>
-    </Switch>
+    <>
+      <Switch>
+        <Match when={props.view.absent() && !props.view.at()}>
+          <LiveChain point={props.point} />
+        </Match>
+        <Match when={props.view.error()}>
+          {(error) => <p class="sub">The chain could not be fetched: {error().message}</p>}
+        </Match>
+        <Match when={!props.view.chain()}>
+          <Skeleton rows={5} />
+        </Match>
+        <Match when={props.view.chain()}>
+          {(found) => (
+            <>
+              <p class="chain-sum" role="status">
+                {chainSentence(found().steps)}
+              </p>
+              <ol class="chain" classList={{ stale: !app.live() }}>
+                <For each={found().steps}>{(step) => <Step step={step} source={props.point.source} />}</For>
+                <Show when={!app.live()}>
+                  <li>
+                    <CheckGlyph state="bad" />
+                    This screen
+                    <small class="warn">has heard nothing from the centre since {clock(app.link().since)}</small>
+                  </li>
+                </Show>
+              </ol>
+              <p class="sub chain-of">
+                <Which of={found()} point={props.point} past={props.view.at() !== undefined} />
+              </p>
+              <Receipt point={props.point} sourceTime={found().sourceTime} />
+            </>
+          )}
+        </Match>
+      </Switch>
+      <Show when={!props.view.absent() || props.view.at()}>
+        <OtherTime view={props.view} />
+      </Show>
+    </>
+  );
+}
+
+/** Which value it is whose chain is shown. */
+function Which(props: { of: ProvenanceJson; point: PointInfo; past: boolean }) {
+  const app = useApp();
+  const parts = () => shown(props.point, props.of.value, app.scaleFor(props.point));
+  const at = (text: string) => stamp(new Date(text), app.now());
+  return (
+    <>
+      {props.past ? 'At that time it stood at ' : 'The chain of '}
+      <b>{[parts().text, parts().unit].filter(Boolean).join(' ')}</b>, of {at(props.of.sourceTime)}, received{' '}
+      {at(props.of.receiveTime)}
+      {props.past ? `; ${props.of.trust}` : ''}.
+    </>
+  );
+}
+
+/** Chain and receipt of an earlier value. */
+function OtherTime(props: { view: ProvenanceView }) {
+  const app = useApp();
+  const opened = untrack(app.now);
+  const start = `${day(opened)}T${clock(opened)}`;
+  return (
+    <details class="other-time" open={props.view.at() !== undefined}>
+      <summary class="sub">Of another time</summary>
+      <form
+        class="btns"
+        onSubmit={(event) => {
+          event.preventDefault();
+          const typed = new Date(String(new FormData(event.currentTarget).get('at')));
+          if (!Number.isNaN(typed.getTime())) props.view.setAt(typed);
+        }}
+      >
+        <input name="at" type="datetime-local" step="1" aria-label="Time of the value" required value={start} />
+        <button type="submit">Show</button>
+        <Show when={props.view.at()}>
+          <button type="reset" onClick={() => props.view.setAt(undefined)}>
+            Newest
+          </button>
+        </Show>
+      </form>
+    </details>
   );
 }
 
@@ -93,14 +120,14 @@ function Step(props: { step: ProvenanceStep; source: string }) {
       >
         <CheckGlyph state={tone() as 'ok' | 'warn' | 'bad'} />
       </Show>
+      <Show when={props.step.at}>
+        {(at) => <span class="time chain-time">{stamp(new Date(at()), app.now()).replace(/\.\d+$/, '')}</span>}
+      </Show>
       <span class="sr">{STEP_STATE_WORDS[props.step.state]}: </span>
       <Show when={node()} fallback={props.step.title}>
         <a class="chain-link" href={href(nodePath(props.source))}>
           {props.step.title}
         </a>
-      </Show>
-      <Show when={props.step.at}>
-        {(at) => <span class="time chain-time">{stamp(new Date(at()), app.now()).replace(/\.\d+$/, '')}</span>}
       </Show>
       <small classList={{ warn: tone() === 'warn', 'p1-text': tone() === 'bad' }}>{props.step.text}</small>
       <Show when={rows().length}>

@@ -46,7 +46,8 @@ export const TAP_LIMITS = {
   /** One log; an IMA list grows for as long as the machine runs. */
   log: 4 << 20,
   logsTotal: 8 << 20,
-  evidence: 256 << 10,
-  result: 16 << 10,
+  /** A TPM's event log and IMA list go along when the verifier does not know them yet. */
+  evidence: 4 << 20,
+  result: 64 << 10,
   elements: 16,
 } as const;

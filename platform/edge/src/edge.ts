@@ -1,6 +1,8 @@
 /** The gateway as a whole: site, outbox, connectors, uplink, from start to an orderly end. */
 import { dirname, join, resolve } from 'node:path';
+import { EVIDENCE_METHOD, ProcessAttester } from '@enerchain/attestation';
 import { lockFolder } from '@enerchain/host';
+import type { RequestHandler } from '@enerchain/link';
 import {
   type Clock,
   describeError,
@@ -23,6 +25,7 @@ import { OutboxStore, type StoreOptions } from './outbox/store.ts';
 import { PROTOCOLS } from './protocols.ts';
 import { openSite } from './site/load-site.ts';
 import type { BoundPoint, EndpointSite, Site } from './site/site.ts';
+import { measuredFiles } from './trust/measured-files.ts';
 import { versioned } from './uplink/announcement.ts';
 import { CommandDesk } from './uplink/commands.ts';
 import { obtainEdgeIdentity } from './uplink/enrolment.ts';
@@ -46,6 +49,8 @@ export interface EdgeOptions {
   readonly clock?: Clock;
   /** What this gateway's own view of the nodes on the way says about commands to a point. */
   readonly mayCommand?: MayCommand;
+  /** Folder of the installation, to attest what runs here; absent: this gateway does not attest. */
+  readonly installation?: string;
   /** For tests: writes of the outbox that fail. */
   readonly store?: StoreOptions;
 }
@@ -124,6 +129,7 @@ class Edge implements EdgeHandle {
   readonly #desk: CommandDesk;
   readonly #operators: HeldOperators;
   readonly #renewal: Renewal;
+  readonly #attester: ProcessAttester | undefined;
   readonly #startedAt: bigint;
   #ticker: NodeJS.Timeout | undefined;
   #clockOffset: number;
@@ -194,7 +200,10 @@ class Edge implements EdgeHandle {
       reportSeconds: site.uplink.reportSeconds,
       report: () => this.report(),
       onCommand: (bytes) => this.#desk.receive(bytes),
-      answers: new Map([[OPERATORS_METHOD, (_method, params) => this.#takeOperators(params)]]),
+      answers: new Map<string, RequestHandler>([
+        [OPERATORS_METHOD, (_method, params) => this.#takeOperators(params)],
+        [EVIDENCE_METHOD, (_method, params) => this.#evidence(params)],
+      ]),
       operators: () => this.#operators.version,
       announce: () => this.#announce(),
     });
@@ -211,6 +220,17 @@ class Edge implements EdgeHandle {
       onFailed: (error, expires) =>
         logger.warn({ error: describeError(error), expires }, 'the certificate could not be renewed; trying again'),
     });
+    this.#attester = options.installation
+      ? new ProcessAttester({
+          root: options.installation,
+          dataDir: options.dataDir,
+          identity: () => this.#renewal.identity,
+          files: measuredFiles(site.file),
+          clock,
+          onTrouble: (error) => logger.error({ error: describeError(error) }, 'this gateway cannot attest'),
+        })
+      : undefined;
+    this.#attester?.onChange(() => this.#uplink.attestationChanged());
     this.#desk = new CommandDesk({
       points: controlsOf(site),
       connectors: this.#connectors,
@@ -277,6 +297,15 @@ class Edge implements EdgeHandle {
 
   get connected(): boolean {
     return this.#uplink.connected;
+  }
+
+  #evidence(params: CborValue): Promise<CborValue> {
+    if (this.#attester) return this.#attester.answer(params);
+    throw new EnerchainError(
+      'unsupported',
+      'edge.attestation',
+      `the gateway ${this.name} was started without an attester`,
+    );
   }
 
   #announce(): void {
@@ -366,6 +395,7 @@ class Edge implements EdgeHandle {
   async #shutDown(): Promise<void> {
     clearInterval(this.#ticker);
     this.#renewal.close();
+    this.#attester?.close();
     this.#logger.info('closing');
     // What has been heard is committed first, so that the devices can be told before the connections end.
     await this.#outbox.flush();

@@ -14,3 +14,4 @@ export { type EdgeHandle, type EdgeOptions, runEdge } from './edge.ts';
 export { SiteError, type SiteFinding } from './site/findings.ts';
 export { type LoadedSite, loadSite, openSite } from './site/load-site.ts';
 export type { BoundPoint, EndpointSite, Site } from './site/site.ts';
+export { measuredFiles } from './trust/measured-files.ts';

@@ -3,6 +3,7 @@
  * to, publishes on a chain of its own, raises alarms, answers over HTTP, adds pages, and commands where it may.
  */
 import { join } from 'node:path';
+import { CHANGED_METHOD, EVIDENCE_METHOD, ProcessAttester } from '@enerchain/attestation';
 import { lockFolder } from '@enerchain/host';
 import {
   BatchBuilder,
@@ -100,6 +101,8 @@ export interface ServiceOptions {
   report?(): { readonly endpoints?: readonly EndpointReport[]; readonly counters?: Readonly<Record<string, number>> };
   /** Octets of own batches that may wait for the centre. Default 64 MiB. */
   readonly maxBytes?: number;
+  /** Folder of the installation, to attest what runs here; absent: this service does not attest. */
+  readonly installation?: string;
   /** Instead of the one in `dataDir`. */
   readonly identity?: Identity;
   readonly clock?: Clock;
@@ -153,6 +156,7 @@ export class Service {
   readonly #client: LinkClient;
   readonly #follower: LogFollower;
   readonly #renewal: Renewal | undefined;
+  readonly #attester: ProcessAttester | undefined;
   readonly #pages: readonly { readonly page: PageOptions; readonly files: PageFiles }[];
   readonly #sites = new Map<string, SiteDocument>();
   readonly #startedAt: bigint;
@@ -209,6 +213,7 @@ export class Service {
       onWelcome: (welcome) => this.#welcomed(welcome),
       onRequest: (method, params) => {
         if (method === 'http') return this.#http(params as unknown as HttpRequest) as unknown as Promise<CborValue>;
+        if (method === EVIDENCE_METHOD && this.#attester) return this.#attester.answer(params);
         throw new EnerchainError('unsupported', 'link.method', `requests '${method}' are not answered here`);
       },
     });
@@ -224,8 +229,24 @@ export class Service {
     this.#follower.position = found?.position;
     // An identity that was given is looked after by whoever gave it.
     if (!options.identity) this.#renewal = this.#keepValid(identity);
+    if (options.installation) this.#attester = this.#attesting(options.installation);
     this.#client.start();
     this.#timers = [setInterval(() => this.#keep(), CHECKPOINT_EVERY), setInterval(() => this.#report(), REPORT_EVERY)];
+  }
+
+  #attesting(root: string): ProcessAttester {
+    const attester = new ProcessAttester({
+      root,
+      dataDir: this.#options.dataDir,
+      identity: () => this.#renewal?.identity ?? this.identity,
+      clock: this.#clock,
+      onTrouble: (error) => this.#logger.error({ error: describeError(error) }, 'this service cannot attest'),
+    });
+    // The centre looks each period anyway; it shall look at once.
+    attester.onChange(() => {
+      if (this.online) this.#client.request(CHANGED_METHOD, {}).catch(() => undefined);
+    });
+    return attester;
   }
 
   get online(): boolean {
@@ -284,6 +305,7 @@ export class Service {
     this.#closing ??= (async () => {
       for (const timer of this.#timers) clearInterval(timer);
       this.#renewal?.close();
+      this.#attester?.close();
       this.#session?.abort();
       await this.#chain.settled();
       await this.#client.close();

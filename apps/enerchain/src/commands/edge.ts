@@ -2,6 +2,7 @@
 import { loadSite, runEdge } from '@enerchain/edge';
 import { EnerchainError } from '@enerchain/model';
 import { openDataFolder } from '../data-folder.ts';
+import { installation } from '../installation.ts';
 import { createLogger } from '../logger.ts';
 import { reportReady, stopSignal } from '../supervisor/supervised.ts';
 import { sourceOf } from './up.ts';
@@ -30,6 +31,7 @@ export async function edge(siteFile: string, options: EdgeOptions): Promise<void
   const handle = await runEdge({
     siteFile,
     dataDir: folder,
+    installation: installation(),
     centre: { url: options.centre, ...(options.token ? { token: options.token } : {}) },
     logger: createLogger(name),
     signal: stopSignal(),

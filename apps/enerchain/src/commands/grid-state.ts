@@ -2,6 +2,7 @@
 import { runGridState } from '@enerchain/grid-state';
 import { EnerchainError } from '@enerchain/model';
 import { openDataFolder } from '../data-folder.ts';
+import { installation } from '../installation.ts';
 import { createLogger } from '../logger.ts';
 import { reportReady, stopSignal } from '../supervisor/supervised.ts';
 
@@ -16,6 +17,7 @@ export async function gridState(options: { data: string; centre?: string; token?
   const folder = openDataFolder(options.data).service('grid-state');
   const handle = await runGridState({
     dataDir: folder,
+    installation: installation(),
     centre: { url: options.centre, ...(options.token ? { token: options.token } : {}) },
     logger: createLogger('grid-state'),
     signal: stopSignal(),

@@ -60,6 +60,26 @@ export const SiteFile = Type.Object(
         { additionalProperties: false },
       ),
     ),
+    trust: Type.Optional(
+      Type.Object(
+        {
+          tpm: Type.Optional(
+            Type.String({
+              minLength: 1,
+              maxLength: 200,
+              description: 'device or socket of a TPM 2.0; absent: software',
+            }),
+          ),
+          measure: Type.Optional(
+            Type.Array(Type.String({ minLength: 1, maxLength: 200 }), {
+              maxItems: 1000,
+              description: 'further files that are measured, for example firmware of this gateway',
+            }),
+          ),
+        },
+        { additionalProperties: false },
+      ),
+    ),
     endpoints: Type.Array(Type.Object({}), { minItems: 1, maxItems: 10_000 }),
   },
   { additionalProperties: false },
@@ -150,6 +170,7 @@ function read(file: string): { result: LoadedSite; findings: FindingList } {
       ...(bytesPerSecond === undefined ? {} : { bytesPerSecond }),
       reportSeconds: reportSeconds ?? 5,
     },
+    trust: content.trust ?? {},
     policy: { forbidCommands: [], essential: [], secondPerson: [], breakGlass: false, ...content.policy },
     endpoints,
     document: announcementOf(

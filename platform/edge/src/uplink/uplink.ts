@@ -1,4 +1,5 @@
 /** The link to the centre: live before backlog, resumed where the acknowledgement stands. */
+import { CHANGED_METHOD } from '@enerchain/attestation';
 import { LinkClient, type RequestHandler, type Welcome } from '@enerchain/link';
 import { type Clock, describeError, EnerchainError, type SourceEvent, type SourceReport } from '@enerchain/model';
 import { CommandGuard, type Identity, RENEW_EVERY, SESSION_METHOD } from '@enerchain/trust';
@@ -144,6 +145,14 @@ export class Uplink {
     this.#client.request(SESSION_METHOD, params).catch((error: unknown) => {
       this.#options.logger.warn({ error: describeError(error) }, 'the centre does not take challenges: no commands');
       again(CHALLENGE_AGAIN);
+    });
+  }
+
+  /** Something that is attested here has changed: the centre shall look at once. It looks each period anyway. */
+  attestationChanged(): void {
+    if (!this.connected) return;
+    this.#client.request(CHANGED_METHOD, {}).catch((error: unknown) => {
+      this.#options.logger.debug({ error: describeError(error) }, 'the centre was not told of a changed measurement');
     });
   }
 

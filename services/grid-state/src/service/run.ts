@@ -34,6 +34,8 @@ export interface GridStateOptions {
   readonly centre: { readonly url: string; readonly token?: string };
   readonly logger: Logger;
   readonly signal?: AbortSignal;
+  /** Folder of the installation, to attest what runs here. */
+  readonly installation?: string;
   /** Instead of the one in `dataDir`. */
   readonly identity?: Identity;
   readonly clock?: Clock;

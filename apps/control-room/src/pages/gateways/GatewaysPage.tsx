@@ -4,8 +4,12 @@ import type { EndpointReport, SourceStatusJson } from '../../api/types.ts';
 import { useApp } from '../../app.ts';
 import { bytes, count } from '../../format/number.ts';
 import { duration, instant, stamp } from '../../format/time.ts';
+import { TrustGlyph } from '../../trust/glyphs.tsx';
+import { stateOf } from '../../trust/state.ts';
+import { STATE_WORDS } from '../../trust/words.ts';
 import { CheckGlyph } from '../../ui/glyphs.tsx';
 import { Notice, Skeleton } from '../../ui/parts.tsx';
+import { nodePath } from '../trust/places.ts';
 
 export const GAP_WORDS: Readonly<Record<GapReason, string>> = {
   outboxOverflow: 'the outbox reached its bound and dropped its oldest batches',
@@ -134,6 +138,19 @@ function SourceCard(props: { source: SourceStatusJson }) {
             }
           </Show>
         </span>
+        <span class="grow" />
+        <Show when={app.trust.node(props.source.source)}>
+          {(node) => (
+            <a
+              class={`chip tstate-${stateOf(node(), app.now())}`}
+              href={`#/${nodePath(node().node)}`}
+              title={node().reason}
+            >
+              <TrustGlyph state={stateOf(node(), app.now())} size={15} />
+              {STATE_WORDS[stateOf(node(), app.now())]}
+            </a>
+          )}
+        </Show>
       </div>
       <dl class="facts">
         <For each={facts()}>

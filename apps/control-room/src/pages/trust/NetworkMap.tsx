@@ -9,6 +9,8 @@ import { layoutTrust, RING } from './layout.ts';
 import { nodePath } from './places.ts';
 
 const LINKS: readonly LinkTrust[] = ['attested', 'failing', 'silent', 'unknown'];
+/** With more links than these, only what is wrong and what belongs to the open node is drawn. */
+const MOST_LINKS = 90;
 const ROUND = 2 * Math.PI * RING;
 
 /** The network of neighbours as a drawing: who stands where, in which state, and what the links say. */
@@ -34,7 +36,14 @@ export function NetworkMap(props: { trust: TrustJson; open: string | undefined }
     return layoutTrust(props.trust.nodes, props.trust.links, Math.max(300, size().width), size().height);
   });
   const states = createMemo(() => new Set(props.trust.nodes.map((node) => stateOf(node, app.now()))));
-  const links = createMemo(() => new Set(map().links.map(({ state }) => state)));
+  const drawn = createMemo(() => {
+    const all = map().links;
+    if (all.length <= MOST_LINKS) return all;
+    return all.filter(
+      ({ a, b, state }) => state === 'failing' || state === 'silent' || a === props.open || b === props.open,
+    );
+  });
+  const links = createMemo(() => new Set(drawn().map(({ state }) => state)));
   return (
     <section class="trust-map" aria-label="Network of neighbours">
       <div class="trust-drawing" ref={box}>
@@ -47,7 +56,7 @@ export function NetworkMap(props: { trust: TrustJson; open: string | undefined }
           role="application"
           aria-label="Nodes and who attests whom"
         >
-          <For each={map().links}>
+          <For each={drawn()}>
             {(link) => (
               <g
                 class={`tlink tlink-${link.state}`}
@@ -152,6 +161,9 @@ export function NetworkMap(props: { trust: TrustJson; open: string | undefined }
             </li>
           )}
         </For>
+        <Show when={map().links.length > drawn().length}>
+          <li>{map().links.length - drawn().length} links without findings are not drawn</li>
+        </Show>
         <li>ring and bar: what is left of the result</li>
       </ul>
     </section>

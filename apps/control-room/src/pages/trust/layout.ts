@@ -71,7 +71,7 @@ export function layoutTrust(
     const even = Math.ceil(ordered.length / lines);
     for (let line = 0; line < lines; line++) {
       const names = ordered.slice(line * even, (line + 1) * even);
-      const gap = Math.min(width / names.length, compact ? COMPACT.width : WIDEST_GAP);
+      const gap = Math.min(width / names.length, compact ? 1.6 * COMPACT.width : WIDEST_GAP);
       const start = width / 2 - (gap * (names.length - 1)) / 2;
       const xs = names.map((_, index) => round(start + index * gap));
       for (const [index, node] of names.entries()) placed.set(node, { node, x: xs[index]!, y: 0, compact });

@@ -3,6 +3,7 @@
 export { CLAIM_VALUE } from './appraisal/claim.ts';
 export { AIK_USAGE } from './appraisal/tpm.ts';
 export * from './attester.ts';
+export * from './command-path.ts';
 export * from './ear.ts';
 export * from './evidence.ts';
 export * from './measure/index.ts';

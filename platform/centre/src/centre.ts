@@ -1,9 +1,12 @@
 /** The centre in one process: the core, and the face on top of it. */
 import { chmodSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describeError, EnerchainError, systemClock } from '@enerchain/model';
+import type { TrustPort } from '@enerchain/attestation';
+import { describeError, EnerchainError, pointMatcher, systemClock } from '@enerchain/model';
 import type { Logger } from 'pino';
 import { Accounts, type Principal } from './accounts/accounts.ts';
+import { SqlAuthenticatorStore } from './accounts/authenticator-store.ts';
+import { Authenticators } from './accounts/authenticators.ts';
 import { rightsOf } from './accounts/rights.ts';
 import { SqlAccountStore } from './accounts/store.ts';
 import { conditionStands } from './alarms/machine.ts';
@@ -11,6 +14,7 @@ import type { ApiContext } from './api/context.ts';
 import { checkBinding, createApi, type HttpOptions } from './api/server.ts';
 import type { CommandCheck } from './commands/checks.ts';
 import { Commands } from './commands/commands.ts';
+import { pathCheck } from './commands/path.ts';
 import { type Core, type CoreOptions, openCore } from './core.ts';
 import type { Database } from './database/database.ts';
 import { DeviceWatch } from './events/device-watch.ts';
@@ -40,6 +44,8 @@ export interface CentreOptions {
   readonly journalDays?: number;
   /** Names of the services that may prepare and operate commands; by default none. */
   readonly commandingServices?: readonly string[];
+  /** What is known about the nodes on the way of commands, and the policy that says what good is. */
+  readonly trust?: TrustPort;
   /** Checks of commands beside the standard ones. */
   readonly commandChecks?: readonly CommandCheck[];
 }
@@ -124,6 +130,16 @@ async function startFace(
     clock,
     onSetUp: () => rmSync(setupFile, { force: true }),
   });
+  const authenticators = new Authenticators({
+    store: new SqlAuthenticatorStore(database),
+    audit: log,
+    clock,
+    onList: () => core.operators.changed(),
+  });
+  await authenticators.load().catch((error: unknown) => {
+    if (!(error instanceof EnerchainError) || error.fault !== 'environment') throw error;
+  });
+  core.operators.attach(authenticators);
   const store = new JournalStore(database);
   const copy = checkpointFile(nodeFiles, join(dataDir, 'journal.zst'));
   const journal = await Journal.open({ log, store, copy, logger });
@@ -144,8 +160,10 @@ async function startFace(
 
   const stop = new AbortController();
   closers.push(() => stop.abort());
-  const { commandChecks: checks = [] } = options;
-  const commands = new Commands({ log, points, sources, live, clock, checks, onError });
+  const { trust } = options;
+  const checks = [...(trust ? [pathCheck(trust, clock)] : []), ...(options.commandChecks ?? [])];
+  const secondPerson = { needed: pointMatcher(trust?.policy?.secondPerson ?? []), approvers: authenticators };
+  const commands = new Commands({ log, points, sources, live, clock, checks, secondPerson, onError });
   closers.push(() => commands.close());
   await commands.recover(open);
   void follow(commands, next, stop.signal, onError);
@@ -189,6 +207,7 @@ async function startFace(
   const context: ApiContext = {
     accounts,
     audit: log,
+    authenticators,
     clock,
     commands,
     createEnrolmentToken,
@@ -242,6 +261,8 @@ async function startFace(
   };
   const loadLate = async () => {
     await accounts.load();
+    await authenticators.load();
+    core.operators.changed();
     await grid.load();
     if (setUp()) logger.info(`there is no user yet; the secret of the one-time link is in ${setupFile}`);
   };

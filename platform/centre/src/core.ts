@@ -23,6 +23,7 @@ import { IngestLog, type LogOptions, type LogTrouble } from './log/log.ts';
 import type { LiveState, LogPublisher, LogReader, LogWriter, PointDirectory, Sources } from './ports.ts';
 import { ServiceSessions } from './services/sessions.ts';
 import { SourceLink } from './sources/link.ts';
+import { OperatorLists } from './sources/operators.ts';
 import { SourceRegistry } from './sources/registry.ts';
 import { RevocationList } from './sources/revocation.ts';
 
@@ -49,6 +50,7 @@ export interface Core {
   readonly historian: SegmentHistorian;
   readonly sources: Sources;
   readonly services: ServiceSessions;
+  readonly operators: OperatorLists;
   /** The link port; certificates are revoked here. */
   readonly link: SourceLink;
   readonly database: Database;
@@ -200,6 +202,7 @@ async function assemble(
   closers.push(() => historian.close());
 
   const services = new ServiceSessions(log, points, findings);
+  const operators = new OperatorLists({ signer: identity.signer, kid: identity.kid, findings });
   const link = await SourceLink.listen({
     ...options.link,
     identity,
@@ -207,6 +210,7 @@ async function assemble(
     registry: sources,
     revocations: await RevocationList.open(log.files, join(dataDir, 'revoked.json')),
     services,
+    operators,
     findings,
     clock,
     logger,
@@ -234,6 +238,7 @@ async function assemble(
     historian,
     sources,
     services,
+    operators,
     link,
     linkUrl: urlOf(link.address),
     counters: {

@@ -180,6 +180,8 @@ export interface Sources {
   sendCommand(target: string, order: CommandOrder): Promise<void>;
   /** The challenge that a command to a source would answer now; undefined when it is away or has named none. */
   commandChallenge(source: string): string | undefined;
+  /** Whether a challenge is one of the present session of a source, and young enough for an approval to count there. */
+  knowsChallenge(source: string, challenge: string): boolean;
   /** Called when a source connects, leaves or reports. */
   onChange(listener: (status: SourceStatus) => void): () => void;
 }

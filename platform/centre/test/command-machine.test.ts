@@ -34,6 +34,25 @@ const event = (action: 'select' | 'operate', step: (typeof COMMAND_STEPS)[number
 });
 const time: CommandInput = { kind: 'time' };
 
+describe('a command that a second person approves', () => {
+  const fresh = () => newCommand('direct', false, 0, COMMAND_TIMERS, true);
+  const approved: CommandInput = { kind: 'approved', by: 'bert' };
+
+  it('goes nowhere before it is approved, then has its time to be operated', () => {
+    const { machine, words } = play(fresh(), [0, order('operate')], [170_000, approved], [170_000, approved]);
+    expect(words).toEqual(['refuse', 'approved', 'refuse']);
+    expect(nextDeadline(machine)).toBe(170_000 + COMMAND_TIMERS.prepared);
+    expect(play(machine, [171_000, order('operate')]).words).toEqual(['sent', 'send operate']);
+  });
+
+  it('ends when nobody approves it in time, or somebody takes it back', () => {
+    const { machine, words } = play(fresh(), [COMMAND_TIMERS.approval, time], [COMMAND_TIMERS.approval, approved]);
+    expect(words).toEqual(['cancelled', 'refuse']);
+    expect(isOver(machine)).toBe(true);
+    expect(play(fresh(), [5, order('cancel')], [6, approved]).words).toEqual(['cancelled', 'refuse']);
+  });
+});
+
 describe('a command with select before operate', () => {
   const fresh = () => newCommand('sbo', true, 0);
 

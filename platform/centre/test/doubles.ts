@@ -10,19 +10,23 @@ import {
   type SiteDocument,
   type UtcNanos,
 } from '@enerchain/model';
+import type { Authenticator, AuthenticatorStore, StoredList } from '../src/accounts/authenticator-store.ts';
 import type { AccountStore, ApiToken, Session, User } from '../src/accounts/store.ts';
 import type { JournalPersistence } from '../src/events/journal.ts';
 import type { Checkpoint, StoredMessage, StoredRecord } from '../src/events/journal-store.ts';
 import type {
   AuditRecord,
+  CentreContent,
   LiveState,
   LiveValue,
   LogContent,
   LogEntry,
+  LogPublisher,
   LogReader,
   LogWriter,
   PointDirectory,
   PointInfo,
+  RaisedAlarm,
   SourceStatus,
   Sources,
 } from '../src/ports.ts';
@@ -38,7 +42,7 @@ export class TestClock implements Clock {
 }
 
 /** The log as an array. */
-export class MemoryLog implements LogReader, LogWriter {
+export class MemoryLog implements LogReader, LogWriter, LogPublisher {
   readonly entries: LogEntry[] = [];
   first = 0;
   readonly #clock: Clock;
@@ -63,6 +67,15 @@ export class MemoryLog implements LogReader, LogWriter {
   async append(record: AuditRecord): Promise<number> {
     if (this.failing) throw new EnerchainError('environment', 'centre.log.full', 'the disk is full');
     return this.add('centre', { kind: 'audit', record }).offset;
+  }
+
+  async publish(content: CentreContent): Promise<number> {
+    if (this.failing) throw new EnerchainError('environment', 'centre.log.full', 'the disk is full');
+    return this.add('centre', content).offset;
+  }
+
+  alarms(): RaisedAlarm[] {
+    return this.entries.flatMap(({ content }) => (content.kind === 'alarmRaised' ? [content.alarm] : []));
   }
 
   audits(): AuditRecord[] {
@@ -173,6 +186,9 @@ export class MemorySources implements Sources {
   commandChallenge(source: string): string | undefined {
     return this.states.get(source)?.connected ? this.challenge : undefined;
   }
+  knowsChallenge(source: string, challenge: string): boolean {
+    return this.commandChallenge(source) === challenge;
+  }
   onChange(listener: (status: SourceStatus) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -207,6 +223,23 @@ export class MemoryAccounts implements AccountStore {
   }
   async deleteToken(id: string) {
     this.tokens.delete(id);
+  }
+}
+
+export class MemoryAuthenticators implements AuthenticatorStore {
+  readonly kept = new Map<string, Authenticator>();
+  readonly lists: StoredList[] = [];
+  async load() {
+    return { authenticators: [...this.kept.values()], lists: [...this.lists] };
+  }
+  async save(authenticator: Authenticator) {
+    this.kept.set(authenticator.id, authenticator);
+  }
+  async remove(id: string) {
+    this.kept.delete(id);
+  }
+  async addList(list: StoredList) {
+    this.lists.push(list);
   }
 }
 

@@ -1,9 +1,10 @@
 /** The face of the centre on in-memory ports, for `inject`. */
 
-import { EnerchainError, newMrid, type SiteDocument } from '@enerchain/model';
+import { EnerchainError, newMrid, pointMatcher, type SiteDocument } from '@enerchain/model';
 import type { RouteOptions } from 'fastify';
 import pino from 'pino';
 import { Accounts } from '../src/accounts/accounts.ts';
+import { Authenticators } from '../src/accounts/authenticators.ts';
 import type { Role } from '../src/accounts/rights.ts';
 import type { ApiContext, App } from '../src/api/context.ts';
 import { createApi } from '../src/api/server.ts';
@@ -16,6 +17,7 @@ import type { Historian, ServiceRoutes } from '../src/ports.ts';
 import { StreamHub, type StreamLimits } from '../src/stream/hub.ts';
 import {
   MemoryAccounts,
+  MemoryAuthenticators,
   MemoryJournal,
   MemoryLive,
   MemoryLog,
@@ -31,7 +33,12 @@ const CHEAP = { N: 16, r: 1, p: 1 };
 export type Face = Awaited<ReturnType<typeof newFace>>;
 
 export async function newFace(
-  options: { controlRoomDir?: string; stream?: Partial<StreamLimits>; tls?: { cert: string; key: string } } = {},
+  options: {
+    controlRoomDir?: string;
+    stream?: Partial<StreamLimits>;
+    secondPerson?: string[];
+    tls?: { cert: string; key: string };
+  } = {},
 ) {
   const clock = new TestClock();
   const log = new MemoryLog(clock);
@@ -46,7 +53,11 @@ export async function newFace(
   const memory = new MemoryJournal();
   const journal = await Journal.open({ log, store: memory, logger });
   journal.start();
-  const commands = new Commands({ log, points, sources, live, clock });
+  const authenticatorStore = new MemoryAuthenticators();
+  const authenticators = new Authenticators({ store: authenticatorStore, audit: log, clock });
+  await authenticators.load();
+  const secondPerson = { needed: pointMatcher(options.secondPerson ?? []), approvers: authenticators };
+  const commands = new Commands({ log, points, sources, live, clock, secondPerson });
   const stop = new AbortController();
   void commands.follow(0, stop.signal);
   const stream = new StreamHub({ journal, log, live, sources, clock, limits: options.stream ?? {} });
@@ -73,6 +84,7 @@ export async function newFace(
   const context: ApiContext = {
     accounts,
     audit: log,
+    authenticators,
     clock,
     commands,
     grid: await GridStore.open({ query: async () => ({ rows: [] }) }, log),
@@ -107,6 +119,9 @@ export async function newFace(
     accounts,
     accountStore,
     admin,
+    authenticators,
+    authenticatorStore,
+    principal,
     clock,
     commands,
     journal,

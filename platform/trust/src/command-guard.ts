@@ -6,7 +6,7 @@ import type { KeyObject } from 'node:crypto';
 import { type Clock, Command, EnerchainError, validator } from '@enerchain/model';
 import type { Signer } from '@enerchain/pki';
 import { decodeCbor, encodeCbor } from './cbor.ts';
-import { type Challenge, Challenges } from './command-session.ts';
+import { APPROVAL_LIFE, type Challenge, Challenges } from './command-session.ts';
 import { coseSign1, coseVerify1 } from './cose.ts';
 
 /** `typ` of a signed command. */
@@ -17,8 +17,6 @@ const REMEMBER = 24 * 3_600_000;
 const MAX_REMEMBERED = 65_536;
 /** How much faster than ours the centre's monotonic clock may run in the life of a challenge, milliseconds. */
 const DRIFT = 1_000;
-/** Milliseconds for which a challenge of the session is known: an approval that names it is as old as it at most. */
-const KEEP_CHALLENGES = 300_000;
 
 const commands = validator(Command, 'peer');
 
@@ -64,7 +62,7 @@ export class CommandGuard {
     this.#clock = options.clock;
     this.#keyOf = options.keyOf;
     const { clock, random } = options;
-    this.#challenges = new Challenges({ clock, keep: KEEP_CHALLENGES, ...(random ? { random } : {}) });
+    this.#challenges = new Challenges({ clock, keep: APPROVAL_LIFE, ...(random ? { random } : {}) });
   }
 
   /** Orders remembered. */

@@ -15,6 +15,10 @@ export const CHALLENGE_BYTES = 16;
 export const RENEW_EVERY = 30_000;
 /** Milliseconds after which a challenge is answered no more, should renewing it fail. */
 export const CHALLENGE_LIFE = 3 * RENEW_EVERY;
+/** Milliseconds for which an edge knows a challenge of its session: an approval that names it is as old as it at most. */
+export const APPROVAL_LIFE = 300_000;
+const ON_THE_WAY = 15_000;
+const MOST_CHALLENGES = 1_000;
 /** How far a wall clock may run ahead of the monotonic one before the machine is taken to have slept, milliseconds. */
 const SLEPT = 2_000;
 
@@ -89,6 +93,8 @@ export class CommandSession {
   readonly #clock: Clock;
   #challenge: { readonly hex: string; readonly receivedAt: number } | undefined;
   #counter = 0;
+  /** When each challenge of this session was received, oldest first. */
+  readonly #received = new Map<string, number>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -100,8 +106,17 @@ export class CommandSession {
     if (!(challenge instanceof Uint8Array) || challenge.length !== CHALLENGE_BYTES) {
       throw new EnerchainError('peer', 'trust.command.challenge', `a challenge is ${CHALLENGE_BYTES} octets`);
     }
-    this.#challenge = { hex: Buffer.from(challenge).toString('hex'), receivedAt: this.#clock.monotonic() };
+    const [hex, receivedAt] = [Buffer.from(challenge).toString('hex'), this.#clock.monotonic()];
+    this.#challenge = { hex, receivedAt };
     this.#counter = 0;
+    for (const [old, at] of this.#received) if (receivedAt - at > APPROVAL_LIFE) this.#received.delete(old);
+    if (this.#received.size < MOST_CHALLENGES) this.#received.set(hex, receivedAt);
+  }
+
+  /** Whether the edge would still take an approval that names this challenge, with some time to get there. */
+  knows(challenge: string): boolean {
+    const receivedAt = this.#received.get(challenge);
+    return receivedAt !== undefined && this.#clock.monotonic() - receivedAt <= APPROVAL_LIFE - ON_THE_WAY;
   }
 
   /** The challenge that commands answer now; undefined when there is none, or none that the edge would still know. */

@@ -44,7 +44,7 @@ export interface Expected {
 const refuse = (code: string, text: string) => new EnerchainError('peer', `trust.webauthn.${code}`, text);
 const sha256 = (data: Uint8Array | string) => createHash('sha256').update(data).digest();
 
-/** § 7.1. @throws EnerchainError `trust.webauthn.*` or `cbor.malformed` (fault peer) */
+/** § 7.1. @throws EnerchainError `trust.webauthn.*` (fault peer) */
 export function verifyRegistration(response: RegistrationResponse, expected: Expected): RegisteredCredential {
   checkClientData(response.clientDataJSON, 'webauthn.create', expected);
   if (response.attestationObject.length > 2 * MAX_AUTHENTICATOR_DATA)
@@ -144,7 +144,7 @@ function parseAuthenticatorData(bytes: Uint8Array, rpId: string): AuthenticatorD
     throw refuse('user', 'the authenticator has not verified its user (PIN, fingerprint); one that does is needed');
   }
   let credential: AuthenticatorData['credential'];
-  let rest = bytes.subarray(HEAD_BYTES);
+  const rest = bytes.subarray(HEAD_BYTES);
   if (flags & FLAG.attested) {
     // § 6.5.1: AAGUID (16), length of the identifier (2), identifier, key.
     const length = rest.length >= 18 ? view.getUint16(HEAD_BYTES + 16) : 0;
@@ -152,28 +152,31 @@ function parseAuthenticatorData(bytes: Uint8Array, rpId: string): AuthenticatorD
       throw refuse('authenticator-data', 'the credential identifier is cut short');
     }
     const credentialId = rest.slice(18, 18 + length);
-    const reader = new CborReader(rest.subarray(18 + length));
-    const publicKey = keyOfCose(reader.value());
-    if (flags & FLAG.extensions) reader.value();
-    reader.end();
-    credential = { credentialId, publicKey };
+    const [key] = items(rest.subarray(18 + length), flags & FLAG.extensions ? 2 : 1);
+    credential = { credentialId, publicKey: keyOfCose(key) };
   } else {
-    if (flags & FLAG.extensions) {
-      const reader = new CborReader(rest);
-      reader.value();
-      reader.end();
-      rest = rest.subarray(rest.length);
-    }
-    if (rest.length > 0) throw refuse('authenticator-data', 'something follows the authenticator data');
+    items(rest, flags & FLAG.extensions ? 1 : 0);
   }
   return { signCount: view.getUint32(33), credential };
 }
 
+/** So many items of CBOR, and nothing behind them. */
+function items(bytes: Uint8Array, count: number): CborValue[] {
+  try {
+    const reader = new CborReader(bytes);
+    const found = Array.from({ length: count }, () => reader.value());
+    reader.end();
+    return found;
+  } catch (cause) {
+    throw new EnerchainError('peer', 'trust.webauthn.cbor', 'the authenticator has sent what cannot be read', {
+      cause,
+    });
+  }
+}
+
 /** § 6.5.4: { fmt, attStmt, authData }. @returns authData */
 function attestationOf(bytes: Uint8Array): Uint8Array {
-  const reader = new CborReader(bytes);
-  const object = reader.value() as { readonly fmt?: unknown; readonly authData?: unknown } | null;
-  reader.end();
+  const object = items(bytes, 1)[0] as { readonly authData?: unknown } | null | undefined;
   const data = typeof object === 'object' && object !== null ? object.authData : undefined;
   if (!(data instanceof Uint8Array)) throw refuse('attestation', 'the attestation object has no authenticator data');
   return data;

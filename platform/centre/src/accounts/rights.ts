@@ -8,6 +8,7 @@ export const RIGHTS = {
   'values.read': 'see points, values, history, events, alarms, sources and the grid model',
   'alarms.acknowledge': 'acknowledge alarms',
   'commands.operate': 'prepare, select, operate and cancel commands',
+  'commands.breakGlass': 'operate past the attestation of the path and the second person, for a reason that is told',
   'grid.write': 'replace the grid model',
   'users.write': 'see, create, change and remove users',
   'tokens.write': 'see, create and remove API tokens',
@@ -21,7 +22,7 @@ export const RIGHT_NAMES = Object.keys(RIGHTS) as Right[];
 /** Role → rights; the role names and what they are for are those of IEC 62351-8. */
 export const ROLE_RIGHTS = {
   VIEWER: ['values.read'],
-  OPERATOR: ['values.read', 'alarms.acknowledge', 'commands.operate'],
+  OPERATOR: ['values.read', 'alarms.acknowledge', 'commands.operate', 'commands.breakGlass'],
   ENGINEER: ['values.read', 'grid.write'],
   INSTALLER: ['values.read', 'enrol.write'],
   SECADM: ['users.write', 'tokens.write', 'enrol.write', 'certificates.revoke', 'audit.read'],

@@ -10,6 +10,7 @@ import type {
   RawServerDefault,
 } from 'fastify';
 import type { Accounts } from '../accounts/accounts.ts';
+import type { Authenticators } from '../accounts/authenticators.ts';
 import type { Commands } from '../commands/commands.ts';
 import type { Journal } from '../events/journal.ts';
 import type { JournalStore } from '../events/journal-store.ts';
@@ -23,6 +24,7 @@ import type { StreamHub } from '../stream/hub.ts';
 export interface ApiContext {
   readonly accounts: Accounts;
   readonly audit: LogWriter;
+  readonly authenticators: Authenticators;
   readonly clock: Clock;
   readonly commands: Commands;
   readonly grid: GridStore;

@@ -49,7 +49,20 @@ const STATUS_BY_CODE: Readonly<Record<string, number>> = {
   'accounts.token-unknown': 404,
   'centre.command.unknown': 404,
   'centre.command.refused': 409,
+  'centre.command.approver': 403,
   'centre.commands.too-many': 429,
+  'centre.authenticator.person': 403,
+  'centre.authenticator.self': 403,
+  'centre.authenticator.foreign': 403,
+  'centre.authenticator.unknown': 404,
+  'centre.authenticator.known': 409,
+  'centre.authenticator.none': 409,
+  'centre.authenticator.waiting': 409,
+  'centre.authenticator.changed': 409,
+  'centre.authenticator.listed': 409,
+  'centre.authenticator.last': 409,
+  'centre.authenticator.many': 409,
+  'centre.authenticator.late': 409,
   'grid.version': 412,
   'centre.source.away': 409,
   'centre.certificate.unknown': 404,
@@ -83,6 +96,12 @@ export function problem(status: number, code: string, detail: string, errors?: P
   };
 }
 
+function statusOf({ code, fault }: EnerchainError): number {
+  // What an authenticator signed comes from the browser: that it does not hold is no fault of a service behind us.
+  if (code.startsWith('trust.webauthn.') || code.startsWith('trust.operators.')) return 403;
+  return STATUS_BY_CODE[code] ?? STATUS_BY_FAULT[fault];
+}
+
 interface FastifyLikeError {
   readonly statusCode?: number;
   readonly code?: string;
@@ -94,8 +113,7 @@ interface FastifyLikeError {
 /** What anything that was thrown looks like outside. Bugs of our own say that there was one, and no more. */
 export function problemOf(error: unknown): ProblemJson {
   if (error instanceof EnerchainError) {
-    const status =
-      error instanceof ApiError ? error.status : (STATUS_BY_CODE[error.code] ?? STATUS_BY_FAULT[error.fault]);
+    const status = error instanceof ApiError ? error.status : statusOf(error);
     return problem(status, error.code, error.message);
   }
   const { statusCode, code, message, validation, validationContext } = error as FastifyLikeError;

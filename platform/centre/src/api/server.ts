@@ -12,6 +12,7 @@ import { guard, isLoopback, sessionCookie } from './access.ts';
 import type { ApiContext, App } from './context.ts';
 import { ProblemJson, problem, problemOf } from './problem.ts';
 import { accountRoutes } from './routes/accounts.ts';
+import { authenticatorRoutes } from './routes/authenticators.ts';
 import { commandRoutes } from './routes/commands.ts';
 import { gridRoutes } from './routes/grid.ts';
 import { happeningRoutes } from './routes/happenings.ts';
@@ -171,6 +172,7 @@ export async function createApi(options: ApiOptions): Promise<{ app: App; routes
       valueRoutes(api, context);
       happeningRoutes(api, context);
       commandRoutes(api, context);
+      authenticatorRoutes(api, context);
       gridRoutes(api, context);
       api.get('/openapi.json', { config: { access: 'public' }, schema: { hide: true } }, async () =>
         withServices(app.swagger(), API_PREFIX, context.services.descriptions()),

@@ -2,7 +2,7 @@
  * What is checked before a command goes out; a list to which later work adds (interlocks, attestation of the path, a
  * second person). All checks run when a command is prepared, and again before each order.
  */
-import { isControl, type Mrid } from '@enerchain/model';
+import { type BreakGlass, isControl, type Mrid } from '@enerchain/model';
 import type { Principal } from '../accounts/accounts.ts';
 import { word } from '../alarms/conditions.ts';
 import type { PointInfo, Sources } from '../ports.ts';
@@ -15,14 +15,31 @@ export interface CommandCheckInput {
   readonly value: number;
   /** The command that is being checked. */
   readonly command: string;
+  /** Who approved it, and whether that still counts at the gateway. */
+  readonly approval?: { readonly by: string; readonly stands: boolean };
+  /** Set when path and second person are to be passed over. */
+  readonly breakGlass?: BreakGlass;
+}
+
+/** One node on the way of a command. */
+export interface CheckedHop {
+  readonly node: string;
+  readonly role: string;
+  readonly ok: boolean;
+  readonly text: string;
 }
 
 export interface CommandCheck {
   readonly name: string;
-  /** @returns whether the command may go on, and one sentence for the operator and the audit */
-  check(input: CommandCheckInput): Result | Promise<Result>;
+  /** Whether break-glass passes over its refusal. */
+  readonly overridable?: boolean;
+  /**
+   * @returns whether the command may go on, and one sentence for the operator and the audit; undefined when it has nothing to
+   *   say about this command
+   */
+  check(input: CommandCheckInput): Result | undefined | Promise<Result | undefined>;
 }
-type Result = { readonly ok: boolean; readonly text: string };
+type Result = { readonly ok: boolean; readonly text: string; readonly hops?: readonly CheckedHop[] };
 
 const verdict = (ok: boolean, yes: string, no: string): Result => ({ ok, text: ok ? yes : no });
 
@@ -77,6 +94,18 @@ export function standardChecks(sources: Sources, runningOn: (point: Mrid) => str
     },
   ];
 }
+
+/** Runs only for commands that say they break the glass. */
+export const breakGlassCheck: CommandCheck = {
+  name: 'breakGlass',
+  check: ({ principal, breakGlass }) =>
+    verdict(
+      // A token may be stolen from a file; whoever passes over the others shall be here.
+      principal.kind === 'user' && principal.rights.has('commands.breakGlass'),
+      `Break-glass by ${principal.name}: ${breakGlass?.reason}`,
+      `${principal.name} may not break the glass: that takes a person who is logged in and has the right.`,
+    ),
+};
 
 function checkValue(point: PointInfo | undefined, value: number): Result {
   if (!point) return { ok: false, text: 'The value cannot be checked without the point.' };

@@ -3,8 +3,10 @@
  * the log before it takes effect; what the edge reports comes back through the log. Nothing is ever repeated.
  */
 import {
+  type BreakGlass,
   type Clock,
   type CommandAction,
+  type CommandApproval,
   type CommandEvent,
   type CommandOrder,
   type CommandStep,
@@ -17,18 +19,22 @@ import {
   type Value,
   validity,
 } from '@enerchain/model';
+import type { ApprovalSubject } from '@enerchain/trust';
 import type { Principal } from '../accounts/accounts.ts';
+import type { AssertionJson, RequestOptionsJson } from '../accounts/webauthn-json.ts';
 import type {
   AuditRecord,
   LiveState,
   LogEntry,
+  LogPublisher,
   LogReader,
   LogWriter,
   PointDirectory,
   PointInfo,
   Sources,
 } from '../ports.ts';
-import { type CommandCheck, type CommandCheckInput, standardChecks } from './checks.ts';
+import { breakGlassAlarm } from './break-glass.ts';
+import { breakGlassCheck, type CommandCheck, type CommandCheckInput, standardChecks } from './checks.ts';
 import { feedbackReached } from './feedback.ts';
 import {
   COMMAND_TIMERS,
@@ -41,16 +47,19 @@ import {
   nextDeadline,
   stepCommand,
 } from './machine.ts';
+import { type SecondPerson, secondPersonCheck } from './second-person.ts';
 import { type CommandCheckJson, type CommandJson, type StepRecord, withStep } from './view.ts';
 
 export interface CommandsOptions {
-  readonly log: LogReader & LogWriter;
+  readonly log: LogReader & LogWriter & Pick<LogPublisher, 'publish'>;
   readonly points: PointDirectory;
   readonly sources: Sources;
   readonly live: LiveState;
   readonly clock: Clock;
   /** Checks beside the standard ones. */
   readonly checks?: readonly CommandCheck[];
+  /** Absent: one person is always enough. */
+  readonly secondPerson?: SecondPerson;
   readonly timers?: CommandTimers;
   /** Called when something failed that no caller waits for. */
   readonly onError?: (error: unknown) => void;
@@ -60,6 +69,11 @@ interface Entry {
   view: CommandJson;
   machine: CommandMachine;
   readonly point: PointInfo;
+  /** Challenges of the edge under which somebody was asked for an approval, by who was asked. */
+  readonly asked: Map<string, string>;
+  approval?: CommandApproval;
+  /** The alarm of a broken glass stands. */
+  alarmed?: boolean;
   /** When operate was sent, and where the feedback stood then. */
   operated?: { readonly at: UtcNanos; readonly before: Value | undefined };
 }
@@ -96,7 +110,11 @@ export class Commands {
   constructor(options: CommandsOptions) {
     this.#options = options;
     this.#timers = options.timers ?? COMMAND_TIMERS;
-    this.#checks = [...standardChecks(options.sources, (point) => this.#runningOn(point)), ...(options.checks ?? [])];
+    this.#checks = [
+      ...standardChecks(options.sources, (point) => this.#runningOn(point)),
+      ...(options.checks ?? []),
+      ...(options.secondPerson ? [secondPersonCheck(options.secondPerson)] : []),
+    ];
   }
 
   /** The next record of the log that it will read. */
@@ -128,6 +146,8 @@ export class Commands {
         ? { kind: 'record', step: 'outcomeUnknown', reason: 'the centre was restarted before the result came' }
         : { kind: 'record', step: 'cancelled', reason: 'the centre was restarted before it was operated' };
       this.#keepFinished(withStep(view, await this.#record(view, record)));
+      if (view.breakGlass)
+        await this.#options.log.publish(breakGlassAlarm(view, undefined, this.#options.clock, false));
     }
   }
 
@@ -144,7 +164,13 @@ export class Commands {
   /** @returns the command, prepared, or refused with the checks that say why */
   async prepare(
     principal: Principal,
-    request: { readonly point: Mrid; readonly value: number; readonly test?: boolean },
+    request: {
+      readonly point: Mrid;
+      readonly value: number;
+      readonly test?: boolean;
+      /** Pass over what the path and the second person have against it. */
+      readonly breakGlass?: BreakGlass;
+    },
   ): Promise<CommandJson> {
     if (this.#entries.size >= MAX_RUNNING)
       throw new EnerchainError(
@@ -154,8 +180,9 @@ export class Commands {
       );
     const id = newMrid();
     const point = this.#options.points.get(request.point);
-    const { value } = request;
-    const checks = await this.#runChecks({ principal, mRID: request.point, point, value, command: id });
+    const { value, breakGlass } = request;
+    const input = { principal, mRID: request.point, point, value, command: id, ...(breakGlass ? { breakGlass } : {}) };
+    const checks = await this.#runChecks(input);
     // While the checks ran, another request may have taken the point; from here to its entry nothing waits.
     const other = this.#runningOn(request.point);
     if (other !== undefined) {
@@ -163,7 +190,10 @@ export class Commands {
       checks[at] = { name: 'exclusive', ok: false, text: `The command ${other} is still running on this point.` };
     }
     const ok = checks.every((check) => check.ok) && point !== undefined;
-    const now = this.#options.clock.now();
+    const { secondPerson, clock } = this.#options;
+    const needsApproval =
+      !breakGlass && point !== undefined && secondPerson?.needed(point, point.endpoint) !== undefined;
+    const now = clock.now();
     const base: CommandJson = {
       id,
       point: request.point,
@@ -172,17 +202,20 @@ export class Commands {
       target: point?.source ?? '',
       by: principal.name,
       test: request.test ?? false,
+      ...(ok && needsApproval ? { approval: {} } : {}),
+      ...(breakGlass ? { breakGlass } : {}),
       state: 'prepared',
       final: false,
       checks,
-      expiresAt: new Date(Number(now / 1_000_000n) + this.#timers.prepared).toISOString(),
+      expiresAt: this.#after(needsApproval ? this.#timers.approval : this.#timers.prepared),
       events: [],
     };
     const reason = checks
       .filter((check) => !check.ok)
       .map((check) => check.text)
       .join(' ');
-    const view = withStep(base, { step: ok ? 'prepared' : 'refusedByCentre', at: now, ...(ok ? {} : { reason }) });
+    const step = ok ? (needsApproval ? 'approvalPending' : 'prepared') : 'refusedByCentre';
+    const view = withStep(base, { step, at: now, ...(ok ? {} : { reason }) });
     const entry: Entry | undefined = ok
       ? {
           view,
@@ -190,9 +223,11 @@ export class Commands {
           machine: newCommand(
             view.ctlModel,
             point.feedback !== undefined && !view.test,
-            this.#options.clock.monotonic(),
+            clock.monotonic(),
             this.#timers,
+            needsApproval,
           ),
+          asked: new Map(),
         }
       : undefined;
     if (entry) this.#entries.set(id, entry);
@@ -213,17 +248,11 @@ export class Commands {
    * @throws EnerchainError `centre.command.unknown`, `centre.command.refused` (a check, another person, a wrong moment)
    */
   async order(principal: Principal, id: string, action: CommandAction): Promise<CommandJson> {
-    const entry = this.#entries.get(id);
-    if (!entry) {
-      if (this.#finished.has(id)) throw refused('This command is over; prepare a new one.');
-      throw new EnerchainError('caller', 'centre.command.unknown', `There is no open command ${id}.`);
-    }
+    const entry = this.#open(id);
     if (action !== 'cancel') {
       if (entry.view.by !== principal.name)
         throw refused(`The command was prepared by ${entry.view.by}, who alone can ${action} it.`);
-      const { point, value } = entry.view;
-      const input = { principal, mRID: point, point: this.#options.points.get(point), value, command: id };
-      const failed = (await this.#runChecks(input)).filter((check) => !check.ok);
+      const failed = (await this.#runChecks(this.#inputOf(entry, principal))).filter((check) => !check.ok);
       if (failed.length > 0) {
         const text = failed.map((check) => check.text).join(' ');
         this.counters.refused++;
@@ -233,6 +262,83 @@ export class Commands {
     }
     await this.#apply(entry, { kind: 'order', action }, principal.name);
     return entry.view;
+  }
+
+  /**
+   * What the browser of the second person asks its authenticator to sign.
+   * @throws EnerchainError `centre.command.unknown`, `centre.command.refused`, `centre.authenticator.*`
+   */
+  approvalOptions(principal: Principal, id: string): RequestOptionsJson {
+    const entry = this.#open(id);
+    const { approvers } = this.#mayApprove(entry, principal);
+    const session = this.#options.sources.commandChallenge(entry.view.target);
+    if (session === undefined)
+      throw refused(`The gateway ${entry.view.target} is not there to be asked for a challenge.`);
+    entry.asked.set(principal.name, session);
+    return approvers.approvalOptions(principal, subjectOf(entry.view, session));
+  }
+
+  /** @throws EnerchainError as `approvalOptions`, and when it is not the approval of this person for this command */
+  async approve(principal: Principal, id: string, assertion: AssertionJson): Promise<CommandJson> {
+    const entry = this.#open(id);
+    const { approvers } = this.#mayApprove(entry, principal);
+    const session = entry.asked.get(principal.name);
+    if (session === undefined) throw refused(`${principal.name} was not asked to approve this command; ask again.`);
+    entry.asked.delete(principal.name);
+    try {
+      const approval = await approvers.verifyApproval(principal, subjectOf(entry.view, session), assertion);
+      // Somebody else may have been quicker, or the time is over.
+      this.#mayApprove(entry, principal);
+      entry.approval = approval;
+    } catch (error) {
+      this.counters.refused++;
+      await this.#audit('command.approve', principal.name, 'refused', entry.view, { reason: describeError(error) });
+      throw error;
+    }
+    const { machine } = entry;
+    try {
+      await this.#apply(entry, { kind: 'approved', by: principal.name }, principal.name);
+    } catch (error) {
+      // What is not in the log has not happened.
+      entry.machine = machine;
+      delete entry.approval;
+      throw error;
+    }
+    return entry.view;
+  }
+
+  /** A token or a service has no hand with which to touch an authenticator, and nobody is two people. */
+  #mayApprove({ view, machine }: Entry, principal: Principal): SecondPerson {
+    const { secondPerson } = this.#options;
+    if (!secondPerson || machine.phase !== 'approving') throw refused('This command waits for no approval.');
+    const refuse = (text: string) => new EnerchainError('caller', 'centre.command.approver', text);
+    if (principal.kind !== 'user') throw refuse(`${principal.name} is no person who is logged in, and cannot approve.`);
+    if (principal.name === view.by)
+      throw refuse(`${view.by} has prepared the command and cannot be the second person.`);
+    return secondPerson;
+  }
+
+  #open(id: string): Entry {
+    const entry = this.#entries.get(id);
+    if (entry) return entry;
+    if (this.#finished.has(id)) throw refused('This command is over; prepare a new one.');
+    throw new EnerchainError('caller', 'centre.command.unknown', `There is no open command ${id}.`);
+  }
+
+  #inputOf({ view, approval }: Entry, principal: Principal): CommandCheckInput {
+    const { id, point, value, target, breakGlass } = view;
+    const by = view.approval?.by;
+    return {
+      principal,
+      mRID: point,
+      point: this.#options.points.get(point),
+      value,
+      command: id,
+      ...(approval && by
+        ? { approval: { by, stands: this.#options.sources.knowsChallenge(target, approval.session) } }
+        : {}),
+      ...(breakGlass ? { breakGlass } : {}),
+    };
   }
 
   close(): void {
@@ -279,8 +385,11 @@ export class Commands {
       origin: { orCat: 'remoteControl', orIdent: view.by.slice(0, 64) },
       target: view.target,
       ...(view.test ? { test: true } : {}),
+      ...(entry.approval ? { approvals: [entry.approval] } : {}),
+      ...(view.breakGlass ? { breakGlass: view.breakGlass } : {}),
     };
     try {
+      await this.#alarm(entry);
       await this.#options.sources.sendCommand(view.target, order);
       this.counters.sent++;
     } catch (error) {
@@ -290,19 +399,44 @@ export class Commands {
     }
   }
 
+  /** Before the order leaves: whoever breaks the glass cannot do it in silence, not even when the log fails. */
+  async #alarm(entry: Entry): Promise<void> {
+    if (!entry.view.breakGlass || entry.alarmed) return;
+    const { log, clock } = this.#options;
+    try {
+      await log.publish(breakGlassAlarm(entry.view, entry.point, clock, true));
+    } catch (cause) {
+      const text = 'the alarm of the broken glass could not be written; the command was not sent';
+      throw new EnerchainError('environment', 'centre.source.unsigned', text, { cause });
+    }
+    entry.alarmed = true;
+  }
+
   async #record(view: CommandJson, effect: CommandEffect & { kind: 'record' }, by = 'centre'): Promise<StepRecord> {
     const at = this.#options.clock.now();
     const { step, action, reason, final } = effect;
-    const name = step === 'sent' || (step === 'cancelled' && by !== 'centre') ? `command.${action}` : 'command.step';
+    const name =
+      step === 'approved'
+        ? 'command.approve'
+        : step === 'sent' || (step === 'cancelled' && by !== 'centre')
+          ? `command.${action}`
+          : 'command.step';
+    const expiresAt = step === 'approved' ? this.#after(this.#timers.prepared) : undefined;
     await this.#audit(name, by, 'ok', view, {
       step,
       at: String(at),
       ...(action ? { action } : {}),
       ...(reason ? { reason } : {}),
       ...(final ? { final } : {}),
+      ...(expiresAt ? { expiresAt } : {}),
+      ...(step === 'sent' && view.breakGlass ? { breakGlass: view.breakGlass.reason } : {}),
     });
     if (!final) this.#count(step);
-    return { step, action, at, reason, final };
+    return { step, action, at, reason, final, by, expiresAt };
+  }
+
+  #after(millis: number): string {
+    return new Date(Number(this.#options.clock.now() / 1_000_000n) + millis).toISOString();
   }
 
   async #onLog(entry: LogEntry): Promise<void> {
@@ -362,7 +496,13 @@ export class Commands {
   }
 
   #settle(entry: Entry): void {
-    if (isOver(entry.machine) && this.#entries.delete(entry.view.id)) this.#keepFinished(entry.view);
+    if (isOver(entry.machine) && this.#entries.delete(entry.view.id)) {
+      this.#keepFinished(entry.view);
+      if (entry.alarmed) {
+        const { log, clock, onError } = this.#options;
+        log.publish(breakGlassAlarm(entry.view, entry.point, clock, false)).catch((error) => onError?.(error));
+      }
+    }
     this.#schedule();
   }
 
@@ -406,12 +546,15 @@ export class Commands {
 
   async #runChecks(input: CommandCheckInput): Promise<CommandCheckJson[]> {
     const results: CommandCheckJson[] = [];
-    for (const { name, check } of this.#checks) {
+    const checks = input.breakGlass ? [...this.#checks, breakGlassCheck] : this.#checks;
+    for (const { name, overridable, check } of checks) {
       // A check that fails to run has not been passed.
       const result = await Promise.resolve()
         .then(() => check(input))
         .catch((error: unknown) => ({ ok: false, text: `The check '${name}' failed: ${describeError(error)}` }));
-      results.push({ name, ...result });
+      if (!result) continue;
+      const overridden = overridable === true && input.breakGlass !== undefined && !result.ok;
+      results.push({ name, ...result, ...(overridden ? { ok: true, overridden } : {}) } as CommandCheckJson);
     }
     return results;
   }
@@ -436,6 +579,16 @@ export class Commands {
     });
   }
 }
+
+const subjectOf = ({ id, point, value, target, test, by }: CommandJson, session: string): ApprovalSubject => ({
+  id,
+  point,
+  value,
+  target,
+  test,
+  requestedBy: by.slice(0, 64),
+  session,
+});
 
 function refused(text: string): EnerchainError {
   return new EnerchainError('caller', 'centre.command.refused', text);

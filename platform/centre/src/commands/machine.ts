@@ -9,6 +9,8 @@ import type { CommandAction, CommandStep } from '@enerchain/model';
 export interface CommandTimers {
   /** From prepare to the first order of the operator. */
   readonly prepared: number;
+  /** From prepare to the approval of a second person; less than a gateway lets an approval count. */
+  readonly approval: number;
   /** From the sent select to the device's answer. */
   readonly select: number;
   /** From selected to operate. */
@@ -25,6 +27,7 @@ export interface CommandTimers {
 
 export const COMMAND_TIMERS: CommandTimers = {
   prepared: 60_000,
+  approval: 180_000,
   select: 10_000,
   selected: 30_000,
   operate: 15_000,
@@ -33,7 +36,15 @@ export const COMMAND_TIMERS: CommandTimers = {
   feedback: 20_000,
 };
 
-export type CommandPhase = 'prepared' | 'selecting' | 'selected' | 'operating' | 'confirmed' | 'cancelling' | 'done';
+export type CommandPhase =
+  | 'approving'
+  | 'prepared'
+  | 'selecting'
+  | 'selected'
+  | 'operating'
+  | 'confirmed'
+  | 'cancelling'
+  | 'done';
 
 export interface CommandMachine {
   readonly ctlModel: 'direct' | 'sbo';
@@ -46,6 +57,8 @@ export interface CommandMachine {
 
 export type CommandInput =
   | { readonly kind: 'order'; readonly action: CommandAction }
+  /** A second person has approved. */
+  | { readonly kind: 'approved'; readonly by: string }
   /** Sending failed; `certain` when the order cannot have left the centre. */
   | { readonly kind: 'notSent'; readonly action: CommandAction; readonly reason: string; readonly certain: boolean }
   | { readonly kind: 'event'; readonly action: CommandAction; readonly step: CommandStep }
@@ -74,11 +87,12 @@ export function newCommand(
   hasFeedback: boolean,
   now: number,
   timers: CommandTimers = COMMAND_TIMERS,
+  needsApproval = false,
 ): CommandMachine {
   return {
     ctlModel,
-    phase: 'prepared',
-    deadline: now + timers.prepared,
+    phase: needsApproval ? 'approving' : 'prepared',
+    deadline: now + (needsApproval ? timers.approval : timers.prepared),
     feedback: hasFeedback ? 'expected' : 'none',
     feedbackDeadline: Number.POSITIVE_INFINITY,
   };
@@ -97,6 +111,12 @@ export function stepCommand(
   switch (input.kind) {
     case 'order':
       return onOrder(machine, input.action, now, timers);
+    case 'approved':
+      if (machine.phase !== 'approving') return { machine, effects: [{ kind: 'refuse', text: NOT_ASKED }] };
+      return {
+        machine: { ...machine, phase: 'prepared', deadline: now + timers.prepared },
+        effects: [{ kind: 'record', step: 'approved', reason: `by ${input.by}` }],
+      };
     case 'notSent': {
       const { action, reason, certain } = input;
       const step = certain ? 'refusedByCentre' : 'outcomeUnknown';
@@ -143,7 +163,7 @@ function onOrder(machine: CommandMachine, action: CommandAction, now: number, ti
         ? { feedback: 'awaited' as const, feedbackDeadline: now + timers.feedback }
         : {}),
     });
-  if (action === 'cancel' && phase === 'prepared')
+  if (action === 'cancel' && (phase === 'prepared' || phase === 'approving'))
     return {
       machine: finished(machine, false),
       effects: [{ kind: 'record', step: 'cancelled', action, reason: 'by the operator, before anything was sent' }],
@@ -153,7 +173,10 @@ function onOrder(machine: CommandMachine, action: CommandAction, now: number, ti
   return { machine, effects: [{ kind: 'refuse', text: refusal(machine, action) }] };
 }
 
+const NOT_ASKED = 'This command waits for no approval.';
+
 function refusal({ phase, ctlModel }: CommandMachine, action: CommandAction): string {
+  if (phase === 'approving') return 'A second person has to approve this command first.';
   if (phase === 'done') return 'This command is over; prepare a new one.';
   if (action === 'select' && ctlModel === 'direct') return 'This point is operated directly; it knows no select.';
   if (action === 'operate' && phase === 'prepared') return 'This point has to be selected before it is operated.';
@@ -202,6 +225,14 @@ function onTime(machine: CommandMachine, now: number, timers: CommandTimers): St
   if (now >= machine.deadline) {
     const seconds = (millis: number) => `${millis / 1000} s`;
     switch (machine.phase) {
+      case 'approving':
+        next = finished(machine, false);
+        effects.push({
+          kind: 'record',
+          step: 'cancelled',
+          reason: `no second person approved it within ${seconds(timers.approval)}`,
+        });
+        break;
       case 'prepared':
         next = finished(machine, false);
         effects.push({

@@ -1,5 +1,6 @@
 /** A command as people and JSON see it: a fold over the audit records and command events of the log. */
 import {
+  BreakGlass,
   type CommandAction,
   CommandAction as CommandActionSchema,
   type CommandStep,
@@ -17,6 +18,12 @@ export const CommandCheckJson = Type.Object({
   name: Type.String(),
   ok: Type.Boolean(),
   text: Type.String({ description: 'one sentence' }),
+  overridden: Type.Optional(Type.Boolean({ description: 'refused, and passed over by break-glass' })),
+  hops: Type.Optional(
+    Type.Array(Type.Object({ node: Type.String(), role: Type.String(), ok: Type.Boolean(), text: Type.String() }), {
+      description: 'the nodes on the way, from the centre on',
+    }),
+  ),
 });
 export type CommandCheckJson = Type.Static<typeof CommandCheckJson>;
 
@@ -36,6 +43,10 @@ export const CommandJson = Type.Object(
     target: Type.String({ description: 'the source that carries it out' }),
     by: Type.String(),
     test: Type.Boolean(),
+    approval: Type.Optional(
+      Type.Object({ by: Type.Optional(Type.String({ description: 'absent until somebody has approved' })) }),
+    ),
+    breakGlass: Type.Optional(BreakGlass),
     state: CommandStepSchema,
     final: Type.Boolean({ description: 'nothing more will be sent; feedback may still follow' }),
     checks: Type.Array(CommandCheckJson),
@@ -54,6 +65,9 @@ export interface StepRecord {
   readonly reason?: string | undefined;
   /** Ends a command by a step that is not final by itself (`confirmed` by a device that reports no termination). */
   readonly final?: boolean | undefined;
+  /** Of `approved`: who, and until when the command can be operated. */
+  readonly by?: string | undefined;
+  readonly expiresAt?: string | undefined;
 }
 
 /** More steps than any command has; a source that sends more is not believed. */
@@ -64,6 +78,8 @@ export function withStep(view: CommandJson, record: StepRecord): CommandJson {
   const { step, action, at, reason } = record;
   return {
     ...view,
+    ...(step === 'approved' && record.by !== undefined ? { approval: { by: record.by } } : {}),
+    ...(record.expiresAt === undefined ? {} : { expiresAt: record.expiresAt }),
     state: step,
     final: view.final || FINAL_STEPS.has(step) || record.final === true || doneBySight(view, step),
     events: [...view.events, { step, at: toIso(at), ...(action ? { action } : {}), ...(reason ? { reason } : {}) }],

@@ -61,7 +61,9 @@ export class CommandsInLog {
       const stepAt = typeof detail.at === 'string' ? BigInt(detail.at) : at;
       const reason = typeof detail.reason === 'string' ? detail.reason : undefined;
       const order = detail.action as CommandJson['events'][number]['action'];
-      const view = withStep(known.view, { step, action: order, at: stepAt, reason, final: detail.final === true });
+      const expiresAt = typeof detail.expiresAt === 'string' ? detail.expiresAt : undefined;
+      const final = detail.final === true;
+      const view = withStep(known.view, { step, action: order, at: stepAt, reason, final, by: actor, expiresAt });
       this.#put(view, known.createdId);
       this.#event(view, step, stepAt, reason, actor, order);
     } else {

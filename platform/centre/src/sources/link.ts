@@ -21,6 +21,7 @@ import type { Findings } from '../ingest/findings.ts';
 import type { SourceChain } from '../ingest/ingest.ts';
 import type { SourceRole } from '../ports.ts';
 import type { ServiceSessions } from '../services/sessions.ts';
+import type { OperatorLists } from './operators.ts';
 import type { SourceRegistry, SourceSession } from './registry.ts';
 import type { RevocationList } from './revocation.ts';
 
@@ -32,6 +33,7 @@ export interface SourceLinkOptions {
   readonly registry: SourceRegistry;
   readonly revocations: RevocationList;
   readonly services: ServiceSessions;
+  readonly operators: OperatorLists;
   readonly findings: Findings;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -93,7 +95,10 @@ export class SourceLink {
         onBatch: (peer, bytes) => this.#onBatch(peer, bytes),
         onRequest: (peer, method, params, context) => {
           if (method !== SESSION_METHOD) return options.services.handle(peer, method, params, context);
-          options.registry.challenged(peer.source, this.#sessions.get(peer), params);
+          const session = this.#sessions.get(peer);
+          if (session && options.registry.challenged(peer.source, session, params)) {
+            options.operators.heard(peer.source, session, params);
+          }
           return null;
         },
         onRenewed: (peer, { kid }) => this.#onRenewed(peer, Buffer.from(kid).toString('hex')),
@@ -277,6 +282,7 @@ export class SourceLink {
     const session: SourceSession = {
       from: peer.remote,
       command: (bytes) => peer.command(bytes),
+      request: (method, params) => peer.request(method, params),
       close: (reason) => peer.close('link.closed', reason),
     };
     this.#sessions.set(peer, session);
@@ -290,12 +296,15 @@ export class SourceLink {
   }
 
   #onDisconnect(peer: LinkPeer, code: string, text: string): void {
-    const { registry, services, findings } = this.#options;
+    const { registry, services, operators, findings } = this.#options;
     const session = this.#sessions.get(peer);
     this.#sessions.delete(peer);
     this.#transports.delete(peer.remote);
     services.left(peer);
-    if (session) registry.left(peer.source, session);
+    if (session) {
+      registry.left(peer.source, session);
+      operators.left(peer.source, session);
+    }
     findings.tell({ action: 'source.disconnected', actor: peer.source, outcome: 'ok', detail: { code, text } });
   }
 }

@@ -8,7 +8,7 @@ import {
   type SourceReport,
   type UtcNanos,
 } from '@enerchain/model';
-import { CommandSession, type Signer, signCommand } from '@enerchain/trust';
+import { type CborValue, CommandSession, type Signer, signCommand } from '@enerchain/trust';
 import type { SourceChain } from '../ingest/ingest.ts';
 import type { SourceRole, SourceStatus, Sources } from '../ports.ts';
 
@@ -17,6 +17,8 @@ export interface SourceSession {
   /** Hands octets of a signed command to the peer. Rejects when the session has ended. */
   command(bytes: Uint8Array): Promise<void> | void;
   close(reason: string): void;
+  /** Asks the peer; absent where nobody can be asked. */
+  request?(method: string, params: CborValue): Promise<CborValue>;
   /** Address of the peer, for people. */
   readonly from: string;
 }
@@ -104,6 +106,11 @@ export class SourceRegistry implements Sources {
     return presence?.session && presence.commands.challenge;
   }
 
+  knowsChallenge(source: string, challenge: string): boolean {
+    const presence = this.#presence.get(source);
+    return presence?.session !== undefined && presence.commands.knows(challenge);
+  }
+
   onChange(listener: (status: SourceStatus) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -115,10 +122,12 @@ export class SourceRegistry implements Sources {
     this.#tell(source);
   }
 
-  /** The source has drawn another challenge. Ignored when the session is not the present one. @throws EnerchainError */
-  challenged(source: string, session: SourceSession | undefined, params: unknown): void {
+  /** The source has drawn another challenge. @returns false when the session is not the present one @throws EnerchainError */
+  challenged(source: string, session: SourceSession, params: unknown): boolean {
     const presence = this.#presence.get(source);
-    if (session && presence?.session === session) presence.commands.challenged(params);
+    if (presence?.session !== session) return false;
+    presence.commands.challenged(params);
+    return true;
   }
 
   /** The session ended; ignored when another one has taken its place. */

@@ -1,5 +1,5 @@
 /** Commands: prepare, select, operate, cancel. */
-import { type CommandAction, Mrid } from '@enerchain/model';
+import { BreakGlass, type CommandAction, Mrid } from '@enerchain/model';
 import Type from 'typebox';
 import type { Principal } from '../../accounts/accounts.ts';
 import { CommandJson } from '../../commands/view.ts';
@@ -23,6 +23,23 @@ export function commandRoutes(app: App, { commands, store }: ApiContext): void {
     async (request, reply) => {
       const { point, value, test = false } = request.body;
       return reply.code(201).send(await commands.prepare(request.principal as Principal, { point, value, test }));
+    },
+  );
+  app.post(
+    '/commands/break-glass',
+    {
+      config: { access: 'commands.breakGlass' },
+      schema: {
+        tags: ['commands'],
+        summary: 'Prepares a command that passes over path and second person, for a reason; an alarm tells everybody',
+        body: Type.Object({ point: Mrid, value: Type.Number(), reason: BreakGlass.properties.reason }),
+        response: { 201: CommandJson },
+      },
+    },
+    async (request, reply) => {
+      const { point, value, reason } = request.body;
+      const order = { point, value, breakGlass: { reason } };
+      return reply.code(201).send(await commands.prepare(request.principal as Principal, order));
     },
   );
   const orders: Readonly<Record<CommandAction, string>> = {

@@ -301,7 +301,7 @@ class Layout {
       const width = nameWidth(hub.name);
       sketch.labels.push({ x: x + 14, y: top + 4, text: hub.name, style: 'name', anchor: 'start', ...of });
       sketch.slots.push({
-        x: x + 14 + width + 6,
+        x: x + 14 + width + 8,
         y: top + 4,
         equipment: [hub.busbar?.mRID ?? hub.node, hub.node],
         roles: ['U'],

@@ -19,7 +19,7 @@ import { buildForest, type TreeNode } from './tree.ts';
 /** Below this distance, name and value of a row stand on one line. */
 const ONE_LINE = 32;
 /** Letters of a name beside a symbol; the rest is in the tool tip and the inspector. */
-const NAME_LETTERS = 19;
+const NAME_LETTERS = 16;
 
 export const MARGIN = 40;
 export const HEADER_TO_ROW = 26;
@@ -187,7 +187,7 @@ export class Plan {
   rowText(stub: Stub): number {
     const name = textWidth(short(stub.injection?.name ?? '')) * 0.9;
     // A battery shows its state of charge beside its power.
-    const values = isBattery(stub) ? 150 : 98;
+    const values = isBattery(stub) ? 122 : 98;
     return Math.ceil(this.oneLine ? name + values - 10 : Math.max(name, values));
   }
 

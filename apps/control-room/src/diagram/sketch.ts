@@ -22,10 +22,23 @@ import { hasLine, type Injection, isLine, isSwitch, isTransformer, type Link } f
  */
 export type SeriesStyle = 'feeder' | 'line' | 'stub' | 'tie' | 'coupler' | 'centre';
 
+/** Sizes of the drawing's words, as in `style/diagram.css`. */
+const TEXT_SIZE = 15;
+/** Letters by their width in Inter, in parts of the size; a letter that is not named is as wide as most are. */
+const WIDTHS: readonly (readonly [letters: RegExp, width: number])[] = [
+  [/[ iIjlìíîï.,:;'|!]/, 0.3],
+  [/[()[\]/\\ftr-]/, 0.42],
+  [/[mwMW@%…]/, 0.93],
+  [/[A-ZÄÖÜ]/, 0.73],
+];
+const OTHERS = 0.6;
+const ems = (text: string): number =>
+  [...text].reduce((sum, letter) => sum + (WIDTHS.find(([letters]) => letters.test(letter))?.[1] ?? OTHERS), 0);
+
 /** Width of a text of the drawing, estimated from its letters: the same on every machine. */
-export const textWidth = (text: string): number => Math.ceil(text.length * 8.2);
+export const textWidth = (text: string): number => Math.ceil(ems(text) * TEXT_SIZE);
 /** The same for the bold names. */
-export const nameWidth = (text: string): number => Math.ceil(text.length * 8.9);
+export const nameWidth = (text: string): number => Math.ceil(ems(text) * TEXT_SIZE * 1.03);
 
 /** Distance between two symbols in series. */
 export const SYMBOL_STEP = 24;

@@ -111,6 +111,10 @@ export function createApp() {
           api.sources().then(({ items }) => setSources(items)),
           api.gaps().then(({ items }) => setGaps(items)),
           api.pages().then(({ items }) => setPages(items)),
+          // Orders of others may wait for a second person since before this screen was there.
+          api.commands(COMMANDS_KEPT).then(({ items }) => {
+            for (const command of items.reverse()) if (!command.final) applyCommand(command);
+          }),
           loadTrust(),
         ]);
         setBooksLoaded(true);

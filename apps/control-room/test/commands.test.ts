@@ -1,6 +1,10 @@
 import type { CommandStep } from '@enerchain/model';
 import { describe, expect, it } from 'vitest';
+import type { CommandJson } from '../src/api/types.ts';
+import { base64urlOf, octetsOf, sentenceOf } from '../src/commands/authenticator.ts';
 import { feedbackFor, outcomeOf, type Sight } from '../src/commands/outcome.ts';
+import { timeLeft, waitingFor } from '../src/commands/waiting.ts';
+import { mayBreakGlass, phaseOf } from '../src/commands/words.ts';
 
 const command = (...steps: CommandStep[]) => ({
   state: steps.at(-1) as CommandStep,
@@ -57,5 +61,74 @@ describe('the state that the feedback has to reach', () => {
     expect(feedbackFor({ kind, cdc: 'DPC' }, { cdc: 'SPS' }, 2)).toBe(1);
     expect(feedbackFor({ kind, cdc: 'BSC' }, { cdc: 'INS' }, 2)).toBeUndefined();
     expect(feedbackFor({ kind: 'setpoint', cdc: 'APC' }, { cdc: 'MV' }, 5)).toBeUndefined();
+  });
+});
+
+describe('an order that takes two', () => {
+  const now = new Date('2027-01-15T08:00:00Z');
+  const waiting = (id: string, fields: Partial<CommandJson> = {}): CommandJson => ({
+    id,
+    point: 'p',
+    value: 1,
+    ctlModel: 'sbo',
+    state: 'approvalPending',
+    final: false,
+    checks: [],
+    approval: {},
+    expiresAt: '2027-01-15T08:03:00Z',
+    events: [{ step: 'approvalPending', at: '2027-01-15T08:00:00Z' }],
+    by: 'anna',
+    ...fields,
+  });
+
+  it('is shown to others than who gave it, the most urgent first, until it is approved, over or out of time', () => {
+    const list = [
+      waiting('later'),
+      waiting('sooner', { expiresAt: '2027-01-15T08:01:00Z' }),
+      waiting('mine', { by: 'bert' }),
+      waiting('approved', { state: 'approved' }),
+      waiting('cancelled', { state: 'cancelled', final: true }),
+      waiting('over', { expiresAt: '2027-01-15T08:00:00Z' }),
+    ];
+    expect(waitingFor(list, 'bert', now).map(({ id }) => id)).toEqual(['sooner', 'later']);
+    expect(timeLeft('2027-01-15T08:01:04.200Z', now)).toBe('1:05');
+    expect(timeLeft('2027-01-15T07:00:00Z', now)).toBe('0:00');
+  });
+
+  it('can be operated once it is approved, and no sooner', () => {
+    expect(phaseOf(waiting('a'))).toBe('approving');
+    const events = [...waiting('a').events, { step: 'approved', at: '2027-01-15T08:00:09Z' } as const];
+    expect(phaseOf(waiting('a', { state: 'approved', events }))).toBe('prepared');
+    expect(phaseOf(waiting('a', { state: 'cancelled', final: true }))).toBe('done');
+  });
+
+  it('offers break-glass where path or second person stand in the way, and nothing else does', () => {
+    const path = { name: 'path', ok: false, text: 'net-1 is in quarantine.' };
+    const value = { name: 'value', ok: false, text: 'too much' };
+    const refused = { state: 'refusedByCentre', final: true } as const;
+    expect(mayBreakGlass(waiting('a'))).toBe(true);
+    expect(mayBreakGlass(waiting('a', { ...refused, checks: [path] }))).toBe(true);
+    expect(mayBreakGlass(waiting('a', { ...refused, checks: [path, value] }))).toBe(false);
+    expect(mayBreakGlass(waiting('a', { ...refused, checks: [] }))).toBe(false);
+    expect(mayBreakGlass(waiting('a', { state: 'refusedByEdge', final: true }))).toBe(true);
+    expect(mayBreakGlass(waiting('a', { state: 'prepared' }))).toBe(false);
+    expect(mayBreakGlass(waiting('a', { state: 'refusedByEdge', breakGlass: { reason: 'x' } }))).toBe(false);
+  });
+});
+
+describe('what the browser says about an authenticator', () => {
+  it('travels in base64url, whatever the octets', () => {
+    const octets = Uint8Array.from({ length: 256 }, (_, index) => 255 - index);
+    for (const length of [0, 1, 2, 3, 255, 256]) {
+      const part = octets.slice(0, length);
+      expect(base64urlOf(part)).toBe(Buffer.from(part).toString('base64url'));
+      expect([...octetsOf(base64urlOf(part))]).toEqual([...part]);
+    }
+  });
+
+  it('is a sentence, never the name of an exception alone', () => {
+    expect(sentenceOf(new DOMException('x', 'NotAllowedError'))).toMatch(/called off, took too long/);
+    expect(sentenceOf(new DOMException('x', 'InvalidStateError'))).toMatch(/registered already/);
+    expect(sentenceOf(new Error('no such token'))).toBe('The authenticator failed: no such token.');
   });
 });

@@ -82,6 +82,8 @@ export function writeSiteFiles(
     const document = {
       source: edge,
       site: { id: siteIdOf(edge), name: EDGES[edge] },
+      // In a laboratory nobody is hurt: whoever is alone can see what breaking the glass does.
+      policy: { breakGlass: true },
       endpoints: [...endpoints, ...(edge === SENSOR_EDGE ? [sensorEndpoint(broker)] : [])],
     };
     replace(file, `# ${EDGES[edge]}: written by the lab at every start.\n${stringify(document, { lineWidth: 0 })}`);

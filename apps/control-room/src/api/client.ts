@@ -111,6 +111,8 @@ export const api = {
   acknowledge: (id: AlarmJson['id'], comment?: string) =>
     call<AlarmJson>('POST', `/alarms/${id}/acknowledge`, comment ? { comment } : {}),
   prepare: (point: string, value: number) => call<CommandJson>('POST', '/commands', { point, value }),
+  /** Newest first. */
+  commands: (limit: number) => call<{ items: CommandJson[] }>('GET', `/commands${query({ limit })}`),
   command: (id: string) => call<CommandJson>('GET', `/commands/${id}`),
   step: (id: string, step: 'select' | 'operate' | 'cancel') => call<CommandJson>('POST', `/commands/${id}/${step}`, {}),
   sources: () => call<{ items: SourceStatusJson[] }>('GET', '/sources'),

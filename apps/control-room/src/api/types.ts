@@ -99,6 +99,21 @@ export interface AlarmJson {
   readonly after?: number;
 }
 
+export interface CheckJson {
+  readonly name: string;
+  readonly ok: boolean;
+  readonly text: string;
+  /** Refused, and passed over by break-glass. */
+  readonly overridden?: boolean;
+  /** The nodes on the way, from the centre on. */
+  readonly hops?: readonly {
+    readonly node: string;
+    readonly role: string;
+    readonly ok: boolean;
+    readonly text: string;
+  }[];
+}
+
 export interface CommandJson {
   readonly id: string;
   readonly point: string;
@@ -106,7 +121,10 @@ export interface CommandJson {
   readonly ctlModel: 'direct' | 'sbo';
   readonly state: CommandStep;
   readonly final: boolean;
-  readonly checks: readonly { readonly name: string; readonly ok: boolean; readonly text: string }[];
+  readonly checks: readonly CheckJson[];
+  /** There when a second person is needed; `by` when they have approved. */
+  readonly approval?: { readonly by?: string };
+  readonly breakGlass?: { readonly reason: string };
   readonly expiresAt: string;
   readonly events: readonly { readonly step: CommandStep; readonly at: string; readonly reason?: string }[];
   readonly by: string;

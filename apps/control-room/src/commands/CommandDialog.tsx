@@ -1,13 +1,18 @@
 import { createEffect, createMemo, createSignal, For, onCleanup, onMount, Show } from 'solid-js';
 import { api } from '../api/client.ts';
+import { operatorsApi } from '../api/operators.ts';
 import type { CommandJson, PointInfo } from '../api/types.ts';
 import { useApp } from '../app.ts';
-import { isDouble, shown } from '../format/number.ts';
+import { shown } from '../format/number.ts';
 import { clockMillis } from '../format/time.ts';
 import { CheckGlyph } from '../ui/glyphs.tsx';
 import { LiveText, useLive } from '../ui/live.tsx';
+import { BreakGlass } from './BreakGlass.tsx';
+import { Checks } from './Checks.tsx';
+import { choicesOf } from './order-words.ts';
 import { feedbackFor, feedbackSeen, outcomeOf } from './outcome.ts';
-import { phaseOf, STEP_WORDS, stepTone } from './words.ts';
+import { timeLeft } from './waiting.ts';
+import { mayBreakGlass, phaseOf, STEP_WORDS, stepTone } from './words.ts';
 
 /** How long the dialog waits for the feedback before it says that it is late, in seconds. */
 const FEEDBACK_SECONDS = 20;
@@ -15,27 +20,6 @@ const FEEDBACK_SECONDS = 20;
 const VALUES_LATE = 2_000;
 
 const OUTCOME_GLYPHS = { good: 'ok', bad: 'bad', unsure: 'warn' } as const;
-
-/** The values a control accepts, each with the verb for it. */
-function choicesOf(point: PointInfo): readonly { value: number; word: string }[] {
-  const aliases = Object.entries(point.valueAliases ?? {}).map(([value, word]) => ({ value: Number(value), word }));
-  if (aliases.length) return aliases.sort((a, b) => a.value - b.value);
-  const position = point.measurementType === 'SwitchPosition' || point.cdc === 'DPC';
-  if (isDouble(point))
-    return [
-      { value: 1, word: position ? 'open' : 'off' },
-      { value: 2, word: position ? 'close' : 'on' },
-    ];
-  if (point.cdc === 'BSC' || point.cdc === 'INC')
-    return [
-      { value: 1, word: 'lower' },
-      { value: 2, word: 'raise' },
-    ];
-  return [
-    { value: 0, word: position ? 'open' : 'off' },
-    { value: 1, word: position ? 'close' : 'on' },
-  ];
-}
 
 /** One order: choose, check, select and operate as two explicit steps, then watch until the feedback tells. */
 export function CommandDialog(props: { point: PointInfo; onClose: () => void }) {
@@ -127,6 +111,14 @@ export function CommandDialog(props: { point: PointInfo; onClose: () => void }) 
     setValue(of);
     void run(() => api.prepare(props.point.mRID, of));
   };
+  /** The order that waits or was refused is given up; another one takes its place. */
+  const breakGlass = async (reason: string) => {
+    const { id, final, value: of } = command()!;
+    await run(async () => {
+      if (!final) await api.step(id, 'cancel');
+      return operatorsApi.breakGlass(props.point.mRID, of, reason);
+    });
+  };
   const operate = () => {
     setOperatedAt(performance.now());
     void run(() => api.step(command()!.id, 'operate'));
@@ -144,6 +136,7 @@ export function CommandDialog(props: { point: PointInfo; onClose: () => void }) 
     <dialog
       ref={dialog}
       class="dialog"
+      classList={{ glass: command()?.breakGlass !== undefined }}
       aria-labelledby="command-title"
       onCancel={(event) => {
         event.preventDefault();
@@ -237,17 +230,27 @@ export function CommandDialog(props: { point: PointInfo; onClose: () => void }) 
           <>
             <section class="step">
               <h3>Checks of the centre</h3>
-              <ul class="checks">
-                <For each={known().checks}>
-                  {(check) => (
-                    <li>
-                      <CheckGlyph state={check.ok ? 'ok' : 'bad'} />
-                      <span classList={{ 'p1-text': !check.ok }}>{check.text || check.name}</span>
-                    </li>
-                  )}
-                </For>
-              </ul>
+              <Checks checks={known().checks} />
             </section>
+            <Show when={known().breakGlass}>
+              {(broken) => (
+                <section class="step glass-broken" role="alert">
+                  <strong>Break-glass</strong> {broken().reason}
+                </section>
+              )}
+            </Show>
+            <Show when={phase() === 'approving'}>
+              <section class="step active" aria-label="Second person">
+                <h3>Second person</h3>
+                <p role="status">
+                  Another operator sees this order now and has to approve it with an authenticator of their own.{' '}
+                  {timeLeft(known().expiresAt, app.now())} left.
+                </p>
+              </section>
+            </Show>
+            <Show when={mayBreakGlass(known()) && operatedAt() === undefined}>
+              <BreakGlass busy={busy()} onBreak={(reason) => void breakGlass(reason)} />
+            </Show>
             <section class="step" classList={{ active: phase() === 'prepared' || phase() === 'selected' }}>
               <h3>{sbo() ? 'Two steps' : 'One step'}</h3>
               <div class="choices">

@@ -4,7 +4,7 @@ import type { CommandStep } from '@enerchain/model';
 export const STEP_WORDS: Readonly<Record<CommandStep, string>> = {
   prepared: 'Prepared and checked by the centre.',
   approvalPending: 'Prepared and checked. A second person has to approve it.',
-  approved: 'Approved by a second person.',
+  approved: 'Approved',
   refusedByCentre: 'Refused by the centre.',
   sent: 'Signed and sent to the gateway.',
   received: 'The gateway has it; signature and age are good.',
@@ -59,4 +59,23 @@ export function phaseOf(command: {
   if (command.state === 'approvalPending') return 'approving';
   if (command.state === 'prepared' || command.state === 'approved') return 'prepared';
   return steps.has('selected') ? 'operating' : 'selecting';
+}
+
+/** The checks that break-glass passes over. */
+const OVERRIDABLE: ReadonlySet<string> = new Set(['path', 'secondPerson']);
+
+/**
+ * Whether somebody alone may want to pass over path and second person: nothing else speaks against the order, and it waits
+ * for another person, or was refused for them here or by the gateway.
+ */
+export function mayBreakGlass(command: {
+  readonly state: CommandStep;
+  readonly checks: readonly { readonly name: string; readonly ok: boolean }[];
+  readonly breakGlass?: unknown;
+}): boolean {
+  if (command.breakGlass) return false;
+  const failed = command.checks.filter(({ ok }) => !ok);
+  if (command.state === 'refusedByCentre')
+    return failed.length > 0 && failed.every(({ name }) => OVERRIDABLE.has(name));
+  return command.state === 'approvalPending' || command.state === 'refusedByEdge';
 }

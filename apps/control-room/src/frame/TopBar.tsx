@@ -1,5 +1,7 @@
-import { createMemo, For, Show } from 'solid-js';
+import { createMemo, createSignal, For, Show } from 'solid-js';
 import { useApp } from '../app.ts';
+import { ApprovalChip } from '../commands/Approvals.tsx';
+import { AuthenticatorsDialog } from '../commands/Authenticators.tsx';
 import { clock, zone } from '../format/time.ts';
 import { countByPriority } from '../live/alarms.ts';
 import { openNode } from '../pages/trust/places.ts';
@@ -10,6 +12,7 @@ import { PLACES } from './Rail.tsx';
 
 export function TopBar(props: { place: string }) {
   const app = useApp();
+  const [authenticators, setAuthenticators] = createSignal(false);
   const counts = createMemo(() => countByPriority(app.activeAlarms()));
   const gateways = createMemo(() => {
     const edges = app.sources().filter(({ role }) => role === 'edge');
@@ -82,6 +85,7 @@ export function TopBar(props: { place: string }) {
           )}
         </For>
       </a>
+      <ApprovalChip />
       <TrustChip />
       <a class="chip on" href="#/gateways" title="gateways connected, and gap records known">
         <Show
@@ -116,9 +120,17 @@ export function TopBar(props: { place: string }) {
       <span class="who" title={app.session()?.roles.join(', ')}>
         {app.session()?.user} · {roles()}
       </span>
+      <Show when={app.session()?.rights.includes('commands.operate')}>
+        <button type="button" class="bare" onClick={() => setAuthenticators(true)} aria-label="Authenticators">
+          <Icon name="key" size={16} />
+        </button>
+      </Show>
       <button type="button" class="bare" onClick={() => void app.logOut()} aria-label="Log out">
         <Icon name="out" size={16} />
       </button>
+      <Show when={authenticators()}>
+        <AuthenticatorsDialog onClose={() => setAuthenticators(false)} />
+      </Show>
     </header>
   );
 }

@@ -1,0 +1,36 @@
+import { For, Show } from 'solid-js';
+import type { CheckJson } from '../api/types.ts';
+import { CheckGlyph } from '../ui/glyphs.tsx';
+
+/** What the centre has checked, one sentence each; the way of the command hop by hop. */
+export function Checks(props: { checks: readonly CheckJson[] }) {
+  return (
+    <ul class="checks">
+      <For each={props.checks}>
+        {(check) => (
+          <li>
+            <CheckGlyph state={check.overridden ? 'warn' : check.ok ? 'ok' : 'bad'} />
+            <span classList={{ 'p1-text': !check.ok, 'p2-text': check.overridden }}>
+              <Show when={check.overridden}>Passed over: </Show>
+              {check.text || check.name}
+              <Show when={check.hops?.length}>
+                <ol class="hops" aria-label="The way of the command">
+                  <li>
+                    <CheckGlyph state="ok" /> <span>centre</span>
+                  </li>
+                  <For each={check.hops}>
+                    {(hop) => (
+                      <li>
+                        <CheckGlyph state={hop.ok ? 'ok' : 'bad'} /> <span>{hop.text}</span>
+                      </li>
+                    )}
+                  </For>
+                </ol>
+              </Show>
+            </span>
+          </li>
+        )}
+      </For>
+    </ul>
+  );
+}

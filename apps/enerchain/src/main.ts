@@ -131,6 +131,46 @@ program
   .option(...json)
   .action(async (filter, options) => (await import('./commands/system.ts')).values(filter, options));
 
+program
+  .command('receipt')
+  .description(
+    'take the receipt of a value from a running system: everything that proves where it came from, in one file',
+  )
+  .argument('<point>', 'name or mRID of the point')
+  .requiredOption('--out <file>', 'where the receipt goes')
+  .option('--at <time>', 'ISO 8601: the last value at or before it; by default the newest')
+  .option('--wait <seconds>', 'how long to wait for the attestation behind a new value', '60')
+  .option(...data)
+  .action(async (point, options) => (await import('./commands/receipt.ts')).receipt(point, options));
+
+program
+  .command('anchor')
+  .description('write down what receipts are checked against: authorities, log key, witnesses, policy')
+  .requiredOption('--out <file>', 'where the anchor goes')
+  .option(...data)
+  .action(async (options) => (await import('./commands/receipt.ts')).anchor(options));
+
+program
+  .command('verify')
+  .description('check a receipt offline; exit status 0 only if every link of its chain holds')
+  .argument('<receipt>', 'file of the receipt')
+  .requiredOption('--anchor <file>', 'what is believed: from whoever runs the system, by another way than the receipt')
+  .option(...json)
+  .action(async (file, options) => (await import('./commands/verify.ts')).verify(file, options));
+
+program
+  .command('log')
+  .description('the transparency log of a system, from outside')
+  .command('monitor')
+  .description('follow the log and check that it only ever grows; exit status 1 when it does not')
+  .requiredOption('--anchor <file>', 'name and key of the log')
+  .option('--state <file>', 'where the newest checkpoint is remembered', 'enerchain-monitor.note')
+  .option('--every <seconds>', 'how often to look', '10')
+  .option('--once', 'look once and stop')
+  .option(...data)
+  .option(...json)
+  .action(async (options) => (await import('./commands/receipt.ts')).monitor(options));
+
 const iec104 = program.command('iec104').description('tools for IEC 60870-5-104 devices');
 const address: [string, string] = ['<host:port>', 'the device; port 2404 when left out'];
 const widths = (command: AnyCommand): AnyCommand =>

@@ -3,7 +3,7 @@ import { X509Certificate } from 'node:crypto';
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
+import { buffer } from 'node:stream/consumers';
 import { EnerchainError } from '@enerchain/model';
 import { readIfThere } from './data-folder.ts';
 
@@ -15,7 +15,7 @@ const ANSWER_WITHIN = 30_000;
 interface Answer {
   readonly status: number;
   readonly type: string;
-  readonly text: string;
+  readonly body: Buffer;
 }
 
 export class SystemClient {
@@ -56,6 +56,21 @@ export class SystemClient {
    * @throws EnerchainError with the server's own words when it refuses, or when it cannot be reached
    */
   async request<T>(method: 'GET' | 'POST' | 'PUT' | 'DELETE', path: string, body?: unknown): Promise<T> {
+    const response = await this.#send(method, path, body);
+    const text = response.body.toString('utf8');
+    return (text && /json/.test(response.type) ? JSON.parse(text) : text) as T;
+  }
+
+  /**
+   * A file of the system.
+   * @param path below `/api/v1`, with its query
+   * @throws EnerchainError like `request`
+   */
+  async download(path: string): Promise<Buffer> {
+    return (await this.#send('GET', path, undefined)).body;
+  }
+
+  async #send(method: string, path: string, body: unknown): Promise<Answer> {
     let response: Answer;
     try {
       response = await send(method, `${this.url}/api/v1${path}`, this.#token(), body, this.#certificate());
@@ -64,16 +79,23 @@ export class SystemClient {
         cause: error,
       });
     }
-    const answer: unknown = response.text && /json/.test(response.type) ? JSON.parse(response.text) : response.text;
     if (response.status < 200 || response.status > 299) {
-      const problem = answer as { title?: string; detail?: string };
+      const problem = problemIn(response);
       throw new EnerchainError(
         response.status >= 500 ? 'environment' : 'caller',
         'cli.system.refused',
         `${method} ${path}: ${problem?.detail ?? problem?.title ?? `status ${response.status}`}`,
       );
     }
-    return answer as T;
+    return response;
+  }
+}
+
+function problemIn({ body, type }: Answer): { title?: string; detail?: string } | undefined {
+  try {
+    return /json/.test(type) ? JSON.parse(body.toString('utf8')) : undefined;
+  } catch {
+    return undefined;
   }
 }
 
@@ -104,8 +126,8 @@ function send(
       : httpRequest(url, options);
     request.once('error', fail);
     request.once('response', (response) => {
-      text(response).then(
-        (all) => done({ status: response.statusCode ?? 0, type: response.headers['content-type'] ?? '', text: all }),
+      buffer(response).then(
+        (body) => done({ status: response.statusCode ?? 0, type: response.headers['content-type'] ?? '', body }),
         fail,
       );
     });

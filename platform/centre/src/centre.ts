@@ -223,6 +223,7 @@ async function startFace(
     certificates: core.link,
     store,
     stream,
+    transparency: core.transparency,
     health: () =>
       healthOf([
         ...core.troubles().map((trouble) => () => trouble),

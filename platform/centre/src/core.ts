@@ -4,6 +4,7 @@
  */
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { DEVELOPMENT_POLICY, type TrustPolicy } from '@enerchain/attestation';
 import { lockFolder } from '@enerchain/host';
 import { describeError, EnerchainError, systemClock } from '@enerchain/model';
 import { DevelopmentCa, type Identity } from '@enerchain/trust';
@@ -26,6 +27,7 @@ import { SourceLink } from './sources/link.ts';
 import { OperatorLists } from './sources/operators.ts';
 import { SourceRegistry } from './sources/registry.ts';
 import { RevocationList } from './sources/revocation.ts';
+import { Transparency } from './transparency/transparency.ts';
 
 export interface CoreOptions {
   readonly dataDir: string;
@@ -38,6 +40,8 @@ export interface CoreOptions {
   readonly logger: Logger;
   /** Breaks off a start that is under way. A core that is open is closed by `close`, after what stands on it. */
   readonly signal: AbortSignal;
+  /** What is asked of the nodes and the witnesses; that for development when absent. */
+  readonly policy?: TrustPolicy;
   /** How much of the ingest log is kept; by default 8 GiB and a year. */
   readonly retention?: LogOptions['retention'];
 }
@@ -53,6 +57,8 @@ export interface Core {
   readonly operators: OperatorLists;
   /** The link port; certificates are revoked here. */
   readonly link: SourceLink;
+  /** Transparency log and receipts. */
+  readonly transparency: Transparency;
   readonly database: Database;
   readonly ca: DevelopmentCa;
   readonly identity: Identity;
@@ -203,12 +209,33 @@ async function assemble(
 
   const services = new ServiceSessions(log, points, findings);
   const operators = new OperatorLists({ signer: identity.signer, kid: identity.kid, findings });
+  const revocations = await RevocationList.open(log.files, join(dataDir, 'revoked.json'));
+  let listening: SourceLink | undefined;
+  const transparency = await Transparency.open({
+    dataDir,
+    log,
+    own,
+    findings,
+    points,
+    live,
+    historian,
+    sources,
+    ca,
+    identity,
+    revocations,
+    policy: () => options.policy ?? DEVELOPMENT_POLICY,
+    peers: () => listening?.peers() ?? [],
+    clock,
+    logger,
+  });
+  closers.push(() => transparency.close());
+  transparency.start();
   const link = await SourceLink.listen({
     ...options.link,
     identity,
     ca,
     registry: sources,
-    revocations: await RevocationList.open(log.files, join(dataDir, 'revoked.json')),
+    revocations,
     services,
     operators,
     findings,
@@ -223,6 +250,7 @@ async function assemble(
       return chain;
     },
   });
+  listening = link;
   closers.push(() => link.close());
   logger.info({ ...link.address }, 'the link listens');
 
@@ -240,18 +268,21 @@ async function assemble(
     services,
     operators,
     link,
+    transparency,
     linkUrl: urlOf(link.address),
     counters: {
       log: () => ({ ...log.counters, size: log.size, queuedBytes: log.queuedBytes }),
       live: () => ({ ...live.counters, points: live.size }),
       historian: () => ({ ...historian.counters, lag: historian.lag, openSamples: historian.openSamples }),
       link: () => ({ ...link.counters, peers: link.peers().length }),
+      transparency: () => transparency.counters,
     },
     database,
     ca,
     identity,
     troubles: () => [
       ...(log.healthy ? [] : ['the ingest log cannot be written']),
+      ...(transparency.keeper.log.trouble ? [transparency.keeper.log.trouble.text] : []),
       ...(database.available ? [] : [`the database (${database.where}) is away: ${database.reason}`]),
     ],
     close,

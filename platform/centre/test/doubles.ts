@@ -12,6 +12,7 @@ import {
 } from '@enerchain/model';
 import type { Authenticator, AuthenticatorStore, StoredList } from '../src/accounts/authenticator-store.ts';
 import type { AccountStore, ApiToken, Session, User } from '../src/accounts/store.ts';
+import type { ApiContext } from '../src/api/context.ts';
 import type { JournalPersistence } from '../src/events/journal.ts';
 import type { Checkpoint, StoredMessage, StoredRecord } from '../src/events/journal-store.ts';
 import type {
@@ -30,6 +31,18 @@ import type {
   SourceStatus,
   Sources,
 } from '../src/ports.ts';
+import { ReceiptError } from '../src/transparency/error.ts';
+
+/** A log that has nothing yet; the real one is in `transparency.test.ts`. */
+const nothing = () => {
+  throw new ReceiptError('receipt.log', 'the log is empty');
+};
+export const noTransparency = {
+  receipts: { make: async () => nothing() },
+  keeper: { log: { consistency: nothing, inclusion: nothing, leaf: nothing } },
+  rounds: { round: async () => undefined },
+  anchor: nothing,
+} as unknown as ApiContext['transparency'];
 
 export const T0 = 1_800_000_000_000_000_000n;
 export const SECOND = 1_000_000_000n;

@@ -23,6 +23,7 @@ import {
   MemoryLog,
   MemoryPoints,
   MemorySources,
+  noTransparency,
   TestClock,
 } from './doubles.ts';
 
@@ -95,6 +96,7 @@ export async function newFace(
     points,
     sources,
     stream,
+    transparency: noTransparency,
     services,
     certificates: { certificates: () => [], revoke: async () => [] },
     metrics,

@@ -14,6 +14,7 @@ import {
   systemClock,
   toIso,
 } from '@enerchain/model';
+import { WITNESS_METHOD, type WitnessEvent, witnessAnswers } from '@enerchain/provenance';
 import { type CborValue, checkApproval, OPERATORS_METHOD, Renewal } from '@enerchain/trust';
 import type { Logger } from 'pino';
 import manifest from '../package.json' with { type: 'json' };
@@ -189,6 +190,8 @@ class Edge implements EdgeHandle {
       const { endpoint, reason, since } = gap;
       void this.#outbox.writeGap({ reason, endpoint, from: String(since), to: at, detail }, [{ close: endpoint }]);
     }
+    const { dataDir } = options;
+    const cosign = witnessAnswers({ dataDir, identity, clock, onEvent: (event) => this.#logTrouble(event) });
     this.#uplink = new Uplink({
       url,
       identity,
@@ -203,6 +206,7 @@ class Edge implements EdgeHandle {
       answers: new Map<string, RequestHandler>([
         [OPERATORS_METHOD, (_method, params) => this.#takeOperators(params)],
         [EVIDENCE_METHOD, (_method, params) => this.#evidence(params)],
+        [WITNESS_METHOD, (_method, params) => cosign(params)],
       ]),
       operators: () => this.#operators.version,
       announce: () => this.#announce(),
@@ -306,6 +310,13 @@ class Edge implements EdgeHandle {
       'edge.attestation',
       `the gateway ${this.name} was started without an attester`,
     );
+  }
+
+  /** The centre shows another log than before; it hears of it too, with its own words against it in our log. */
+  #logTrouble({ code, text }: WitnessEvent): void {
+    this.#logger.error({ code }, text);
+    const event = { kind: 'security', at: String(this.#clock.now()), code, detail: text.slice(0, 1000) } as const;
+    void this.#outbox.writeSourceEvents([event]);
   }
 
   #announce(): void {

@@ -4,6 +4,8 @@ export * from './log/monitor.ts';
 export { keyIdOf } from './log/note.ts';
 export * from './log/transparency-log.ts';
 export * from './log/witness.ts';
+export * from './log/witness-file.ts';
+export * from './log/witness-rpc.ts';
 export * from './receipt/anchor.ts';
 export * from './receipt/build.ts';
 export * from './receipt/finding.ts';

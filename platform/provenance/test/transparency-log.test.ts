@@ -46,6 +46,20 @@ describe('the transparency log', () => {
     await world.grow(30);
   });
 
+  it('remembers damage that was found by whoever needed a proof', async () => {
+    const world = new LogWorld();
+    await world.grow(13);
+    world.medium.bytes[32 + 32 * placeOf(0, 2)]! ^= 1;
+    expect(world.open().trouble).toBeUndefined();
+    expect(() => world.log.inclusion(3)).toThrow(expect.objectContaining({ code: 'provenance.tree.damaged' }));
+    world.log.append(leaves(13, 14));
+    expect(await world.log.makeCheckpoint()).toBeUndefined();
+    expect(world.open().trouble?.code).toBe('provenance.tree.damaged');
+    expect(await world.log.rebuild(chunks(leaves(0, 30)))).toBe(true);
+    expect(world.open().trouble).toBeUndefined();
+    expect(world.log.inclusion(3)).toHaveLength(4);
+  });
+
   it('cuts off what somebody put behind the checkpoint', async () => {
     const world = new LogWorld();
     await world.grow(13);

@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { LogRange } from '@enerchain/link';
 import type { SiteDocument } from '@enerchain/model';
 
 export interface LogPosition {
@@ -12,6 +13,8 @@ export interface LogPosition {
   readonly offset: number;
   /** When the centre had appended it, nanoseconds; tells this log from another one. */
   readonly at: string;
+  /** What was read without a break, first and last of each range; absent in older files. */
+  readonly ranges?: readonly LogRange[];
 }
 
 export interface Checkpoint {

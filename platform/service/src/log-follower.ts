@@ -2,7 +2,7 @@
  * Reads the log of the centre from where it was read to, for ever; notices when it is another log than before, and says
  * how far behind its end the reading is.
  */
-import { type LinkClient, readCentreLog, type ServiceLogEntry } from '@enerchain/link';
+import { type LinkClient, type LogRange, MAX_READS, readCentreLog, type ServiceLogEntry } from '@enerchain/link';
 import { type Clock, EnerchainError, toMillis } from '@enerchain/model';
 import type { Logger } from 'pino';
 import type { LogPosition } from './checkpoint.ts';
@@ -34,12 +34,26 @@ export class LogFollower {
     this.#options = options;
   }
 
+  /** The records that were read so far; of many ranges the newest. */
+  get ranges(): readonly LogRange[] {
+    return this.position?.ranges ?? [];
+  }
+
   /** Seconds that the log runs ahead of what has been read of it; infinite before the first record. */
   get behind(): number {
     if (!this.#reading) return Number.POSITIVE_INFINITY;
     const { lag, at } = this.#reading;
     // When nothing more comes, the last record was the newest, however old it is.
     return this.#options.clock.monotonic() - at > QUIET ? 0 : Math.max(0, lag / 1000);
+  }
+
+  /** A gap in place of records that are no longer there is not read. */
+  #with({ offset, content }: ServiceLogEntry): readonly LogRange[] {
+    const { ranges } = this;
+    if (content.kind === 'gap' && content.gap.reason === 'ingestRetention') return ranges;
+    const last = ranges.at(-1);
+    if (last && offset === last.last + 1) return [...ranges.slice(0, -1), { first: last.first, last: offset }];
+    return [...ranges, { first: offset, last: offset }].slice(-MAX_READS);
   }
 
   /** Until `signal` aborts. @throws EnerchainError when the connection ends or the centre refuses */
@@ -76,7 +90,7 @@ export class LogFollower {
         }
         this.#reading = { lag: toMillis(clock.now()) - toMillis(entry.at), at: clock.monotonic() };
         await this.#options.take(entry);
-        this.position = { offset: entry.offset, at: String(entry.at) };
+        this.position = { offset: entry.offset, at: String(entry.at), ranges: this.#with(entry) };
       }
     } finally {
       clearTimeout(watch);

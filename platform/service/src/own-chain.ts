@@ -2,7 +2,15 @@
  * A service as a source: what it publishes goes on a chain of its own, is durable on disk, and waits there for its
  * acknowledgement. Bounded; what had to be given up is said by a gap record on the same chain.
  */
-import { type Batch, batchToBytes, ChainWriter, type Content, contentOf, decodeBatch } from '@enerchain/link';
+import {
+  type Batch,
+  batchToBytes,
+  ChainWriter,
+  type Content,
+  contentOf,
+  decodeBatch,
+  type LogRange,
+} from '@enerchain/link';
 import { type Clock, describeError, type GapRecord } from '@enerchain/model';
 import type { Identity } from '@enerchain/trust';
 import type { Logger } from 'pino';
@@ -16,6 +24,8 @@ export interface OwnChainOptions {
   /** Octets that may wait. */
   readonly maxBytes: number;
   onWritten(batch: { readonly epoch: number; readonly sequence: number; readonly bytes: Uint8Array }): void;
+  /** What was read of the centre's log so far; it stands in the header of every batch of values. */
+  reads(): readonly LogRange[];
   /** Something on the chain will not reach the centre; what must stand there has to be said again. */
   onLost(): void;
 }
@@ -132,8 +142,8 @@ export class OwnChain {
   }
 
   async #keep(content: Content): Promise<void> {
-    const { store, clock, onWritten } = this.#options;
-    const batch: Batch = await this.#writer.next(content);
+    const { store, clock, onWritten, reads } = this.#options;
+    const batch: Batch = await this.#writer.next(content, content.kind === 'observations' ? { reads: reads() } : {});
     const { epoch, sequence } = batch.header;
     const bytes = batchToBytes(batch);
     store.append({ epoch, sequence, hash: batch.hash }, bytes, clock.now());

@@ -31,6 +31,7 @@ import {
   type UtcNanos,
   type Value,
 } from '@enerchain/model';
+import { WITNESS_METHOD, witnessAnswers } from '@enerchain/provenance';
 import { type CborValue, type Identity, Renewal } from '@enerchain/trust';
 import type { Logger } from 'pino';
 import { ChainStore } from './chain-store.ts';
@@ -190,6 +191,13 @@ export class Service {
       maxBytes: options.maxBytes ?? MAX_BYTES,
       onWritten: (batch) => this.#client.send(batch),
       onLost: () => this.#announce(),
+      reads: () => this.#follower.ranges,
+    });
+    const cosign = witnessAnswers({
+      dataDir,
+      identity,
+      clock,
+      onEvent: ({ code, text }) => logger.error({ code }, text),
     });
     this.#client = new LinkClient({
       url: options.centre.url,
@@ -214,6 +222,7 @@ export class Service {
       onRequest: (method, params) => {
         if (method === 'http') return this.#http(params as unknown as HttpRequest) as unknown as Promise<CborValue>;
         if (method === EVIDENCE_METHOD && this.#attester) return this.#attester.answer(params);
+        if (method === WITNESS_METHOD) return cosign(params);
         throw new EnerchainError('unsupported', 'link.method', `requests '${method}' are not answered here`);
       },
     });

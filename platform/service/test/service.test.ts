@@ -1,6 +1,6 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { BatchBuilder, type Content } from '@enerchain/link';
+import { BatchBuilder, type Content, decodeBatch } from '@enerchain/link';
 import { EnerchainError, type Mrid, QUALITY, systemClock, TIME_GOOD, uuidV5 } from '@enerchain/model';
 import type { Identity } from '@enerchain/trust';
 import pino from 'pino';
@@ -156,6 +156,32 @@ describe('a service', () => {
     await expect.poll(() => seen).toEqual([0, 1, 2]);
     expect(restored).toEqual([[0, 1]]);
   });
+
+  test('signs with its values what it had read of the log, over restarts too', async () => {
+    const seen: number[] = [];
+    const onRecord: ServiceOptions['onRecord'] = ({ offset }) => void seen.push(offset);
+    const checkpoint = { save: () => [...seen], restore: () => undefined };
+    const published = () => centre.log.filter(({ source }) => source === 'mean');
+    const readBy = (at: number) => {
+      const item = published()[at]!;
+      return 'batch' in item ? decodeBatch(item.batch).header.reads : undefined;
+    };
+    await centre.field([[id('a'), 1]]);
+    await centre.field([[id('a'), 2]]);
+    const first = await start({ onRecord, checkpoint });
+    await expect.poll(() => seen).toEqual([0, 1]);
+    await first.observe([{ point: U.mRID, value: 1.5 }]);
+    await centre.until(() => published().length === 1);
+    expect(readBy(0)).toEqual([{ first: 0, last: 1 }]);
+    await expect.poll(() => seen).toEqual([0, 1, 2]);
+    await first.close();
+    await centre.field([[id('a'), 3]]);
+    const second = await start({ onRecord, checkpoint });
+    await expect.poll(() => seen).toEqual([0, 1, 2, 3]);
+    await second.observe([{ point: U.mRID, value: 2 }]);
+    await centre.until(() => published().length === 2);
+    expect(readBy(1)).toEqual([{ first: 0, last: 3 }]);
+  });
 });
 
 describe('the chain of a service', () => {
@@ -173,6 +199,7 @@ describe('the chain of a service', () => {
       ...{ store, identity, logger, clock: systemClock, maxBytes },
       onWritten: () => undefined,
       onLost: () => void losses.push(1),
+      reads: () => [],
     });
     return { store, chain, losses };
   };

@@ -20,6 +20,7 @@ import type { HttpMetrics, Metrics } from '../metrics/metrics.ts';
 import type { Historian, LiveState, LogWriter, PointDirectory, ServiceRoutes, Sources } from '../ports.ts';
 import type { SourceLink } from '../sources/link.ts';
 import type { StreamHub } from '../stream/hub.ts';
+import type { Transparency } from '../transparency/transparency.ts';
 
 export interface ApiContext {
   readonly accounts: Accounts;
@@ -35,6 +36,7 @@ export interface ApiContext {
   readonly points: PointDirectory;
   readonly sources: Sources;
   readonly certificates: Pick<SourceLink, 'certificates' | 'revoke'>;
+  readonly transparency: Pick<Transparency, 'receipts' | 'keeper' | 'rounds' | 'anchor'>;
   readonly stream: StreamHub;
   readonly services: ServiceRoutes;
   readonly metrics: Metrics;

@@ -66,6 +66,10 @@ const STATUS_BY_CODE: Readonly<Record<string, number>> = {
   'grid.version': 412,
   'centre.source.away': 409,
   'centre.certificate.unknown': 404,
+  'receipt.point': 404,
+  'receipt.not-found': 404,
+  'receipt.gone': 410,
+  'provenance.proof.index': 404,
 };
 
 const TITLES: Readonly<Record<number, string>> = {

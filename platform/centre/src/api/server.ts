@@ -17,6 +17,7 @@ import { commandRoutes } from './routes/commands.ts';
 import { gridRoutes } from './routes/grid.ts';
 import { happeningRoutes } from './routes/happenings.ts';
 import { liveRoutes } from './routes/live.ts';
+import { provenanceRoutes } from './routes/provenance.ts';
 import { valueRoutes } from './routes/values.ts';
 import { withServices } from './service-description.ts';
 
@@ -174,6 +175,7 @@ export async function createApi(options: ApiOptions): Promise<{ app: App; routes
       commandRoutes(api, context);
       authenticatorRoutes(api, context);
       gridRoutes(api, context);
+      provenanceRoutes(api, context);
       api.get('/openapi.json', { config: { access: 'public' }, schema: { hide: true } }, async () =>
         withServices(app.swagger(), API_PREFIX, context.services.descriptions()),
       );

@@ -81,6 +81,11 @@ export class EntryCache {
     this.#bound = bytes;
   }
 
+  /** The entry at an offset, if it is here. */
+  peek(offset: number): RecordEntry | undefined {
+    return this.#entries.get(offset);
+  }
+
   add(entry: RecordEntry): void {
     if (this.#entries.has(entry.offset)) return;
     this.#entries.set(entry.offset, entry);

@@ -129,6 +129,3 @@ export function withCosignatures(signed: SignedCheckpoint, cosignatures: readonl
     });
   return writeNote({ text: signed.text, signatures: [signed.signature, ...lines] });
 }
-
-/** A cosignature as it travels over the link. */
-export type CosignatureMessage = { readonly witness: string; readonly time: bigint; readonly signature: Uint8Array };

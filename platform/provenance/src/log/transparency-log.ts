@@ -4,13 +4,14 @@
  *     tree         the hashes (`tree/tree.ts`)
  *     checkpoint   the newest checkpoint, signed by the log; written once the tree is on the disk up to it
  *     cosigned     the newest checkpoint with the cosignatures of its witnesses
+ *     damaged      there when a proof was found not to lead to the root: the tree is built again at the next start
  *
  * What stands behind the checkpoint is cut off at the start and comes again from the ingest log. A tree that does not lead
  * to its own checkpoint, or an ingest log that ends before it, is damage or a copy: nothing is signed then, since a second
  * version of what was signed once would be a fork.
  */
 import type { KeyObject } from 'node:crypto';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { open, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Clock, describeError, EnerchainError } from '@enerchain/model';
@@ -35,6 +36,8 @@ export interface TransparencyLogOptions {
   readonly origin: string;
   readonly signer: Signer;
   readonly clock: Clock;
+  /** Makes durable what else must be there up to a checkpoint, before it is signed. */
+  readonly beforeCheckpoint?: () => Promise<void>;
   /** For tests. */
   readonly medium?: TreeMedium;
 }
@@ -92,6 +95,8 @@ export class TransparencyLog {
       log.#newest = { note, signed };
       log.#checkAgainst(signed.checkpoint);
     }
+    const damaged = readIfThere(join(folder, 'damaged'));
+    if (damaged !== undefined) log.#trouble ??= { code: 'provenance.tree.damaged', text: damaged };
     log.#cosigned = readIfThere(join(folder, 'cosigned'));
     return log;
   }
@@ -140,7 +145,12 @@ export class TransparencyLog {
 
   /** @throws EnerchainError `provenance.proof.index` (caller), `provenance.tree.damaged` (environment) */
   inclusion(index: number, size?: number): Uint8Array[] {
-    return this.#tree.inclusion(index, size);
+    try {
+      return this.#tree.inclusion(index, size);
+    } catch (error) {
+      if (error instanceof EnerchainError && error.code === 'provenance.tree.damaged') this.#damaged(error.message);
+      throw error;
+    }
   }
 
   /** @throws EnerchainError `provenance.proof.index` (caller), `provenance.tree.damaged` (environment) */
@@ -173,7 +183,9 @@ export class TransparencyLog {
     }
     this.#trouble = undefined;
     this.#checkAgainst(checkpoint);
-    return this.#trouble === undefined;
+    if (this.#trouble) return false;
+    rmSync(join(this.#options.folder, 'damaged'), { force: true });
+    return true;
   }
 
   /**
@@ -194,6 +206,7 @@ export class TransparencyLog {
     if (this.#trouble || size === 0) return undefined;
     if (size === this.#newest?.signed.checkpoint.size) return this.#newest.note;
     const root = this.#tree.root(size);
+    await this.#options.beforeCheckpoint?.();
     await this.#tree.sync();
     const note = await signCheckpoint(signer, { origin, size, root, time: clock.now() });
     await writeFile(join(folder, 'checkpoint'), note);
@@ -227,6 +240,12 @@ export class TransparencyLog {
   async close(): Promise<void> {
     await this.#making?.catch(() => {});
     this.#tree.close();
+  }
+
+  /** Found while it runs: from now on nothing is signed, and the next start builds the tree again. */
+  #damaged(text: string): void {
+    this.suspect({ code: 'provenance.tree.damaged', text });
+    writeFileSync(join(this.#options.folder, 'damaged'), text);
   }
 
   #checkAgainst({ size, root }: Checkpoint): void {

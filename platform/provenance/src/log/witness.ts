@@ -33,7 +33,8 @@ export interface WitnessEvent {
     | 'provenance.shrunk'
     | 'provenance.foreign-log'
     | 'provenance.inconsistent'
-    | 'provenance.log-signature';
+    | 'provenance.log-signature'
+    | 'provenance.witness.memory';
   readonly text: string;
   /** What was seen before, and what was shown now. */
   readonly notes: readonly string[];

@@ -104,7 +104,9 @@ export function judge(results: readonly LoggedResult[], value: Judged, signers: 
     const details = { tier, verifier: before.result.verifier, policy: before.result.policy, results: results.length };
     return { trust, tier, finding: { link, state, code, text, at: before.result.issuedAt, details } };
   };
-  const bad = results.find(({ result }) => !isGood(result));
+  // A result of `none` (no policy, a verifier that failed) says nothing, for or against.
+  const telling = results.filter(({ result }) => isGood(result) || result.status !== 'none');
+  const bad = telling.find(({ result }) => !isGood(result));
   if (bad) {
     const { status, reasons, issuedAt } = bad.result;
     const why = reasons.length > 0 ? reasons.slice(0, 3).join('; ') : `the result is '${status}'`;
@@ -115,15 +117,24 @@ export function judge(results: readonly LoggedResult[], value: Judged, signers: 
       `${by} found ${source} not trustworthy at ${toIso(issuedAt)}: ${why}.`,
     );
   }
-  if (last === before || last.index < index || last.result.issuedAt < receiveTime) {
+  if (telling[0] !== before) {
+    const text = `${by} could not judge ${source} at ${since}: nothing says what it was running before the value.`;
+    return found('unknown', 'missing', 'software.unknown', text);
+  }
+  const after = telling.at(-1)!;
+  if (after === before || after.index < index || after.result.issuedAt < receiveTime) {
+    if (before.result.validUntil < receiveTime) {
+      const text = `The last result about ${source} before the value held until ${toIso(before.result.validUntil)}, and there is none behind it.`;
+      return found('unknown', 'missing', 'software.unknown', text);
+    }
     const text = `${by} found ${source} in order at ${since}, before the value; there is no result behind it yet. The value is provisional: take the receipt again a little later.`;
     return found('provisional', 'missing', 'software.provisional', text);
   }
   if (results.some(({ result }) => result.boot !== before.result.boot)) {
-    const text = `${source} started anew between ${since} and ${toIso(last.result.issuedAt)}: what it ran when it made the value is not known.`;
+    const text = `${source} started anew between ${since} and ${toIso(after.result.issuedAt)}: what it ran when it made the value is not known.`;
     return found('unknown', 'missing', 'software.restarted', text);
   }
-  const span = `${by} found ${source} in order at ${since} and again at ${toIso(last.result.issuedAt)}, without a restart between.`;
+  const span = `${by} found ${source} in order at ${since} and again at ${toIso(after.result.issuedAt)}, without a restart between.`;
   if (tier === 'tpm') return found('attested', 'ok', 'software.attested', `${span} The evidence hangs on its TPM.`);
   const text = `${span} The evidence comes from software alone (no TPM): it shows changed files, not a machine that lies about all of them.`;
   return found('attested', 'weak', 'software.attested', text);

@@ -1,0 +1,179 @@
+/**
+ * Has connected sources cosign checkpoints over their links (`transparency.cosign`). A checkpoint is signed at most once a
+ * second while something is new, and shown to witnesses less often: what they sign covers everything before.
+ */
+import type { KeyObject } from 'node:crypto';
+import type { LinkPeer } from '@enerchain/link';
+import { type Clock, describeError, EnerchainError, validator } from '@enerchain/model';
+import { type Cosignature, keyIdOf, parseCheckpoint, spkiPem, WITNESS_METHOD } from '@enerchain/provenance';
+import type { CborValue } from '@enerchain/trust';
+import Type from 'typebox';
+import type { Findings } from '../ingest/findings.ts';
+import type { TransparencyKeeper } from './keeper.ts';
+
+export interface WitnessRoundsOptions {
+  readonly keeper: TransparencyKeeper;
+  readonly peers: () => readonly LinkPeer[];
+  /** Public key of a source by its present certificate. */
+  readonly keyOf: (name: string) => KeyObject | undefined;
+  /** Cosignatures that a receipt needs. */
+  readonly quorum: () => number;
+  readonly clock: Clock;
+  readonly findings: Findings;
+  readonly onError: (error: unknown) => void;
+}
+
+const TICK_MILLIS = 1_000;
+/** Between two rounds that nobody waits for. */
+const ROUND_MILLIS = 5_000;
+const ANSWER_MILLIS = 3_000;
+/** Sources asked in one round; with more, they take turns. */
+const MOST_WITNESSES = 16;
+
+const Answer = validator(
+  Type.Object({
+    kind: Type.Enum(['cosigned', 'from', 'refused'] as const),
+    size: Type.Optional(Type.Integer({ minimum: 0 })),
+    time: Type.Optional(Type.Unknown()),
+    signature: Type.Optional(Type.Unknown()),
+    code: Type.Optional(Type.String({ maxLength: 100 })),
+    text: Type.Optional(Type.String({ maxLength: 1000 })),
+  }),
+  'peer',
+);
+
+export class WitnessRounds {
+  readonly counters = { rounds: 0, cosignatures: 0, refusals: 0, silent: 0 };
+  readonly #options: WitnessRoundsOptions;
+  readonly #sizes = new Map<string, number>();
+  /** Peers that do not know the method. */
+  readonly #without = new WeakSet<LinkPeer>();
+  #round: Promise<string | undefined> | undefined;
+  #lastRound = Number.NEGATIVE_INFINITY;
+  #turn = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: WitnessRoundsOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#timer = setInterval(() => void this.#tick().catch(this.#options.onError), TICK_MILLIS);
+    this.#timer.unref();
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#round?.catch(() => {});
+  }
+
+  /**
+   * The newest note that covers a record, with as many cosignatures as a receipt needs where they can be had.
+   * @returns undefined when the log has no such record yet, or signs nothing
+   */
+  async noteOver(record: number): Promise<string | undefined> {
+    const { keeper, quorum } = this.#options;
+    const kept = keeper.log.cosigned;
+    if (kept !== undefined && covers(kept, record) >= quorum()) return kept;
+    // A round that is under way may have begun with an older checkpoint.
+    await this.#round?.catch(() => {});
+    const note = await this.round();
+    return note !== undefined && covers(note, record) >= 0 ? note : undefined;
+  }
+
+  /** Signs a checkpoint and has it cosigned. @returns the note with the cosignatures that came */
+  round(): Promise<string | undefined> {
+    this.#round ??= this.#ask().finally(() => {
+      this.#round = undefined;
+    });
+    return this.#round;
+  }
+
+  async #tick(): Promise<void> {
+    const { keeper, clock } = this.#options;
+    await keeper.checkpoint();
+    const { checkpoint, cosigned } = keeper.log;
+    if (!checkpoint || clock.monotonic() - this.#lastRound < ROUND_MILLIS) return;
+    if (cosigned !== undefined && parseCheckpoint(cosigned).checkpoint.size === checkpoint.size) return;
+    await this.round();
+  }
+
+  async #ask(): Promise<string | undefined> {
+    const { keeper, clock, keyOf } = this.#options;
+    this.#lastRound = clock.monotonic();
+    const note = await keeper.checkpoint();
+    if (note === undefined) return undefined;
+    this.counters.rounds++;
+    const answers = await Promise.all(this.#chosen().map((peer) => this.#cosignatureOf(peer, note)));
+    const cosignatures = answers.filter((each) => each !== undefined);
+    this.counters.cosignatures += cosignatures.length;
+    return keeper.log.takeCosignatures(note, cosignatures, keyOf);
+  }
+
+  #chosen(): LinkPeer[] {
+    const peers = this.#options
+      .peers()
+      .filter((peer) => peer.holder.name === peer.source && !this.#without.has(peer))
+      .sort((a, b) => (a.source < b.source ? -1 : 1));
+    if (peers.length <= MOST_WITNESSES) return peers;
+    const first = (this.#turn++ * MOST_WITNESSES) % peers.length;
+    return [...peers.slice(first), ...peers.slice(0, first)].slice(0, MOST_WITNESSES);
+  }
+
+  async #cosignatureOf(peer: LinkPeer, note: string): Promise<Cosignature | undefined> {
+    const { keeper, keyOf } = this.#options;
+    const key = spkiPem(keeper.log.signer.publicKey);
+    const { size } = parseCheckpoint(note).checkpoint;
+    let from = Math.min(this.#sizes.get(peer.source) ?? 0, size);
+    try {
+      // The second time with a proof from where the witness stands.
+      for (let turn = 0; turn < 2; turn++) {
+        const params = { note, from, proof: keeper.log.consistency(from, size), key } as unknown as CborValue;
+        const answered = await peer.request(WITNESS_METHOD, params, { timeout: ANSWER_MILLIS });
+        const answer = Answer.parse(answered, `the cosignature of ${peer.source}`);
+        if (answer.kind === 'refused') return this.#refused(peer.source, answer.code ?? '', answer.text ?? '');
+        if (answer.kind === 'from') {
+          // A witness that remembers more than there is says so when it sees the note.
+          from = Math.min(answer.size ?? 0, size);
+          continue;
+        }
+        const { time, signature } = answer;
+        if (!(signature instanceof Uint8Array) || (typeof time !== 'bigint' && typeof time !== 'number')) {
+          throw new EnerchainError('peer', 'transparency.cosignature', `${peer.source} sent no cosignature`);
+        }
+        const own = keyOf(peer.source);
+        if (!own) return undefined;
+        this.#sizes.set(peer.source, size);
+        return { witness: peer.source, keyId: keyIdOf(own), time: BigInt(time), signature };
+      }
+      return undefined;
+    } catch (error) {
+      if (error instanceof EnerchainError && error.code === 'link.method') this.#without.add(peer);
+      else this.counters.silent++;
+      this.#options.onError(new Error(`${peer.source} did not cosign: ${describeError(error)}`));
+      return undefined;
+    }
+  }
+
+  #refused(source: string, code: string, text: string): undefined {
+    const { findings } = this.#options;
+    this.counters.refusals++;
+    findings.tell({ action: 'transparency.refused', actor: source, outcome: 'refused', detail: { code, text } });
+    findings.raise({
+      key: `transparency.witness.${source}`,
+      priority: 1,
+      source,
+      message: `${source} does not cosign the log of this centre: ${text}`,
+      consequence:
+        'What this centre shows is not what it showed before, or somebody pretends so; receipts lack a witness.',
+      action: 'Compare the checkpoints that the gateway keeps in its data folder (witness) with those of this centre.',
+    });
+    return undefined;
+  }
+}
+
+/** Number of cosignatures of a note that covers a record; -1 when it does not. */
+function covers(note: string, record: number): number {
+  const { checkpoint, cosignatures } = parseCheckpoint(note);
+  return record < checkpoint.size ? cosignatures.length : -1;
+}

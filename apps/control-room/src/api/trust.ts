@@ -108,13 +108,15 @@ export interface CertificateJson {
   readonly use: 'identity' | 'attestation' | 'log' | 'authority';
 }
 
-export type StepKind = 'device' | 'gateway' | 'software' | 'neighbours' | 'signature' | 'log' | 'witnesses';
+export type StepKind = 'device' | 'gateway' | 'software' | 'neighbours' | 'signature' | 'log' | 'witnesses' | 'receipt';
 export type StepState = 'ok' | 'weak' | 'bad' | 'missing';
 export interface ProvenanceStep {
   readonly kind: StepKind;
   readonly title: string;
   readonly text: string;
   readonly state: StepState;
+  /** The finding's name, as `enerchain verify` says it. */
+  readonly code?: string;
   readonly at?: string | null;
   readonly details?: Readonly<Record<string, unknown>>;
 }
@@ -125,6 +127,8 @@ export interface ProvenanceJson {
   readonly receiveTime: string;
   readonly trust: ValueTrust;
   readonly tier: Tier | null;
+  /** Whether every link holds. */
+  readonly holds?: boolean;
   readonly steps: readonly ProvenanceStep[];
 }
 

@@ -1,4 +1,4 @@
-import { createSignal, For, Match, Show, Switch, untrack } from 'solid-js';
+import { createSignal, For, Index, Match, Show, Switch, untrack } from 'solid-js';
 import type { ProvenanceJson, ProvenanceStep } from '../api/trust.ts';
 import type { PointInfo } from '../api/types.ts';
 import { useApp } from '../app.ts';
@@ -35,7 +35,8 @@ export function Provenance(props: { point: PointInfo; view: ProvenanceView }) {
                 {chainSentence(found().steps)}
               </p>
               <ol class="chain" classList={{ stale: !app.live() }}>
-                <For each={found().steps}>{(step) => <Step step={step} source={props.point.source} />}</For>
+                {/* By place, so that what was opened stays open when the chain is fetched again. */}
+                <Index each={found().steps}>{(step) => <Step step={step()} source={props.point.source} />}</Index>
                 <Show when={!app.live()}>
                   <li>
                     <CheckGlyph state="bad" />

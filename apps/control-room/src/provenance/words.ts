@@ -23,12 +23,14 @@ const KIND_WORDS: Readonly<Record<StepKind, string>> = {
   signature: 'the signature',
   log: 'the log',
   witnesses: 'the witnesses',
+  receipt: 'the receipt itself',
 };
 
 /** The chain in one sentence: as strong as its weakest link. */
 export function chainSentence(steps: readonly Pick<ProvenanceStep, 'state' | 'kind'>[]): string {
-  const names = (state: StepState) =>
-    steps.filter((step) => step.state === state).map(({ kind }) => KIND_WORDS[kind] ?? kind);
+  const names = (state: StepState) => [
+    ...new Set(steps.filter((step) => step.state === state).map(({ kind }) => KIND_WORDS[kind] ?? kind)),
+  ];
   const [bad, weak, missing] = [names('bad'), names('weak'), names('missing')];
   if (steps.length === 0) return 'Nothing is known about the way of this value.';
   if (bad.length) return `The chain is broken at ${and(bad)}.`;

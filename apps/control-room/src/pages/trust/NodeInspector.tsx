@@ -1,11 +1,17 @@
-import { createMemo, createResource, createSignal, For, Match, Show, Switch } from 'solid-js';
-import { type NodeDetailJson, type NodeTrustJson, type ResultJson, trustApi } from '../../api/trust.ts';
+import { createMemo, createResource, createSignal, For, Index, Match, Show, Switch } from 'solid-js';
+import {
+  type NodeDetailJson,
+  type NodeTrustJson,
+  type ResultJson,
+  type Trustworthiness,
+  trustApi,
+} from '../../api/trust.ts';
 import { useApp } from '../../app.ts';
 import { clock, duration, stamp } from '../../format/time.ts';
 import { go } from '../../route.ts';
 import { Freshness } from '../../trust/Freshness.tsx';
 import { TrustGlyph } from '../../trust/glyphs.tsx';
-import { commandHindrance, stateOf } from '../../trust/state.ts';
+import { byName, commandHindrance, stateOf } from '../../trust/state.ts';
 import {
   claimWords,
   ORIGIN_WORDS,
@@ -20,10 +26,9 @@ import {
 } from '../../trust/words.ts';
 import { CheckGlyph, Icon } from '../../ui/glyphs.tsx';
 import { Skeleton } from '../../ui/parts.tsx';
+import { TRUST_RIGHT } from './places.ts';
 import { ReasonDialog } from './ReasonDialog.tsx';
 
-/** The right that quarantine and release need. */
-const RIGHT = 'commands.operate';
 const TONE = { affirming: 'ok', warning: 'warn', contraindicated: 'bad', none: 'warn', silent: 'warn' } as const;
 const MEASUREMENTS_SHOWN = 12;
 
@@ -180,50 +185,16 @@ function Results(props: { results: readonly ResultJson[] }) {
   const app = useApp();
   const newest = createMemo(() => {
     const seen = new Set<string>();
-    return props.results.filter(({ verifier }) => !seen.has(verifier) && seen.add(verifier));
+    const first = props.results.filter(({ verifier }) => !seen.has(verifier) && seen.add(verifier));
+    return first.sort((a, b) => worse(a.status) - worse(b.status) || byName(a.verifier, b.verifier));
   });
   const older = createMemo(() => props.results.filter((each) => !newest().includes(each)));
   return (
     <>
       <h3>Results</h3>
       <Show when={newest().length} fallback={<p class="sub">Nobody has appraised it yet.</p>}>
-        <For each={newest()}>
-          {(result, index) => (
-            <details class="result-card" open={index() === 0}>
-              <summary>
-                <CheckGlyph state={TONE[result.status]} /> <b>{result.verifier}</b>{' '}
-                <span class={result.status === 'contraindicated' ? 'p1-text' : 'dim'}>
-                  says: {STATUS_WORDS[result.status]}
-                </span>
-              </summary>
-              <For each={result.reasons}>{(reason) => <p class="result-reason">{reason}</p>}</For>
-              <dl class="claims">
-                <For each={Object.entries(result.vector)}>
-                  {([claim, value]) => {
-                    const words = claimWords(claim, value);
-                    return (
-                      <>
-                        <dt>
-                          <CheckGlyph state={TONE[words.tier]} /> {words.title}
-                        </dt>
-                        <dd
-                          classList={{ 'p1-text': words.tier === 'contraindicated', warn: words.tier === 'warning' }}
-                          title={`${claim} = ${value} (AR4SI)`}
-                        >
-                          {words.text}
-                        </dd>
-                      </>
-                    );
-                  }}
-                </For>
-              </dl>
-              <p class="sub">
-                {clock(new Date(result.issuedAt))}, stands until {clock(new Date(result.validUntil))} · policy{' '}
-                {result.policy}
-              </p>
-            </details>
-          )}
-        </For>
+        {/* By place, so that what was opened stays open when newer results come. */}
+        <Index each={newest()}>{(result, index) => <ResultCard result={result()} open={index === 0} />}</Index>
         <Show when={older().length}>
           <details>
             <summary class="sub">{older().length} older results</summary>
@@ -243,6 +214,46 @@ function Results(props: { results: readonly ResultJson[] }) {
         </Show>
       </Show>
     </>
+  );
+}
+
+const worse = (status: Trustworthiness): number => ['contraindicated', 'none', 'warning', 'affirming'].indexOf(status);
+
+function ResultCard(props: { result: ResultJson; open: boolean }) {
+  return (
+    <details class="result-card" open={props.open}>
+      <summary>
+        <CheckGlyph state={TONE[props.result.status]} /> <b>{props.result.verifier}</b>{' '}
+        <span class={props.result.status === 'contraindicated' ? 'p1-text' : 'dim'}>
+          says: {STATUS_WORDS[props.result.status]}
+        </span>
+      </summary>
+      <For each={props.result.reasons}>{(reason) => <p class="result-reason">{reason}</p>}</For>
+      <dl class="claims">
+        <For each={Object.entries(props.result.vector)}>
+          {([claim, value]) => {
+            const words = claimWords(claim, value);
+            return (
+              <>
+                <dt>
+                  <CheckGlyph state={TONE[words.tier]} /> {words.title}
+                </dt>
+                <dd
+                  classList={{ 'p1-text': words.tier === 'contraindicated', warn: words.tier === 'warning' }}
+                  title={`${claim} = ${value} (AR4SI)`}
+                >
+                  {words.text}
+                </dd>
+              </>
+            );
+          }}
+        </For>
+      </dl>
+      <p class="sub">
+        {clock(new Date(props.result.issuedAt))}, stands until {clock(new Date(props.result.validUntil))} · policy{' '}
+        {props.result.policy}
+      </p>
+    </details>
   );
 }
 
@@ -316,7 +327,7 @@ function Actions(props: { node: NodeTrustJson }) {
   const [asking, setAsking] = createSignal<'quarantine' | 'release'>();
   const [problem, setProblem] = createSignal<string>();
   const [busy, setBusy] = createSignal(false);
-  const refusal = () => app.refusal(RIGHT);
+  const refusal = () => app.refusal(TRUST_RIGHT);
   const shut = () => props.node.reaction === 'quarantine';
   const release = () => props.node.release ?? undefined;
   const own = () => release()?.requestedBy === app.session()?.user;

@@ -2,6 +2,7 @@ import { createSignal, onMount, Show } from 'solid-js';
 import { type NodeTrustJson, trustApi } from '../../api/trust.ts';
 import { useApp } from '../../app.ts';
 import { CheckGlyph } from '../../ui/glyphs.tsx';
+import { TRUST_RIGHT } from './places.ts';
 
 const TEXTS = {
   quarantine: {
@@ -81,7 +82,7 @@ export function ReasonDialog(props: { node: NodeTrustJson; what: keyof typeof TE
           <button
             type="submit"
             class="main strong"
-            disabled={busy() || reason().trim() === '' || app.refusal('commands.operate') !== undefined}
+            disabled={busy() || reason().trim() === '' || app.refusal(TRUST_RIGHT) !== undefined}
           >
             {texts().action}
           </button>

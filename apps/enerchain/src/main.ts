@@ -35,6 +35,7 @@ program
   .option('--site <files...>', 'site files of gateways of your own, run beside the lab')
   .option('--seed <number>', 'seed of the simulated grid', '1')
   .option('--speed <factor>', 'simulated time per real time', '1')
+  .option('--trust-policy <policy>', 'what a good node is: development, production, or a JSON file', 'development')
   .option(
     '--commanding-service <name...>',
     'services that may prepare and operate commands under their own name; by default none',
@@ -56,6 +57,12 @@ program
     'services that may prepare and operate commands under their own name; by default none',
   )
   .option('--certificate-days <days>', 'validity of gateway and service certificates, which renew themselves', '365')
+  .option(
+    '--trust-policy <policy>',
+    'what a good node is: development, production, or a JSON file; development lets software attest',
+    'development',
+  )
+  .option('--vouch-site <files...>', 'development: site files of gateways that are vouched for as they are now')
   .action(async (options) => (await import('./commands/centre.ts')).centre(options));
 
 program

@@ -18,3 +18,4 @@ export * from './result.ts';
 export * from './software-attester.ts';
 export * from './timeline.ts';
 export * from './verifier.ts';
+export * from './watch.ts';

@@ -32,6 +32,7 @@ export class ProcessAttester {
   readonly #measurer: Measurer;
   readonly #identity: () => Identity;
   readonly #listeners = new Set<() => void>();
+  readonly #asked = Promise.withResolvers<void>();
 
   constructor(options: ProcessAttesterOptions) {
     const { root, dataDir, identity, files, onTrouble, clock = systemClock } = options;
@@ -67,10 +68,22 @@ export class ProcessAttester {
     const { bindings, since } = readEvidenceRequest(params);
     const attester = await this.#opened;
     const evidence = await attester.evidence(bindings, since);
+    this.#asked.resolve();
     return { evidence, origin: this.#identity().signer.origin };
   }
 
+  /** Resolves when evidence was given for the first time, or after so many milliseconds. */
+  async asked(milliseconds: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, milliseconds);
+    });
+    await Promise.race([this.#asked.promise, late]);
+    clearTimeout(timer);
+  }
+
   close(): void {
+    this.#asked.resolve();
     this.#measurer.close();
   }
 }

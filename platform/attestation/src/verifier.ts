@@ -341,14 +341,14 @@ function judgeComponents(
   for (const { component, expectation, configuration } of deviations) {
     const { name, digest } = component;
     const what =
-      GONE_DIGEST === Buffer.from(digest).toString('hex') ? 'is gone or cannot be read' : `is ${short(digest)}…`;
+      GONE_DIGEST === Buffer.from(digest).toString('hex') ? 'is gone or cannot be read' : `is ${short(digest)}`;
     if (expectation.verdict === 'changed') {
-      const expected = expectation.expected.slice(0, 3).map((each) => `${short(each)}…`);
+      const expected = expectation.expected.slice(0, 3).map(short);
       const text = `${name} ${what} instead of ${expected.join(' or ')}`;
-      if (configuration) findings.fault('configuration', CLAIM_VALUE.configuration.unsupportable, text);
+      if (configuration) findings.fault('configuration', CLAIM_VALUE.configuration.unsafe, text);
       else findings.fault('executables', CLAIM_VALUE.executables.contraindicatedRuntime, text);
     } else if (configuration) {
-      const text = `${name} (${short(digest)}…) has no reference value`;
+      const text = `${name} (${short(digest)}) has no reference value`;
       findings.fault('configuration', CLAIM_VALUE.configuration.unavailable, text);
     } else {
       const { contraindicatedRuntime, unrecognizedRuntime } = CLAIM_VALUE.executables;

@@ -1,7 +1,6 @@
 /** The centre in one process: the core, and the face on top of it. */
 import { chmodSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { TrustPort } from '@enerchain/attestation';
 import { describeError, EnerchainError, pointMatcher, systemClock } from '@enerchain/model';
 import type { Logger } from 'pino';
 import { Accounts, type Principal } from './accounts/accounts.ts';
@@ -22,11 +21,13 @@ import { Journal } from './events/journal.ts';
 import { checkpointFile, JournalStore } from './events/journal-store.ts';
 import { SourceWatch } from './events/source-watch.ts';
 import { GridStore } from './grid/store.ts';
+import { CENTRE } from './ingest/own-chain.ts';
 import { nodeFiles } from './log/files.ts';
 import { collect } from './metrics/collectors.ts';
 import { healthOf } from './metrics/health.ts';
 import { HttpMetrics, Metrics } from './metrics/metrics.ts';
 import { StreamHub } from './stream/hub.ts';
+import { certificatesOf } from './trust/certificates.ts';
 
 export interface CentreOptions {
   readonly dataDir: string;
@@ -44,8 +45,8 @@ export interface CentreOptions {
   readonly journalDays?: number;
   /** Names of the services that may prepare and operate commands; by default none. */
   readonly commandingServices?: readonly string[];
-  /** What is known about the nodes on the way of commands, and the policy that says what good is. */
-  readonly trust?: TrustPort;
+  /** The policy that says what a good node is, and what is measured and vouched for; absent: nobody is attested. */
+  readonly trust?: CoreOptions['trust'];
   /** Checks of commands beside the standard ones. */
   readonly commandChecks?: readonly CommandCheck[];
 }
@@ -86,6 +87,7 @@ export async function runCentre(options: CentreOptions): Promise<CentreHandle> {
     logger,
     signal,
     ...(databaseUrl ? { databaseUrl } : {}),
+    trust: options.trust,
     ...(options.certificateDays === undefined ? {} : { certificateDays: options.certificateDays }),
   });
   const closers: (() => Promise<void> | void)[] = [() => core.close()];
@@ -160,7 +162,7 @@ async function startFace(
 
   const stop = new AbortController();
   closers.push(() => stop.abort());
-  const { trust } = options;
+  const trust = core.trust?.keeper;
   const checks = [...(trust ? [pathCheck(trust, clock)] : []), ...(options.commandChecks ?? [])];
   const secondPerson = { needed: pointMatcher(trust?.policy?.secondPerson ?? []), approvers: authenticators };
   const commands = new Commands({ log, points, sources, live, clock, checks, secondPerson, onError });
@@ -183,7 +185,7 @@ async function startFace(
   });
   closers.push(() => devices.close());
 
-  const stream = new StreamHub({ journal, log, live, sources, clock });
+  const stream = new StreamHub({ journal, log, live, sources, clock, trust });
   closers.push(() => stream.close());
 
   const grid = await GridStore.open(database, log);
@@ -221,6 +223,13 @@ async function startFace(
     services: core.services,
     sources,
     certificates: core.link,
+    trust,
+    trustCertificates: () => {
+      const names = [CENTRE, ...sources.status().map(({ source }) => source)];
+      return certificatesOf(names, core.ca, core.revocations, (name) =>
+        name === CENTRE ? core.identity.signer.origin : trust?.state(name)?.keyOrigin,
+      );
+    },
     store,
     stream,
     transparency: core.transparency,

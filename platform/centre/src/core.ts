@@ -4,7 +4,7 @@
  */
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { DEVELOPMENT_POLICY, type TrustPolicy } from '@enerchain/attestation';
+import { DEVELOPMENT_POLICY } from '@enerchain/attestation';
 import { lockFolder } from '@enerchain/host';
 import { describeError, EnerchainError, systemClock } from '@enerchain/model';
 import { DevelopmentCa, type Identity } from '@enerchain/trust';
@@ -28,6 +28,7 @@ import { OperatorLists } from './sources/operators.ts';
 import { SourceRegistry } from './sources/registry.ts';
 import { RevocationList } from './sources/revocation.ts';
 import { Transparency } from './transparency/transparency.ts';
+import { type OpenTrust, openTrust, type TrustOptions } from './trust/open.ts';
 
 export interface CoreOptions {
   readonly dataDir: string;
@@ -40,8 +41,8 @@ export interface CoreOptions {
   readonly logger: Logger;
   /** Breaks off a start that is under way. A core that is open is closed by `close`, after what stands on it. */
   readonly signal: AbortSignal;
-  /** What is asked of the nodes and the witnesses; that for development when absent. */
-  readonly policy?: TrustPolicy;
+  /** What is asked of the nodes and the witnesses. Absent: nobody is attested, and witnesses are as in development. */
+  readonly trust?: TrustOptions | undefined;
   /** How much of the ingest log is kept; by default 8 GiB and a year. */
   readonly retention?: LogOptions['retention'];
 }
@@ -55,6 +56,9 @@ export interface Core {
   readonly sources: Sources;
   readonly services: ServiceSessions;
   readonly operators: OperatorLists;
+  /** Absent when the centre was started without a policy. */
+  readonly trust: OpenTrust | undefined;
+  readonly revocations: RevocationList;
   /** The link port; certificates are revoked here. */
   readonly link: SourceLink;
   /** Transparency log and receipts. */
@@ -223,19 +227,31 @@ async function assemble(
     ca,
     identity,
     revocations,
-    policy: () => options.policy ?? DEVELOPMENT_POLICY,
+    policy: () => options.trust?.policy ?? DEVELOPMENT_POLICY,
     peers: () => listening?.peers() ?? [],
     clock,
     logger,
   });
   closers.push(() => transparency.close());
   transparency.start();
+  const out = { append: own.append.bind(own), publish: own.publish.bind(own) };
+  const roleOf = (source: string) => sources.roleOf(source);
+  const trust =
+    options.trust &&
+    (await openTrust({
+      ...{ trust: options.trust, dataDir, identity, ca, log, out, findings, revocations, roleOf, clock, logger },
+    }));
+  if (trust) {
+    closers.push(() => trust.close());
+    closers.push(every(SNAPSHOT_MILLIS, () => trust.save(), logger));
+  }
   const link = await SourceLink.listen({
     ...options.link,
     identity,
     ca,
     registry: sources,
     revocations,
+    trust: trust?.keeper,
     services,
     operators,
     findings,
@@ -267,6 +283,8 @@ async function assemble(
     sources,
     services,
     operators,
+    trust,
+    revocations,
     link,
     transparency,
     linkUrl: urlOf(link.address),
@@ -276,6 +294,7 @@ async function assemble(
       historian: () => ({ ...historian.counters, lag: historian.lag, openSamples: historian.openSamples }),
       link: () => ({ ...link.counters, peers: link.peers().length }),
       transparency: () => transparency.counters,
+      ...(trust ? { trust: () => trust.keeper.counters } : {}),
     },
     database,
     ca,
@@ -283,6 +302,7 @@ async function assemble(
     troubles: () => [
       ...(log.healthy ? [] : ['the ingest log cannot be written']),
       ...(transparency.keeper.log.trouble ? [transparency.keeper.log.trouble.text] : []),
+      ...[trust?.keeper.trouble()].filter((trouble) => trouble !== undefined),
       ...(database.available ? [] : [`the database (${database.where}) is away: ${database.reason}`]),
     ],
     close,

@@ -98,6 +98,7 @@ export async function newFace(
     stream,
     transparency: noTransparency,
     services,
+    trustCertificates: () => [],
     certificates: { certificates: () => [], revoke: async () => [] },
     metrics,
     httpMetrics: new HttpMetrics(),

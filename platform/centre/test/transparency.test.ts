@@ -51,7 +51,7 @@ const start = async (dataDir: string, witnesses = 1): Promise<Core> => {
     link: { host: '127.0.0.1', port: 0 },
     logger,
     signal: new AbortController().signal,
-    policy: { ...DEVELOPMENT_POLICY, witnesses },
+    trust: { policy: { ...DEVELOPMENT_POLICY, witnesses } },
   });
   return open;
 };

@@ -75,6 +75,8 @@ const TICK = 5_000;
 const CLOCK_STEP = 2_000;
 /** How long connectors may take to end their connections in order, milliseconds. */
 const STOP = 4_000;
+/** How long the first value waits for a first proof of what takes it, milliseconds; without a centre it waits in vain. */
+const FIRST_PROOF = 1_500;
 /** How long the last batches may take to reach the centre when the edge is closed, milliseconds. */
 const DRAIN = 3_000;
 
@@ -273,6 +275,9 @@ class Edge implements EdgeHandle {
 
   async start(): Promise<void> {
     this.#uplink.start();
+    // A value is attested when good results stand before and after it: the first one should come before the first value.
+    await this.#attester?.asked(FIRST_PROOF);
+    if (this.#closing) return;
     const folder = dirname(resolve(this.#site.file));
     for (const endpoint of enabled(this.#site)) {
       const id = idOf(endpoint);

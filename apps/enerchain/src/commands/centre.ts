@@ -2,13 +2,16 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { runCentre } from '@enerchain/centre';
+import { runCentre, trustPolicy } from '@enerchain/centre';
+import { measuredFiles } from '@enerchain/edge';
 import { EnerchainError } from '@enerchain/model';
 import { openDataFolder } from '../data-folder.ts';
+import { installation } from '../installation.ts';
 import { createLogger } from '../logger.ts';
 import { sourceName, wholeNumber } from '../options.ts';
 import { reportReady, stopSignal } from '../supervisor/supervised.ts';
 import { CERTIFICATE_FILE } from '../system-client.ts';
+import { sourceOf } from './up.ts';
 
 export interface CentreOptions {
   readonly data: string;
@@ -21,6 +24,9 @@ export interface CentreOptions {
   readonly certificateDays: string;
   /** Names of services. */
   readonly commandingService?: readonly string[];
+  /** `development`, `production`, or a file. */
+  readonly trustPolicy: string;
+  readonly vouchSite?: readonly string[];
 }
 
 /** Where the built control room lies in a checkout. */
@@ -41,6 +47,11 @@ export async function centre(options: CentreOptions): Promise<void> {
     ...(process.env.DATABASE_URL ? { databaseUrl: process.env.DATABASE_URL } : {}),
     ...(existsSync(join(controlRoom, 'index.html')) ? { controlRoomDir: controlRoom } : {}),
     commandingServices: (options.commandingService ?? []).map((name) => sourceName(name, '--commanding-service')),
+    trust: {
+      policy: trustPolicy(options.trustPolicy),
+      installation: installation(),
+      nodes: new Map((options.vouchSite ?? []).map((file) => [sourceOf(file), measuredFiles(file)])),
+    },
     logger,
     signal,
   });

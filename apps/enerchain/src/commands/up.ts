@@ -22,6 +22,8 @@ export interface UpOptions {
   readonly site?: readonly string[];
   readonly seed: string;
   readonly speed: string;
+  /** `development`, `production`, or a file. */
+  readonly trustPolicy: string;
   /** Names of services. */
   readonly commandingService?: readonly string[];
 }
@@ -83,9 +85,22 @@ async function startAll(
   say('· starting the centre');
   const tls = options.tlsCert && options.tlsKey ? ['--tls-cert', options.tlsCert, '--tls-key', options.tlsKey] : [];
   const commanding = (options.commandingService ?? []).flatMap((name) => ['--commanding-service', name]);
+  // Under a development policy the files that the gateways are started with are the right ones.
+  const trust = ['--trust-policy', options.trustPolicy, ...(sites.length > 0 ? ['--vouch-site', ...sites] : [])];
   const centre = await supervisor.start({
     name: 'centre',
-    args: () => ['centre', '--data', data.root, '--port', String(port), '--host', options.host, ...tls, ...commanding],
+    args: () => [
+      'centre',
+      '--data',
+      data.root,
+      '--port',
+      String(port),
+      '--host',
+      options.host,
+      ...tls,
+      ...commanding,
+      ...trust,
+    ],
     readyWithin: 120_000,
   });
   const client = SystemClient.find(data.root);

@@ -24,8 +24,8 @@ export const CLAIM_VALUE = {
     approved: 2,
     /** Elements of it that matter cannot be compared. */
     unavailable: 36,
-    /** Another configuration than the approved one. */
-    unsupportable: 96,
+    /** Another configuration than the approved one: commands may not reach what they are meant for. */
+    unsafe: 32,
   },
   executables: {
     /** All that was loaded, during boot and since, is known and approved. */

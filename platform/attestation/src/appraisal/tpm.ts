@@ -184,10 +184,10 @@ function judgeBoot({ proof, appraisal, snapshot, node, findings }: TpmCheck): vo
     const { verdict, expected } = snapshot.checkRegister(node, pcr, value);
     const shown = Buffer.from(value).toString('hex').slice(0, 12);
     if (verdict === 'unknown') {
-      const text = `PCR ${pcr} (${shown}…) has no reference value: what was booted is not known to be good`;
+      const text = `PCR ${pcr} (${shown}) has no reference value: what was booted is not known to be good`;
       findings.fault('executables', CLAIM_VALUE.noClaim, text);
     } else if (verdict === 'changed') {
-      const text = `PCR ${pcr} is ${shown}… instead of ${expected.map((each) => `${each.slice(0, 12)}…`).join(' or ')}`;
+      const text = `PCR ${pcr} is ${shown} instead of ${expected.map((each) => each.slice(0, 12)).join(' or ')}`;
       findings.fault('executables', CLAIM_VALUE.executables.contraindicatedRuntime, text);
     }
   }

@@ -1,3 +1,4 @@
+export * from './digest.ts';
 export * from './hook.ts';
 export * from './installation.ts';
 export * from './list.ts';

@@ -14,6 +14,7 @@ export const RIGHTS = {
   'tokens.write': 'see, create and remove API tokens',
   'enrol.write': 'admit gateways and services by one-time tokens',
   'certificates.revoke': 'shut out gateways and services by revoking their certificates',
+  'trust.write': 'put nodes into quarantine, ask for their release and approve it',
   'audit.read': 'read the audit records',
 } as const;
 export type Right = keyof typeof RIGHTS;
@@ -22,10 +23,10 @@ export const RIGHT_NAMES = Object.keys(RIGHTS) as Right[];
 /** Role → rights; the role names and what they are for are those of IEC 62351-8. */
 export const ROLE_RIGHTS = {
   VIEWER: ['values.read'],
-  OPERATOR: ['values.read', 'alarms.acknowledge', 'commands.operate', 'commands.breakGlass'],
+  OPERATOR: ['values.read', 'alarms.acknowledge', 'commands.operate', 'trust.write', 'commands.breakGlass'],
   ENGINEER: ['values.read', 'grid.write'],
   INSTALLER: ['values.read', 'enrol.write'],
-  SECADM: ['users.write', 'tokens.write', 'enrol.write', 'certificates.revoke', 'audit.read'],
+  SECADM: ['users.write', 'tokens.write', 'enrol.write', 'certificates.revoke', 'trust.write', 'audit.read'],
   SECAUD: ['audit.read'],
   RBACMNT: ['users.write'],
 } as const satisfies Record<string, readonly Right[]>;

@@ -21,6 +21,8 @@ import type { Historian, LiveState, LogWriter, PointDirectory, ServiceRoutes, So
 import type { SourceLink } from '../sources/link.ts';
 import type { StreamHub } from '../stream/hub.ts';
 import type { Transparency } from '../transparency/transparency.ts';
+import type { TrustKeeper } from '../trust/keeper.ts';
+import type { TrustCertificateJson } from './routes/trust.ts';
 
 export interface ApiContext {
   readonly accounts: Accounts;
@@ -37,6 +39,9 @@ export interface ApiContext {
   readonly sources: Sources;
   readonly certificates: Pick<SourceLink, 'certificates' | 'revoke'>;
   readonly transparency: Pick<Transparency, 'receipts' | 'keeper' | 'rounds' | 'anchor'>;
+  /** Absent when the centre was started without a policy. */
+  readonly trust?: TrustKeeper | undefined;
+  trustCertificates(): TrustCertificateJson[];
   readonly stream: StreamHub;
   readonly services: ServiceRoutes;
   readonly metrics: Metrics;

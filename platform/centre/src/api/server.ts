@@ -18,6 +18,7 @@ import { gridRoutes } from './routes/grid.ts';
 import { happeningRoutes } from './routes/happenings.ts';
 import { liveRoutes } from './routes/live.ts';
 import { provenanceRoutes } from './routes/provenance.ts';
+import { trustRoutes } from './routes/trust.ts';
 import { valueRoutes } from './routes/values.ts';
 import { withServices } from './service-description.ts';
 
@@ -176,6 +177,7 @@ export async function createApi(options: ApiOptions): Promise<{ app: App; routes
       authenticatorRoutes(api, context);
       gridRoutes(api, context);
       provenanceRoutes(api, context);
+      trustRoutes(api, context);
       api.get('/openapi.json', { config: { access: 'public' }, schema: { hide: true } }, async () =>
         withServices(app.swagger(), API_PREFIX, context.services.descriptions()),
       );

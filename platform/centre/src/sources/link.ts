@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { CHANGED_METHOD } from '@enerchain/attestation';
 import { type LinkPeer, LinkServer, type LinkTransport, serveWebSocket } from '@enerchain/link';
 import { type Clock, EnerchainError, toIso } from '@enerchain/model';
 import {
@@ -21,6 +22,7 @@ import type { Findings } from '../ingest/findings.ts';
 import type { SourceChain } from '../ingest/ingest.ts';
 import type { SourceRole } from '../ports.ts';
 import type { ServiceSessions } from '../services/sessions.ts';
+import type { TrustKeeper } from '../trust/keeper.ts';
 import type { OperatorLists } from './operators.ts';
 import type { SourceRegistry, SourceSession } from './registry.ts';
 import type { RevocationList } from './revocation.ts';
@@ -37,6 +39,8 @@ export interface SourceLinkOptions {
   readonly findings: Findings;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Whoever asks sources for evidence; absent: nobody. */
+  readonly trust?: Pick<TrustKeeper, 'connected' | 'left' | 'changed'> | undefined;
   /** The chain of a source, made when it is new. */
   chainOf(source: string): SourceChain;
 }
@@ -94,6 +98,10 @@ export class SourceLink {
         onDuplicate: (existing, remote) => this.#onDuplicate(existing, remote),
         onBatch: (peer, bytes) => this.#onBatch(peer, bytes),
         onRequest: (peer, method, params, context) => {
+          if (method === CHANGED_METHOD) {
+            options.trust?.changed(peer);
+            return null;
+          }
           if (method !== SESSION_METHOD) return options.services.handle(peer, method, params, context);
           const session = this.#sessions.get(peer);
           if (session && options.registry.challenged(peer.source, session, params)) {
@@ -287,6 +295,7 @@ export class SourceLink {
     };
     this.#sessions.set(peer, session);
     registry.connected(peer.source, roleOf(peer), session);
+    this.#options.trust?.connected(peer);
     findings.tell({
       action: 'source.connected',
       actor: peer.source,
@@ -301,6 +310,7 @@ export class SourceLink {
     this.#sessions.delete(peer);
     this.#transports.delete(peer.remote);
     services.left(peer);
+    this.#options.trust?.left(peer);
     if (session) {
       registry.left(peer.source, session);
       operators.left(peer.source, session);

@@ -2,9 +2,11 @@
  * The live stream (server-sent events, WHATWG HTML § 9.2): what is numbered is complete and resumes by `Last-Event-ID`,
  * values may coalesce. Each delta of values is serialised once, however many clients there are.
  */
-import { type Clock, EnerchainError, type Mrid } from '@enerchain/model';
+import { type Clock, EnerchainError, type Mrid, type UtcNanos } from '@enerchain/model';
 import type { Journal, Message } from '../events/journal.ts';
-import type { LiveState, LiveValue, LogReader, SourceStatus, Sources } from '../ports.ts';
+import type { LiveState, LiveValue, LogReader, NodeTrust, SourceStatus, Sources } from '../ports.ts';
+import { nodeJson } from '../trust/json.ts';
+import type { TrustKeeper } from '../trust/keeper.ts';
 import { StreamClient, type StreamSocket, type StreamSupply } from './client.ts';
 import { sourceStatusJson } from './sources.ts';
 import { liveValueJson } from './values.ts';
@@ -34,6 +36,7 @@ export interface StreamHubOptions {
   readonly live: LiveState;
   readonly sources: Sources;
   readonly clock: Clock;
+  readonly trust?: TrustKeeper | undefined;
   readonly limits?: Partial<StreamLimits>;
 }
 
@@ -43,6 +46,9 @@ export interface StreamRequest {
   readonly audit: boolean;
   readonly valid: () => boolean;
 }
+
+/** Stands for the nodes of the system among the names of sources, which never begin so. */
+const TRUST = '\u0000trust';
 
 /** Values in one message. */
 const VALUES_PER_MESSAGE = 1_000;
@@ -62,12 +68,13 @@ export class StreamHub {
   constructor(options: StreamHubOptions) {
     this.#options = options;
     this.#limits = { ...STREAM_LIMITS, ...options.limits };
-    const { journal, live, sources, clock } = options;
+    const { journal, live, sources, clock, trust } = options;
     this.#instance = journal.instance;
     this.#supply = {
       messages: (after, limit) => journal.after(after, limit),
       values: (points, snapshot) => this.#valueFrames(points, snapshot),
       source: (name) => {
+        if (name === TRUST) return trust && this.#trustFrame(trust.all());
         const status = sources.status().find(({ source }) => source === name);
         return status && frame('source', JSON.stringify(sourceStatusJson(status)));
       },
@@ -81,6 +88,12 @@ export class StreamHub {
       }),
       live.onChange((changed) => this.#onValues(changed)),
       sources.onChange((status) => this.#onSource(status)),
+      ...(trust
+        ? [
+            trust.onChange((changed) => this.#onTrust(changed)),
+            trust.onValueTrust((source, from) => this.#onValueTrust(source, from)),
+          ]
+        : []),
     ];
     this.#ping = setInterval(() => this.#onPing(), this.#limits.ping);
     this.#ping.unref();
@@ -106,6 +119,8 @@ export class StreamHub {
     greeting.push(frame('hello', JSON.stringify(hello), fresh ? this.#idOf(cursor) : undefined));
     if (reset) greeting.push(frame('reset', JSON.stringify({ reason: reset }), this.#idOf(cursor)));
     for (const status of sources.status()) greeting.push(frame('source', JSON.stringify(sourceStatusJson(status))));
+    const { trust } = this.#options;
+    if (trust) greeting.push(this.#trustFrame(trust.all()));
     const { points, audit, valid } = request;
     const client = new StreamClient({ socket, points, cursor, audit, valid }, this.#supply);
     this.#clients.add(client);
@@ -174,7 +189,7 @@ export class StreamHub {
     const values = points === undefined ? [...live.all()] : [...points].map((point) => live.get(point));
     for (const value of values) {
       if (!value) continue;
-      lot.push(JSON.stringify(liveValueJson(value)));
+      lot.push(JSON.stringify(liveValueJson(value, this.#options.trust)));
       if (lot.length === VALUES_PER_MESSAGE) yield flush();
     }
     if (lot.length > 0 || first) yield flush();
@@ -185,7 +200,7 @@ export class StreamHub {
     this.counters.deltas++;
     this.counters.values += changed.length;
     const mRIDs = changed.map(({ point }) => point);
-    const texts = changed.map((value) => JSON.stringify(liveValueJson(value)));
+    const texts = changed.map((value) => JSON.stringify(liveValueJson(value, this.#options.trust)));
     let all: Uint8Array[] | undefined;
     for (const client of this.#clients) {
       const { points } = client;
@@ -201,6 +216,28 @@ export class StreamHub {
         framesOf(indexes.map((index) => texts[index] as string)),
       );
     }
+  }
+
+  #trustFrame(nodes: readonly NodeTrust[]): string {
+    const { trust, clock } = this.#options;
+    const now = clock.now();
+    return frame('trust', JSON.stringify(nodes.map((node) => nodeJson(trust as TrustKeeper, node, now))));
+  }
+
+  #onTrust(changed: readonly NodeTrust[]): void {
+    if (this.#clients.size === 0) return;
+    const text = this.#trustFrame(changed);
+    for (const client of this.#clients) client.source(TRUST, text);
+  }
+
+  /** What came from a source since then is the same, and has another trust. */
+  #onValueTrust(source: string, from: UtcNanos): void {
+    if (this.#clients.size === 0) return;
+    const again: LiveValue[] = [];
+    for (const value of this.#options.live.all()) {
+      if (value.source === source && value.receiveTime >= from) again.push(value);
+    }
+    this.#onValues(again);
   }
 
   #onSource(status: SourceStatus): void {

@@ -1,5 +1,6 @@
 /** A live value as the API and the stream show it. */
-import { Mrid, toMillis } from '@enerchain/model';
+import { VALUE_TRUST, type ValueTrust } from '@enerchain/attestation';
+import { Mrid, toMillis, type UtcNanos } from '@enerchain/model';
 import Type from 'typebox';
 import type { LiveValue } from '../ports.ts';
 
@@ -14,12 +15,22 @@ export const LiveValueJson = Type.Object(
     r: Type.Number({ description: 'receive time of the gateway, ms since the Unix epoch' }),
     s: Type.String({ description: 'source' }),
     o: Type.Integer({ description: 'record of the ingest log' }),
+    trust: Type.Optional(
+      Type.Enum(VALUE_TRUST, {
+        description: 'whether its source was attested then; beside quality, which it never changes',
+      }),
+    ),
   },
   { $id: 'LiveValue' },
 );
 export type LiveValueJson = Type.Static<typeof LiveValueJson>;
 
-export function liveValueJson(live: LiveValue): LiveValueJson {
+/** What is known of the trust of values; absent where nobody is attested. */
+export interface TrustOfValues {
+  trustOf(source: string, receiveTime: UtcNanos): ValueTrust;
+}
+
+export function liveValueJson(live: LiveValue, trust?: TrustOfValues): LiveValueJson {
   return {
     p: live.point,
     v: live.value,
@@ -29,5 +40,6 @@ export function liveValueJson(live: LiveValue): LiveValueJson {
     r: toMillis(live.receiveTime),
     s: live.source,
     o: live.offset,
+    ...(trust ? { trust: trust.trustOf(live.source, live.receiveTime) } : {}),
   };
 }

@@ -1,4 +1,5 @@
 /** Points, live values, history. */
+import { VALUE_TRUST } from '@enerchain/attestation';
 import { fromIso, fromMillis, Mrid, Point, PointKind, toIso, toMillis, type UtcNanos } from '@enerchain/model';
 import Type from 'typebox';
 import { GapJson } from '../../events/rows.ts';
@@ -15,6 +16,7 @@ export const PointInfoJson = Type.Object(
     endpoint: Type.String(),
     address: Type.String(),
     access: Type.Enum(['read', 'control'] as const),
+    trust: Type.Optional(Type.Enum(VALUE_TRUST, { description: 'of its present value' })),
   },
   { $id: 'PointInfo' },
 );
@@ -25,7 +27,7 @@ const MAX_BUCKETS = 20_000;
 const Value = Type.Union([Type.Number(), Type.String(), Type.Null()]);
 const GapSpan = Type.Object({ from: GapJson.properties.from, to: GapJson.properties.to, reason: Type.String() });
 
-export function valueRoutes(app: App, { points, live, historian, store, clock }: ApiContext): void {
+export function valueRoutes(app: App, { points, live, historian, store, clock, trust }: ApiContext): void {
   const sorted = new SortedPoints(points);
 
   app.get(
@@ -69,7 +71,10 @@ export function valueRoutes(app: App, { points, live, historian, store, clock }:
       const last = page.at(-1);
       const more = start >= 0 && start + limit < found.length;
       return {
-        items: page.map(({ point }) => point),
+        items: page.map(({ point }) => {
+          const value = trust && live.get(point.mRID);
+          return value ? { ...point, trust: trust.trustOf(value.source, value.receiveTime) } : point;
+        }),
         ...(last && more ? { next: Buffer.from(last.key, 'utf8').toString('base64url') } : {}),
         total: found.length,
       };
@@ -91,7 +96,7 @@ export function valueRoutes(app: App, { points, live, historian, store, clock }:
     async (request) => {
       const wanted = parsePoints(request.query.points);
       const found = wanted ? [...wanted].flatMap((mRID) => live.get(mRID) ?? []) : [...live.all()];
-      return { values: found.map(liveValueJson) };
+      return { values: found.map((value) => liveValueJson(value, trust)) };
     },
   );
 

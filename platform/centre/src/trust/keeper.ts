@@ -1,0 +1,536 @@
+/**
+ * The trust keeper: the centre as a verifier. It asks each connected source for evidence, each period and as soon as the
+ * source says that something has changed, appraises it, keeps what follows of it — the state of each node, the trust of its
+ * values, alarms, reactions — and puts the results into the log, where receipts find them.
+ */
+import { randomBytes, randomUUID } from 'node:crypto';
+import {
+  type AttestationResult,
+  type Attester,
+  bindingOf,
+  decodeResult,
+  EVIDENCE_METHOD,
+  evidenceRequest,
+  type Measurement,
+  type NodeRole,
+  type NodeTrust,
+  type ReferenceValues,
+  readEvidenceAnswer,
+  type SignedResult,
+  type TrustPolicy,
+  type TrustPort,
+  type ValueTrust,
+  Verifier,
+  VerifierWatch,
+} from '@enerchain/attestation';
+import type { After, LinkPeer } from '@enerchain/link';
+import { type Clock, describeError, EnerchainError, toIso, type UtcNanos } from '@enerchain/model';
+import { coseParse1, type Identity } from '@enerchain/trust';
+import type { Logger } from 'pino';
+import type { Findings } from '../ingest/findings.ts';
+import { CENTRE } from '../ingest/own-chain.ts';
+import type { LogPublisher, LogWriter } from '../ports.ts';
+import { alarmOf } from './alarms.ts';
+import { type KeptNode, NodeState, type Release } from './node-state.ts';
+
+/** A source as the keeper asks it. */
+export type AttestedPeer = Pick<LinkPeer, 'source' | 'holder' | 'exporter' | 'request'>;
+
+export interface TrustKeeperOptions {
+  readonly policy: TrustPolicy | undefined;
+  readonly identity: Identity;
+  readonly references: ReferenceValues;
+  readonly log: LogWriter & LogPublisher;
+  readonly findings: Findings;
+  readonly clock: Clock;
+  readonly after: After;
+  readonly logger: Logger;
+  readonly caPem: string;
+  isRevoked(fingerprint: string): boolean;
+  /** Development: takes as right what is particular to a node and was never seen. @returns whether it did */
+  acceptFirst?(node: string, measurements: readonly Measurement[]): Promise<boolean>;
+  /** Attests the centre itself; absent: the centre is no node of its own. */
+  readonly own?: { readonly attester: Promise<Attester>; onChange(listener: () => void): () => void };
+  /**
+   * Development: the installation differs from the one that was vouched for before this start. What the policy put into
+   * quarantine because of its files then counts anew.
+   */
+  readonly vouchedAnew?: boolean;
+  readonly kept?: readonly KeptNode[];
+}
+
+/** One source under attestation. */
+interface Charge {
+  readonly peer: AttestedPeer | undefined;
+  cancel: () => void;
+  running: boolean;
+  /** Asked for again while one was under way. */
+  again: boolean;
+}
+
+/** Milliseconds that a source may take for its evidence; a TPM behind a slow processor takes seconds. */
+const ANSWER_WITHIN = 10_000;
+/** Milliseconds between looks at what has run out. */
+const LOOK_EVERY = 1_000;
+/** The first question comes when the source has had a moment to measure itself. */
+const FIRST_AFTER = 100;
+/** A channel of the centre with itself has no exporter. */
+const NO_CHANNEL = new Uint8Array(32);
+const MILLI = 1_000_000n;
+
+export interface LinkState {
+  readonly a: string;
+  readonly b: string;
+  readonly state: 'attested' | 'failing' | 'silent' | 'unknown';
+  readonly at: UtcNanos | undefined;
+}
+
+export class TrustKeeper implements TrustPort {
+  readonly policy: TrustPolicy | undefined;
+  readonly counters = { appraised: 0, good: 0, notGood: 0, silent: 0, logged: 0, quarantined: 0, released: 0 };
+  readonly #options: TrustKeeperOptions;
+  readonly #verifier: Verifier;
+  readonly #watch: VerifierWatch;
+  readonly #nodes = new Map<string, NodeState>();
+  readonly #charges = new Map<string, Charge>();
+  readonly #logged = new Map<string, { readonly at: UtcNanos; readonly status: string; readonly good: boolean }>();
+  readonly #alarmed = new Map<string, string>();
+  readonly #listeners = new Set<(changed: readonly NodeTrust[]) => void>();
+  readonly #valueListeners = new Set<(source: string, from: UtcNanos) => void>();
+  readonly #saveListeners = new Set<() => void>();
+  #cancelLook: () => void = () => undefined;
+  #unwatchOwn: () => void = () => undefined;
+  #troubled = false;
+  #closed = false;
+
+  constructor(options: TrustKeeperOptions) {
+    this.#options = options;
+    this.policy = options.policy;
+    const { identity, references, clock, caPem, isRevoked } = options;
+    this.#verifier = new Verifier({
+      name: CENTRE,
+      signer: identity.signer,
+      kid: () => identity.kid,
+      clock,
+      policy: () => this.policy,
+      references,
+      caPem,
+      isRevoked: (fingerprint) => isRevoked(fingerprint),
+    });
+    this.#watch = new VerifierWatch(this.#period, clock.monotonic());
+    for (const kept of options.kept ?? []) {
+      this.#nodes.set(kept.node, new NodeState(kept.node, kept.role, clock.now(), kept));
+    }
+  }
+
+  /** Milliseconds between two looks at a node. */
+  get #period(): number {
+    return (this.policy?.period ?? 60) * 1000;
+  }
+
+  /** Begins to look: at itself, and at what runs out. Sources come through `connected`. */
+  start(): void {
+    const { own, after } = this.#options;
+    if (own) {
+      this.#charges.set(CENTRE, { peer: undefined, cancel: () => undefined, running: false, again: false });
+      this.#node(CENTRE, 'centre').connect(true);
+      this.#unwatchOwn = own.onChange(() => this.#now(CENTRE));
+      this.#plan(CENTRE, FIRST_AFTER);
+    }
+    const look = () => {
+      this.#look();
+      this.#cancelLook = after(LOOK_EVERY, look);
+    };
+    this.#cancelLook = after(LOOK_EVERY, look);
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#cancelLook();
+    this.#unwatchOwn();
+    for (const { cancel } of this.#charges.values()) cancel();
+    this.#charges.clear();
+  }
+
+  // --- what the link tells -------------------------------------------------------------------------------------------
+
+  connected(peer: AttestedPeer): void {
+    const { source, holder } = peer;
+    const node = this.#node(source, holder.role === 'service' ? 'service' : 'edge');
+    this.#charges.get(source)?.cancel();
+    node.connect(true);
+    // Through a relay there is no common channel that evidence could be bound to.
+    if (holder.role === 'relay')
+      node.silent(this.#options.clock.now(), `it is connected through the relay ${holder.name}`);
+    else {
+      this.#charges.set(source, { peer, cancel: () => undefined, running: false, again: false });
+      this.#plan(source, FIRST_AFTER);
+    }
+    this.#settle([node]);
+  }
+
+  left(peer: AttestedPeer): void {
+    const charge = this.#charges.get(peer.source);
+    if (charge?.peer !== peer) return;
+    charge.cancel();
+    this.#charges.delete(peer.source);
+    const node = this.#nodes.get(peer.source);
+    node?.connect(false);
+    if (node) this.#settle([node]);
+  }
+
+  /** The source says that something it measures has changed. */
+  changed(peer: AttestedPeer): void {
+    if (this.#charges.get(peer.source)?.peer === peer) this.#now(peer.source);
+  }
+
+  // --- TrustPort -----------------------------------------------------------------------------------------------------
+
+  all(): readonly NodeTrust[] {
+    return [...this.#nodes.values()].map(({ trust }) => trust).sort((a, b) => (a.node < b.node ? -1 : 1));
+  }
+
+  get(node: string): NodeTrust | undefined {
+    return this.#nodes.get(node)?.trust;
+  }
+
+  pathTo(source: string): readonly NodeTrust[] {
+    const last = this.#nodes.get(source)?.trust;
+    if (!last) return [];
+    const centre = this.#nodes.get(CENTRE)?.trust;
+    return centre && source !== CENTRE ? [centre, last] : [last];
+  }
+
+  onChange(listener: (changed: readonly NodeTrust[]) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  // --- what screens and receipts ask ---------------------------------------------------------------------------------
+
+  /** Trust of a value of a source that the gateway received at a time. */
+  trustOf(source: string, receiveTime: UtcNanos): ValueTrust {
+    return this.#nodes.get(source)?.at(receiveTime) ?? 'unknown';
+  }
+
+  /** Values of a source that were received from a time on have another trust than before. */
+  onValueTrust(listener: (source: string, from: UtcNanos) => void): () => void {
+    this.#valueListeners.add(listener);
+    return () => this.#valueListeners.delete(listener);
+  }
+
+  state(node: string): NodeState | undefined {
+    return this.#nodes.get(node);
+  }
+
+  measurements(node: string): Measurement[] {
+    return this.#verifier.measurements(node);
+  }
+
+  links(): LinkState[] {
+    const links: LinkState[] = [];
+    for (const { node, trust, connected, results } of this.#nodes.values()) {
+      if (node !== CENTRE) {
+        const bad = results[0] !== undefined && trust.status !== 'none' && trust.trustedUntil === undefined;
+        const state = trust.trustedUntil ? 'attested' : bad ? 'failing' : connected ? 'silent' : 'unknown';
+        links.push({ a: CENTRE, b: node, state, at: results[0]?.issuedAt });
+      }
+      for (const { node: neighbour, status, at } of trust.neighbours) {
+        const state =
+          status === 'silent' ? status : status === 'affirming' || status === 'warning' ? 'attested' : 'failing';
+        links.push({ a: neighbour, b: node, state, at });
+      }
+    }
+    return links;
+  }
+
+  /** Everything in order → undefined; else what is wrong with the verifier. */
+  trouble(): string | undefined {
+    const { ok, text } = this.#watch.check(this.#options.clock.monotonic());
+    return ok ? undefined : `nobody is appraised: ${text}`;
+  }
+
+  // --- people --------------------------------------------------------------------------------------------------------
+
+  /** @throws EnerchainError `trust.node.unknown` */
+  quarantine(name: string, reason: string, by: string): void {
+    const node = this.#known(name);
+    const at = this.#options.clock.now();
+    node.isolate(at, `${by} put it into quarantine: ${reason}`, by);
+    this.counters.quarantined++;
+    this.#audit('trust.quarantine', by, name, { reason });
+    this.#settle([node]);
+    this.#tellValues(name, at);
+  }
+
+  /**
+   * The first person asks for a release.
+   * @throws EnerchainError `trust.node.unknown`, `trust.release.needless`, `trust.release.evidence`
+   */
+  requestRelease(name: string, reason: string, by: string): Release {
+    const node = this.#known(name);
+    this.#releasable(node);
+    const release: Release = { id: randomUUID(), requestedBy: by, reason, at: this.#options.clock.now() };
+    node.ask(release);
+    this.#audit('trust.release.request', by, name, { reason, release: release.id });
+    this.#changed([node]);
+    return release;
+  }
+
+  /**
+   * The second person approves it, and the node is let in again.
+   * @throws EnerchainError `trust.release.unknown`, `trust.release.same-person`, `trust.release.evidence`
+   */
+  approveRelease(id: string, by: string): NodeTrust {
+    const node = [...this.#nodes.values()].find(({ release }) => release?.id === id);
+    if (!node?.release) {
+      throw new EnerchainError('caller', 'trust.release.unknown', `there is no release ${id} that waits for approval`);
+    }
+    const { requestedBy, reason } = node.release;
+    if (requestedBy === by) {
+      const text = `${by} has asked for the release of ${node.node}; another person has to approve it`;
+      throw new EnerchainError('caller', 'trust.release.same-person', text);
+    }
+    this.#releasable(node);
+    this.#readmit(node, by, { reason, requestedBy });
+    return node.trust;
+  }
+
+  #releasable(node: NodeState): void {
+    if (!node.quarantine) {
+      throw new EnerchainError(
+        'caller',
+        'trust.release.needless',
+        `${node.node} is not in quarantine; nothing was done`,
+      );
+    }
+    if (!node.goodEvidence(this.#options.clock.now())) {
+      const text = `${node.node} has no fresh good evidence, so it cannot be released: ${node.trust.reason}`;
+      throw new EnerchainError('caller', 'trust.release.evidence', text);
+    }
+  }
+
+  #readmit(node: NodeState, by: string, detail: Record<string, unknown>): void {
+    const from = node.quarantine?.since;
+    node.readmit(this.#options.clock.now());
+    this.counters.released++;
+    this.#audit('trust.release', by, node.node, detail);
+    this.#settle([node]);
+    if (from !== undefined) this.#tellValues(node.node, from);
+  }
+
+  // --- the rounds ----------------------------------------------------------------------------------------------------
+
+  #plan(node: string, milliseconds: number): void {
+    const charge = this.#charges.get(node);
+    if (!charge || this.#closed) return;
+    charge.cancel();
+    charge.cancel = this.#options.after(milliseconds, () => this.#now(node));
+  }
+
+  #now(node: string): void {
+    const charge = this.#charges.get(node);
+    if (!charge || this.#closed) return;
+    if (charge.running) {
+      charge.again = true;
+      return;
+    }
+    charge.cancel();
+    charge.running = true;
+    void this.#attest(node, charge).finally(() => {
+      charge.running = false;
+      if (this.#charges.get(node) !== charge) return;
+      const next = charge.again ? 0 : this.#period;
+      charge.again = false;
+      this.#plan(node, next);
+    });
+  }
+
+  async #attest(name: string, charge: Charge): Promise<void> {
+    const state = this.#nodes.get(name);
+    if (!state || !this.policy) return;
+    const { clock, acceptFirst } = this.#options;
+    try {
+      let signed = await this.#ask(name, charge, state);
+      // Nothing is wrong and nothing is proven: this verifier may just not know the beginning of the list.
+      if (signed.result.status === 'none') {
+        this.#verifier.forget(name);
+        signed = await this.#ask(name, charge, state);
+      }
+      const accept = this.policy.appraisal?.firstConfiguration === true ? acceptFirst : undefined;
+      if (accept && signed.result.reasons.length > 0 && (await accept(name, this.#verifier.measurements(name)))) {
+        signed = await this.#ask(name, charge, state);
+      }
+      if (this.#charges.get(name) === charge) this.#take(state, signed);
+    } catch (error) {
+      if (this.#charges.get(name) !== charge) return;
+      this.counters.silent++;
+      state.silent(clock.now(), describeError(error));
+      this.#options.logger.warn({ node: name, error: describeError(error) }, 'a node gives no evidence');
+      this.#settle([state]);
+    }
+  }
+
+  async #ask(name: string, { peer }: Charge, state: NodeState): Promise<SignedResult> {
+    const nonce = randomBytes(32);
+    const exporter = peer ? peer.exporter() : NO_CHANNEL;
+    const binding = bindingOf({ nonce, exporter, verifier: CENTRE, node: name });
+    const since = this.#verifier.cursor(name);
+    let evidence: Uint8Array;
+    if (peer) {
+      const answer = await peer.request(EVIDENCE_METHOD, evidenceRequest([binding], since), { timeout: ANSWER_WITHIN });
+      const read = readEvidenceAnswer(answer);
+      state.keyOrigin = read.origin;
+      evidence = read.evidence;
+    } else {
+      const attester = await (this.#options.own as NonNullable<TrustKeeperOptions['own']>).attester;
+      state.keyOrigin = this.#options.identity.signer.origin;
+      evidence = await attester.evidence([binding], since);
+    }
+    this.#watch.waiting(true, this.#options.clock.monotonic());
+    const failures = this.#verifier.counters.failures;
+    try {
+      const signed = await this.#verifier.appraise(evidence, { node: name, binding });
+      const failed = this.#verifier.counters.failures > failures && signed.result.vector.instanceIdentity === -1;
+      if (failed) this.#watch.failure(signed.result.reasons[0] ?? 'unknown');
+      else this.#watch.result(this.#options.clock.monotonic());
+      return signed;
+    } catch (error) {
+      this.#watch.failure(describeError(error));
+      throw error;
+    } finally {
+      this.#watch.waiting(false, this.#options.clock.monotonic());
+    }
+  }
+
+  #take(node: NodeState, { result, bytes }: SignedResult): void {
+    this.counters.appraised++;
+    const before = node.quarantine;
+    const from = node.take(result, this.policy);
+    const after = node.quarantine;
+    if (!before && after) {
+      this.counters.quarantined++;
+      this.#audit('trust.quarantine', 'policy', node.node, { reason: after.reason });
+    }
+    this.#publish(node, result, bytes);
+    const { vouchedAnew } = this.#options;
+    if (vouchedAnew && node.quarantine?.by === 'policy' && node.goodEvidence(this.#options.clock.now())) {
+      this.#readmit(node, 'development authority', { reason: 'the installation was vouched for anew at the start' });
+    }
+    this.#settle([node]);
+    if (from !== undefined) this.#tellValues(node.node, from);
+  }
+
+  /** Into the log when the state has changed, and often enough for receipts to find a result that was valid. */
+  #publish(node: NodeState, result: AttestationResult, bytes: Uint8Array): void {
+    const good = result.reasons.length === 0;
+    this.counters[good ? 'good' : 'notGood']++;
+    const last = this.#logged.get(node.node);
+    const validFor = (this.policy?.validFor ?? 0) * 1000;
+    const due = last === undefined || Number((result.issuedAt - last.at) / MILLI) >= validFor - this.#period;
+    if (!due && last.status === result.status && last.good === good) return;
+    this.#logged.set(node.node, { at: result.issuedAt, status: result.status, good });
+    this.counters.logged++;
+    const record = { node: node.node, verifier: result.verifier, result: bytes, evidence: result.evidence };
+    this.#options.log.publish({ kind: 'attestation', record }).catch((error: unknown) => {
+      this.#logged.delete(node.node);
+      this.#options.logger.error({ error: describeError(error) }, 'a result could not be written into the log');
+    });
+  }
+
+  /** A result from the log, at the start. */
+  restore(
+    record: { readonly node: string; readonly verifier: string; readonly result: Uint8Array },
+    role: NodeRole,
+  ): void {
+    if (record.verifier !== CENTRE) return;
+    const result = decodeResult(coseParse1(record.result).payload);
+    this.#node(record.node, role).take(result, this.policy);
+  }
+
+  get kept(): KeptNode[] {
+    return [...this.#nodes.values()].map(({ kept }) => kept);
+  }
+
+  /** Something has changed that must not be forgotten. */
+  onMustSave(listener: () => void): () => void {
+    this.#saveListeners.add(listener);
+    return () => this.#saveListeners.delete(listener);
+  }
+
+  // --- what follows --------------------------------------------------------------------------------------------------
+
+  #look(): void {
+    this.#settle([...this.#nodes.values()]);
+    const { ok, text } = this.#watch.check(this.#options.clock.monotonic());
+    if (ok !== this.#troubled) return;
+    this.#troubled = !ok;
+    const alarm = {
+      key: 'trust.verifier',
+      priority: 1,
+      message: `The verifier of the centre does not work: ${text || 'it works again'}.`,
+      consequence: 'Results run out, no node counts as good any more, and commands over attested paths are refused.',
+      action: 'Look into the log of the centre and restart it.',
+    } as const;
+    this.#options.findings.raise(alarm, !ok);
+  }
+
+  /** Derives the states anew, and tells everybody of those that have changed. */
+  #settle(nodes: readonly NodeState[]): void {
+    const now = this.#options.clock.now();
+    const changed = nodes.filter((node) => node.look(now, this.policy));
+    if (changed.length > 0) this.#changed(changed);
+  }
+
+  #changed(nodes: readonly NodeState[]): void {
+    for (const node of nodes) this.#alarm(node);
+    const trust = nodes.map((node) => node.trust);
+    for (const { node, status, reaction, reason } of trust) {
+      this.#options.logger[reaction === 'none' ? 'info' : 'warn']({ node, status, reaction, reason }, 'trust');
+    }
+    for (const listener of this.#listeners) listener(trust);
+    for (const listener of this.#saveListeners) listener();
+  }
+
+  #alarm({ node, role, trust, quarantine }: NodeState): void {
+    const alarm = alarmOf(trust, role, quarantine && toIso(quarantine.since));
+    const before = this.#alarmed.get(node);
+    const text = alarm?.message;
+    if (text === before) return;
+    if (alarm) {
+      this.#alarmed.set(node, alarm.message);
+      this.#options.findings.raise({ ...alarm, ...(role === 'centre' ? {} : { source: node }) });
+    } else {
+      this.#alarmed.delete(node);
+      const key = `trust.node.${node}`;
+      this.#options.findings.raise({ key, priority: 3, message: `${node} is trusted again: ${trust.reason}.` }, false);
+    }
+  }
+
+  #tellValues(source: string, from: UtcNanos): void {
+    for (const listener of this.#valueListeners) listener(source, from);
+  }
+
+  #audit(action: string, actor: string, subject: string, detail: Record<string, unknown>): void {
+    this.#options.log
+      .append({ action, actor, outcome: 'ok', subject, detail })
+      .catch((error: unknown) =>
+        this.#options.logger.error({ error: describeError(error) }, 'an audit record was not written'),
+      );
+  }
+
+  #node(name: string, role: NodeRole): NodeState {
+    let node = this.#nodes.get(name);
+    if (!node) {
+      node = new NodeState(name, role, this.#options.clock.now());
+      this.#nodes.set(name, node);
+    }
+    return node;
+  }
+
+  #known(name: string): NodeState {
+    const node = this.#nodes.get(name);
+    if (node) return node;
+    throw new EnerchainError('caller', 'trust.node.unknown', `there is no node ${name}`);
+  }
+}

@@ -1,0 +1,137 @@
+/** Puts the trust of a centre together: policy, authorities, attester of its own, keeper, and what is kept of it. */
+import { join } from 'node:path';
+import { ProcessAttester, type TrustPolicy } from '@enerchain/attestation';
+import { systemAfter } from '@enerchain/link';
+import { type Clock, describeError } from '@enerchain/model';
+import type { DevelopmentCa, Identity } from '@enerchain/trust';
+import type { Logger } from 'pino';
+import type { Findings } from '../ingest/findings.ts';
+import type { IngestLog } from '../log/log.ts';
+import type { LogPublisher, LogWriter, SourceRole } from '../ports.ts';
+import type { RevocationList } from '../sources/revocation.ts';
+import { Authorities } from './authority.ts';
+import { TrustKeeper } from './keeper.ts';
+import { readTrust, writeTrust } from './snapshot.ts';
+
+export interface TrustOptions {
+  readonly policy: TrustPolicy;
+  /** Folder of the installation: it is measured, and under a development policy vouched for. Absent: neither. */
+  readonly installation?: string;
+  /** Development: files of nodes that are vouched for, path by component name by node. */
+  readonly nodes?: ReadonlyMap<string, ReadonlyMap<string, string>>;
+}
+
+export interface TrustParts {
+  readonly trust: TrustOptions;
+  readonly dataDir: string;
+  readonly identity: Identity;
+  readonly ca: DevelopmentCa;
+  readonly log: IngestLog;
+  readonly out: LogWriter & LogPublisher;
+  readonly findings: Findings;
+  readonly revocations: RevocationList;
+  readonly roleOf: (source: string) => SourceRole | undefined;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+export interface OpenTrust {
+  readonly keeper: TrustKeeper;
+  readonly authorities: Authorities;
+  /** Writes down what must not be forgotten. */
+  save(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** @throws EnerchainError when keys or folders cannot be used */
+export async function openTrust(parts: TrustParts): Promise<OpenTrust> {
+  const { trust, dataDir, identity, ca, log, out, findings, revocations, roleOf, clock, logger } = parts;
+  const { policy, installation, nodes } = trust;
+  const development = policy.appraisal?.firstConfiguration === true;
+  const authorities = await Authorities.open({
+    dir: join(dataDir, 'trust'),
+    clock,
+    logger,
+    ...(development ? { installation, nodes } : {}),
+  });
+  const own = installation
+    ? new ProcessAttester({
+        root: installation,
+        dataDir,
+        identity: () => identity,
+        clock,
+        onTrouble: (error) => logger.error({ error: describeError(error) }, 'the centre cannot attest itself'),
+      })
+    : undefined;
+  const file = join(dataDir, 'trust.json');
+  const kept = await readTrust(log.files, file, log.id);
+  const keeper = new TrustKeeper({
+    policy,
+    identity,
+    references: authorities.references,
+    log: out,
+    findings,
+    clock,
+    after: systemAfter,
+    logger,
+    caPem: ca.certificatePem,
+    isRevoked: (fingerprint) => revocations.has(fingerprint),
+    acceptFirst: (node, measurements) => authorities.acceptFirst(node, measurements),
+    vouchedAnew: authorities.changed,
+    ...(own ? { own } : {}),
+    ...(kept ? { kept: kept.nodes } : {}),
+  });
+  await restoreFromLog(log, kept?.next ?? 0, keeper, roleOf);
+
+  let saving: Promise<void> = Promise.resolve();
+  const save = () => {
+    saving = saving
+      .then(() => writeTrust(log.files, file, log.id, { next: log.bounds().next, nodes: keeper.kept }))
+      .catch((error) => logger.error({ error: describeError(error) }, 'the state of trust could not be written down'));
+    return saving;
+  };
+  let due = false;
+  keeper.onMustSave(() => {
+    if (due) return;
+    due = true;
+    setImmediate(() => {
+      due = false;
+      void save();
+    });
+  });
+  keeper.start();
+  return {
+    keeper,
+    authorities,
+    save,
+    close: async () => {
+      keeper.close();
+      own?.close();
+      await save();
+    },
+  };
+}
+
+/** Results that were logged after the last time the state was written down. */
+async function restoreFromLog(
+  log: IngestLog,
+  from: number,
+  keeper: TrustKeeper,
+  roleOf: (source: string) => SourceRole | undefined,
+): Promise<void> {
+  const { first, next } = log.bounds();
+  let at = Math.max(first, Math.min(from, next));
+  if (at >= next) return;
+  const stop = new AbortController();
+  for await (const entries of log.read(at, stop.signal)) {
+    for (const { offset, content } of entries) {
+      at = offset + 1;
+      if (content.kind === 'attestation') {
+        const { node } = content.record;
+        keeper.restore(content.record, node === 'centre' ? 'centre' : (roleOf(node) ?? 'edge'));
+      }
+    }
+    if (at >= next) break;
+  }
+  stop.abort();
+}

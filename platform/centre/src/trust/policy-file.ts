@@ -1,0 +1,24 @@
+/** Which policy is in force: one of the two that come along, or a file of the operator's own. */
+import { readFileSync } from 'node:fs';
+import { DEVELOPMENT_POLICY, PRODUCTION_POLICY, TrustPolicy } from '@enerchain/attestation';
+import { EnerchainError, validator } from '@enerchain/model';
+
+const policies = validator(TrustPolicy, 'caller');
+
+/**
+ * @param which `development`, `production`, or the path of a JSON file
+ * @throws EnerchainError `centre.trust.policy` (fault caller) when the file cannot be read or is no policy
+ */
+export function trustPolicy(which: string): TrustPolicy {
+  if (which === 'development') return DEVELOPMENT_POLICY;
+  if (which === 'production') return PRODUCTION_POLICY;
+  let content: unknown;
+  try {
+    content = JSON.parse(readFileSync(which, 'utf8'));
+  } catch (cause) {
+    throw new EnerchainError('caller', 'centre.trust.policy', `the trust policy ${which} cannot be read as JSON`, {
+      cause,
+    });
+  }
+  return policies.parse(content, `the trust policy ${which}`);
+}

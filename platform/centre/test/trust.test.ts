@@ -1,0 +1,513 @@
+/** The trust keeper in virtual time, with attesters of its own making. */
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  type Attester,
+  DEVELOPMENT_POLICY,
+  EVIDENCE_METHOD,
+  MeasurementList,
+  openSoftwareAttester,
+  PRODUCTION_POLICY,
+  ReferenceValues,
+  readEvidenceRequest,
+  sha256,
+  signManifest,
+  type TrustPolicy,
+} from '@enerchain/attestation';
+import { EnerchainError, type RaisedAlarm } from '@enerchain/model';
+import { type CborValue, DevelopmentCa, type Identity, obtainIdentity } from '@enerchain/trust';
+import pino from 'pino';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Findings } from '../src/ingest/findings.ts';
+import { nodeFiles } from '../src/log/files.ts';
+import type { LogContent } from '../src/ports.ts';
+import { type AttestedPeer, TrustKeeper, type TrustKeeperOptions } from '../src/trust/keeper.ts';
+import { trustPolicy } from '../src/trust/policy-file.ts';
+import { readTrust, writeTrust } from '../src/trust/snapshot.ts';
+
+const T0 = 1_790_000_000_000_000_000n;
+const SECOND = 1_000_000_000n;
+
+/** Time that passes when told, and what waits for it. */
+class Time {
+  at = 0;
+  #timers: { due: number; act: () => void }[] = [];
+  readonly clock = { now: () => T0 + BigInt(Math.round(this.at * 1e6)), monotonic: () => this.at };
+  readonly after = (milliseconds: number, act: () => void) => {
+    const timer = { due: this.at + milliseconds, act };
+    this.#timers.push(timer);
+    return () => {
+      this.#timers = this.#timers.filter((each) => each !== timer);
+    };
+  };
+
+  async pass(milliseconds: number): Promise<void> {
+    const end = this.at + milliseconds;
+    for (;;) {
+      const next = this.#timers.filter(({ due }) => due <= end).sort((a, b) => a.due - b.due)[0];
+      if (!next) break;
+      this.#timers = this.#timers.filter((each) => each !== next);
+      this.at = Math.max(this.at, next.due);
+      next.act();
+      await settle();
+    }
+    this.at = end;
+    await settle();
+  }
+}
+
+/** Lets everything that is ready happen; no time passes. Signatures are made on this thread. */
+async function settle(): Promise<void> {
+  for (let i = 0; i < 15; i++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+const component = (name: string, content = name) => ({ name, digest: sha256(Buffer.from(content)) });
+const SOFTWARE = ['runtime:node', 'config:process', 'main.ts', 'edge.ts'].map((name) => component(name));
+
+class Source implements AttestedPeer {
+  readonly source: string;
+  readonly holder: AttestedPeer['holder'];
+  readonly exporterBytes = randomBytes(32);
+  readonly list = new MeasurementList(randomBytes(16).toString('hex'));
+  attester!: Attester;
+  asked = 0;
+  /** Instead of the attester. */
+  answer: ((params: CborValue) => Promise<CborValue>) | undefined;
+
+  constructor(identity: Identity) {
+    this.source = identity.name;
+    this.holder = { name: identity.name, role: identity.role };
+    this.list.append({ kind: 'start', at: T0, components: [...SOFTWARE, component('config:site', identity.name)] });
+  }
+
+  static async open(identity: Identity, dir: string): Promise<Source> {
+    const source = new Source(identity);
+    source.attester = await openSoftwareAttester({
+      identity: () => identity,
+      secretFile: join(dir, `${identity.name}.uds`),
+      measurements: { list: source.list, rescan: async () => undefined, onChange: () => () => undefined },
+    });
+    return source;
+  }
+
+  exporter(): Uint8Array {
+    return this.exporterBytes;
+  }
+
+  async request(method: string, params: CborValue): Promise<CborValue> {
+    expect(method).toBe(EVIDENCE_METHOD);
+    this.asked++;
+    if (this.answer) return this.answer(params);
+    const { bindings, since } = readEvidenceRequest(params);
+    return { evidence: await this.attester.evidence(bindings, since), origin: 'file' };
+  }
+
+  change(name: string, content: string): void {
+    this.list.append({ kind: 'more', at: T0, components: [component(name, content)] });
+  }
+}
+
+let dir: string;
+let ca: DevelopmentCa;
+let centre: Identity;
+let time: Time;
+let references: ReferenceValues;
+let content: LogContent[];
+let keeper: TrustKeeper;
+
+const identityOf = (name: string, role: 'edge' | 'centre') =>
+  obtainIdentity(join(dir, name), { name, role }, async (request) => ({
+    certificate: await ca.issue(request, { name, role }),
+    ca: ca.certificatePem,
+  }));
+const alarms = (): RaisedAlarm[] => content.flatMap((each) => (each.kind === 'alarmRaised' ? [each.alarm] : []));
+const audits = () => content.flatMap((each) => (each.kind === 'audit' ? [each.record] : []));
+const results = () => content.flatMap((each) => (each.kind === 'attestation' ? [each.record] : []));
+
+function newKeeper(options: Partial<TrustKeeperOptions> & { policy?: TrustPolicy } = {}): TrustKeeper {
+  const log = {
+    append: async (record: never) => content.push({ kind: 'audit', record }),
+    publish: async (each: LogContent) => content.push(each),
+  };
+  return new TrustKeeper({
+    policy: { ...DEVELOPMENT_POLICY, appraisal: {} },
+    identity: centre,
+    references,
+    log,
+    findings: new Findings(log, pino({ level: 'silent' }), time.clock),
+    clock: time.clock,
+    after: time.after,
+    logger: pino({ level: 'silent' }),
+    caPem: ca.certificatePem,
+    isRevoked: () => false,
+    ...options,
+  });
+}
+
+async function vouch(components = SOFTWARE, node?: string): Promise<void> {
+  const manifest = {
+    id: 'test',
+    version: 1,
+    signer: 'test',
+    notBefore: T0 - 3600n * SECOND,
+    notAfter: T0 + 86_400n * SECOND,
+    components,
+    registers: [],
+    ...(node ? { node } : {}),
+  };
+  references.add(await signManifest(manifest, centre.signer, centre.kid));
+}
+
+beforeEach(async () => {
+  dir = mkdtempSync(join(tmpdir(), 'enerchain-trust-'));
+  time = new Time();
+  content = [];
+  references = new ReferenceValues();
+  ca = await DevelopmentCa.open(join(dir, 'ca'), { clock: time.clock });
+  centre = await identityOf('centre', 'centre');
+  await vouch();
+  await vouch([component('config:site', 'edge-nord')], 'edge-nord');
+  keeper = newKeeper();
+});
+afterEach(() => {
+  keeper.close();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+/** A gateway that is connected and has been appraised once. */
+async function gateway(name = 'edge-nord'): Promise<Source> {
+  const source = await Source.open(await identityOf(name, 'edge'), dir);
+  keeper.start();
+  keeper.connected(source);
+  await time.pass(200);
+  return source;
+}
+
+describe('the trust keeper', () => {
+  it('attests a source as soon as it connects, and then each period', async () => {
+    const source = await gateway();
+    expect(keeper.get('edge-nord')).toMatchObject({
+      tier: 'software',
+      status: 'warning',
+      reaction: 'none',
+      role: 'edge',
+    });
+    expect(keeper.get('edge-nord')?.trustedUntil).toBe(T0 + 100n * 1_000_000n + 30n * SECOND);
+    expect(keeper.state('edge-nord')?.keyOrigin).toBe('file');
+    expect(keeper.pathTo('edge-nord').map(({ node }) => node)).toEqual(['edge-nord']);
+    await time.pass(30_000);
+    expect(source.asked).toBe(4);
+    expect(keeper.links()).toEqual([{ a: 'centre', b: 'edge-nord', state: 'attested', at: expect.any(BigInt) }]);
+  });
+
+  it('logs a result when the state changes, and at least once per validity', async () => {
+    const source = await gateway();
+    expect(results()).toHaveLength(1);
+    await time.pass(59_000);
+    expect(results()).toHaveLength(3);
+    source.change('edge.ts', 'with a back door');
+    keeper.changed(source);
+    await settle();
+    expect(results()).toHaveLength(4);
+    expect(results().at(-1)).toMatchObject({ node: 'edge-nord', verifier: 'centre' });
+  });
+
+  it('puts a gateway whose software changed into quarantine at once, with an alarm, and marks its values', async () => {
+    const source = await gateway();
+    await time.pass(10_000);
+    const marked: unknown[] = [];
+    keeper.onValueTrust((name, from) => marked.push([name, from]));
+    const at = (seconds: number) => keeper.trustOf('edge-nord', T0 + BigInt(Math.round(seconds * 1000)) * 1_000_000n);
+    expect([at(0), at(5), at(10.1), at(12)]).toEqual(['unknown', 'attested', 'attested', 'provisional']);
+    source.change('edge.ts', 'with a back door');
+    keeper.changed(source);
+    await settle();
+    expect(keeper.get('edge-nord')).toMatchObject({
+      status: 'contraindicated',
+      reaction: 'quarantine',
+      trustedUntil: undefined,
+    });
+    expect(keeper.get('edge-nord')?.reason).toMatch(/^edge\.ts is .{12} instead of .{12}$/);
+    expect([at(5), at(10.1), at(12), at(100)]).toEqual(['attested', 'attested', 'distrusted', 'distrusted']);
+    expect(marked).toEqual([['edge-nord', T0 + 10_100n * 1_000_000n]]);
+    expect(alarms().at(-1)).toMatchObject({
+      key: 'trust.node.edge-nord',
+      priority: 1,
+      active: true,
+      source: 'edge-nord',
+    });
+    expect(audits().at(-1)).toMatchObject({ action: 'trust.quarantine', actor: 'policy', subject: 'edge-nord' });
+    expect(keeper.links()[0]?.state).toBe('failing');
+  });
+
+  it('lets it in again only with fresh good evidence and two persons', async () => {
+    const first = await gateway();
+    first.change('edge.ts', 'with a back door');
+    keeper.changed(first);
+    await settle();
+    const refused = (act: () => unknown, code: string) => expect(act).toThrow(expect.objectContaining({ code }));
+    refused(() => keeper.requestRelease('edge-nord', 'looked at it', 'anna'), 'trust.release.evidence');
+    // It is repaired and started anew.
+    keeper.left(first);
+    const again = await Source.open(await identityOf('edge-nord', 'edge'), dir);
+    keeper.connected(again);
+    await time.pass(200);
+    expect(keeper.get('edge-nord')).toMatchObject({
+      status: 'warning',
+      reaction: 'quarantine',
+      trustedUntil: undefined,
+    });
+    expect(keeper.get('edge-nord')?.reason).toContain('two persons can release it');
+    const { id } = keeper.requestRelease('edge-nord', 'installed anew', 'anna');
+    refused(() => keeper.approveRelease(id, 'anna'), 'trust.release.same-person');
+    refused(() => keeper.approveRelease('another', 'berta'), 'trust.release.unknown');
+    // The evidence runs out before the second person comes.
+    again.answer = () => Promise.reject(new EnerchainError('peer', 'link.timeout', 'no answer'));
+    await time.pass(40_000);
+    refused(() => keeper.approveRelease(id, 'berta'), 'trust.release.evidence');
+    again.answer = undefined;
+    await time.pass(10_000);
+    expect(keeper.approveRelease(id, 'berta')).toMatchObject({ reaction: 'none', status: 'warning' });
+    expect(keeper.get('edge-nord')?.trustedUntil).toBeDefined();
+    expect(audits().at(-1)).toMatchObject({
+      action: 'trust.release',
+      actor: 'berta',
+      detail: { requestedBy: 'anna', reason: 'installed anew' },
+    });
+    expect(alarms().at(-1)).toMatchObject({ key: 'trust.node.edge-nord', active: false });
+    refused(() => keeper.requestRelease('edge-nord', 'again', 'anna'), 'trust.release.needless');
+    refused(() => keeper.requestRelease('edge-fremd', 'who', 'anna'), 'trust.node.unknown');
+  });
+
+  it('takes a person’s word for a quarantine, and asks two for the release', async () => {
+    await gateway();
+    keeper.quarantine('edge-nord', 'seen a stranger at the cabinet', 'anna');
+    expect(keeper.get('edge-nord')).toMatchObject({ reaction: 'quarantine', status: 'warning' });
+    await time.pass(15_000);
+    expect(keeper.get('edge-nord')?.reaction).toBe('quarantine');
+    const { id } = keeper.requestRelease('edge-nord', 'it was the electrician', 'anna');
+    expect(keeper.approveRelease(id, 'berta').reaction).toBe('none');
+    // What came in meanwhile stays marked.
+    expect(keeper.trustOf('edge-nord', T0 + 5n * SECOND)).toBe('distrusted');
+  });
+
+  it('restricts for another configuration, and lifts that with good evidence', async () => {
+    const source = await gateway();
+    source.change('config:site', 'another');
+    keeper.changed(source);
+    await settle();
+    expect(keeper.get('edge-nord')).toMatchObject({ reaction: 'restrict', status: 'warning', trustedUntil: undefined });
+    expect(alarms().at(-1)?.priority).toBe(2);
+    await vouch([component('config:site', 'another')], 'edge-nord');
+    await time.pass(10_000);
+    expect(keeper.get('edge-nord')).toMatchObject({ reaction: 'none', status: 'warning' });
+  });
+
+  it('goes no further than the policy allows', async () => {
+    keeper = newKeeper({ policy: { ...DEVELOPMENT_POLICY, appraisal: {}, reaction: 'alarm' } });
+    const source = await gateway();
+    source.change('edge.ts', 'bad');
+    keeper.changed(source);
+    await settle();
+    expect(keeper.get('edge-nord')).toMatchObject({
+      reaction: 'alarm',
+      status: 'contraindicated',
+      trustedUntil: undefined,
+    });
+    expect(alarms().at(-1)?.priority).toBe(3);
+  });
+
+  it('does not take silence for good: the result runs out, an alarm, and a restriction when it lasts', async () => {
+    const source = await gateway();
+    source.answer = () => Promise.reject(new EnerchainError('peer', 'link.timeout', 'no answer within 10000 ms'));
+    await time.pass(29_000);
+    expect(keeper.get('edge-nord')?.reaction).toBe('none');
+    await time.pass(3_000);
+    expect(keeper.get('edge-nord')).toMatchObject({ status: 'none', reaction: 'alarm', trustedUntil: undefined });
+    expect(keeper.get('edge-nord')?.reason).toBe('it gives no evidence: no answer within 10000 ms');
+    expect(keeper.links()[0]?.state).toBe('silent');
+    await time.pass(60_000);
+    expect(keeper.get('edge-nord')?.reaction).toBe('restrict');
+    source.answer = undefined;
+    await time.pass(10_000);
+    expect(keeper.get('edge-nord')).toMatchObject({ status: 'warning', reaction: 'none' });
+  });
+
+  it('says that a source has left, without an alarm of its own', async () => {
+    const source = await gateway();
+    keeper.left(source);
+    await time.pass(40_000);
+    expect(keeper.get('edge-nord')).toMatchObject({ status: 'none', reaction: 'none' });
+    expect(keeper.get('edge-nord')?.reason).toContain('not connected');
+    expect(alarms()).toEqual([]);
+    const asked = source.asked;
+    await time.pass(60_000);
+    expect(source.asked).toBe(asked);
+  });
+
+  it('does not believe evidence that was relayed from another connection', async () => {
+    const honest = await gateway();
+    const thief = new Source(await identityOf('edge-nord', 'edge'));
+    keeper.left(honest);
+    keeper.connected(thief);
+    // The thief has the key of nothing; it passes the question on to the honest gateway, on another channel.
+    thief.answer = async (params) => {
+      const { bindings } = readEvidenceRequest(params);
+      expect(bindings).toHaveLength(1);
+      return { evidence: await honest.attester.evidence([randomBytes(32)]), origin: 'file' };
+    };
+    await time.pass(200);
+    expect(keeper.get('edge-nord')).toMatchObject({ status: 'contraindicated', reaction: 'quarantine' });
+    expect(keeper.get('edge-nord')?.reason).toContain('does not answer this challenge on this channel');
+  });
+
+  it('asks for the whole list when it does not know its beginning', async () => {
+    const source = await gateway();
+    source.change('main.ts', 'main.ts');
+    const other = newKeeper();
+    keeper.close();
+    keeper = other;
+    keeper.start();
+    keeper.connected(source);
+    source.answer = async (params) => {
+      const { bindings } = readEvidenceRequest(params);
+      const since = source.asked < 6 ? { list: source.list.id, records: 1 } : undefined;
+      return { evidence: await source.attester.evidence(bindings, since), origin: 'file' };
+    };
+    source.asked = 4;
+    await time.pass(200);
+    expect(source.asked).toBe(6);
+    expect(keeper.get('edge-nord')?.trustedUntil).toBeDefined();
+  });
+
+  it('does not attest over a relay, and says so', async () => {
+    const source = await Source.open(await identityOf('edge-nord', 'edge'), dir);
+    keeper.start();
+    keeper.connected({
+      ...source,
+      exporter: () => source.exporter(),
+      holder: { name: 'relay-1', role: 'relay' },
+      request: (method, params) => source.request(method, params as CborValue),
+    });
+    await time.pass(1_000);
+    expect(source.asked).toBe(0);
+    expect(keeper.get('edge-nord')).toMatchObject({ status: 'none', reaction: 'alarm' });
+    expect(keeper.get('edge-nord')?.reason).toContain('through the relay relay-1');
+  });
+
+  it('is not good without reference values, and under production not with software for commands', async () => {
+    references = new ReferenceValues();
+    keeper = newKeeper({ policy: PRODUCTION_POLICY });
+    await gateway();
+    expect(keeper.policy?.commandTier).toBe('tpm');
+    expect(keeper.get('edge-nord')).toMatchObject({ status: 'none', trustedUntil: undefined });
+  });
+
+  it('takes what is particular to a node as right when it is first seen, where the policy is for development', async () => {
+    const accepted: string[] = [];
+    keeper = newKeeper({
+      policy: DEVELOPMENT_POLICY,
+      acceptFirst: async (node, measurements) => {
+        const fresh = measurements.filter(({ ok, expected }) => !ok && expected?.length === 0);
+        accepted.push(...fresh.map(({ name }) => name));
+        await vouch(
+          fresh.map(({ name, digest }) => ({ name, digest: Buffer.from(digest, 'hex') })),
+          node,
+        );
+        return fresh.length > 0;
+      },
+    });
+    const source = await gateway('edge-sued');
+    expect(accepted).toEqual(['config:site']);
+    expect(keeper.get('edge-sued')?.trustedUntil).toBeDefined();
+    source.change('config:site', 'another');
+    keeper.changed(source);
+    await settle();
+    expect(accepted).toEqual(['config:site']);
+    expect(keeper.get('edge-sued')?.reaction).toBe('restrict');
+  });
+
+  it('watches itself: a verifier that stalls is an alarm, and nothing stays good', async () => {
+    let stalled = false;
+    const signer = {
+      ...centre.signer,
+      publicKey: centre.signer.publicKey,
+      sign: (data: Uint8Array) => (stalled ? new Promise<Uint8Array>(() => undefined) : centre.signer.sign(data)),
+    };
+    keeper = newKeeper({ identity: { ...centre, signer } });
+    await gateway();
+    stalled = true;
+    await time.pass(60_000);
+    expect(keeper.get('edge-nord')).toMatchObject({ status: 'none', trustedUntil: undefined });
+    expect(keeper.trouble()).toMatch(/^nobody is appraised: the verifier has made no result for \d+ s$/);
+    expect(alarms().find(({ key }) => key === 'trust.verifier')).toMatchObject({ priority: 1, active: true });
+  });
+
+  it('watches itself: a verifier that cannot sign is an alarm, too', async () => {
+    let away = false;
+    const signer = {
+      ...centre.signer,
+      publicKey: centre.signer.publicKey,
+      sign: (data: Uint8Array) => (away ? Promise.reject(new Error('the HSM is away')) : centre.signer.sign(data)),
+    };
+    keeper = newKeeper({ identity: { ...centre, signer } });
+    await gateway();
+    away = true;
+    await time.pass(45_000);
+    expect(keeper.get('edge-nord')?.trustedUntil).toBeUndefined();
+    expect(keeper.trouble()).toContain('the HSM is away');
+    away = false;
+    await time.pass(12_000);
+    expect(keeper.trouble()).toBeUndefined();
+    expect(
+      alarms()
+        .filter(({ key }) => key === 'trust.verifier')
+        .map(({ active }) => active),
+    ).toEqual([true, false]);
+    expect(keeper.get('edge-nord')?.trustedUntil).toBeDefined();
+  });
+
+  it('remembers over a restart: quarantine, release asked for, history, and the trust of old values', async () => {
+    const source = await gateway();
+    await time.pass(10_000);
+    source.change('edge.ts', 'bad');
+    keeper.changed(source);
+    await settle();
+    const file = join(dir, 'trust.json');
+    await writeTrust(nodeFiles, file, 'log-1', { next: 7, nodes: keeper.kept });
+    expect(await readTrust(nodeFiles, file, 'log-2')).toBeUndefined();
+    const kept = await readTrust(nodeFiles, file, 'log-1');
+    expect(kept?.next).toBe(7);
+    const before = keeper;
+    keeper = newKeeper({ kept: kept!.nodes });
+    expect(keeper.get('edge-nord')).toMatchObject({ reaction: 'quarantine' });
+    expect(keeper.state('edge-nord')?.history).toEqual(before.state('edge-nord')?.history);
+    for (const seconds of [5n, 12n, 100n]) {
+      expect(keeper.trustOf('edge-nord', T0 + seconds * SECOND)).toBe(
+        before.trustOf('edge-nord', T0 + seconds * SECOND),
+      );
+    }
+    expect(keeper.trustOf('edge-nord', T0 + 5n * SECOND)).toBe('attested');
+    // Without the file, the log says the same of the results.
+    const fromLog = newKeeper();
+    for (const record of results()) fromLog.restore(record, 'edge');
+    expect(fromLog.get('edge-nord')).toBeDefined();
+    expect(fromLog.trustOf('edge-nord', T0 + 12n * SECOND)).toBe('distrusted');
+    before.close();
+  });
+});
+
+describe('the policy', () => {
+  it('is one of two, or a file that is checked', () => {
+    expect(trustPolicy('development')).toBe(DEVELOPMENT_POLICY);
+    expect(trustPolicy('production').commandTier).toBe('tpm');
+    const file = join(dir, 'policy.json');
+    writeFileSync(file, JSON.stringify({ ...PRODUCTION_POLICY, name: 'ours-3', period: 2 }));
+    expect(trustPolicy(file)).toMatchObject({ name: 'ours-3', period: 2 });
+    writeFileSync(file, JSON.stringify({ ...PRODUCTION_POLICY, commandTier: 'paper' }));
+    expect(() => trustPolicy(file)).toThrow('is not valid');
+    expect(() => trustPolicy(join(dir, 'none.json'))).toThrow(expect.objectContaining({ code: 'centre.trust.policy' }));
+  });
+});

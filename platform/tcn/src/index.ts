@@ -1,5 +1,10 @@
 /** Trusted Core Network: neighbours that attest each other, locally, and spread what they have found with its evidence. */
 export * from './channel.ts';
+export * from './coap/client.ts';
+export * from './coap/listener.ts';
+export * from './coap/message.ts';
+export * from './coap/server.ts';
+export * from './coap/tpm-quoter.ts';
 export * from './engine/assess.ts';
 export * from './engine/cycle.ts';
 export * from './engine/limits.ts';

@@ -23,16 +23,29 @@ export interface CertificationRequest extends SignedObject {
   readonly extensions: ExtensionSet;
   /** Text that proves something to the authority (RFC 2985 § 5.4.1); EST puts the channel binding here. */
   readonly challengePassword?: string;
+  /** Attributes of other types, in the order in which they stand there. */
+  readonly attributes: readonly RequestAttribute[];
+}
+
+export interface RequestAttribute {
+  readonly type: string;
+  /** DER of its one value. */
+  readonly value: Uint8Array;
 }
 
 /** Asks for a certificate for the signer's key. @returns DER */
 export function buildRequest(
-  fields: { readonly subject: Name; readonly extensions?: ExtensionSet; readonly challengePassword?: string },
+  fields: {
+    readonly subject: Name;
+    readonly extensions?: ExtensionSet;
+    readonly challengePassword?: string;
+    readonly attributes?: readonly RequestAttribute[];
+  },
   signer: Signer,
 ): Promise<Uint8Array> {
   const attribute = (type: string, value: Uint8Array) => der.sequence(der.objectIdentifier(type), der.setOf(value));
   const wished = fields.extensions ? encodeExtensions(fields.extensions) : [];
-  const attributes: Uint8Array[] = [];
+  const attributes = (fields.attributes ?? []).map(({ type, value }) => attribute(type, value));
   if (wished.length > 0) attributes.push(attribute(OID.extensionRequest, encodeExtensionList(wished)));
   if (fields.challengePassword !== undefined) {
     attributes.push(attribute(OID.challengePassword, der.utf8String(fields.challengePassword)));
@@ -58,6 +71,7 @@ export function parseRequest(bytes: Uint8Array): CertificationRequest {
   const attributes = inner.open(context(0), 'attributes');
   let extensions: ExtensionSet = {};
   let challengePassword: string | undefined;
+  const others: RequestAttribute[] = [];
   while (!attributes.done) {
     const attribute = attributes.sequence('attribute');
     const type = attribute.objectIdentifier('attribute type');
@@ -68,6 +82,8 @@ export function parseRequest(bytes: Uint8Array): CertificationRequest {
     } else if (type === OID.challengePassword) {
       challengePassword = values.string('challenge password');
       values.end('challenge password');
+    } else {
+      others.push({ type, value: values.any('attribute value').raw });
     }
     attribute.end('attribute');
   }
@@ -78,6 +94,7 @@ export function parseRequest(bytes: Uint8Array): CertificationRequest {
     spki,
     publicKey: publicKeyFrom(spki),
     extensions,
+    attributes: others,
     ...(challengePassword !== undefined && { challengePassword }),
   };
   if (!signedBy(request, request.publicKey)) {

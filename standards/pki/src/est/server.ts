@@ -34,6 +34,8 @@ export interface EstRequest {
   readonly peer: EstPeer;
   /** Whether the request was made for this very channel (§ 3.5). */
   readonly linked: boolean;
+  /** Keying material of the channel (RFC 8446 § 7.5): 32 octets, context empty. @returns `undefined` below TLS 1.3 */
+  exporter(label: string): Uint8Array | undefined;
 }
 
 export type EstAnswer =
@@ -42,7 +44,7 @@ export type EstAnswer =
   | { readonly kind: 'pending'; readonly retryAfterSeconds: number };
 
 export interface EstAuthority {
-  /** Trust anchor first, then what leads to the issuing certificate, DER (§ 4.1). */
+  /** Trust anchor and what leads to the issuing certificate, DER (§ 4.1). They arrive in the order of DER, not in this one. */
   certificates(label: string | undefined): readonly Uint8Array[] | Promise<readonly Uint8Array[]>;
   /** What requests should hold (§ 4.5); absent: nothing is asked for. */
   csrAttributes?(label: string | undefined): readonly CsrAttribute[] | undefined;
@@ -151,9 +153,12 @@ async function answer(
   }
   const request = parseRequest(decodeBody(await readBody(message)));
   const peer = peerOf(message, from);
-  const linked = linkOf(request, message.socket as TLSSocket);
+  const socket = message.socket as TLSSocket;
+  const linked = linkOf(request, socket);
+  const exporter = (label: string) =>
+    socket.getProtocol() === 'TLSv1.3' ? socket.exportKeyingMaterial(32, label, Buffer.alloc(0)) : undefined;
   if (requireLink && !linked) throw new EstRefusal(400, 'est.link', 'the request must be linked to its channel');
-  const asked = { request, linked, ...(label !== undefined && { label }) };
+  const asked = { request, linked, exporter, ...(label !== undefined && { label }) };
   if (operation === 'simpleenroll') return replyOf(await authority.enroll({ ...asked, peer }));
   const { certificate } = peer;
   if (!certificate) throw new EstRefusal(403, 'est.certificate', 're-enrolment needs the present certificate');

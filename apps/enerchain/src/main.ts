@@ -56,13 +56,13 @@ program
     '--commanding-service <name...>',
     'services that may prepare and operate commands under their own name; by default none',
   )
-  .option('--certificate-days <days>', 'validity of gateway and service certificates, which renew themselves', '365')
   .option(
     '--trust-policy <policy>',
     'what a good node is: development, production, or a JSON file; development lets software attest',
     'development',
   )
   .option('--vouch-site <files...>', 'development: site files of gateways that are vouched for as they are now')
+  .option('--certificate-hours <hours>', 'validity of certificates; they renew themselves at a third of it', '72')
   .action(async (options) => (await import('./commands/centre.ts')).centre(options));
 
 program

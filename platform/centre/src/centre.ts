@@ -36,7 +36,7 @@ export interface CentreOptions {
   readonly link: CoreOptions['link'];
   /** Absent: the embedded PostgreSQL. */
   readonly databaseUrl?: string;
-  readonly certificateDays?: CoreOptions['certificateDays'];
+  readonly certificateHours?: CoreOptions['certificateHours'];
   /** Folder with the built control room; absent: the API alone. */
   readonly controlRoomDir?: string;
   readonly logger: Logger;
@@ -88,7 +88,7 @@ export async function runCentre(options: CentreOptions): Promise<CentreHandle> {
     signal,
     ...(databaseUrl ? { databaseUrl } : {}),
     trust: options.trust,
-    ...(options.certificateDays === undefined ? {} : { certificateDays: options.certificateDays }),
+    ...(options.certificateHours === undefined ? {} : { certificateHours: options.certificateHours }),
   });
   const closers: (() => Promise<void> | void)[] = [() => core.close()];
   const close = async () => {

@@ -11,7 +11,7 @@ import { DevelopmentCa, type Identity } from '@enerchain/trust';
 import type { Logger } from 'pino';
 import { type Database, openDatabase } from './database/database.ts';
 import { SegmentHistorian } from './historian/historian.ts';
-import { centreIdentity } from './identity.ts';
+import { CentreIdentity } from './identity.ts';
 import { encodeCheckpoint, keptOf, restore } from './ingest/checkpoint.ts';
 import { decodeLogged } from './ingest/decode.ts';
 import { Findings } from './ingest/findings.ts';
@@ -36,8 +36,8 @@ export interface CoreOptions {
   readonly link: { readonly host: string; readonly port: number };
   /** Absent: the embedded PostgreSQL. */
   readonly databaseUrl?: string;
-  /** Validity of the certificates of gateways and services, in days; by default a year. They are renewed in time. */
-  readonly certificateDays?: number;
+  /** Validity of certificates, in hours; by default 72. They are renewed at a third of that. */
+  readonly certificateHours?: number;
   readonly logger: Logger;
   /** Breaks off a start that is under way. A core that is open is closed by `close`, after what stands on it. */
   readonly signal: AbortSignal;
@@ -117,9 +117,18 @@ async function assemble(
   });
 
   const ca = await DevelopmentCa.open(join(dataDir, 'ca'), {
-    ...(options.certificateDays === undefined ? {} : { days: options.certificateDays }),
+    ...(options.certificateHours === undefined ? {} : { hours: options.certificateHours }),
   });
-  const identity = await centreIdentity(join(dataDir, 'identity'), ca, [options.link.host, hostname()]);
+  const holder = await CentreIdentity.open({
+    dir: join(dataDir, 'identity'),
+    ca,
+    reachedAs: [options.link.host, hostname()],
+    clock,
+    onFailed: (error, expires) =>
+      logger.error({ err: error, expires }, 'the certificate of the centre could not be renewed; trying again'),
+  });
+  closers.push(() => holder.close());
+  const identity = holder.current;
 
   const told: { trouble: (trouble: LogTrouble) => void; dropped: NonNullable<LogOptions['onDropped']> } = {
     trouble: () => {},
@@ -143,6 +152,10 @@ async function assemble(
   });
 
   const own = new OwnChain({ log, signer: identity.signer, kid: identity.kid, position: checkpoint.own });
+  holder.onRenewed(({ kid, certificate }) => {
+    own.renewed(kid);
+    logger.info({ until: certificate.notAfter }, 'the certificate of the centre was renewed');
+  });
   const findings = new Findings(own, logger, clock);
   tellLogTroubles(log, own, findings, logger, told);
 
@@ -158,7 +171,7 @@ async function assemble(
   const sources = new SourceRegistry({
     chainOf: (source) => chains.get(source),
     signer: identity.signer,
-    kid: identity.kid,
+    kid: () => holder.current.kid,
     clock,
     keep: (record) => own.publish({ kind: 'command', record }),
   });
@@ -212,7 +225,7 @@ async function assemble(
   closers.push(() => historian.close());
 
   const services = new ServiceSessions(log, points, findings);
-  const operators = new OperatorLists({ signer: identity.signer, kid: identity.kid, findings });
+  const operators = new OperatorLists({ signer: identity.signer, kid: () => holder.current.kid, findings });
   const revocations = await RevocationList.open(log.files, join(dataDir, 'revoked.json'));
   let listening: SourceLink | undefined;
   const transparency = await Transparency.open({
@@ -225,7 +238,7 @@ async function assemble(
     historian,
     sources,
     ca,
-    identity,
+    identity: holder,
     revocations,
     policy: () => options.trust?.policy ?? DEVELOPMENT_POLICY,
     peers: () => listening?.peers() ?? [],
@@ -233,13 +246,27 @@ async function assemble(
     logger,
   });
   closers.push(() => transparency.close());
+  // A certificate that is not in the log is not handed out.
+  await ca.observe((event) => transparency.record(event));
   transparency.start();
   const out = { append: own.append.bind(own), publish: own.publish.bind(own) };
   const roleOf = (source: string) => sources.roleOf(source);
   const trust =
     options.trust &&
     (await openTrust({
-      ...{ trust: options.trust, dataDir, identity, ca, log, out, findings, revocations, roleOf, clock, logger },
+      ...{
+        trust: options.trust,
+        dataDir,
+        identity: holder,
+        ca,
+        log,
+        out,
+        findings,
+        revocations,
+        roleOf,
+        clock,
+        logger,
+      },
     }));
   if (trust) {
     closers.push(() => trust.close());
@@ -247,7 +274,7 @@ async function assemble(
   }
   const link = await SourceLink.listen({
     ...options.link,
-    identity,
+    identity: holder,
     ca,
     registry: sources,
     revocations,
@@ -298,7 +325,9 @@ async function assemble(
     },
     database,
     ca,
-    identity,
+    get identity() {
+      return holder.current;
+    },
     troubles: () => [
       ...(log.healthy ? [] : ['the ingest log cannot be written']),
       ...(transparency.keeper.log.trouble ? [transparency.keeper.log.trouble.text] : []),

@@ -1,32 +1,88 @@
-/** The centre's own identity, issued by its own authority and renewed before it ends. */
+/** The centre's own identity, issued by its own authority and renewed while it runs. */
 import { isIP } from 'node:net';
-import { systemClock, toMillis } from '@enerchain/model';
+import { type Clock, systemClock, toMillis } from '@enerchain/model';
 import type { GeneralName } from '@enerchain/pki';
-import { CERTIFICATE_DAYS, type DevelopmentCa, type Identity, obtainIdentity, openIdentity } from '@enerchain/trust';
+import {
+  type DevelopmentCa,
+  type Identity,
+  obtainIdentity,
+  openIdentity,
+  Renewal,
+  type RenewalOptions,
+} from '@enerchain/trust';
 import { CENTRE } from './ingest/own-chain.ts';
 
-/** A certificate with less left than this is renewed at the next start. */
-const RENEW_BEFORE_MILLIS = 60 * 86_400_000;
+/** Share of its life after which a certificate is renewed at a start. */
+const DUE = 1 / 3;
 
-/** @param reachedAs names and addresses under which sources reach the centre, besides this machine's own */
-export async function centreIdentity(dir: string, ca: DevelopmentCa, reachedAs: readonly string[]): Promise<Identity> {
-  const hosts = [...new Set(['localhost', '127.0.0.1', '::1', ...reachedAs])]
-    .filter((host) => host !== '' && host !== '0.0.0.0' && host !== '::')
-    .map((host): GeneralName => (isIP(host) ? { kind: 'ip', value: host } : { kind: 'dns', value: host }));
-  const kept = await openIdentity(dir).catch((error) => {
-    if (error?.code === 'trust.identity.missing') return undefined;
-    throw error;
-  });
-  if (kept && covers(kept, hosts)) return kept;
-  return obtainIdentity(dir, { name: CENTRE, role: 'centre' }, async (request) => ({
-    certificate: await ca.issue(request, { name: CENTRE, role: 'centre', hosts, days: CERTIFICATE_DAYS }),
-    ca: ca.certificatePem,
-  }));
+export interface CentreIdentityOptions {
+  readonly dir: string;
+  readonly ca: DevelopmentCa;
+  /** Names and addresses under which sources reach the centre, besides this machine's own. */
+  readonly reachedAs: readonly string[];
+  readonly clock?: Clock;
+  readonly after?: NonNullable<RenewalOptions['after']>;
+  onFailed?(error: unknown, expires: Date): void;
 }
 
-function covers(identity: Identity, hosts: readonly GeneralName[]): boolean {
-  const names = identity.certificate.extensions.subjectAltName ?? [];
+export class CentreIdentity {
+  readonly #renewal: Renewal;
+  readonly #listeners = new Set<(identity: Identity) => void>();
+
+  private constructor(options: CentreIdentityOptions, identity: Identity, ask: () => Promise<Identity>) {
+    const { dir, clock, after, onFailed } = options;
+    this.#renewal = new Renewal({
+      dir,
+      identity,
+      url: 'https://centre',
+      ask,
+      ...(clock && { clock }),
+      ...(after && { after }),
+      ...(onFailed && { onFailed }),
+      onRenewed: (renewed) => {
+        for (const listener of this.#listeners) listener(renewed);
+      },
+    });
+  }
+
+  /** Opens it, and obtains it where there is none, where it is due, or where it does not name what the centre is reached as. */
+  static async open(options: CentreIdentityOptions): Promise<CentreIdentity> {
+    const { dir, ca, reachedAs } = options;
+    const hosts = [...new Set(['localhost', '127.0.0.1', '::1', ...reachedAs])]
+      .filter((host) => host !== '' && host !== '0.0.0.0' && host !== '::')
+      .map((host): GeneralName => (isIP(host) ? { kind: 'ip', value: host } : { kind: 'dns', value: host }));
+    const obtain = () =>
+      obtainIdentity(dir, { name: CENTRE, role: 'centre' }, async (request) => ({
+        certificate: await ca.issue(request, { name: CENTRE, role: 'centre', hosts }),
+        ca: ca.certificatePem,
+      }));
+    const kept = await openIdentity(dir).catch((error) => {
+      if (error?.code === 'trust.identity.missing') return undefined;
+      throw error;
+    });
+    const now = toMillis((options.clock ?? systemClock).now());
+    const identity = kept && kept.caPem === ca.certificatePem && covers(kept, hosts, now) ? kept : await obtain();
+    return new CentreIdentity(options, identity, obtain);
+  }
+
+  /** With the newest certificate. */
+  get current(): Identity {
+    return this.#renewal.identity;
+  }
+
+  /** Called with each renewed certificate; the key stays. */
+  onRenewed(listener: (identity: Identity) => void): void {
+    this.#listeners.add(listener);
+  }
+
+  close(): void {
+    this.#renewal.close();
+  }
+}
+
+function covers({ certificate }: Identity, hosts: readonly GeneralName[], now: number): boolean {
+  const names = certificate.extensions.subjectAltName ?? [];
   const has = (host: GeneralName) => names.some((name) => JSON.stringify(name) === JSON.stringify(host));
-  const left = identity.certificate.notAfter.getTime() - toMillis(systemClock.now());
-  return left > RENEW_BEFORE_MILLIS && hosts.every(has);
+  const [from, to] = [certificate.notBefore.getTime(), certificate.notAfter.getTime()];
+  return now < from + (to - from) * DUE && hosts.every(has);
 }

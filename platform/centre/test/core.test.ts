@@ -1,5 +1,6 @@
 import { fork } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { get } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -14,6 +15,7 @@ import {
   readSites,
 } from '@enerchain/link';
 import { type CommandOrder, newMrid, systemClock } from '@enerchain/model';
+import { type Certificate, parseCrl } from '@enerchain/pki';
 import { CommandGuard, coseParse1, decodeCbor, enrol, type Identity, renew, SESSION_METHOD } from '@enerchain/trust';
 import { pino } from 'pino';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -35,6 +37,20 @@ const until = async (what: string, condition: () => boolean | Promise<boolean>, 
 };
 const open = (dataDir: string, port = 0): Promise<Core> =>
   openCore({ dataDir, link: { host: '127.0.0.1', port }, logger, signal: new AbortController().signal });
+
+/** The revocation list of an issuing key, from the link port. */
+async function crlOf(core: Core, issuer: Certificate): Promise<ReturnType<typeof parseCrl>> {
+  const id = Buffer.from(issuer.extensions.subjectKeyIdentifier!).toString('hex');
+  const bytes = await new Promise<Buffer>((resolve, reject) => {
+    const options = { ca: core.ca.certificatePem, agent: false };
+    get(`${core.linkUrl}/crl/${id}.crl`, options, (response) => {
+      const chunks: Buffer[] = [];
+      response.on('data', (chunk: Buffer) => chunks.push(chunk));
+      response.on('end', () => resolve(Buffer.concat(chunks)));
+    }).on('error', reject);
+  });
+  return parseCrl(bytes, { issuer });
+}
 
 /** A source as an edge or service is one: identity by enrolment, chain, link. */
 class Source {
@@ -262,6 +278,29 @@ describe('the core of the centre', () => {
       await expect(renewing).rejects.toThrow(/was revoked/);
       await expect(core.link.revoke('edge-revoked', order)).rejects.toThrow(/nothing was revoked/);
       await edge.client.close();
+      // Issue and revocation stand in the log, and in the list of the authority for whoever checks later.
+      const records: { name: string; revoked?: { reason?: string } | undefined; der: Buffer }[] = [];
+      const ours = () => records.filter(({ name }) => name === 'edge-revoked');
+      for await (const entries of core.log.read(0, AbortSignal.timeout(20_000))) {
+        for (const { content } of entries) {
+          if (content.kind !== 'certificate') continue;
+          const { name, revoked, certificate } = content.record;
+          records.push({ name, revoked, der: Buffer.from(certificate) });
+        }
+        if (ours().length === 2) break;
+      }
+      expect(records.map(({ name }) => name)).toContain('centre');
+      expect(ours().map(({ revoked }) => revoked?.reason)).toEqual([undefined, 'stolen']);
+      expect(ours().every(({ der }) => der.equals(edge.identity.certificate.der))).toBe(true);
+      const [issuer] = core.ca.bundle.issuing;
+      const list = await crlOf(core, issuer!);
+      expect(list.find(edge.identity.certificate.serialNumber)?.revokedAt.getTime()).toBeGreaterThan(0);
+      const other = await Source.enrol(core, 'edge-listed');
+      expect(list.find(other.identity.certificate.serialNumber)).toBeUndefined();
+      await core.link.revoke('edge-listed', order);
+      const later = await crlOf(core, issuer!);
+      expect(later.find(other.identity.certificate.serialNumber)).toBeDefined();
+      expect(later.number).toBeGreaterThan(list.number!);
     });
 
     it('keeps one of two gateways with the same identity, refuses the other, and raises an alarm', async () => {

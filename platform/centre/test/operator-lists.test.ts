@@ -53,7 +53,7 @@ beforeEach(() => {
   log = new MemoryLog(clock);
   lists = new OperatorLists({
     signer,
-    kid: Buffer.alloc(32, 1),
+    kid: () => Buffer.alloc(32, 1),
     findings: new Findings(log, pino({ level: 'silent' }), clock),
   });
   known = ALL.slice(0, 2);

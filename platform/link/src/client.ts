@@ -15,7 +15,7 @@ import {
   newCounters,
   type SessionMessage,
 } from './connection.ts';
-import { RENEWED_METHOD, type Welcome } from './message.ts';
+import { CENTRE_METHOD, RENEWED_METHOD, type Welcome } from './message.ts';
 import type { RequestHandler, RequestOptions } from './rpc.ts';
 import { SendSchedule } from './schedule.ts';
 import type { BatchStore } from './store.ts';
@@ -78,6 +78,8 @@ export interface LinkClientOptions {
   /** The other side refused a batch; its epoch is not sent any further on this connection. */
   onReject?(rejection: Rejection): void;
   onAcknowledged?(position: { readonly epoch: number; readonly sequence: number }): void;
+  /** The centre has another certificate for the key that signs commands; it was checked. */
+  onCentre?(certificate: HeldCertificate): void;
   /** Requests of the other side. */
   onRequest?: RequestHandler;
 }
@@ -103,6 +105,8 @@ export class LinkClient {
   #transport: LinkTransport | undefined;
   #schedule: SendSchedule | undefined;
   #centre: HeldCertificate | undefined;
+  /** The one before, named by commands that were under way when it was renewed. */
+  #centreBefore: HeldCertificate | undefined;
   #report: SourceReport | undefined;
   #cancelRetry: () => void = () => undefined;
   #cancelWelcome: () => void = () => undefined;
@@ -135,8 +139,8 @@ export class LinkClient {
 
   /** Public key of the centre by key identifier; what the `CommandGuard` asks for. */
   readonly centreKeyOf = (kid: Uint8Array) => {
-    const centre = this.#centre;
-    return centre && Buffer.compare(centre.kid, kid) === 0 ? centre.publicKey : undefined;
+    const named = [this.#centre, this.#centreBefore].find((each) => each && Buffer.compare(each.kid, kid) === 0);
+    return named?.publicKey;
   };
 
   /**
@@ -241,7 +245,10 @@ export class LinkClient {
       after: this.#after,
       counters: this.counters,
       liveness: this.#options.liveness,
-      onRequest: this.#options.onRequest ?? unknownMethod,
+      onRequest: (method, params, context) =>
+        method === CENTRE_METHOD
+          ? this.#centreRenewed(params)
+          : (this.#options.onRequest ?? unknownMethod)(method, params, context),
       onMessage: (message) => this.#receive(connection, message),
       onDrained: () => this.#pump(),
       onEnd: resolve,
@@ -325,6 +332,23 @@ export class LinkClient {
     }
   }
 
+  /** @throws EnerchainError `link.certificate` (fault peer) when it is not another certificate of the same key */
+  #centreRenewed(params: CborValue): null {
+    const der = (params as { certificate?: unknown } | null)?.certificate;
+    const now = new Date(toMillis(this.#clock.now()));
+    const before = this.#centre;
+    const renewed = der instanceof Uint8Array ? checkedCertificate(der.slice(), this.#identity.caPem, now) : undefined;
+    if (!before || renewed?.holder.role !== 'centre' || !renewed.publicKey.equals(before.publicKey)) {
+      throw new EnerchainError('peer', 'link.certificate', 'it is not another certificate of this centre');
+    }
+    if (Buffer.compare(renewed.kid, before.kid) !== 0) {
+      this.#centre = renewed;
+      this.#centreBefore = before;
+      this.#options.onCentre?.(renewed);
+    }
+    return null;
+  }
+
   #welcomed(connection: Connection, welcome: Welcome): void {
     const { store } = this.#options;
     const identity = this.#identity;
@@ -334,6 +358,7 @@ export class LinkClient {
       throw new EnerchainError('peer', 'link.protocol', `${centre.holder.role} ${centre.holder.name} is not a centre`);
     }
     this.#centre = centre;
+    this.#centreBefore = undefined;
     this.#cancelWelcome();
     this.counters.connections++;
     this.#welcomedAt = this.#clock.monotonic();

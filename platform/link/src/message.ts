@@ -7,6 +7,8 @@ import { HASH_BYTES } from './merkle.ts';
 
 /** Request by which a source shows, on a running connection, the certificate that its key has got anew. */
 export const RENEWED_METHOD = 'link.certificate';
+/** Request by which a centre tells, on a running connection, of another certificate of the key that signs commands. */
+export const CENTRE_METHOD = 'link.centre';
 
 /** WebSocket subprotocol. */
 export const SUBPROTOCOL = 'enerchain-link.1';

@@ -12,7 +12,7 @@ import { decodeBatch } from './batch.ts';
 import { type ChainState, ChainVerifier } from './chain.ts';
 import { LinkClient, type LinkState } from './client.ts';
 import type { LivenessTimes } from './connection.ts';
-import type { Hello, Welcome } from './message.ts';
+import { CENTRE_METHOD, type Hello, type Welcome } from './message.ts';
 import type { Admission, LinkEvent, LinkPeer, LinkPolicy } from './policy.ts';
 import type { RequestContext } from './rpc.ts';
 import { LinkServer } from './server.ts';
@@ -114,6 +114,9 @@ export class Relay {
       ? existing
       : new Branch(this.#options, hello, {
           command: (bytes) => this.#command(source, bytes),
+          centre: (certificate) => {
+            this.#centre = certificate;
+          },
           peer: () => this.server.peer(source),
         });
     this.#branches.set(source, branch);
@@ -162,7 +165,7 @@ class Branch {
   constructor(
     options: RelayOptions,
     hello: Hello,
-    down: { command(bytes: Uint8Array): void; peer(): LinkPeer | undefined },
+    down: { command(bytes: Uint8Array): void; centre(certificate: Uint8Array): void; peer(): LinkPeer | undefined },
   ) {
     this.#source = hello.source;
     this.#after = options.after ?? systemAfter;
@@ -184,6 +187,14 @@ class Branch {
       },
       onState: (state, reason) => options.onState?.(hello.source, state, reason),
       onWelcome: (welcome) => this.#welcomed(welcome),
+      onCentre: ({ der }) => {
+        if (this.#welcome) this.#welcome = { ...this.#welcome, certificate: der };
+        down.centre(der);
+        down
+          .peer()
+          ?.request(CENTRE_METHOD, { certificate: der })
+          .catch(() => undefined);
+      },
       onAcknowledged: (position) =>
         this.#settle((each) => each.epoch === position.epoch && each.sequence <= position.sequence),
       onReject: ({ epoch, sequence, code, text }) =>

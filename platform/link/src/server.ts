@@ -44,6 +44,11 @@ export class LinkServer {
     session.open();
   }
 
+  /** The certificate whose key signs commands was renewed: every peer is told, before the first command that names it. */
+  renewed(): void {
+    for (const session of this.#peers.values()) session.centreRenewed();
+  }
+
   /** Says goodbye to all. */
   async close(): Promise<void> {
     this.#closed = true;

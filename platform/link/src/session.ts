@@ -4,7 +4,7 @@ import { type Clock, describeError, EnerchainError, SourceReport, toMillis, vali
 import { type CborValue, checkedCertificate, type Holder, maySign } from '@enerchain/trust';
 import { decodeBatch } from './batch.ts';
 import { Connection, type Ending, type LinkCounters, newCounters, type SessionMessage } from './connection.ts';
-import { type Hello, RENEWED_METHOD } from './message.ts';
+import { CENTRE_METHOD, type Hello, RENEWED_METHOD } from './message.ts';
 import type { LinkEvent, LinkPeer, LinkServerOptions } from './policy.ts';
 import type { RequestContext, RequestOptions } from './rpc.ts';
 import { costOf } from './schedule.ts';
@@ -163,6 +163,16 @@ export class Session implements LinkPeer {
     return this.#connection.rpc.stream(method, params, options);
   }
 
+  #commandCertificate(): Uint8Array {
+    return this.#options.commandCertificate?.() ?? this.#options.identity.certificate.der;
+  }
+
+  /** A peer that does not know the method takes no commands until it comes again. */
+  centreRenewed(): void {
+    if (this.#state !== 'online') return;
+    this.request(CENTRE_METHOD, { certificate: this.#commandCertificate() }).catch(() => undefined);
+  }
+
   close(code: string, text: string): void {
     this.#connection.close(code, text);
   }
@@ -200,7 +210,7 @@ export class Session implements LinkPeer {
   }
 
   async #greet(hello: Hello): Promise<void> {
-    const { policy, identity } = this.#options;
+    const { policy } = this.#options;
     try {
       this.#hello = hello;
       this.#holder = this.#identify(hello);
@@ -217,7 +227,7 @@ export class Session implements LinkPeer {
       this.#state = 'online';
       this.#expire(this.#expiry);
       this.counters.connections++;
-      const certificate = this.#options.commandCertificate?.() ?? identity.certificate.der;
+      const certificate = this.#commandCertificate();
       this.#connection.send({ type: 'welcome', ...admission, window: this.#window, certificate });
       policy.onConnect?.(this);
     } catch (error) {

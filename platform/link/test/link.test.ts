@@ -1,5 +1,5 @@
 import { EnerchainError, newMrid } from '@enerchain/model';
-import { CommandGuard, CommandSession, type Identity, signCommand } from '@enerchain/trust';
+import { CommandGuard, CommandSession, type Identity, makeIdentity, requestFor, signCommand } from '@enerchain/trust';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { LinkClientOptions, LinkServerOptions } from '../src/index.ts';
 import {
@@ -82,6 +82,44 @@ describe.each(['memory', 'mTLS'] as const)('the link over %s', (medium) => {
     expect(centre.values.get('edge-hsm')).toEqual([1, 2, 3, 4]);
     expect(a.client.counters.connections).toBe(1);
   });
+
+  it('goes on when the certificate of the centre is renewed: commands name the new one, and those under way the old', async () => {
+    const renewed = await pki.identity({ name: 'centre', role: 'centre' });
+    await wire.close();
+    let command = pki.centre.certificate.der;
+    await setUp({ commandCertificate: () => command });
+    const told: string[] = [];
+    const a = source(edge, { onCentre: ({ kid }) => told.push(Buffer.from(kid).toString('hex')) });
+    a.client.start();
+    await online(a);
+    expect(a.client.centreKeyOf(renewed.kid)).toBeUndefined();
+    command = renewed.certificate.der;
+    centre.server.renewed();
+    await until(() => told.length === 1, 'the source has heard of it');
+    expect(told).toEqual([Buffer.from(renewed.kid).toString('hex')]);
+    for (const { kid } of [pki.centre, renewed]) {
+      expect(a.client.centreKeyOf(kid)?.equals(pki.centre.signer.publicKey)).toBe(true);
+    }
+    await a.write(2);
+    await drained(a);
+    expect(a.client.counters.connections).toBe(1);
+    // Another's certificate, and another key under the centre's name, are not taken.
+    for (const stranger of [edge, await strangeCentre()]) {
+      command = stranger.certificate.der;
+      centre.server.renewed();
+      await a.write(1);
+      await drained(a);
+      expect(a.client.centreKeyOf(stranger.kid)).toBeUndefined();
+    }
+    expect(a.client.centre?.kid).toEqual(renewed.kid);
+  });
+
+  const strangeCentre = async (): Promise<Identity> => {
+    const signer = newSigner();
+    const request = await requestFor({ name: 'centre', role: 'centre' }, signer);
+    const certificatePem = await pki.ca.issue(request, { name: 'centre', role: 'centre' });
+    return makeIdentity({ certificatePem, caPem: pki.centre.caPem, signer, tls: pki.centre.tls });
+  };
 
   it('resumes exactly where the acknowledgement stands after a cut at any point', async () => {
     const a = source();

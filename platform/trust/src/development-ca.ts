@@ -1,149 +1,235 @@
 /**
- * A certification authority in a folder, for development and the lab: the root key lies in a file (0600) and signs every
- * certificate itself. Its name says so. A real installation brings certificates of its own authority.
+ * A certification authority in a folder, for development and the lab: its keys lie in files (0600), and its name says so. A
+ * real installation brings certificates of its own authority.
  *
- * The folder: `ca.key`, `ca.pem`, `tokens.json`, `issued/<thumbprint>.pem`.
+ * The folder: keys as in `AuthorityKeys`, `tokens.json`, `issued/<thumbprint>.pem`.
  */
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Clock, EnerchainError, systemClock, toMillis } from '@enerchain/model';
 import {
   buildCertificate,
   type Certificate,
-  certificateFromPem,
-  FileKeySigner,
+  commonNameOf,
   type GeneralName,
   keyIdentifier,
   nameOf,
   OID,
   parseRequest,
   thumbprint,
-  toPem,
 } from '@enerchain/pki';
+import { ASSURANCE_POLICY, type Assurance } from './assurance.ts';
+import { AuthorityKeys, BACKDATE, type IssuingKey, ifMissing } from './authority-keys.ts';
+import { type CaBundle, writeBundle } from './ca-bundle.ts';
 import { writeDurably } from './identity.ts';
-import { checkName, type Holder, holderOf, holderUri } from './role.ts';
+import { IssuedCertificates } from './issued-certificates.ts';
+import { KeySuccession } from './key-succession.ts';
+import { ATTESTATION_USAGE, checkName, type HeldCertificate, type Holder, holderOf, holderUri } from './role.ts';
 import { findToken, hashOfSecret, newToken, type TokenRecord, writeToken } from './token.ts';
 
-const DAY = 86_400_000;
-const CA_DAYS = 3650;
-/** Validity of what is issued unless said otherwise. */
-export const CERTIFICATE_DAYS = 365;
-/** Certificates begin a little earlier, for devices whose clock is behind; short-lived ones by a tenth of their life. */
-const BACKDATE = 5 * 60_000;
+const HOUR = 3_600_000;
+/**
+ * Validity of what is issued unless said otherwise, in hours. It is renewed at a third of that, so that two days without the
+ * authority are survived.
+ */
+export const CERTIFICATE_HOURS = 72;
 /** Most tokens kept; expired ones go first. */
 const MAX_TOKENS = 1000;
 
+/** `attestation`: the key of a TPM that signs evidence alone. */
+export type CertificateUse = 'identity' | 'attestation';
+
 export interface IssueOptions extends Holder {
-  readonly days?: number;
+  readonly hours?: number;
   /** DNS names and IP addresses under which a server is reached. */
   readonly hosts?: readonly GeneralName[];
+  /** What is known about the node and its key; `unattested` when absent. */
+  readonly assurance?: readonly Assurance[];
+}
+
+/** Something that the world should know of. */
+export interface CertificateEvent {
+  readonly name: string;
+  /** A `Role`, or `authority` for an issuing certificate. */
+  readonly role: string;
+  readonly use: CertificateUse | 'authority';
+  readonly certificate: Certificate;
 }
 
 export class DevelopmentCa {
   readonly certificate: Certificate;
-  readonly certificatePem: string;
-  /** SHA-256 of the certificate's DER, hex. */
+  /** SHA-256 of the anchor's DER, hex. */
   readonly fingerprint: string;
   readonly #dir: string;
-  readonly #signer: FileKeySigner;
+  readonly #keys: AuthorityKeys;
   readonly #clock: Clock;
-  readonly #days: number;
-  readonly #issued = new Map<string, Certificate>();
+  readonly #hours: number;
+  readonly #issued: IssuedCertificates;
+  readonly #succession: KeySuccession;
   #tokens: TokenRecord[];
-  /** Changes of the token file, one after the other. */
+  /** Changes of the token file and of the keys, one after the other. */
   #queue: Promise<unknown> = Promise.resolve();
+  #observer: ((event: CertificateEvent) => Promise<unknown>) | undefined;
+  /** What happened before somebody observed. */
+  #untold: CertificateEvent[] = [];
 
-  private constructor(
-    dir: string,
-    signer: FileKeySigner,
-    pem: string,
-    tokens: TokenRecord[],
-    clock: Clock,
-    days: number,
-  ) {
-    this.#dir = dir;
-    this.#signer = signer;
-    this.#clock = clock;
-    this.#days = days;
-    this.#tokens = tokens;
-    this.certificatePem = pem;
-    this.certificate = certificateFromPem(pem, join(dir, 'ca.pem'));
-    this.fingerprint = Buffer.from(thumbprint(this.certificate)).toString('hex');
+  private constructor(parts: {
+    dir: string;
+    keys: AuthorityKeys;
+    issued: IssuedCertificates;
+    succession: KeySuccession;
+    tokens: TokenRecord[];
+    clock: Clock;
+    hours: number;
+  }) {
+    this.#dir = parts.dir;
+    this.#keys = parts.keys;
+    this.#issued = parts.issued;
+    this.#succession = parts.succession;
+    this.#clock = parts.clock;
+    this.#hours = parts.hours;
+    this.#tokens = parts.tokens;
+    this.certificate = parts.keys.root;
+    this.fingerprint = Buffer.from(thumbprint(parts.keys.root)).toString('hex');
   }
 
   /**
    * Opens the authority in a folder; makes it when the folder is empty.
-   * @param options.days validity of what is issued, unless said otherwise there
+   * @param options.hours validity of what is issued, unless said otherwise there
    */
-  static async open(dir: string, options: { clock?: Clock; days?: number } = {}): Promise<DevelopmentCa> {
+  static async open(dir: string, options: { clock?: Clock; hours?: number } = {}): Promise<DevelopmentCa> {
     const clock = options.clock ?? systemClock;
-    await mkdir(join(dir, 'issued'), { recursive: true, mode: 0o700 });
-    const keyFile = join(dir, 'ca.key');
-    const pemFile = join(dir, 'ca.pem');
-    const existing = await readFile(pemFile, 'utf8').catch(ifMissing(undefined));
-    const files = await readdir(dir);
-    const signer = files.includes('ca.key') ? await FileKeySigner.load(keyFile) : await FileKeySigner.create(keyFile);
-    const pem = existing ?? (await selfSigned(signer, new Date(toMillis(clock.now()))));
-    if (!existing) await writeDurably(pemFile, pem);
+    const hours = options.hours ?? CERTIFICATE_HOURS;
+    const now = toMillis(clock.now());
+    const issued = await IssuedCertificates.open(join(dir, 'issued'), now);
+    const keys = await AuthorityKeys.open(dir, now, hours * HOUR);
     const tokens = tokensFrom(await readFile(join(dir, 'tokens.json'), 'utf8').catch(ifMissing('[]')), dir);
-    const ca = new DevelopmentCa(dir, signer, pem, tokens, clock, options.days ?? CERTIFICATE_DAYS);
-    for (const file of await readdir(join(dir, 'issued'))) {
-      if (!file.endsWith('.pem')) continue;
-      const certificate = certificateFromPem(await readFile(join(dir, 'issued', file), 'utf8'), file);
-      ca.#issued.set(Buffer.from(thumbprint(certificate)).toString('hex'), certificate);
-    }
-    return ca;
+    const succession = await KeySuccession.open(join(dir, 'succession.json'));
+    return new DevelopmentCa({ dir, keys, issued, succession, tokens, clock, hours });
   }
 
   #now(): number {
     return toMillis(this.#clock.now());
   }
 
+  /** Anchor and issuing certificates as they are now: what nodes keep as `ca.pem`. */
+  get certificatePem(): string {
+    return writeBundle(this.bundle);
+  }
+
+  /** As `certificatePem`, with the issuing certificates that have ended: what was signed under them is checked for years. */
+  get archivePem(): string {
+    return writeBundle({ anchor: this.certificate, issuing: this.#keys.allIssuing });
+  }
+
+  get bundle(): CaBundle {
+    return this.#keys.bundle(this.#now());
+  }
+
+  /**
+   * Tells of every certificate, before it is handed out: when the observer fails, it is not. What was issued before somebody
+   * observed is told first.
+   */
+  async observe(observer: (event: CertificateEvent) => Promise<unknown>): Promise<void> {
+    this.#observer = observer;
+    for (const event of this.#untold.splice(0)) await observer(event);
+  }
+
+  async #tell(event: CertificateEvent): Promise<void> {
+    if (this.#observer) await this.#observer(event);
+    else this.#untold.push(event);
+  }
+
   /**
    * Issues a certificate for the key of a request. Name and role are decided by the caller, never by the request.
    * @returns PEM
-   * @throws PkiError (fault peer) when the request is malformed or not signed with its own key
+   * @throws PkiError (fault peer) when the request is malformed or not signed with its own key; EnerchainError
+   *   `trust.ca.key` for a key that is not P-256, `trust.ca.key-in-use` for that of somebody else (fault peer)
    */
   async issue(requestDer: Uint8Array, options: IssueOptions): Promise<string> {
+    return this.#issue(parseRequest(requestDer), 'identity', options);
+  }
+
+  /**
+   * Issues a certificate for the attestation key of a TPM. That the key is in the TPM was proven to the caller: such a key
+   * cannot sign a request.
+   */
+  async issueAttestation(publicKey: Certificate['publicKey'], options: IssueOptions): Promise<string> {
+    const spki = publicKey.export({ type: 'spki', format: 'der' });
+    return this.#issue({ publicKey, spki }, 'attestation', options);
+  }
+
+  async #issue(
+    { publicKey, spki }: Pick<Certificate, 'publicKey' | 'spki'>,
+    use: CertificateUse,
+    options: IssueOptions,
+  ): Promise<string> {
     checkName(options.name);
-    const request = parseRequest(requestDer);
-    if (request.publicKey.asymmetricKeyDetails?.namedCurve !== 'prime256v1') {
+    if (publicKey.asymmetricKeyDetails?.namedCurve !== 'prime256v1') {
       throw new EnerchainError('peer', 'trust.ca.key', `the request of ${options.name} has no P-256 key`);
     }
+    this.#issued.checkKey(spki, options);
+    await this.#exclusively(() => this.#keepFresh());
     const now = this.#now();
-    const life = (options.days ?? this.#days) * DAY;
+    const issuing = this.#keys.issuingAt(now);
+    const life = (options.hours ?? this.#hours) * HOUR;
+    const { assurance = ['unattested'] } = options;
     const der = await buildCertificate(
       {
-        issuer: this.certificate.subject,
+        issuer: issuing.certificate.subject,
         subject: nameOf({ commonName: options.name, organizationalUnit: options.role }),
+        // Short-lived ones begin earlier by a tenth of their life.
         notBefore: new Date(now - Math.min(BACKDATE, life / 10)),
-        notAfter: new Date(now + life),
-        publicKey: request.publicKey,
+        // Nothing outlives the one who vouches for it.
+        notAfter: new Date(Math.min(now + life, issuing.certificate.notAfter.getTime())),
+        publicKey,
         extensions: {
           basicConstraints: { ca: false },
           keyUsage: ['digitalSignature'],
-          // A relay is a server to edges and a client to the centre; neighbours are both to each other.
-          extKeyUsage: options.role === 'service' ? [OID.clientAuth] : [OID.serverAuth, OID.clientAuth],
+          extKeyUsage: usagesOf(use, options),
           subjectAltName: [holderUri(options), ...(options.hosts ?? [])],
-          subjectKeyIdentifier: keyIdentifier(request.spki),
-          authorityKeyIdentifier: keyIdentifier(this.certificate.spki),
+          subjectKeyIdentifier: keyIdentifier(spki),
+          authorityKeyIdentifier: keyIdentifier(issuing.certificate.spki),
+          certificatePolicies: assurance.map((each) => ({ oid: ASSURANCE_POLICY[each] })),
         },
       },
-      this.#signer,
+      issuing.signer,
     );
-    const pem = toPem('CERTIFICATE', der);
-    const kid = Buffer.from(thumbprint(der)).toString('hex');
-    await writeDurably(join(this.#dir, 'issued', `${kid}.pem`), pem);
-    this.#issued.set(kid, certificateFromPem(pem));
+    const pem = await this.#issued.add(der);
+    const certificate = this.#issued.get(Buffer.from(thumbprint(der)).toString('hex'))!;
+    try {
+      await this.#tell({ name: options.name, role: options.role, use, certificate });
+    } catch (cause) {
+      await this.#issued.remove(der);
+      const text = `the certificate of ${options.name} could not be recorded, so it was not issued`;
+      throw new EnerchainError('environment', 'trust.ca.record', text, { cause });
+    }
     return pem;
+  }
+
+  async #keepFresh(): Promise<void> {
+    const made = await this.#keys.keepFresh(this.#now());
+    if (made) await this.#tell(authorityEvent(made));
+  }
+
+  /**
+   * Makes another issuing key; it issues once everybody has heard of it.
+   * @throws EnerchainError `trust.ca.key` (fault caller) when the root key is not here
+   */
+  rotateIssuingKey(): Promise<Certificate> {
+    return this.#exclusively(async () => {
+      const certificate = await this.#keys.rotate(this.#now());
+      await this.#tell(authorityEvent(certificate));
+      return certificate;
+    });
   }
 
   /** What was issued under a name and has not ended yet, by thumbprint (hex). */
   validCertificatesOf(name: string): ReadonlyMap<string, Certificate> {
     const now = this.#now();
     return new Map(
-      [...this.#issued].filter(
+      [...this.#issued.all()].filter(
         ([, certificate]) => holderOf(certificate).name === name && certificate.notAfter.getTime() > now,
       ),
     );
@@ -152,6 +238,33 @@ export class DevelopmentCa {
   /** The certificate with this thumbprint, if this authority issued it. */
   certificateOf(kid: Uint8Array): Certificate | undefined {
     return this.#issued.get(Buffer.from(kid).toString('hex'));
+  }
+
+  /** Everything that was issued to a name, valid or ended, by thumbprint (hex). */
+  certificatesOf(name: string): ReadonlyMap<string, Certificate> {
+    return new Map([...this.#issued.all()].filter(([, certificate]) => holderOf(certificate).name === name));
+  }
+
+  /** Keys whose certificates may still be valid; they sign the revocation lists. */
+  issuers(): readonly IssuingKey[] {
+    return this.#keys.issuers(this.#now());
+  }
+
+  /** Number of the next revocation list: the time, or more. Durable before it is used. */
+  nextCrlNumber(): Promise<number> {
+    return this.#exclusively(async () => {
+      const file = join(this.#dir, 'crl-number');
+      const last = Number(await readFile(file, 'utf8').catch(ifMissing('0')));
+      const number = Math.max(Math.floor(this.#now()), last + 1);
+      await writeDurably(file, String(number));
+      return number;
+    });
+  }
+
+  /** From a certificate that this authority issued to the anchor. */
+  pathOf(certificate: Certificate): readonly Certificate[] {
+    const issuer = this.#keys.issuerOf(certificate);
+    return [certificate, ...(issuer ? [issuer] : []), this.certificate];
   }
 
   /**
@@ -176,11 +289,14 @@ export class DevelopmentCa {
   }
 
   /**
-   * Redeems a token for a certificate. A token belongs to the first key that comes with it: the same key may ask again
-   * (its answer may have been lost) until the token expires, another key may not.
-   * @throws EnerchainError `trust.token.refused` (fault peer), without saying which of the reasons it was
+   * Takes a token for a key. A token belongs to the first key that comes with it: the same key may ask again (its answer may
+   * have been lost) until the token expires, another key may not.
+   * @param spki of the request
+   * @returns whom the token is for
+   * @throws EnerchainError `trust.token.refused` (fault peer), without saying which of the reasons it was;
+   *   `trust.ca.key-in-use` before the token is used up
    */
-  redeem(secret: Uint8Array, requestDer: Uint8Array): Promise<string> {
+  claim(secret: Uint8Array, spki: Uint8Array): Promise<Holder> {
     return this.#exclusively(async () => {
       const refused = new EnerchainError(
         'peer',
@@ -189,12 +305,35 @@ export class DevelopmentCa {
       );
       const record = findToken(this.#tokens, secret);
       if (!record || record.expiresAt <= this.#now()) throw refused;
-      const key = createHash('sha256').update(parseRequest(requestDer).spki).digest('hex');
+      const key = createHash('sha256').update(spki).digest('hex');
       if (record.usedBy !== undefined && record.usedBy !== key) throw refused;
+      this.#issued.checkKey(spki, record);
       if (record.usedBy === undefined) {
         await this.#saveTokens(this.#tokens.map((each) => (each === record ? { ...each, usedBy: key } : each)));
       }
-      return this.issue(requestDer, { name: record.name, role: record.role });
+      return { name: record.name, role: record.role };
+    });
+  }
+
+  /** Redeems a token for a certificate, without evidence: `claim`, then `issue`. @returns PEM */
+  async redeem(secret: Uint8Array, requestDer: Uint8Array): Promise<string> {
+    return this.issue(requestDer, await this.claim(secret, parseRequest(requestDer).spki));
+  }
+
+  /** Whether a key gave way to another; it is not renewed any more. What it signed is still verified. */
+  isSuperseded(spki: Uint8Array): boolean {
+    return this.#succession.successorOf(spki) !== undefined;
+  }
+
+  /**
+   * Lets a key give way to another, once and for good.
+   * @param statement what the old key has signed
+   * @throws EnerchainError `trust.rotate.superseded` (fault peer) when it gave way to a third one before: somebody else holds it
+   */
+  supersede(old: HeldCertificate, spki: Uint8Array, statement: Uint8Array): Promise<void> {
+    return this.#exclusively(async () => {
+      this.#issued.checkKey(spki, old.holder);
+      await this.#succession.add({ old: old.spki, next: spki, name: old.holder.name, at: this.#now(), statement });
     });
   }
 
@@ -210,6 +349,19 @@ export class DevelopmentCa {
   }
 }
 
+const authorityEvent = (certificate: Certificate): CertificateEvent => ({
+  name: commonNameOf(certificate.subject)!,
+  role: 'authority',
+  use: 'authority',
+  certificate,
+});
+
+function usagesOf(use: CertificateUse, { role }: Holder): readonly string[] {
+  if (use === 'attestation') return [ATTESTATION_USAGE];
+  // A relay is a server to edges and a client to the centre; neighbours are both to each other.
+  return role === 'service' ? [OID.clientAuth] : [OID.serverAuth, OID.clientAuth];
+}
+
 function tokensFrom(text: string, dir: string): TokenRecord[] {
   try {
     return JSON.parse(text) as TokenRecord[];
@@ -219,33 +371,4 @@ function tokensFrom(text: string, dir: string): TokenRecord[] {
       cause,
     });
   }
-}
-
-async function selfSigned(signer: FileKeySigner, at: Date): Promise<string> {
-  const name = nameOf({ commonName: 'CloudEnerChain development CA', organization: 'Not for production' });
-  const id = keyIdentifier(signer.publicKey.export({ type: 'spki', format: 'der' }));
-  const der = await buildCertificate(
-    {
-      issuer: name,
-      subject: name,
-      notBefore: new Date(at.getTime() - BACKDATE),
-      notAfter: new Date(at.getTime() + CA_DAYS * DAY),
-      publicKey: signer.publicKey,
-      extensions: {
-        basicConstraints: { ca: true, pathLength: 0 },
-        keyUsage: ['keyCertSign', 'cRLSign'],
-        subjectKeyIdentifier: id,
-        authorityKeyIdentifier: id,
-      },
-    },
-    signer,
-  );
-  return toPem('CERTIFICATE', der);
-}
-
-function ifMissing<T>(value: T): (error: NodeJS.ErrnoException) => T {
-  return (error) => {
-    if (error.code === 'ENOENT') return value;
-    throw error;
-  };
 }

@@ -1,22 +1,42 @@
-/** Enrolment and renewal, seen from the device. */
-import { request as httpsRequest, type RequestOptions } from 'node:https';
+/** Enrolment, renewal and rotation, seen from the device. */
+import type { RequestOptions } from 'node:https';
 import { EnerchainError } from '@enerchain/model';
-import { certificateFromPem, FileKeySigner, PkiError, type Signer, thumbprint } from '@enerchain/pki';
+import { certificateFromPem, FileKeySigner, type Signer, thumbprint } from '@enerchain/pki';
+import { enrolmentBinding } from './assurance.ts';
+import { newerBundle, readBundle } from './ca-bundle.ts';
+import { coseSign1 } from './cose.ts';
+import { askForCertificate, get } from './enrolment-exchange.ts';
 import {
   hasOwnTlsKey,
   type Identity,
   keepCertificates,
   makeIdentity,
+  nextKeyIn,
   obtainIdentity,
+  openIdentity,
+  ROTATION_TYPE,
   requestFor,
   signedTlsRequest,
   type TlsIssuer,
+  takeNextKey,
   tlsContext,
 } from './identity.ts';
+import type { Holder } from './role.ts';
 import { readToken } from './token.ts';
 
-const MAX_ANSWER = 64 * 1024;
-const TIMEOUT = 15_000;
+/**
+ * Makes evidence of the state of this node.
+ * @param binding 32 octets that it must be bound to. @returns `undefined` when there is none to give
+ */
+export type EvidenceMaker = (binding: Uint8Array) => Promise<Uint8Array | undefined>;
+
+interface Asking {
+  /** Shown along with the request; what it does to the certificate is for the authority to decide. */
+  readonly evidence?: EvidenceMaker;
+  readonly signal?: AbortSignal;
+}
+
+const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
 
 /**
  * Enrols: fetches the CA certificate, compares it with the fingerprint in the token, and only then, over a connection
@@ -25,69 +45,89 @@ const TIMEOUT = 15_000;
  * @param options.signer holds the key of the identity when that lies in an HSM or TPM
  * @throws EnerchainError `trust.enrol.fingerprint` when somebody else answers, `trust.enrol.refused`, `trust.enrol.connect`
  */
-export async function enrol(options: {
-  dir: string;
-  token: string;
-  url?: string;
-  signer?: Signer;
-  signal?: AbortSignal;
-}): Promise<Identity> {
+export async function enrol(
+  options: { readonly dir: string; readonly token: string; readonly url?: string; readonly signer?: Signer } & Asking,
+): Promise<Identity> {
   const token = readToken(options.token);
   const base = options.url ?? token.address;
   const signal = options.signal ? { signal: options.signal } : {};
-  // Nothing secret travels on this first connection, and what comes back is believed only if its hash fits.
-  const caPem = await exchange(new URL('/enrol/ca', base), { ...signal, rejectUnauthorized: false });
-  let fits = false;
-  try {
-    fits = Buffer.compare(thumbprint(certificateFromPem(caPem)), token.fingerprint) === 0;
-  } catch (error) {
-    if (!(error instanceof PkiError)) throw error;
-  }
-  if (!fits) {
-    throw new EnerchainError(
-      'peer',
-      'trust.enrol.fingerprint',
-      `${base} shows another CA than the token names; the token was not shown to it`,
-    );
-  }
+  const caPem = await authorityAt(base, token.fingerprint, signal);
   const context: RequestOptions = { ...signal, ca: caPem, minVersion: 'TLSv1.3' };
-  const issuer = async (request: Uint8Array) => {
-    const secret = Buffer.from(token.secret).toString('base64url');
-    const body = { token: secret, request: Buffer.from(request).toString('base64') };
-    return { certificate: await askForCertificate(new URL('/enrol', base), body, context), ca: caPem };
+  const issuer = async (request: Uint8Array, key: Signer) => {
+    const body = { token: Buffer.from(token.secret).toString('base64url'), request: base64(request) };
+    const make = withEvidence(body, token, key, options.evidence);
+    const { certificate, ca } = await askForCertificate(new URL('/enrol', base), context, make);
+    return { certificate, ca: newerBundle(caPem, ca) };
   };
   const { signer } = options;
   const apart = signer && { signer, tls: tlsIssuer(base, context) };
   return obtainIdentity(options.dir, { name: token.name, role: token.role }, issuer, apart ? { apart } : {});
 }
 
+/**
+ * The certificates of the authority, from somebody not yet known: nothing secret travels, and what comes back is believed
+ * only if the hash of its anchor fits.
+ */
+export async function authorityAt(
+  base: string,
+  fingerprint: Uint8Array,
+  options: RequestOptions = {},
+): Promise<string> {
+  const pem = await get(new URL('/enrol/ca', base), { ...options, rejectUnauthorized: false });
+  try {
+    if (Buffer.compare(thumbprint(readBundle(pem).anchor), fingerprint) === 0) return pem;
+  } catch (error) {
+    if (!(error instanceof EnerchainError)) throw error;
+  }
+  throw new EnerchainError(
+    'peer',
+    'trust.enrol.fingerprint',
+    `${base} shows another CA than the token names; the token was not shown to it`,
+  );
+}
+
+/** A body to which evidence is added, if somebody makes it. */
+const withEvidence =
+  (body: object, holder: Holder, key: Signer, evidence: EvidenceMaker | undefined) =>
+  async (exporter: Uint8Array): Promise<object> => {
+    const spki = key.publicKey.export({ type: 'spki', format: 'der' });
+    const made = await evidence?.(enrolmentBinding(exporter, holder, spki));
+    return made ? { ...body, evidence: base64(made) } : body;
+  };
+
 /** Asks for a certificate for the key of the connections; the signature of the identity is all that it needs. */
 const tlsIssuer =
   (base: string, context: RequestOptions): TlsIssuer =>
-  (request, certificate) =>
-    askForCertificate(
-      new URL('/enrol/tls', base),
-      { request: Buffer.from(request).toString('base64'), certificate: Buffer.from(certificate).toString('base64') },
-      context,
-    );
+  async (request, certificate) => {
+    const body = { request: base64(request), certificate: base64(certificate) };
+    return (await askForCertificate(new URL('/enrol/tls', base), context, async () => body)).certificate;
+  };
+
+/** What is asked as somebody who has an identity. */
+export type Renewing = {
+  readonly dir: string;
+  readonly identity: Identity;
+  /** `https://host:port` of the centre. */
+  readonly url: string;
+} & Asking;
+
+const contextOf = ({ identity, signal }: Renewing): RequestOptions => ({
+  ...(signal ? { signal } : {}),
+  ...tlsContext(identity),
+});
 
 /**
- * Renews the certificate of an identity, for the same key, over mTLS, and replaces the file in `dir`.
- * @param options.url `https://host:port` of the centre
+ * Renews the certificate of an identity, for the same key, over mTLS, and replaces the files in `dir`: what has changed
+ * about the authority comes along.
  */
-export async function renew(options: {
-  dir: string;
-  identity: Identity;
-  url: string;
-  signal?: AbortSignal;
-}): Promise<Identity> {
-  const { identity } = options;
-  const { caPem, signer, tls } = identity;
-  const context = { ...(options.signal ? { signal: options.signal } : {}), ...tlsContext(identity) };
-  const request = Buffer.from(await requestFor(identity, signer)).toString('base64');
-  const body = { request, certificate: Buffer.from(identity.certificate.der).toString('base64') };
-  const certificatePem = await askForCertificate(new URL('/enrol/renew', options.url), body, context);
-  const parts = { certificatePem, caPem, signer };
+export async function renew(options: Renewing): Promise<Identity> {
+  const { identity, url } = options;
+  const { signer, tls } = identity;
+  const context = contextOf(options);
+  const body = { request: base64(await requestFor(identity, signer)), certificate: base64(identity.certificate.der) };
+  const make = withEvidence(body, identity, signer, options.evidence);
+  const { certificate: certificatePem, ca } = await askForCertificate(new URL('/enrol/renew', url), context, make);
+  const parts = { certificatePem, caPem: newerBundle(identity.caPem, ca), signer };
   const { keyPem } = tls;
   if (!hasOwnTlsKey(identity)) return keep(options.dir, makeIdentity({ ...parts, keyPem }));
   const certificate = certificateFromPem(certificatePem, 'the answer');
@@ -96,7 +136,7 @@ export async function renew(options: {
     { signer, kid: thumbprint(certificate) },
     FileKeySigner.fromPem(keyPem),
   );
-  const own = await tlsIssuer(options.url, context)(signed, certificate.der);
+  const own = await tlsIssuer(url, context)(signed, certificate.der);
   return keep(options.dir, makeIdentity({ ...parts, tls: { keyPem, certificatePem: own } }));
 }
 
@@ -105,56 +145,30 @@ async function keep(dir: string, identity: Identity): Promise<Identity> {
   return identity;
 }
 
-/** @returns PEM */
-async function askForCertificate(url: URL, body: object, options: RequestOptions): Promise<string> {
-  const text = await exchange(url, { ...options, method: 'POST' }, JSON.stringify(body));
-  let certificate: unknown;
-  try {
-    ({ certificate } = JSON.parse(text) as { certificate?: unknown });
-  } catch {
-    // Falls through: whatever is not JSON holds no certificate.
-  }
-  if (typeof certificate !== 'string') {
-    throw new EnerchainError('peer', 'trust.enrol.answer', `${url.origin} answered without a certificate`);
-  }
-  return certificate;
-}
-
-/** One HTTPS exchange. @returns the body of a 200 */
-function exchange(url: URL, options: RequestOptions, body?: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const request = httpsRequest(
-      url,
-      { ...options, agent: false, ...(body ? { headers: { 'content-type': 'application/json' } } : {}) },
-      (response) => {
-        let text = '';
-        response.setEncoding('utf8');
-        response.on('data', (chunk: string) => {
-          text += chunk;
-          if (text.length > MAX_ANSWER) request.destroy(new Error('the answer is too long'));
-        });
-        response.on('error', reject);
-        response.on('end', () => {
-          if (response.statusCode === 200) resolve(text);
-          else reject(refusal(url, response.statusCode ?? 0, text));
-        });
-      },
+/**
+ * Makes another key for an identity whose key lies in a file, and has it certified on the word of the present one. What the
+ * present key has signed stays valid; it gets no certificate any more. An answer that was lost is asked for again with the
+ * same next key.
+ * @throws EnerchainError `trust.rotate.origin` (fault unsupported) for a key in an HSM or TPM, and what `renew` throws
+ */
+export async function rotateKey(options: Renewing): Promise<Identity> {
+  const { dir, identity, url } = options;
+  if (hasOwnTlsKey(identity)) {
+    throw new EnerchainError(
+      'unsupported',
+      'trust.rotate.origin',
+      `the key of ${identity.name} is not in a file; make the new one where it lies and enrol with a token`,
     );
-    request.setTimeout(TIMEOUT, () => request.destroy(new Error(`no answer within ${TIMEOUT / 1000} s`)));
-    request.on('error', (cause) =>
-      reject(new EnerchainError('environment', 'trust.enrol.connect', `${url.origin} cannot be reached`, { cause })),
-    );
-    request.end(body);
-  });
-}
-
-function refusal(url: URL, status: number, text: string): EnerchainError {
-  let detail = `HTTP ${status}`;
-  try {
-    const problem = JSON.parse(text) as { detail?: unknown };
-    if (typeof problem.detail === 'string') detail = problem.detail.slice(0, 500);
-  } catch {
-    // Not one of our answers; the status says enough.
   }
-  return new EnerchainError('peer', 'trust.enrol.refused', `${url.origin} refused: ${detail}`);
+  const next = await nextKeyIn(dir);
+  const statement = await coseSign1(identity.signer, identity.kid, ROTATION_TYPE, await requestFor(identity, next));
+  const body = { request: base64(statement), certificate: base64(identity.certificate.der) };
+  const make = withEvidence(body, identity, next, options.evidence);
+  const answer = await askForCertificate(new URL('/enrol/rotate', url), contextOf(options), make);
+  const certificate = certificateFromPem(answer.certificate, 'the answer');
+  if (!certificate.publicKey.equals(next.publicKey)) {
+    throw new EnerchainError('peer', 'trust.enrol.answer', `${url} certified another key than the next one`);
+  }
+  await takeNextKey(dir, answer.certificate);
+  return openIdentity(dir);
 }

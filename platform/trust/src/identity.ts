@@ -5,10 +5,10 @@
  * handshakes of TLS. Such an identity has a second key beside it, in `tls-key.pem` (0600) with `tls-certificate.pem`, for
  * the same name and role. Whoever copies that file can connect, and can sign nothing.
  */
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { access, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SecureContextOptions, TlsOptions } from 'node:tls';
-import { EnerchainError } from '@enerchain/model';
+import { type Clock, EnerchainError, systemClock, toMillis } from '@enerchain/model';
 import {
   buildRequest,
   type Certificate,
@@ -19,6 +19,7 @@ import {
   type Signer,
   thumbprint,
 } from '@enerchain/pki';
+import { readBundle } from './ca-bundle.ts';
 import { coseSign1 } from './cose.ts';
 import { checkName, type Holder, holderOf, holderUri, type Role } from './role.ts';
 
@@ -28,6 +29,8 @@ export const IDENTITY_FILES = {
   ca: 'ca.pem',
   tlsKey: 'tls-key.pem',
   tlsCertificate: 'tls-certificate.pem',
+  nextKey: 'next-key.pem',
+  nextCertificate: 'next-certificate.pem',
 } as const;
 
 /** Key and certificate of the connections. */
@@ -50,11 +53,20 @@ export interface Identity {
   readonly caPem: string;
 }
 
-/** Asks somebody for a certificate. @returns PEM of the certificate and of the CA */
-export type Issuer = (requestDer: Uint8Array) => Promise<{ readonly certificate: string; readonly ca: string }>;
+/**
+ * Asks somebody for a certificate.
+ * @param key the one that the request is for
+ * @returns PEM of the certificate and of the authority
+ */
+export type Issuer = (
+  requestDer: Uint8Array,
+  key: Signer,
+) => Promise<{ readonly certificate: string; readonly ca: string }>;
 
 /** `typ` of a request for the key of the connections, signed with the key of the identity. */
 export const TLS_REQUEST_TYPE = 'enerchain-tls-request';
+/** `typ` of a request for the key that follows, signed with the present one. */
+export const ROTATION_TYPE = 'enerchain-key-rotation';
 
 /**
  * Asks for a certificate for the key of the connections.
@@ -83,6 +95,7 @@ export async function openIdentity(dir: string, signer?: Signer): Promise<Identi
       );
     }
   };
+  if (!signer) await finishRotation(dir);
   const parts = { certificatePem: await read(IDENTITY_FILES.certificate), caPem: await read(IDENTITY_FILES.ca) };
   if (!signer) {
     const file = await FileKeySigner.load(join(dir, IDENTITY_FILES.key));
@@ -103,7 +116,7 @@ export type IdentityParts = {
 export function makeIdentity(parts: IdentityParts, where = 'the identity'): Identity {
   const { certificatePem, caPem, signer } = parts;
   const certificate = certificateFromPem(certificatePem, where);
-  certificateFromPem(caPem, where);
+  readBundle(caPem);
   const wrong = (text: string) => new EnerchainError('caller', 'trust.identity', `${where}: ${text}`);
   if (!certificate.publicKey.equals(signer.publicKey)) throw wrong('the certificate is not that of the key');
   const holder = holderOf(certificate);
@@ -122,6 +135,10 @@ export function makeIdentity(parts: IdentityParts, where = 'the identity'): Iden
   }
   return { ...holder, certificate, certificatePem, tls, signer, kid, caPem };
 }
+
+/** Whether the certificate has ended. */
+export const hasEnded = ({ certificate }: Identity, clock: Clock = systemClock): boolean =>
+  certificate.notAfter.getTime() < toMillis(clock.now());
 
 /** Whether the connections have a key of their own beside the identity's. */
 export const hasOwnTlsKey = (identity: Identity): boolean => identity.tls.certificatePem !== identity.certificatePem;
@@ -147,7 +164,7 @@ export async function obtainIdentity(
   const fileKey = await keyIn(keyFile);
   const keyPem = await readFile(keyFile, 'utf8');
   const signer = apart?.signer ?? fileKey;
-  const { certificate: certificatePem, ca: caPem } = await issuer(await requestFor(holder, signer, hosts));
+  const { certificate: certificatePem, ca: caPem } = await issuer(await requestFor(holder, signer, hosts), signer);
   const parts = { certificatePem, caPem, signer };
   if (!apart) return kept(dir, holder, makeIdentity({ ...parts, keyPem }, dir));
   const certificate = certificateFromPem(certificatePem, 'the answer');
@@ -185,6 +202,30 @@ export async function keepCertificates(dir: string, identity: Identity): Promise
     await writeDurably(join(dir, IDENTITY_FILES.tlsCertificate), identity.tls.certificatePem);
   }
   await writeDurably(join(dir, IDENTITY_FILES.certificate), identity.certificatePem);
+}
+
+/** Makes, or finds, the key that follows. */
+export const nextKeyIn = (dir: string): Promise<FileKeySigner> => keyIn(join(dir, IDENTITY_FILES.nextKey));
+
+/** Puts the next key and its certificate in the place of the present ones; a power cut at any point is made good by `openIdentity`. */
+export async function takeNextKey(dir: string, certificatePem: string): Promise<void> {
+  await writeDurably(join(dir, IDENTITY_FILES.nextCertificate), certificatePem);
+  await finishRotation(dir);
+}
+
+/** With the next certificate on the disk, the rotation is decided: the key goes first, then the certificate. */
+async function finishRotation(dir: string): Promise<void> {
+  const [nextKey, key, nextCertificate, certificate] = (
+    ['nextKey', 'key', 'nextCertificate', 'certificate'] as const
+  ).map((name) => join(dir, IDENTITY_FILES[name])) as [string, string, string, string];
+  const exists = (path: string) =>
+    access(path).then(
+      () => true,
+      () => false,
+    );
+  if (!(await exists(nextCertificate))) return;
+  if (await exists(nextKey)) await rename(nextKey, key);
+  await rename(nextCertificate, certificate);
 }
 
 async function keyIn(path: string): Promise<FileKeySigner> {

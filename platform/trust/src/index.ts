@@ -1,12 +1,16 @@
 /** Identities, enrolment and signed messages. */
 export type { Signer } from '@enerchain/pki';
 export * from './approval.ts';
+export * from './assurance.ts';
+export * from './ca-bundle.ts';
 export * from './cbor.ts';
 export * from './command-guard.ts';
 export * from './command-session.ts';
 export * from './cose.ts';
+export * from './crl.ts';
 export * from './development-ca.ts';
 export * from './enrolment-client.ts';
+export * from './enrolment-desk.ts';
 export * from './enrolment-server.ts';
 export * from './identity.ts';
 export * from './operator-keys.ts';

@@ -1,14 +1,15 @@
 /**
- * Keeps the certificate of a process valid: at about two thirds of its life another one is asked for, for the same key.
+ * Keeps the certificate of a process valid: at about a third of its life another one is asked for, for the same key. With
+ * 72 hours that is once a day, and two days without the authority are survived.
  * The key stays, so nothing that was signed or that is connected breaks; what names the certificate (the key identifier
  * in signatures, the next handshake) changes when `onRenewed` is called.
  */
 import { type Clock, systemClock, toMillis } from '@enerchain/model';
-import { renew } from './enrolment-client.ts';
+import { type EvidenceMaker, renew } from './enrolment-client.ts';
 import type { Identity } from './identity.ts';
 
 /** Share of its life after which a certificate is renewed. */
-const DUE = 2 / 3;
+const DUE = 1 / 3;
 /** Share of its life by which that is brought forward at random, so that a fleet does not come at once. */
 const SPREAD = 1 / 20;
 /** Milliseconds between looks at the clock at most: it may be set in between. */
@@ -28,6 +29,8 @@ export interface RenewalOptions {
   /** 0 ≤ x < 1. */
   readonly random?: () => number;
   readonly ask?: typeof renew;
+  /** Shown at each renewal. */
+  readonly evidence?: EvidenceMaker;
   onRenewed(identity: Identity): void;
   /** It is tried again until the certificate ends, and after. */
   onFailed?(error: unknown, expires: Date): void;
@@ -87,10 +90,16 @@ export class Renewal {
   }
 
   async #renew(): Promise<void> {
-    const { dir, ask = renew, onRenewed, onFailed } = this.#options;
+    const { dir, ask = renew, evidence, onRenewed, onFailed } = this.#options;
     const { signal } = this.#stop;
     try {
-      const renewed = await ask({ dir, identity: this.#identity, url: this.#url, signal });
+      const renewed = await ask({
+        dir,
+        identity: this.#identity,
+        url: this.#url,
+        signal,
+        ...(evidence && { evidence }),
+      });
       if (signal.aborted) return;
       this.#identity = renewed;
       onRenewed(renewed);

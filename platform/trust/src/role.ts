@@ -2,13 +2,13 @@
 import { EnerchainError } from '@enerchain/model';
 import {
   type Certificate,
-  certificateFromPem,
   commonNameOf,
   type GeneralName,
   parseCertificate,
   thumbprint,
-  verifyCertificate,
+  validatePath,
 } from '@enerchain/pki';
+import { readBundle } from './ca-bundle.ts';
 
 /**
  * `edge`, `service`: sources with a chain; `relay`: passes batches of others on; `centre`: signs commands; `network`: a node of
@@ -46,9 +46,13 @@ export const holderUri = ({ role, name }: Holder): GeneralName => ({
 /** Marks a certificate whose key makes connections and signs nothing else. */
 export const TLS_ONLY = { kind: 'uri', value: 'urn:enerchain:use:tls' } as const satisfies GeneralName;
 
+/** Extended key usage of a TPM's attestation key (TCG OID registry, tcg-kp-AIKCertificate): it signs evidence alone. */
+export const ATTESTATION_USAGE = '2.23.133.8.3';
+
 /** Whether batches and other messages may be signed with the key of this certificate. */
 export const maySign = ({ extensions }: Pick<Certificate, 'extensions'>): boolean =>
-  !extensions.subjectAltName?.some((name) => name.kind === 'uri' && name.value === TLS_ONLY.value);
+  !extensions.subjectAltName?.some((name) => name.kind === 'uri' && name.value === TLS_ONLY.value) &&
+  !extensions.extKeyUsage?.includes(ATTESTATION_USAGE);
 
 /** @throws EnerchainError `trust.certificate.holder` (fault peer) when the certificate names no role or two names */
 export function holderOf(certificate: Certificate): Holder {
@@ -73,12 +77,14 @@ export interface HeldCertificate extends Certificate {
 }
 
 /**
- * Reads a certificate that came from outside and checks it against the CA.
+ * Reads a certificate that came from outside and checks the path from it to the anchor, with every end of validity on it.
+ * @param caPem anchor and issuing certificates, see `readBundle`
  * @param at wall-clock time
  * @throws PkiError or EnerchainError (fault peer)
  */
 export function checkedCertificate(der: Uint8Array, caPem: string, at: Date): HeldCertificate {
   const certificate = parseCertificate(der);
-  verifyCertificate(certificate, certificateFromPem(caPem), at);
+  const { anchor, issuing } = readBundle(caPem);
+  validatePath(certificate, { anchors: [anchor], intermediates: issuing, at });
   return { ...certificate, holder: holderOf(certificate), kid: thumbprint(certificate) };
 }

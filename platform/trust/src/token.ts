@@ -4,7 +4,7 @@ import { EnerchainError } from '@enerchain/model';
 import { CBOR_MAJOR, CborReader, CborWriter } from './cbor.ts';
 import { checkName, type Holder, ROLES } from './role.ts';
 
-const PREFIX = 'enerchain-enrol-1.';
+export const TOKEN_PREFIX = 'enerchain-enrol-1.';
 const SECRET_BYTES = 32;
 
 /** What the token says. The fingerprint lets the device know the centre before it shows the secret. */
@@ -29,15 +29,15 @@ export function writeToken(token: EnrolmentToken): string {
   writer.bytes(token.secret);
   writer.bytes(token.fingerprint);
   writer.text(token.address);
-  return PREFIX + Buffer.from(writer.finish()).toString('base64url');
+  return TOKEN_PREFIX + Buffer.from(writer.finish()).toString('base64url');
 }
 
 /** @throws EnerchainError `trust.token.format` (fault caller) when the text is no token */
 export function readToken(text: string): EnrolmentToken {
   try {
     const trimmed = text.trim();
-    if (!trimmed.startsWith(PREFIX) || trimmed.length > 1000) throw new Error('it does not look like one');
-    const reader = new CborReader(Buffer.from(trimmed.slice(PREFIX.length), 'base64url'));
+    if (!trimmed.startsWith(TOKEN_PREFIX) || trimmed.length > 1000) throw new Error('it does not look like one');
+    const reader = new CborReader(Buffer.from(trimmed.slice(TOKEN_PREFIX.length), 'base64url'));
     reader.array('token', 5);
     const role = ROLES[reader.uint('role', ROLES.length - 1)]!;
     const name = reader.text('name', 64);

@@ -21,7 +21,7 @@ export interface CentreOptions {
   readonly linkHost?: string;
   readonly tlsCert?: string;
   readonly tlsKey?: string;
-  readonly certificateDays: string;
+  readonly certificateHours: string;
   /** Names of services. */
   readonly commandingService?: readonly string[];
   /** `development`, `production`, or a file. */
@@ -42,7 +42,7 @@ export async function centre(options: CentreOptions): Promise<void> {
   const handle = await runCentre({
     dataDir: folder,
     http: { host: options.host, port, ...(tls ? { tls } : {}) },
-    certificateDays: wholeNumber(options.certificateDays, '--certificate-days', 1, 3650),
+    certificateHours: wholeNumber(options.certificateHours, '--certificate-hours', 1, 87_600),
     link: { host: options.linkHost ?? '127.0.0.1', port: linkPort },
     ...(process.env.DATABASE_URL ? { databaseUrl: process.env.DATABASE_URL } : {}),
     ...(existsSync(join(controlRoom, 'index.html')) ? { controlRoomDir: controlRoom } : {}),

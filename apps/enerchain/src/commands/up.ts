@@ -1,4 +1,5 @@
 /** `enerchain up`: every process of a system on this machine, supervised, on loopback. */
+import { X509Certificate } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
@@ -119,9 +120,7 @@ async function startAll(
       name,
       args: () => [...args, '--data', data.root, '--centre', link],
       env: async () =>
-        existsSync(join(folder, 'identity', 'certificate.pem'))
-          ? {}
-          : { ENERCHAIN_ENROL: await token(client, name, role) },
+        hasValidCertificate(join(folder, 'identity')) ? {} : { ENERCHAIN_ENROL: await token(client, name, role) },
     });
   };
   for (const site of sites) {
@@ -135,6 +134,11 @@ async function startAll(
   say(`\nCloudEnerChain runs: ${String(centre.url)}`);
   if (centre.setupLink) say(`First login — make the first administrator here (once): ${String(centre.setupLink)}`);
   say(`Data and logs: ${data.root}\nStop with Ctrl-C.\n`);
+}
+
+function hasValidCertificate(identity: string): boolean {
+  const file = join(identity, 'certificate.pem');
+  return existsSync(file) && Date.parse(new X509Certificate(readFileSync(file)).validTo) > Date.now();
 }
 
 async function token(client: SystemClient, name: string, role: 'edge' | 'service'): Promise<string> {

@@ -11,6 +11,7 @@ describe('certificates that live for seconds', { timeout: 60_000 }, () => {
   const journey = new Journey();
   const { station } = journey;
   const certificate = () => readFileSync(join(journey.edgeFolder(), 'identity', 'certificate.pem'), 'utf8');
+  const centreCertificate = () => readFileSync(join(journey.centreFolder, 'identity', 'certificate.pem'), 'utf8');
   const key = () => readFileSync(join(journey.edgeFolder(), 'identity', 'key.pem'), 'utf8');
   const audit = async (action: string) => {
     const { items } = await journey.get<{ items: { action: string; actor: string; subject?: string }[] }>(
@@ -19,7 +20,7 @@ describe('certificates that live for seconds', { timeout: 60_000 }, () => {
     return items.filter((item) => item.action === action);
   };
 
-  beforeAll(() => journey.startCentre({ certificateDays: SECONDS / 86_400 }));
+  beforeAll(() => journey.startCentre({ certificateHours: SECONDS / 3600 }));
   afterAll(async () => {
     await journey.end();
     journey.remove();
@@ -31,6 +32,7 @@ describe('certificates that live for seconds', { timeout: 60_000 }, () => {
     const began = performance.now();
     const seen = new Set<string>();
     const firstKey = key();
+    const firstOfCentre = centreCertificate();
     await until('beyond the end of the second certificate', () => {
       station.produce(10);
       seen.add(certificate());
@@ -45,6 +47,8 @@ describe('certificates that live for seconds', { timeout: 60_000 }, () => {
     expect(await audit('source.connected')).toHaveLength(1);
     expect(await audit('ingest.refused')).toEqual([]);
     expect(readdirSync(join(journey.centreFolder, 'ca', 'issued')).length).toBeGreaterThanOrEqual(4);
+    // The centre's own was renewed beside them, for the same key, and its own chain names the new one.
+    expect(centreCertificate()).not.toBe(firstOfCentre);
   });
 
   it('go out of use at once when they are revoked, and are not renewed', async () => {

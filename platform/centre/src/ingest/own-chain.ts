@@ -17,6 +17,7 @@ const LONGEST_QUEUE = 10_000;
 export interface OwnChainOptions {
   readonly log: IngestLog;
   readonly signer: Signer;
+  /** Of the certificate at the beginning. */
   readonly kid: Uint8Array;
   /** Last batch of the chain that stands in the log. */
   readonly position: ChainPosition | undefined;
@@ -25,6 +26,7 @@ export interface OwnChainOptions {
 export class OwnChain implements LogWriter, LogPublisher {
   readonly #options: OwnChainOptions;
   #writer: ChainWriter;
+  #kid: Uint8Array;
   /** Last batch that is durable. */
   #position: ChainPosition | undefined;
   #generation: number;
@@ -36,9 +38,16 @@ export class OwnChain implements LogWriter, LogPublisher {
 
   constructor(options: OwnChainOptions) {
     this.#options = options;
+    this.#kid = options.kid;
     this.#position = options.position;
     this.#generation = options.log.generation;
     this.#writer = this.#newWriter();
+  }
+
+  /** The certificate of the key was renewed: what is signed from now on names the new one. */
+  renewed(kid: Uint8Array): void {
+    this.#kid = kid;
+    this.#writer.renewed(kid);
   }
 
   get position(): ChainPosition | undefined {
@@ -93,7 +102,7 @@ export class OwnChain implements LogWriter, LogPublisher {
   }
 
   #newWriter(): ChainWriter {
-    const { signer, kid } = this.#options;
-    return new ChainWriter({ source: CENTRE, signer, kid, position: this.#position });
+    const { signer } = this.#options;
+    return new ChainWriter({ source: CENTRE, signer, kid: this.#kid, position: this.#position });
   }
 }

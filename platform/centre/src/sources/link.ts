@@ -9,6 +9,8 @@ import { CHANGED_METHOD } from '@enerchain/attestation';
 import { type LinkPeer, LinkServer, type LinkTransport, serveWebSocket } from '@enerchain/link';
 import { type Clock, EnerchainError, toIso } from '@enerchain/model';
 import {
+  CrlPublisher,
+  crlHandler,
   type DevelopmentCa,
   enrolmentHandler,
   holderOf,
@@ -18,6 +20,7 @@ import {
   serverTls,
 } from '@enerchain/trust';
 import type { Logger } from 'pino';
+import type { CentreIdentity } from '../identity.ts';
 import type { Findings } from '../ingest/findings.ts';
 import type { SourceChain } from '../ingest/ingest.ts';
 import type { SourceRole } from '../ports.ts';
@@ -30,7 +33,7 @@ import type { RevocationList } from './revocation.ts';
 export interface SourceLinkOptions {
   readonly host: string;
   readonly port: number;
-  readonly identity: Identity;
+  readonly identity: CentreIdentity;
   readonly ca: DevelopmentCa;
   readonly registry: SourceRegistry;
   readonly revocations: RevocationList;
@@ -56,6 +59,7 @@ export class SourceLink {
   readonly #options: SourceLinkOptions;
   readonly #server: LinkServer;
   readonly #https: Server;
+  readonly #lists: CrlPublisher;
   readonly #sessions = new Map<LinkPeer, SourceSession>();
   /** Open connections by the address of the peer, with the fingerprints of the certificates that it has shown. */
   readonly #transports = new Map<string, { readonly fingerprints: string[]; readonly transport: LinkTransport }>();
@@ -77,8 +81,23 @@ export class SourceLink {
           ...(detail && { detail: { detail } }),
         }),
     });
-    this.#https = createServer(serverTls(identity), (request, response) => {
-      if (enrol(request, response)) return;
+    this.#lists = new CrlPublisher(
+      {
+        issuers: () => ca.issuers(),
+        nextNumber: () => ca.nextCrlNumber(),
+        revoked: () =>
+          options.revocations.all().flatMap(({ fingerprint, at }) => {
+            const certificate = ca.certificateOf(Buffer.from(fingerprint, 'hex'));
+            return certificate ? [{ certificate, at: new Date(at) }] : [];
+          }),
+      },
+      clock,
+    );
+    const lists = crlHandler(this.#lists, (error) =>
+      options.logger.error({ err: error }, 'a revocation list could not be made'),
+    );
+    this.#https = createServer(serverTls(identity.current), (request, response) => {
+      if (enrol(request, response) || lists(request, response)) return;
       response.writeHead(404, { 'content-type': 'text/plain' }).end('This port serves enrolment and the link.\n');
     });
     this.#https.headersTimeout = 10_000;
@@ -87,7 +106,9 @@ export class SourceLink {
       options.logger.debug({ err: error }, 'a TLS handshake on the link port failed'),
     );
     this.#server = new LinkServer({
-      identity,
+      get identity() {
+        return identity.current;
+      },
       clock,
       policy: {
         admit: (hello) => {
@@ -124,9 +145,16 @@ export class SourceLink {
     });
   }
 
+  /** The centre has another certificate for its key: new connections meet it, those that stand hear of it and go on. */
+  #ownRenewed(identity: Identity): void {
+    this.#https.setSecureContext(serverTls(identity));
+    this.#server.renewed();
+  }
+
   /** @throws EnerchainError `centre.link.listen` (environment) when the address is taken or not ours */
   static async listen(options: SourceLinkOptions): Promise<SourceLink> {
     const link = new SourceLink(options);
+    options.identity.onRenewed((renewed) => link.#ownRenewed(renewed));
     const { host, port } = options;
     await new Promise<void>((resolve, reject) => {
       link.#https.once('error', (cause) => {
@@ -172,11 +200,9 @@ export class SourceLink {
     name: string,
     { fingerprint, reason }: { readonly fingerprint?: string; readonly reason: string },
   ): Promise<string[]> {
-    const { revocations, clock } = this.#options;
-    const revoked = this.certificates(name)
-      .filter((each) => !each.revoked && (fingerprint === undefined || each.fingerprint === fingerprint))
-      .map((each) => each.fingerprint);
-    if (revoked.length === 0) {
+    const { revocations, clock, ca } = this.#options;
+    const valid = this.certificates(name).filter((each) => !each.revoked);
+    if (!valid.some((each) => fingerprint === undefined || each.fingerprint === fingerprint)) {
       const what = fingerprint === undefined ? 'no certificate' : `no certificate ${fingerprint}`;
       throw new EnerchainError(
         'caller',
@@ -184,13 +210,18 @@ export class SourceLink {
         `${name} has ${what} that is valid; nothing was revoked`,
       );
     }
+    // Those that have ended go too, or what is signed with the key from now on could name one of them.
+    const fingerprints = [...ca.certificatesOf(name).keys()].filter(
+      (each) => !revocations.has(each) && (fingerprint === undefined || each === fingerprint),
+    );
     const at = toIso(clock.now());
-    const durable = revocations.add(revoked.map((each) => ({ fingerprint: each, name, reason, at })));
-    for (const { transport, fingerprints } of this.#transports.values()) {
-      if (fingerprints.some((shown) => revoked.includes(shown))) transport.abort();
+    const durable = revocations.add(fingerprints.map((each) => ({ fingerprint: each, name, reason, at })));
+    this.#lists.changed();
+    for (const { transport, fingerprints: shown } of this.#transports.values()) {
+      if (shown.some((each) => fingerprints.includes(each))) transport.abort();
     }
     await durable;
-    return revoked;
+    return fingerprints;
   }
 
   async close(): Promise<void> {

@@ -22,13 +22,13 @@ interface Held {
 
 export class OperatorLists {
   readonly #signer: Signer;
-  readonly #kid: Uint8Array;
+  readonly #kid: () => Uint8Array;
   readonly #findings: Findings;
   readonly #held = new Map<string, Held>();
   readonly #refused = new Set<string>();
   #source: OperatorListSource | undefined;
 
-  constructor(options: { signer: Signer; kid: Uint8Array; findings: Findings }) {
+  constructor(options: { signer: Signer; kid: () => Uint8Array; findings: Findings }) {
     this.#signer = options.signer;
     this.#kid = options.kid;
     this.#findings = options.findings;
@@ -77,7 +77,7 @@ export class OperatorLists {
     try {
       const documents: Uint8Array[] = [];
       for (const { payload, approval } of lists.listsAfter(held.version)) {
-        documents.push(await signOperatorList(this.#signer, this.#kid, payload, approval));
+        documents.push(await signOperatorList(this.#signer, this.#kid(), payload, approval));
       }
       const answer = await held.session.request?.(OPERATORS_METHOD, { documents });
       const { version } = (answer ?? {}) as { version?: unknown };

@@ -39,7 +39,7 @@ export class SourceRegistry implements Sources {
   readonly #listeners = new Set<(status: SourceStatus) => void>();
   readonly #chainOf: (source: string) => SourceChain | undefined;
   readonly #signer: Signer;
-  readonly #kid: Uint8Array;
+  readonly #kid: () => Uint8Array;
   readonly #clock: Clock;
   readonly #keep: ((record: CommandRecord) => Promise<unknown>) | undefined;
 
@@ -47,7 +47,7 @@ export class SourceRegistry implements Sources {
   constructor(options: {
     chainOf: (source: string) => SourceChain | undefined;
     signer: Signer;
-    kid: Uint8Array;
+    kid: () => Uint8Array;
     clock: Clock;
     keep?: (record: CommandRecord) => Promise<unknown>;
   }) {
@@ -90,7 +90,7 @@ export class SourceRegistry implements Sources {
     const { target } = order;
     let bytes: Uint8Array;
     try {
-      bytes = await signCommand(this.#signer, this.#kid, presence.commands.answer(order));
+      bytes = await signCommand(this.#signer, this.#kid(), presence.commands.answer(order));
       // What was ordered stands in the log before anybody can carry it out.
       await this.#keep?.({ command: bytes });
     } catch (cause) {

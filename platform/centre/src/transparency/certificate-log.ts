@@ -1,6 +1,6 @@
 /**
- * Certificates get a place in the log when they are met for the first time, and when they are revoked: whoever reads the log
- * sees every certificate that this centre has ever accepted, also one that should not be.
+ * Certificates get a place in the log before they are handed out, those of others when they are met for the first time, and
+ * all when they are revoked: whoever reads the log sees every certificate that this centre has ever accepted, also one that should not be.
  */
 import { join } from 'node:path';
 import type { LinkPeer } from '@enerchain/link';
@@ -68,8 +68,14 @@ export class CertificateLog {
 
   async #put(key: string, record: CertificateRecord): Promise<void> {
     const { own, files } = this.#options;
-    await own.publish({ kind: 'certificate', record });
+    // At once, since it may be met while it is written.
     this.#logged.add(key);
+    try {
+      await own.publish({ kind: 'certificate', record });
+    } catch (error) {
+      this.#logged.delete(key);
+      throw error;
+    }
     // When it is lost, a certificate is in the log twice: no harm.
     await files.writeAll(this.#path, Buffer.from([...this.#logged].join('\n')));
   }

@@ -3,10 +3,11 @@ import { join } from 'node:path';
 import type { TrustPolicy } from '@enerchain/attestation';
 import type { LinkPeer } from '@enerchain/link';
 import { type Clock, describeError } from '@enerchain/model';
-import { type Certificate, parseCertificate } from '@enerchain/pki';
+import { type Certificate, thumbprint } from '@enerchain/pki';
 import { type AnchorFile, spkiPem } from '@enerchain/provenance';
-import type { DevelopmentCa, Identity } from '@enerchain/trust';
+import type { CertificateEvent, DevelopmentCa } from '@enerchain/trust';
 import type { Logger } from 'pino';
+import type { CentreIdentity } from '../identity.ts';
 import type { Findings } from '../ingest/findings.ts';
 import type { IngestLog } from '../log/log.ts';
 import type { Historian, LiveState, LogPublisher, PointDirectory, Sources } from '../ports.ts';
@@ -26,7 +27,7 @@ export interface TransparencyOptions {
   readonly historian: Pick<Historian, 'lastBefore'>;
   readonly sources: Pick<Sources, 'status'>;
   readonly ca: DevelopmentCa;
-  readonly identity: Identity;
+  readonly identity: CentreIdentity;
   readonly revocations: Pick<RevocationList, 'all'>;
   readonly policy: () => TrustPolicy;
   /** Connected sources; empty before the link listens. */
@@ -136,7 +137,7 @@ export class Transparency {
       format: 'enerchain-anchor/1',
       origin: log.origin,
       logKey: spkiPem(log.signer.publicKey),
-      authorities: [ca.certificatePem],
+      authorities: [ca.archivePem],
       witnesses: witnesses.slice(0, 256),
       quorum: inForce.witnesses,
       policy: inForce,
@@ -150,13 +151,18 @@ export class Transparency {
     return certificates.sort((a, b) => b.notBefore.getTime() - a.notBefore.getTime())[0];
   }
 
+  /** Gives a certificate its place before it is handed out. @throws what the log throws when it cannot be written */
+  record({ certificate, use }: CertificateEvent): Promise<void> {
+    return this.#certificates.note(certificate, Buffer.from(thumbprint(certificate)).toString('hex'), use);
+  }
+
   /** Gives certificates that were met or revoked since their place in the log. */
   look(): Promise<void> {
     const { ca, identity, peers, logger } = this.#options;
     this.#looking ??= (async () => {
       await this.#certificates.note(ca.certificate, ca.fingerprint, 'authority');
-      const own = Buffer.from(identity.kid).toString('hex');
-      await this.#certificates.note(parseCertificate(identity.certificate.der), own, 'identity');
+      const own = Buffer.from(identity.current.kid).toString('hex');
+      await this.#certificates.note(identity.current.certificate, own, 'identity');
       await this.#certificates.look(peers());
     })()
       .catch((error) => logger.error({ err: error }, `certificates could not be logged: ${describeError(error)}`))

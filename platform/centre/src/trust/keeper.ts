@@ -38,6 +38,7 @@ export type AttestedPeer = Pick<LinkPeer, 'source' | 'holder' | 'exporter' | 're
 
 export interface TrustKeeperOptions {
   readonly policy: TrustPolicy | undefined;
+  /** Asked for each time: its certificate is renewed while the centre runs. */
   readonly identity: Identity;
   readonly references: ReferenceValues;
   readonly log: LogWriter & LogPublisher;
@@ -45,6 +46,7 @@ export interface TrustKeeperOptions {
   readonly clock: Clock;
   readonly after: After;
   readonly logger: Logger;
+  /** Asked for each time. */
   readonly caPem: string;
   isRevoked(fingerprint: string): boolean;
   /** Development: takes as right what is particular to a node and was never seen. @returns whether it did */
@@ -106,15 +108,17 @@ export class TrustKeeper implements TrustPort {
   constructor(options: TrustKeeperOptions) {
     this.#options = options;
     this.policy = options.policy;
-    const { identity, references, clock, caPem, isRevoked } = options;
+    const { identity, references, clock, isRevoked } = options;
     this.#verifier = new Verifier({
       name: CENTRE,
       signer: identity.signer,
-      kid: () => identity.kid,
+      kid: () => options.identity.kid,
       clock,
       policy: () => this.policy,
       references,
-      caPem,
+      get caPem() {
+        return options.caPem;
+      },
       isRevoked: (fingerprint) => isRevoked(fingerprint),
     });
     this.#watch = new VerifierWatch(this.#period, clock.monotonic());

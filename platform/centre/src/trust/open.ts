@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { ProcessAttester, type TrustPolicy } from '@enerchain/attestation';
 import { systemAfter } from '@enerchain/link';
 import { type Clock, describeError } from '@enerchain/model';
-import type { DevelopmentCa, Identity } from '@enerchain/trust';
+import type { DevelopmentCa } from '@enerchain/trust';
 import type { Logger } from 'pino';
+import type { CentreIdentity } from '../identity.ts';
 import type { Findings } from '../ingest/findings.ts';
 import type { IngestLog } from '../log/log.ts';
 import type { LogPublisher, LogWriter, SourceRole } from '../ports.ts';
@@ -24,7 +25,7 @@ export interface TrustOptions {
 export interface TrustParts {
   readonly trust: TrustOptions;
   readonly dataDir: string;
-  readonly identity: Identity;
+  readonly identity: CentreIdentity;
   readonly ca: DevelopmentCa;
   readonly log: IngestLog;
   readonly out: LogWriter & LogPublisher;
@@ -58,7 +59,7 @@ export async function openTrust(parts: TrustParts): Promise<OpenTrust> {
     ? new ProcessAttester({
         root: installation,
         dataDir,
-        identity: () => identity,
+        identity: () => identity.current,
         clock,
         onTrouble: (error) => logger.error({ error: describeError(error) }, 'the centre cannot attest itself'),
       })
@@ -67,14 +68,18 @@ export async function openTrust(parts: TrustParts): Promise<OpenTrust> {
   const kept = await readTrust(log.files, file, log.id);
   const keeper = new TrustKeeper({
     policy,
-    identity,
+    get identity() {
+      return identity.current;
+    },
     references: authorities.references,
     log: out,
     findings,
     clock,
     after: systemAfter,
     logger,
-    caPem: ca.certificatePem,
+    get caPem() {
+      return ca.certificatePem;
+    },
     isRevoked: (fingerprint) => revocations.has(fingerprint),
     acceptFirst: (node, measurements) => authorities.acceptFirst(node, measurements),
     vouchedAnew: authorities.changed,

@@ -1,7 +1,7 @@
 /** The identity of the edge: opened, or obtained with a one-time token on the first start. */
 import { setTimeout as pause } from 'node:timers/promises';
 import { describeError, EnerchainError } from '@enerchain/model';
-import { enrol, type Identity, openIdentity } from '@enerchain/trust';
+import { enrol, hasEnded, type Identity, openIdentity } from '@enerchain/trust';
 import type { Logger } from 'pino';
 
 /** Pause between attempts while the centre cannot be reached, milliseconds. */
@@ -37,6 +37,8 @@ export async function obtainEdgeIdentity(options: EdgeIdentityOptions): Promise<
       `the edge '${source}' has no identity in ${dir}; ask the centre for an enrolment token and start it once with that`,
     );
   }
+  // With a token, one that has ended is obtained anew for the same key.
+  if (identity && token !== undefined && hasEnded(identity)) identity = undefined;
   identity ??= await enrolPatiently(options, token as string);
   if (identity.name !== source || identity.role !== 'edge') {
     throw new EnerchainError(

@@ -5,7 +5,8 @@
 import type { KeyObject } from 'node:crypto';
 import { TrustPolicy } from '@enerchain/attestation';
 import { describeError, EnerchainError, fromIso, type UtcNanos, validator } from '@enerchain/model';
-import { type Certificate, certificateFromPem } from '@enerchain/pki';
+import type { Certificate } from '@enerchain/pki';
+import { readBundle } from '@enerchain/trust';
 import Type from 'typebox';
 import { publicKey } from '../log/witness.ts';
 
@@ -18,7 +19,7 @@ export const AnchorFile = Type.Object(
     origin: Type.String({ pattern: '^[a-z0-9][a-z0-9_./-]{0,99}$' }),
     /** PEM of the public key that signs checkpoints. */
     logKey: Pem,
-    /** PEM certificates of the authorities that certify sources, verifiers and the centre. */
+    /** PEM of the authorities that certify sources, verifiers and the centre: each with the issuing certificates under it. */
     authorities: Type.Array(Pem, { minItems: 1, maxItems: 16 }),
     /** Witnesses of the log. */
     witnesses: Type.Array(Type.Object({ name: Type.String({ minLength: 1, maxLength: 100 }), key: Pem }), {
@@ -41,6 +42,8 @@ export interface Anchor {
   readonly origin: string;
   readonly logKey: KeyObject;
   readonly authorities: readonly Certificate[];
+  /** Issuing certificates under them. */
+  readonly issuing: readonly Certificate[];
   readonly witnesses: ReadonlyMap<string, KeyObject>;
   readonly quorum: number;
   readonly policy: TrustPolicy;
@@ -54,10 +57,12 @@ const file = validator(AnchorFile);
 export function readAnchor(json: unknown): Anchor {
   try {
     const { origin, logKey, authorities, witnesses, quorum, policy, revoked } = file.parse(json, 'the anchor');
+    const bundles = authorities.map(readBundle);
     return {
       origin,
       logKey: publicKey(logKey),
-      authorities: authorities.map((pem, index) => certificateFromPem(pem, `authority ${index + 1} of the anchor`)),
+      authorities: bundles.map((bundle) => bundle.anchor),
+      issuing: bundles.flatMap(({ issuing }) => issuing),
       witnesses: new Map(witnesses.map(({ name, key }) => [name, publicKey(key)])),
       quorum,
       policy,

@@ -27,7 +27,8 @@ function checked(der: Uint8Array, anchor: Anchor): SignerCertificate {
   const certificate = parseCertificate(der);
   const holder = holderOf(certificate);
   // The path as such; whether it was valid when something was signed is asked for each signature.
-  const path = validatePath(certificate, { anchors: anchor.authorities, at: certificate.notBefore });
+  const { authorities: anchors, issuing: intermediates } = anchor;
+  const path = validatePath(certificate, { anchors, intermediates, at: certificate.notBefore });
   const nanos = (date: Date): UtcNanos => fromMillis(date.getTime());
   const most = (times: readonly UtcNanos[]) => times.reduce((a, b) => (a > b ? a : b));
   const least = (times: readonly UtcNanos[]) => times.reduce((a, b) => (a < b ? a : b));

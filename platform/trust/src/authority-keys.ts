@@ -1,0 +1,225 @@
+/**
+ * The keys of the authority: a root that issues issuing certificates, and issuing keys that issue everything else. A new
+ * issuing key is told to everybody (`ca.pem`, `readBundle`) for as long as a certificate lives before it issues: whoever
+ * holds a valid certificate then has heard of it. Between two rotations the root key may be kept elsewhere.
+ *
+ * The folder: `ca.key`, `ca.pem` (root), `issuing/<n>.key`, `issuing/<n>.pem`. A root of before, which may have nobody
+ * under it, goes on issuing itself.
+ */
+import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { EnerchainError } from '@enerchain/model';
+import {
+  buildCertificate,
+  type Certificate,
+  certificateFromPem,
+  FileKeySigner,
+  keyIdentifier,
+  type Name,
+  nameOf,
+  parseCertificate,
+  type Signer,
+  sameName,
+  toPem,
+} from '@enerchain/pki';
+import type { CaBundle } from './ca-bundle.ts';
+import { writeDurably } from './identity.ts';
+
+const DAY = 86_400_000;
+const ROOT_DAYS = 3650;
+const ISSUING_DAYS = 365;
+/** Days before the end of an issuing certificate at which the next one is made. */
+const ROTATE_BEFORE_DAYS = 90;
+/** Certificates begin a little earlier, for devices whose clock is behind. */
+export const BACKDATE = 5 * 60_000;
+
+/** A key that issues. */
+export interface IssuingKey {
+  readonly certificate: Certificate;
+  readonly signer: Signer;
+}
+
+export class AuthorityKeys {
+  readonly root: Certificate;
+  readonly #dir: string;
+  readonly #announce: number;
+  #rootSigner: Signer | undefined;
+  /** Oldest first; without the legacy root. */
+  #issuing: IssuingKey[];
+  /** Those that have ended too. */
+  readonly #certificates: Certificate[];
+
+  private constructor(parts: {
+    dir: string;
+    announce: number;
+    root: Certificate;
+    signer: Signer | undefined;
+    issuing: IssuingKey[];
+    certificates: Certificate[];
+  }) {
+    this.#dir = parts.dir;
+    this.#announce = parts.announce;
+    this.root = parts.root;
+    this.#rootSigner = parts.signer;
+    this.#issuing = parts.issuing;
+    this.#certificates = parts.certificates;
+  }
+
+  /**
+   * Opens the keys in a folder, and makes what is missing.
+   * @param announce milliseconds for which an issuing certificate is told before it issues
+   */
+  static async open(dir: string, now: number, announce: number): Promise<AuthorityKeys> {
+    const [keyFile, pemFile, folder] = [join(dir, 'ca.key'), join(dir, 'ca.pem'), join(dir, 'issuing')];
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    const pem = await readFile(pemFile, 'utf8').catch(ifMissing(undefined));
+    const hasKey = (await readdir(dir)).includes('ca.key');
+    const issuing: IssuingKey[] = [];
+    const certificates: Certificate[] = [];
+    for (const file of (await readdir(folder)).filter((name) => /^\d+\.pem$/.test(name)).sort(byNumber)) {
+      const certificate = certificateFromPem(await readFile(join(folder, file), 'utf8'), file);
+      certificates.push(certificate);
+      if (certificate.notAfter.getTime() <= now) continue;
+      issuing.push({ certificate, signer: await FileKeySigner.load(join(folder, file.replace('.pem', '.key'))) });
+    }
+    if (pem && !hasKey && issuing.length === 0) {
+      throw new EnerchainError('caller', 'trust.ca.key', `${dir} holds no key that may issue; bring back ca.key`);
+    }
+    const signer =
+      pem && !hasKey ? undefined : hasKey ? await FileKeySigner.load(keyFile) : await FileKeySigner.create(keyFile);
+    const root = pem ? certificateFromPem(pem, pemFile) : await makeRoot(signer!, now);
+    if (!pem) await writeDurably(pemFile, toPem('CERTIFICATE', root.der));
+    const opened = new AuthorityKeys({ dir, announce, root, signer, issuing, certificates });
+    if (!opened.#alone) await opened.keepFresh(now);
+    return opened;
+  }
+
+  /** Whether the root may have nobody under it, and issues itself. */
+  get #alone(): boolean {
+    return this.root.extensions.basicConstraints?.pathLength === 0;
+  }
+
+  /** The key that issues at a time. @throws EnerchainError `trust.ca.key` (fault environment) when all have ended */
+  issuingAt(now: number): IssuingKey {
+    if (this.#alone) {
+      if (this.#rootSigner) return { certificate: this.root, signer: this.#rootSigner };
+    } else {
+      const valid = this.#issuing.filter(({ certificate }) => certificate.notAfter.getTime() > now);
+      const announced = valid.filter(
+        ({ certificate }) => certificate.notBefore.getTime() + BACKDATE + this.#announce <= now,
+      );
+      const key = announced.at(-1) ?? valid[0];
+      if (key) return key;
+    }
+    throw new EnerchainError(
+      'environment',
+      'trust.ca.key',
+      'no issuing certificate is valid any more; bring back ca.key',
+    );
+  }
+
+  /** Every key with which certificates were issued that may still be valid. */
+  issuers(now: number): readonly IssuingKey[] {
+    return this.#alone
+      ? [this.issuingAt(now)]
+      : this.#issuing.filter(({ certificate }) => certificate.notAfter.getTime() > now);
+  }
+
+  /** The issuing certificate with this subject, whether it has ended or not. */
+  issuerOf({ issuerDer }: Certificate): Certificate | undefined {
+    return this.#certificates.find(({ subjectDer }) => sameName(subjectDer, issuerDer));
+  }
+
+  /** Every issuing certificate there ever was. */
+  get allIssuing(): readonly Certificate[] {
+    return this.#certificates;
+  }
+
+  bundle(now: number): CaBundle {
+    const issuing = this.#alone ? [] : this.issuers(now).map(({ certificate }) => certificate);
+    return { anchor: this.root, issuing };
+  }
+
+  /**
+   * Makes the next issuing key in time, if the root key is there.
+   * @returns the new certificate, if there is one
+   */
+  async keepFresh(now: number): Promise<Certificate | undefined> {
+    const left = (this.#issuing.at(-1)?.certificate.notAfter.getTime() ?? 0) - now;
+    if (this.#alone || !this.#rootSigner || left > ROTATE_BEFORE_DAYS * DAY + this.#announce) return undefined;
+    return this.rotate(now);
+  }
+
+  /** Makes the next issuing key now. @throws EnerchainError `trust.ca.key` (fault caller) without the root key */
+  async rotate(now: number): Promise<Certificate> {
+    const root = this.#rootSigner;
+    if (!root || this.#alone) {
+      const why = root ? 'this root may have no issuing keys under it' : 'the root key is not here';
+      throw new EnerchainError('caller', 'trust.ca.key', `${why}; no issuing key was made`);
+    }
+    const folder = join(this.#dir, 'issuing');
+    const numbers = (await readdir(folder)).map((name) => Number.parseInt(name, 10)).filter((n) => !Number.isNaN(n));
+    const number = Math.max(0, ...numbers) + 1;
+    const signer = await FileKeySigner.create(join(folder, `${number}.key`));
+    const end = Math.min(now + ISSUING_DAYS * DAY, this.root.notAfter.getTime());
+    const certificate = parseCertificate(
+      await caCertificate(
+        {
+          subject: nameOf({ commonName: `CloudEnerChain issuing CA ${number}`, organization: ORGANIZATION }),
+          signer,
+          pathLength: 0,
+          notBefore: now - BACKDATE,
+          notAfter: end,
+        },
+        { name: this.root.subject, signer: root },
+      ),
+    );
+    await writeDurably(join(folder, `${number}.pem`), toPem('CERTIFICATE', certificate.der));
+    this.#certificates.push(certificate);
+    this.#issuing = [
+      ...this.#issuing.filter((key) => key.certificate.notAfter.getTime() > now),
+      { certificate, signer },
+    ];
+    return certificate;
+  }
+}
+
+const ORGANIZATION = 'Not for production';
+
+async function makeRoot(signer: Signer, now: number): Promise<Certificate> {
+  const subject = nameOf({ commonName: 'CloudEnerChain development CA', organization: ORGANIZATION });
+  const span = { notBefore: now - BACKDATE, notAfter: now + ROOT_DAYS * DAY };
+  return parseCertificate(await caCertificate({ subject, signer, pathLength: 1, ...span }, { name: subject, signer }));
+}
+
+function caCertificate(
+  ca: { subject: Name; signer: Signer; pathLength: number; notBefore: number; notAfter: number },
+  issuer: { name: Name; signer: Signer },
+): Promise<Uint8Array> {
+  const idOf = ({ publicKey }: Signer) => keyIdentifier(publicKey.export({ type: 'spki', format: 'der' }));
+  return buildCertificate(
+    {
+      issuer: issuer.name,
+      subject: ca.subject,
+      notBefore: new Date(ca.notBefore),
+      notAfter: new Date(ca.notAfter),
+      publicKey: ca.signer.publicKey,
+      extensions: {
+        basicConstraints: { ca: true, pathLength: ca.pathLength },
+        keyUsage: ['keyCertSign', 'cRLSign'],
+        subjectKeyIdentifier: idOf(ca.signer),
+        authorityKeyIdentifier: idOf(issuer.signer),
+      },
+    },
+    issuer.signer,
+  );
+}
+
+const byNumber = (a: string, b: string) => Number.parseInt(a, 10) - Number.parseInt(b, 10);
+
+export function ifMissing<T>(value: T): (error: NodeJS.ErrnoException) => T {
+  return (error) => {
+    if (error.code === 'ENOENT') return value;
+    throw error;
+  };
+}

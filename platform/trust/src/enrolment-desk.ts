@@ -1,0 +1,187 @@
+/**
+ * What becomes of a request for a certificate, whichever way it came: by JSON or by EST. Who asks has shown a token, the
+ * present certificate, or a signature of the present key.
+ */
+import { type Clock, describeError, EnerchainError, systemClock, toMillis } from '@enerchain/model';
+import { type CertificationRequest, type GeneralName, PkiError, parseCertificate, parseRequest } from '@enerchain/pki';
+import { type Assurance, type EvidenceGate, enrolmentBinding } from './assurance.ts';
+import { coseVerify1 } from './cose.ts';
+import { ROTATION_TYPE, TLS_REQUEST_TYPE } from './identity.ts';
+import { checkedCertificate, type HeldCertificate, type Holder, maySign, TLS_ONLY } from './role.ts';
+
+/** What the desk needs of an authority. */
+export interface EnrolmentAuthority {
+  /** Anchor and issuing certificates. */
+  readonly certificatePem: string;
+  /** Takes a token for a key. @throws EnerchainError (fault peer) */
+  claim(secret: Uint8Array, spki: Uint8Array): Promise<Holder>;
+  issue(
+    requestDer: Uint8Array,
+    options: Holder & { readonly hosts?: readonly GeneralName[]; readonly assurance?: readonly Assurance[] },
+  ): Promise<string>;
+  /** Whether the key gave way to another. */
+  isSuperseded(spki: Uint8Array): boolean;
+  /**
+   * Lets a key give way to another, once and for good.
+   * @param statement COSE_Sign1 of the old key over the request for the new one
+   * @throws EnerchainError `trust.rotate.superseded` (fault peer) when it gave way to a third one before
+   */
+  supersede(old: HeldCertificate, spki: Uint8Array, statement: Uint8Array): Promise<void>;
+}
+
+export interface DeskOptions {
+  readonly authority: EnrolmentAuthority;
+  readonly clock?: Clock;
+  /** Whether the certificate with this thumbprint is no longer accepted: it is not renewed. */
+  isRevoked?(kid: Uint8Array): boolean;
+  /** Judges evidence; without a gate nobody looks at it, and the certificates say so. */
+  readonly evidenceGate?: EvidenceGate;
+  /**
+   * Hours after its end in which a certificate is still renewed, for the same key: a gateway that was without power for some
+   * days comes back by itself. Nobody else takes such a certificate. By default 30 days.
+   */
+  readonly renewalGraceHours?: number;
+  /** Whether a node must show evidence to get a certificate; by default none must. */
+  requiresEvidence?(holder: Holder): boolean;
+}
+
+/** What came along with a request. */
+export interface Accompanying {
+  readonly evidence?: Uint8Array | undefined;
+  /** Of the channel; `undefined` where it offers none. */
+  readonly exporter?: Uint8Array | undefined;
+}
+
+/** Failed attempts per address and minute before further ones are turned away unread. */
+const MAX_FAILURES = 10;
+const RENEWAL_GRACE_HOURS = 30 * 24;
+const MINUTE = 60_000;
+const MAX_ADDRESSES = 10_000;
+
+export class EnrolmentDesk {
+  readonly #options: DeskOptions;
+  readonly #clock: Clock;
+  readonly #failures = new Map<string, { count: number; since: number }>();
+
+  constructor(options: DeskOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+  }
+
+  /** Whether an address may try; the question costs nothing. */
+  admits(from: string): boolean {
+    const entry = this.#failures.get(from);
+    if (entry && this.#clock.monotonic() - entry.since > MINUTE) this.#failures.delete(from);
+    return (this.#failures.get(from)?.count ?? 0) < MAX_FAILURES;
+  }
+
+  /** @returns whether it was a fault of the one who asked; then the address has one attempt less */
+  failed(from: string, error: unknown): boolean {
+    const fault = error instanceof EnerchainError || error instanceof PkiError ? error.fault : undefined;
+    if (fault !== 'peer' && fault !== 'caller' && fault !== 'unsupported') return false;
+    if (this.#failures.size >= MAX_ADDRESSES) this.#failures.delete(this.#failures.keys().next().value as string);
+    const entry = this.#failures.get(from) ?? { count: 0, since: this.#clock.monotonic() };
+    this.#failures.set(from, { ...entry, count: entry.count + 1 });
+    return true;
+  }
+
+  /** Anchor and issuing certificates, PEM. */
+  get certificatePem(): string {
+    return this.#options.authority.certificatePem;
+  }
+
+  /**
+   * A certificate that somebody shows: of this authority, valid or ended not long ago, and not revoked.
+   * @throws EnerchainError, PkiError (fault peer)
+   */
+  held(der: Uint8Array): HeldCertificate {
+    const now = toMillis(this.#clock.now());
+    const end = parseCertificate(der).notAfter.getTime();
+    const grace = (this.#options.renewalGraceHours ?? RENEWAL_GRACE_HOURS) * 3_600_000;
+    const at = now > end && now <= end + grace ? end : now;
+    const held = checkedCertificate(der, this.certificatePem, new Date(at));
+    if (this.#options.isRevoked?.(held.kid)) {
+      throw refuse('trust.renew.revoked', `the certificate of ${held.holder.name} was revoked`);
+    }
+    return held;
+  }
+
+  /** By token. @returns PEM */
+  async enrol(secret: Uint8Array, requestDer: Uint8Array, along: Accompanying): Promise<string> {
+    const request = parseRequest(requestDer);
+    const holder = await this.#options.authority.claim(secret, request.spki);
+    return this.#issue(holder, request, along);
+  }
+
+  /**
+   * Another certificate for the same key.
+   * @param shown the certificate of the connection
+   * @param named the one to renew; the same, where that of the connection makes connections only
+   */
+  renew(shown: HeldCertificate, named: HeldCertificate, requestDer: Uint8Array, along: Accompanying): Promise<string> {
+    const { name, role } = named.holder;
+    this.#checkSigns(named);
+    if (shown.holder.name !== name || shown.holder.role !== role) {
+      throw refuse('trust.renew.holder', `${shown.holder.name} cannot renew for ${name}`);
+    }
+    const request = parseRequest(requestDer);
+    // Whoever holds the key of a connection must not get another key certified with it.
+    if (!request.publicKey.equals(named.publicKey)) {
+      throw refuse('trust.renew.key', `the request is for another key than that of ${name}`);
+    }
+    if (this.#options.authority.isSuperseded(request.spki)) {
+      throw refuse('trust.renew.superseded', `the key of ${name} has given way to another`);
+    }
+    return this.#issue({ name, role }, request, along);
+  }
+
+  /** A certificate for the key of the connections, on the word of the identity's key. */
+  tls(named: HeldCertificate, statement: Uint8Array): Promise<string> {
+    const { name, role } = named.holder;
+    const request = this.#signedBy(named, TLS_REQUEST_TYPE, statement);
+    return this.#options.authority.issue(request, { name, role, hosts: [TLS_ONLY] });
+  }
+
+  /** A certificate for another key, on the word of the present one, which is not renewed any more. */
+  async rotate(named: HeldCertificate, statement: Uint8Array, along: Accompanying): Promise<string> {
+    const { name, role } = named.holder;
+    const request = parseRequest(this.#signedBy(named, ROTATION_TYPE, statement));
+    if (request.publicKey.equals(named.publicKey)) throw refuse('trust.rotate.key', `the key of ${name} is the same`);
+    await this.#options.authority.supersede(named, request.spki, statement);
+    return this.#issue({ name, role }, request, along);
+  }
+
+  #signedBy(named: HeldCertificate, type: string, statement: Uint8Array): Uint8Array {
+    this.#checkSigns(named);
+    const known = (kid: Uint8Array) => (Buffer.compare(kid, named.kid) === 0 ? named.publicKey : undefined);
+    return coseVerify1(statement, type, known).payload;
+  }
+
+  #checkSigns(named: HeldCertificate): void {
+    if (maySign(named)) return;
+    throw refuse('trust.tls.signer', `the key of ${named.holder.name} makes connections only, or signs evidence only`);
+  }
+
+  async #issue(holder: Holder, request: CertificationRequest, along: Accompanying): Promise<string> {
+    const assurance = [await this.#judge(holder, request, along)];
+    return this.#options.authority.issue(request.der, { ...holder, assurance });
+  }
+
+  async #judge(holder: Holder, request: CertificationRequest, along: Accompanying): Promise<Assurance> {
+    const { evidenceGate, requiresEvidence } = this.#options;
+    const { evidence, exporter } = along;
+    if (!evidence || !evidenceGate) {
+      if (!requiresEvidence?.(holder)) return 'unattested';
+      throw refuse('trust.evidence.missing', `${holder.name} gets a certificate only with evidence of its state`);
+    }
+    if (!exporter) throw refuse('trust.evidence.channel', 'evidence needs a channel with an exporter (TLS 1.3)');
+    const binding = enrolmentBinding(exporter, holder, request.spki);
+    const verdict = await evidenceGate({ holder, request: request.der, evidence, binding }).catch((error: unknown) => {
+      return { ok: false, text: `it could not be judged: ${describeError(error)}` };
+    });
+    if (verdict.ok) return 'evidence';
+    throw refuse('trust.evidence.refused', `the evidence of ${holder.name} was not accepted: ${verdict.text}`);
+  }
+}
+
+const refuse = (code: string, text: string) => new EnerchainError('peer', code, text);

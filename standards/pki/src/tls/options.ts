@@ -1,0 +1,65 @@
+/** Options for `node:tls` out of a profile: mutual authentication, nothing that the profile does not list. */
+import type { ConnectionOptions, TlsOptions } from 'node:tls';
+import { PkiError } from '../error.ts';
+import type { TlsKeySource } from './key-source.ts';
+import { TLS_CIPHER_SUITES, TLS_GROUPS, TLS_SIGNATURE_SCHEMES, type TlsProfile } from './profile.ts';
+
+export interface TlsTrust {
+  readonly keys: TlsKeySource;
+  /** Authorities that are trusted, PEM; the system's own list is never used. */
+  readonly ca: readonly string[];
+  /** Revocation lists, PEM. With any, OpenSSL wants a current one of each issuer in a chain. */
+  readonly crl?: readonly string[];
+}
+
+/** @throws PkiError `pki.tls.profile` (fault caller) for a profile that cannot be used */
+function common(profile: TlsProfile, trust: TlsTrust) {
+  const refuse = (why: string) => new PkiError('caller', 'pki.tls.profile', `the TLS profile ${profile.name} ${why}`);
+  if (profile.minVersion > profile.maxVersion) throw refuse(`has no version up to ${profile.maxVersion}`);
+  if (trust.ca.length === 0) throw refuse('is used without any authority to trust');
+  const suites = profile.cipherSuites.map((name) => {
+    const row = TLS_CIPHER_SUITES.find((each) => each.name === name);
+    if (!row) throw refuse(`lists the cipher suite ${name}, which is not known here`);
+    return row;
+  });
+  const usable = suites.filter(({ version }) => version >= profile.minVersion && version <= profile.maxVersion);
+  if (usable.length === 0) throw refuse('has no cipher suite for the versions it allows');
+  return {
+    ...trust.keys.options(),
+    ca: [...trust.ca],
+    ...(trust.crl?.length ? { crl: [...trust.crl] } : {}),
+    minVersion: profile.minVersion,
+    maxVersion: profile.maxVersion,
+    ciphers: usable.map(({ openssl }) => openssl).join(':'),
+    ecdhCurve: profile.groups.map((group) => TLS_GROUPS[group]).join(':'),
+    sigalgs: profile.signatureSchemes.map((scheme) => TLS_SIGNATURE_SCHEMES[scheme]).join(':'),
+    rejectUnauthorized: true,
+  };
+}
+
+/**
+ * Options of `tls.createServer` and `https.createServer`.
+ * @param service keeps sessions of one service from being resumed at another with the same ticket keys
+ */
+export function tlsServerOptions(profile: TlsProfile, trust: TlsTrust, service: string): TlsOptions {
+  return {
+    ...common(profile, trust),
+    requestCert: true,
+    honorCipherOrder: true,
+    sessionIdContext: service.slice(0, 32),
+    // Node has no switch that turns resumption off for both versions; a session of one second comes close.
+    sessionTimeout: Math.max(1, profile.resumptionSeconds),
+    handshakeTimeout: profile.handshakeSeconds * 1000,
+  };
+}
+
+/**
+ * Options of `tls.connect` without host and port; connect with `connectGuarded`.
+ * @param serverName what the server's certificate must name; `false` when the caller checks whose certificate it is
+ */
+export function tlsClientOptions(profile: TlsProfile, trust: TlsTrust, serverName: string | false): ConnectionOptions {
+  return {
+    ...common(profile, trust),
+    ...(serverName === false ? { checkServerIdentity: () => undefined } : { servername: serverName }),
+  };
+}

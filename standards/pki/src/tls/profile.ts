@@ -1,0 +1,143 @@
+/**
+ * TLS profiles as data. IEC 62351-3:2023 and BSI TR-03116-3 were not at hand: what they hold here is from memory where the
+ * profile's `source` says so, and a profile of your own can be used in their place.
+ */
+export type TlsVersion = 'TLSv1.2' | 'TLSv1.3';
+
+export interface CipherSuite {
+  /** IANA name, as standards write it. */
+  readonly name: string;
+  readonly openssl: string;
+  readonly version: TlsVersion;
+  /** `legacy` ones are in no profile but where a document asks for them. */
+  readonly use: 'required' | 'recommended' | 'legacy';
+}
+
+/** In order of preference: forward secrecy and AEAD only, but for the legacy ones. */
+export const TLS_CIPHER_SUITES: readonly CipherSuite[] = [
+  suite('TLS_AES_256_GCM_SHA384', 'TLS_AES_256_GCM_SHA384', 'TLSv1.3', 'recommended'),
+  suite('TLS_AES_128_GCM_SHA256', 'TLS_AES_128_GCM_SHA256', 'TLSv1.3', 'required'),
+  suite('TLS_CHACHA20_POLY1305_SHA256', 'TLS_CHACHA20_POLY1305_SHA256', 'TLSv1.3', 'recommended'),
+  suite('TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256', 'ECDHE-ECDSA-AES128-GCM-SHA256', 'TLSv1.2', 'required'),
+  suite('TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256', 'ECDHE-RSA-AES128-GCM-SHA256', 'TLSv1.2', 'required'),
+  suite('TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384', 'ECDHE-ECDSA-AES256-GCM-SHA384', 'TLSv1.2', 'recommended'),
+  suite('TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384', 'ECDHE-RSA-AES256-GCM-SHA384', 'TLSv1.2', 'recommended'),
+  suite('TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256', 'ECDHE-ECDSA-AES128-SHA256', 'TLSv1.2', 'legacy'),
+  suite('TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA384', 'ECDHE-ECDSA-AES256-SHA384', 'TLSv1.2', 'legacy'),
+];
+
+/** Groups of the key agreement. In TLS 1.2 they also say which curves a certificate may use (RFC 8422 § 5.1.1). */
+export const TLS_GROUPS = {
+  x25519: 'X25519',
+  secp256r1: 'prime256v1',
+  secp384r1: 'secp384r1',
+  brainpoolP256r1: 'brainpoolP256r1',
+  brainpoolP384r1: 'brainpoolP384r1',
+  brainpoolP512r1: 'brainpoolP512r1',
+  // TLS 1.3 has code points of its own for them (RFC 8734 § 3).
+  brainpoolP256r1tls13: 'brainpoolP256r1tls13',
+  brainpoolP384r1tls13: 'brainpoolP384r1tls13',
+  brainpoolP512r1tls13: 'brainpoolP512r1tls13',
+} as const;
+export type TlsGroup = keyof typeof TLS_GROUPS;
+
+/** Signature schemes. The names with `tls12` sign with any curve that a group allows; TLS 1.3 binds scheme and curve. */
+export const TLS_SIGNATURE_SCHEMES = {
+  ecdsa_secp256r1_sha256: 'ecdsa_secp256r1_sha256',
+  ecdsa_secp384r1_sha384: 'ecdsa_secp384r1_sha384',
+  ecdsa_brainpoolP256r1tls13_sha256: 'ecdsa_brainpoolP256r1tls13_sha256',
+  ecdsa_brainpoolP384r1tls13_sha384: 'ecdsa_brainpoolP384r1tls13_sha384',
+  ecdsa_tls12_sha256: 'ECDSA+SHA256',
+  ecdsa_tls12_sha384: 'ECDSA+SHA384',
+  rsa_pss_rsae_sha256: 'rsa_pss_rsae_sha256',
+  rsa_pss_rsae_sha384: 'rsa_pss_rsae_sha384',
+} as const;
+export type TlsSignatureScheme = keyof typeof TLS_SIGNATURE_SCHEMES;
+
+export interface TlsProfile {
+  readonly name: string;
+  /** Which document the values come from, and how well it was known. */
+  readonly source: string;
+  readonly minVersion: TlsVersion;
+  readonly maxVersion: TlsVersion;
+  /** IANA names out of `TLS_CIPHER_SUITES`, in order of preference. */
+  readonly cipherSuites: readonly string[];
+  readonly groups: readonly TlsGroup[];
+  readonly signatureSchemes: readonly TlsSignatureScheme[];
+  /** Largest certificate of a peer, bytes of its DER. */
+  readonly maxCertificateBytes: number;
+  /** Most certificates that a peer may send. */
+  readonly maxChain: number;
+  /** A running session is closed after so many seconds, so that keys and certificates are looked at anew. */
+  readonly maxSessionSeconds: number;
+  /** How often the certificates of running sessions are looked at again though nothing was heard, seconds. */
+  readonly reevaluateSeconds: number;
+  /** How long a session may be resumed, seconds; 0 for never. */
+  readonly resumptionSeconds: number;
+  readonly handshakeSeconds: number;
+}
+
+const offered = TLS_CIPHER_SUITES.filter(({ use }) => use !== 'legacy').map(({ name }) => name);
+
+/** Mutual authentication with certificates, no version below 1.2, sessions of a day at most. */
+export const TLS_IEC62351_3: TlsProfile = {
+  name: 'IEC 62351-3:2023',
+  source: 'IEC 62351-3:2023; suites, groups, lifetimes and sizes from memory',
+  minVersion: 'TLSv1.2',
+  maxVersion: 'TLSv1.3',
+  cipherSuites: offered,
+  groups: [
+    'secp256r1',
+    'x25519',
+    'secp384r1',
+    'brainpoolP256r1',
+    'brainpoolP384r1',
+    'brainpoolP256r1tls13',
+    'brainpoolP384r1tls13',
+  ],
+  signatureSchemes: Object.keys(TLS_SIGNATURE_SCHEMES) as TlsSignatureScheme[],
+  maxCertificateBytes: 8192,
+  maxChain: 8,
+  maxSessionSeconds: 86_400,
+  reevaluateSeconds: 86_400,
+  resumptionSeconds: 3600,
+  handshakeSeconds: 10,
+};
+
+/** Smart metering: Brainpool before NIST curves, no RSA, sessions of two days at most. */
+export const TLS_TR03116_3: TlsProfile = {
+  ...TLS_IEC62351_3,
+  name: 'BSI TR-03116-3',
+  source: 'BSI TR-03116-3; all values from memory',
+  cipherSuites: [
+    'TLS_AES_256_GCM_SHA384',
+    'TLS_AES_128_GCM_SHA256',
+    'TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384',
+    'TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256',
+    'TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA384',
+    'TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256',
+  ],
+  groups: [
+    'brainpoolP256r1',
+    'brainpoolP384r1',
+    'brainpoolP512r1',
+    'brainpoolP256r1tls13',
+    'brainpoolP384r1tls13',
+    'brainpoolP512r1tls13',
+    'secp256r1',
+    'secp384r1',
+  ],
+  signatureSchemes: [
+    'ecdsa_brainpoolP256r1tls13_sha256',
+    'ecdsa_brainpoolP384r1tls13_sha384',
+    'ecdsa_secp256r1_sha256',
+    'ecdsa_secp384r1_sha384',
+    'ecdsa_tls12_sha256',
+    'ecdsa_tls12_sha384',
+  ],
+  maxSessionSeconds: 172_800,
+};
+
+function suite(name: string, openssl: string, version: TlsVersion, use: CipherSuite['use']): CipherSuite {
+  return { name, openssl, version, use };
+}

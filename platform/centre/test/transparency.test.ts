@@ -181,7 +181,7 @@ afterAll(() => {
   for (const folder of folders) rmSync(folder, { recursive: true, force: true });
 });
 
-describe('a centre', () => {
+describe('a centre', { timeout: 120_000 }, () => {
   it('gives receipts that anybody can check, over restarts, and its witnesses follow it', async () => {
     const dataDir = newFolder();
     let core = await start(dataDir, 2);

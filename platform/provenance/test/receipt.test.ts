@@ -311,15 +311,21 @@ describe('the software that a source ran', () => {
     expect(verdict).toMatchObject({ ok: false, trust: 'provisional' });
   });
 
-  it('is attested over many results when a value came late, and not when one is left out', async () => {
+  it('is attested over many results when a value came late, and it is said when one is left out', async () => {
     const late = async (value: () => Promise<void>) => {
       for (let i = 0n; i < 4n; i++) await system.attest('edge-nord', BEFORE + i * 10n * SECOND);
       await value();
       await system.attest('edge-nord', BEFORE + 40n * SECOND);
     };
-    expect(await made(late)).toMatchObject({ ok: true, trust: 'attested' });
+    const whole = await made(late);
+    expect(whole).toMatchObject({ ok: true, trust: 'attested' });
+    expect(software(whole)).toMatchObject({ details: { results: 5, complete: true } });
     const cut = await made(late, (all) => all.filter((_, index) => index !== 2));
-    expect(codes(cut, 'bad')).toEqual(['receipt.bracket']);
+    expect(cut).toMatchObject({ ok: true, trust: 'attested' });
+    expect(software(cut)).toMatchObject({ details: { results: 4, complete: false } });
+    expect(software(cut)?.text).toContain('results between these are not in the receipt');
+    const turned = await made(late, (all) => [all[0]!, all[2]!, all[1]!, ...all.slice(3)]);
+    expect(codes(turned, 'bad')).toEqual(['receipt.bracket']);
   });
 
   it.each([

@@ -1,7 +1,8 @@
 /**
  * Whether the source could be trusted when it made the value: bracketed by good results of one verifier, from the last
- * before the value was received to the first that came into the log behind it. Results of a verifier about a node are
- * numbered, so that none between them can have been left out; and they are of one boot, so that nothing else ran meanwhile.
+ * before the value was received to the first that came into the log behind it, all of one boot. Results of a verifier about
+ * a node are numbered. A verifier that logs only what has changed, and one now and then, leaves numbers out: then the
+ * receipt says so, since whoever makes receipts could have left out a bad one as well; it would stand in the log.
  */
 import {
   type AttestationResult,
@@ -89,19 +90,21 @@ export function judge(results: readonly LoggedResult[], value: Judged, signers: 
     throw broken('the first result is not older than the value');
   }
   let last = before;
+  let complete = true;
   for (const next of rest) {
     const { result } = next;
     if (result.verifier !== last.result.verifier) throw broken('the results are of different verifiers');
-    if (result.sequence !== last.result.sequence + 1 || next.index <= last.index) {
-      throw broken('a result between the first and the last is not in the receipt');
-    }
+    if (result.sequence <= last.result.sequence || next.index <= last.index)
+      throw broken('the results are not in order');
+    complete &&= result.sequence === last.result.sequence + 1;
     last = next;
   }
   const tier: Tier = results.some(({ result }) => result.tier === 'software') ? 'software' : 'tpm';
   const by = `${before.result.verifier} (${before.result.policy})`;
   const since = toIso(before.result.issuedAt);
   const found = (trust: ValueTrust, state: Finding['state'], code: string, text: string): Bracket => {
-    const details = { tier, verifier: before.result.verifier, policy: before.result.policy, results: results.length };
+    const { verifier, policy } = before.result;
+    const details = { tier, verifier, policy, results: results.length, complete };
     return { trust, tier, finding: { link, state, code, text, at: before.result.issuedAt, details } };
   };
   // A result of `none` (no policy, a verifier that failed) says nothing, for or against.
@@ -134,7 +137,8 @@ export function judge(results: readonly LoggedResult[], value: Judged, signers: 
     const text = `${source} started anew between ${since} and ${toIso(after.result.issuedAt)}: what it ran when it made the value is not known.`;
     return found('unknown', 'missing', 'software.restarted', text);
   }
-  const span = `${by} found ${source} in order at ${since} and again at ${toIso(after.result.issuedAt)}, without a restart between.`;
+  const between = complete ? '' : ' Its results between these are not in the receipt.';
+  const span = `${by} found ${source} in order at ${since} and again at ${toIso(after.result.issuedAt)}, without a restart between.${between}`;
   if (tier === 'tpm') return found('attested', 'ok', 'software.attested', `${span} The evidence hangs on its TPM.`);
   const text = `${span} The evidence comes from software alone (no TPM): it shows changed files, not a machine that lies about all of them.`;
   return found('attested', 'weak', 'software.attested', text);

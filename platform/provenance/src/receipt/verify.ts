@@ -212,7 +212,9 @@ export const verifyReceipt = (bytes: Uint8Array, anchor: Anchor): Verdict =>
 
 const MULTIPLIERS: Readonly<Record<string, string>> = { none: '', micro: 'µ' };
 function unitOf({ unitSymbol, unitMultiplier = 'none' }: Point): string | undefined {
-  return unitSymbol && `${MULTIPLIERS[unitMultiplier] ?? unitMultiplier}${unitSymbol}`;
+  return unitSymbol && unitSymbol !== 'none'
+    ? `${MULTIPLIERS[unitMultiplier] ?? unitMultiplier}${unitSymbol}`
+    : undefined;
 }
 
 function checkValue(receipt: Receipt, context: EntryContext): { entry: CheckedEntry; value: ReceiptValue } {
@@ -256,7 +258,8 @@ function gatewayFinding({ signer }: CheckedEntry, { receiveTime, source }: Recei
   signers.validAt(signer, receiveTime, 'gateway', 'the value');
   const { role } = signer.holder;
   const what = role === 'edge' ? 'gateway' : role;
-  const text = `The ${what} ${source} received it at ${toIso(receiveTime)} by its own clock. Its certificate leads to the authority '${signer.authority}' and is valid from ${toIso(signer.from)} to ${toIso(signer.until)}.`;
+  const did = role === 'service' ? 'made' : 'received';
+  const text = `The ${what} ${source} ${did} it at ${toIso(receiveTime)} by its own clock. Its certificate leads to the authority '${signer.authority}' and is valid from ${toIso(signer.from)} to ${toIso(signer.until)}.`;
   const details = { role, source, fingerprint: signer.fingerprint, authority: signer.authority };
   return { link: 'gateway', state: 'ok', code: 'gateway.ok', text, at: receiveTime, details };
 }

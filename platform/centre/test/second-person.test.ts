@@ -320,7 +320,7 @@ describe('break-glass', () => {
     const { body: prepared } = await anna.ask('POST', '/commands/break-glass', breakGlass);
     expect(prepared).toMatchObject({ state: 'prepared', breakGlass: { reason: breakGlass.reason } });
     expect(prepared.checks.filter(({ overridden }: { overridden?: boolean }) => overridden)).toMatchObject([
-      { name: 'secondPerson', ok: true, text: /nobody else has an authenticator/ },
+      { name: 'secondPerson', ok: true, text: /nobody has approved it/ },
     ]);
     expect(face.log.alarms()).toEqual([]);
     await anna.ask('POST', `/commands/${prepared.id}/operate`);

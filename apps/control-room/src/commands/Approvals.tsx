@@ -95,9 +95,9 @@ function Request(props: { command: CommandJson }) {
     );
   return (
     <section class="step request" aria-label={`Order of ${props.command.by}`}>
-      <h3>
+      <p class="ordered">
         {point()?.name ?? props.command.point}: {word()}
-      </h3>
+      </p>
       <p class="sub">
         {[place(), point()?.endpoint, `asked by ${props.command.by}`].filter(Boolean).join(' · ')} ·{' '}
         {timeLeft(props.command.expiresAt, app.now())} left

@@ -51,7 +51,7 @@ export function AuthenticatorsDialog(props: { onClose: () => void }) {
       }}
     >
       <h2 id="authenticators-title">Authenticators</h2>
-      <p class="sub">
+      <p>
         With an authenticator an operator approves an order of another one. The gateways hold the list of their keys and
         check each approval themselves. A new key counts once an operator on the list has approved it.
       </p>

@@ -25,9 +25,10 @@ export function secondPersonCheck({ needed, approvers }: SecondPerson): CommandC
   return {
     name: 'secondPerson',
     overridable: true,
-    check({ point, principal, approval }) {
+    check({ point, principal, approval, breakGlass }) {
       const entry = point && needed(point, point.endpoint);
       if (!point || entry === undefined) return undefined;
+      if (breakGlass) return { ok: false, text: `Needs a second person ('${entry}'), and nobody has approved it.` };
       if (approval) {
         return approval.stands
           ? { ok: true, text: `Approved by ${approval.by}.` }

@@ -1,96 +1,47 @@
 /**
- * A command that takes two people, in real browsers with the authenticators that Chromium plays: each operator has a browser
- * of their own. Centre, gateway, link and device are real; the gateway verifies the approval by the list that it holds.
+ * A command that takes two people, on the whole system with a device of our own: each operator has a browser of their own with
+ * the authenticator that Chromium plays; the gateway verifies the approval by the list that it holds.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { DEVELOPMENT_POLICY, type NodeTrust, type TrustPort } from '@enerchain/attestation';
-import { type CentreHandle, runCentre } from '@enerchain/centre';
-import { type EdgeHandle, runEdge } from '@enerchain/edge';
-import { systemClock } from '@enerchain/model';
+import { DEVELOPMENT_POLICY } from '@enerchain/attestation';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { silent as logger } from '../../platform/edge/test/helpers.ts';
 import { TestStation } from '../../platform/edge/test/station.ts';
 import { launchBrowser, logIn, noBrowser, watchedPage } from './browser.ts';
-import { STARTS_WITHIN, until } from './running-system.ts';
+import { type RunningSystem, STARTS_WITHIN, startSystem, until } from './running-system.ts';
 
 const PASSWORD = 'a sentence is a good password';
-const controlRoomDir = fileURLToPath(new URL('../../apps/control-room/dist', import.meta.url));
 
 if (noBrowser) console.log(`skipped: ${noBrowser}`);
 
 describe.skipIf(noBrowser)('a command that takes two people', () => {
-  const dataDir = mkdtempSync(join(tmpdir(), 'enerchain-two-'));
-  const stop = new AbortController();
-  let centre: CentreHandle;
+  let system: RunningSystem;
   let station: TestStation;
-  let edge: EdgeHandle;
   let browser: Browser;
   const complaints: (readonly string[])[] = [];
   let anna: Page;
   let bert: Page;
-  let trusted = true;
-
-  /** The nodes as an attested system would see them; whether they are good is in the hand of the test. */
-  const trust: TrustPort = {
-    policy: { ...DEVELOPMENT_POLICY, secondPerson: ['switch'] },
-    all: () => [],
-    get: () => undefined,
-    pathTo: (source): NodeTrust[] => {
-      const now = systemClock.now();
-      const state = { node: source, role: 'edge', since: now, neighbours: [] } as const;
-      return trusted
-        ? [
-            {
-              ...state,
-              tier: 'software',
-              status: 'warning',
-              trustedUntil: now + 30_000_000_000n,
-              reaction: 'none',
-              reason: '',
-            },
-          ]
-        : [
-            {
-              ...state,
-              tier: 'software',
-              status: 'contraindicated',
-              trustedUntil: undefined,
-              reaction: 'alarm',
-              reason: 'its software changed',
-            },
-          ];
-    },
-    onChange: () => () => {},
-  };
 
   beforeAll(async () => {
-    const local = { host: '127.0.0.1', port: 0 };
-    centre = await runCentre({ dataDir, http: local, link: local, controlRoomDir, logger, signal: stop.signal, trust });
     station = new TestStation();
+    // Centre and gateway each have a policy of their own; whoever has the one does not have the other.
     station.policy = "{ secondPerson: ['switch'], breakGlass: true }";
-    edge = await runEdge({
-      siteFile: await station.open(),
-      dataDir: join(dataDir, 'edge'),
-      centre: { url: centre.linkUrl, token: await centre.createEnrolmentToken('edge-test', 'edge') },
-      logger,
-    });
+    const site = await station.open();
+    const policy = join(station.folder, 'policy.json');
+    writeFileSync(policy, JSON.stringify({ ...DEVELOPMENT_POLICY, name: 'two-1', secondPerson: ['switch'] }));
+    system = await startSystem(['--no-lab', '--site', site, '--trust-policy', policy]);
     browser = await launchBrowser();
   }, STARTS_WITHIN);
   afterAll(async () => {
     await browser?.close();
-    await edge?.close();
+    await system?.stop();
     await station?.close();
-    await centre?.close();
-    rmSync(dataDir, { recursive: true, force: true });
   });
 
   /** A browser of somebody, with an authenticator that verifies them (WebAuthn § 11.2). */
   const browserOf = async (): Promise<Page> => {
-    const watched = await watchedPage(browser, centre.url);
+    const watched = await watchedPage(browser, system.url);
     complaints.push(watched.complaints);
     const session = await watched.context.newCDPSession(watched.page);
     await session.send('WebAuthn.enable');
@@ -117,9 +68,20 @@ describe.skipIf(noBrowser)('a command that takes two people', () => {
       .click();
     await page.locator('dialog[open]').waitFor({ state: 'detached' });
   };
+  /** A call of the API in the name of who is logged in. */
+  const post = (page: Page, path: string, body: unknown) =>
+    page.evaluate(
+      async ([path, body]) => {
+        const headers = { 'content-type': 'application/json', 'x-enerchain-request': '1' };
+        const response = await fetch(`/api/v1${path}`, { method: 'POST', headers, body: JSON.stringify(body) });
+        const text = await response.text();
+        return `${response.status} ${text && (JSON.parse(text).detail ?? text)}`;
+      },
+      [path, body] as const,
+    );
   /** The dialog of the switch, with the order to switch it on checked. */
   const prepare = async (page: Page) => {
-    await page.goto(`${centre.url}/#/points`);
+    await page.goto(`${system.url}/#/points`);
     await page.locator('.frame').getByText('switch', { exact: true }).first().click();
     await page.getByRole('button', { name: 'Operate …' }).click();
     const dialog = page.locator('dialog[open]');
@@ -130,23 +92,15 @@ describe.skipIf(noBrowser)('a command that takes two people', () => {
 
   it('begins with two operators', async () => {
     anna = await browserOf();
-    await anna.goto(centre.setupLink!);
+    await anna.goto(system.setupLink!);
     await anna.locator('input[name=user]').fill('anna');
     await anna.locator('input[name=password]').fill(PASSWORD);
     await anna.locator('input[name=again]').fill(PASSWORD);
     await anna.getByRole('button', { name: 'Create the account' }).click();
     await anna.locator('.frame').waitFor();
-    const made = await anna.evaluate(async (password) => {
-      const response = await fetch('/api/v1/users', {
-        method: 'POST',
-        headers: { 'content-type': 'application/json', 'x-enerchain-request': '1' },
-        body: JSON.stringify({ user: 'bert', password, roles: ['OPERATOR'] }),
-      });
-      return `${response.status} ${await response.text()}`;
-    }, PASSWORD);
-    expect(made).toMatch(/^2/);
+    expect(await post(anna, '/users', { user: 'bert', password: PASSWORD, roles: ['OPERATOR'] })).toMatch(/^2/);
     bert = await browserOf();
-    await logIn(bert, centre.url, 'bert', PASSWORD);
+    await logIn(bert, system.url, 'bert', PASSWORD);
   });
 
   it('registers an authenticator for each; the second waits until the first vouches for it', async () => {
@@ -168,9 +122,17 @@ describe.skipIf(noBrowser)('a command that takes two people', () => {
   });
 
   it('prepares an order that waits, shows it to the other one, who approves it, and operates it', async () => {
+    await until('gateway and centre to be attested', 60_000, async () =>
+      anna.evaluate(async () => {
+        const { nodes } = await (await fetch('/api/v1/trust')).json();
+        const good = (name: string) =>
+          nodes.some((each: { node: string; fresh: boolean }) => each.node === name && each.fresh);
+        return good('centre') && good('edge-test');
+      }),
+    );
     const dialog = await prepare(anna);
     expect(await dialog.getByLabel('The way of the command').innerText()).toMatch(
-      /centre[\s\S]*edge-test is attested \(software\)/,
+      /centre is attested \(software\)[\s\S]*edge-test is attested \(software\)/,
     );
     await dialog.getByText('Another operator sees this order now').waitFor();
     expect(await dialog.getByRole('button', { name: 'Operate: on' }).isDisabled()).toBe(true);
@@ -191,13 +153,8 @@ describe.skipIf(noBrowser)('a command that takes two people', () => {
     const dialog = await prepare(anna);
     await dialog.getByText('Another operator sees this order now').waitFor();
     expect(await anna.getByRole('button', { name: /waits? for a second person/ }).count()).toBe(0);
-    const answer = await anna.evaluate(async () => {
-      const headers = { 'content-type': 'application/json', 'x-enerchain-request': '1' };
-      const { items } = await (await fetch('/api/v1/commands?limit=1')).json();
-      const path = `/api/v1/commands/${items[0].id}/approval/options`;
-      const response = await fetch(path, { method: 'POST', headers, body: '{}' });
-      return `${response.status} ${(await response.json()).detail}`;
-    });
+    const id = await anna.evaluate(async () => (await (await fetch('/api/v1/commands?limit=1')).json()).items[0].id);
+    const answer = await post(anna, `/commands/${id}/approval/options`, {});
     expect(answer).toBe('403 anna has prepared the command and cannot be the second person.');
     // The other one refuses.
     await bert.getByRole('button', { name: '1 order waits for a second person' }).click();
@@ -213,9 +170,13 @@ describe.skipIf(noBrowser)('a command that takes two people', () => {
   });
 
   it('says which node on the way is not good, and lets the glass be broken for a reason, with an alarm', async () => {
-    trusted = false;
+    const reason = 'its cabinet was found open';
+    expect(await post(anna, '/trust/nodes/edge-test/quarantine', { reason })).toMatch(/^2/);
     const dialog = await prepare(anna);
-    await dialog.getByText('edge-test is not trusted (contraindicated): its software changed.').first().waitFor();
+    await dialog
+      .getByText(/edge-test is in quarantine: anna .*its cabinet was found open/)
+      .first()
+      .waitFor();
     expect(await dialog.getByRole('button', { name: 'Operate: on' }).isDisabled()).toBe(true);
     await dialog.getByText('Break the glass …').click();
     const go = dialog.getByRole('button', { name: 'Prepare it as break-glass' });
@@ -233,10 +194,8 @@ describe.skipIf(noBrowser)('a command that takes two people', () => {
     await until('the device to have it', 10_000, () => station.commands.length === 2);
   });
 
-  it('complained about nothing but the honest refusal, and that there is neither grid nor trust', () => {
-    const unexpected = complaints
-      .flat()
-      .filter((text) => !/ 403 .*\/approval\/options$| 404 .*\/(grid|trust)$/.test(text));
+  it('complained about nothing but the honest refusal, and that there is no grid', () => {
+    const unexpected = complaints.flat().filter((text) => !/ 403 .*\/approval\/options$| 404 .*\/grid$/.test(text));
     expect(unexpected).toEqual([]);
   });
 });

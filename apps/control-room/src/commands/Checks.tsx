@@ -19,9 +19,6 @@ export function Checks(props: { checks: readonly CheckJson[] }) {
               {textOf(check)}
               <Show when={check.hops?.length}>
                 <ol class="hops" aria-label="The way of the command">
-                  <li>
-                    <CheckGlyph state="ok" /> <span>centre</span>
-                  </li>
                   <For each={check.hops}>
                     {(hop) => (
                       <li>

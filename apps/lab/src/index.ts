@@ -6,3 +6,4 @@ export { buildLabGrid, EDGES, type EdgeName, type LabGrid } from './grid/lab-gri
 export { type LabHandle, type LabOptions, runLab } from './lab.ts';
 export { type LedgerRecord, readLedger } from './rtu/ledger.ts';
 export { GridSimulation } from './simulation/simulation.ts';
+export * from './tpm/index.ts';

@@ -17,13 +17,18 @@ export {
   type TpmClientOptions,
   type TpmIdentity,
 } from './client/tpm-client.ts';
-export type { Transport as TpmTransport } from './client/transport.ts';
+export {
+  HEADER as TPM_HEADER,
+  MAX_FRAME as TPM_MAX_FRAME,
+  type Transport as TpmTransport,
+} from './client/transport.ts';
 export * from './credential/credential.ts';
 export { type Refusal, Tpm2Error, type Tpm2Fault } from './error.ts';
 export * from './eventlog/binding.ts';
 export { devicePathText } from './eventlog/device-path.ts';
 export * from './eventlog/event-data.ts';
 export * from './eventlog/event-log.ts';
+export * from './eventlog/event-log-writer.ts';
 export * from './eventlog/event-types.ts';
 export * from './eventlog/replay.ts';
 export * from './eventlog/uefi-variable.ts';

@@ -62,6 +62,11 @@ export interface EventType {
   readonly covers: Covers;
 }
 
+/** Name → code. */
+export const EVENT_TYPES = Object.fromEntries(ROWS.map(([code, name]) => [name, code])) as Readonly<
+  Record<EventTypeName, number>
+>;
+
 const TYPES: ReadonlyMap<number, EventType> = new Map(
   ROWS.map(([code, name, covers]) => [code, { code, name, covers }]),
 );

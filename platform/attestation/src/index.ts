@@ -17,5 +17,6 @@ export * from './reference/values.ts';
 export * from './result.ts';
 export * from './software-attester.ts';
 export * from './timeline.ts';
+export * from './tpm-attester.ts';
 export * from './verifier.ts';
 export * from './watch.ts';

@@ -20,6 +20,11 @@ export const Appraisal = Type.Object(
     boot: Type.Enum(['reference', 'unjudged'] as const),
     /** PCR of the measurement list, in the SHA-256 bank. */
     listPcr: Type.Integer({ minimum: 0, maximum: 23 }),
+    /**
+     * What is asked of the measurement list of the Linux kernel (IMA), whose PCR 10 must then be quoted. `replay`: it must
+     * lead to that PCR. `reference`: each file in it must also be known, as `ima:<path>` in a manifest.
+     */
+    ima: Type.Enum(['off', 'replay', 'reference'] as const),
     /** A TPM whose clock is not safe was not shut down in order: a warning, or nothing. */
     unsafeClock: Type.Enum(['warning', 'allowed'] as const),
   },
@@ -38,6 +43,7 @@ export const APPRAISAL: Appraisal = {
   bootPcrs: [0, 1, 2, 3, 4, 5, 6, 7],
   boot: 'reference',
   listPcr: 13,
+  ima: 'off',
   unsafeClock: 'warning',
 };
 

@@ -7,12 +7,12 @@
  */
 import { createHash } from 'node:crypto';
 import { type Clock, describeError, EnerchainError, toMillis, type UtcNanos } from '@enerchain/model';
-import { checkedCertificate, type HeldCertificate, type Signer } from '@enerchain/trust';
+import { checkedCertificate, type HeldCertificate, maySign, type Signer } from '@enerchain/trust';
 import { CLAIM_VALUE } from './appraisal/claim.ts';
 import { Findings } from './appraisal/findings.ts';
 import { type Deviation, ListMemory } from './appraisal/list-memory.ts';
 import { checkAlias, checkSignature, type KnownAlias, layerFits } from './appraisal/software.ts';
-import { checkTpm, type TpmMemory } from './appraisal/tpm.ts';
+import { AIK_USAGE, checkTpm, type TpmMemory } from './appraisal/tpm.ts';
 import type { EvidenceCursor } from './attester.ts';
 import { signResult } from './ear.ts';
 import { decodeEvidence, type Evidence } from './evidence.ts';
@@ -85,7 +85,7 @@ export class Verifier {
     return {
       list: list.list,
       records: list.records,
-      ...(tpm ? { events: tpm.eventBytes, ima: tpm.imaBytes } : {}),
+      ...(tpm ? { events: tpm.logs.eventBytes, ima: tpm.logs.imaBytes } : {}),
     };
   }
 
@@ -265,6 +265,11 @@ export class Verifier {
         return undefined;
       }
     }
+    if (identity && (!maySign(identity) || identity.extensions.extKeyUsage?.includes(AIK_USAGE))) {
+      const text = 'the certificate shown is not that of an identity';
+      findings.fault('instanceIdentity', CLAIM_VALUE.instanceIdentity.unrecognized, text);
+      return undefined;
+    }
     if (!identity || identity.holder.name !== node) {
       const whose = identity ? `${identity.holder.role} ${identity.holder.name}` : 'nobody';
       findings.fault(
@@ -334,6 +339,11 @@ function judgeComponents(
   }
   if (list.starts === 0) {
     findings.fault('executables', CLAIM_VALUE.unexpectedEvidence, 'the measurement list does not begin with a start');
+    return;
+  }
+  if (list.withheld) {
+    const text = 'records of what was loaded since the last start are withheld';
+    findings.fault('executables', CLAIM_VALUE.executables.contraindicatedRuntime, text);
     return;
   }
   findings.claim('executables', CLAIM_VALUE.executables.approvedRuntime);

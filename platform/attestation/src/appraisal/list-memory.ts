@@ -1,6 +1,14 @@
 /** What a verifier remembers of the measurement list of a node, so that only new records need to be sent and judged. */
 import type { Claims } from '../evidence.ts';
-import { type Component, decodeRecord, extended, isConfiguration, sha256, ZERO_DIGEST } from '../measure/list.ts';
+import {
+  type Component,
+  decodeRecord,
+  digestOfRecord,
+  extended,
+  isConfiguration,
+  isOpaque,
+  ZERO_DIGEST,
+} from '../measure/list.ts';
 import type { Expectation, ReferenceSnapshot } from '../reference/values.ts';
 
 /** Why a list cannot be taken over. */
@@ -25,6 +33,7 @@ export class ListMemory {
   /** Components of the present run of the process, in order; a name may come more than once. */
   #components: Component[] = [];
   #starts = 0;
+  #withheld = false;
   #snapshot: ReferenceSnapshot | undefined;
   #judged = 0;
   #deviations: Deviation[] = [];
@@ -44,6 +53,11 @@ export class ListMemory {
   /** How often the process was started within this list. */
   get starts(): number {
     return this.#starts;
+  }
+
+  /** Whether there are records since the last start that were not shown. */
+  get withheld(): boolean {
+    return this.#withheld;
   }
 
   get components(): readonly Component[] {
@@ -68,7 +82,7 @@ export class ListMemory {
     const heads: Uint8Array[] = [];
     let at = this.#heads[from] as Uint8Array;
     for (const [index, record] of records.entries()) {
-      at = extended(at, sha256(record));
+      at = extended(at, digestOfRecord(record));
       const known = this.#heads[from + index + 1];
       if (!known) heads.push(at);
       else if (Buffer.compare(known, at) !== 0) {
@@ -80,10 +94,18 @@ export class ListMemory {
       const text = 'the records of the measurement list do not hash to its head: some were left out, added or changed';
       return { kind: 'forged', text };
     }
-    const fresh = records.slice(records.length - heads.length).map(decodeRecord);
+    const fresh = records
+      .slice(records.length - heads.length)
+      .map((record) => (isOpaque(record) ? undefined : decodeRecord(record)));
     this.#heads.push(...heads);
-    for (const { kind, components } of fresh) {
+    for (const record of fresh) {
+      if (!record) {
+        this.#withheld = true;
+        continue;
+      }
+      const { kind, components } = record;
       if (kind === 'start') {
+        this.#withheld = false;
         this.#starts++;
         this.#components = [];
         this.#snapshot = undefined;

@@ -18,6 +18,7 @@ import type { Evidence, TpmProof } from '../evidence.ts';
 import type { Appraisal } from '../policy.ts';
 import type { ReferenceSnapshot } from '../reference/values.ts';
 import type { TrustworthinessVector } from '../result.ts';
+import { BootLogs, IMA_PCR } from './boot-logs.ts';
 import { CLAIM_VALUE } from './claim.ts';
 import type { Findings } from './findings.ts';
 
@@ -33,9 +34,8 @@ export interface TpmMemory {
   readonly ak: Uint8Array;
   readonly certificate: HeldCertificate;
   readonly akPublic: TpmPublic;
-  /** Octets of the event log and the IMA list that were replayed. */
-  readonly eventBytes: number;
-  readonly imaBytes: number;
+  /** The event log and the IMA list as far as they were replayed. */
+  readonly logs: BootLogs;
 }
 
 export interface TpmCheck {
@@ -105,17 +105,52 @@ export function checkTpm(check: TpmCheck): TpmMemory | undefined {
   const attest = verdict.attest;
   if (!attest || !proven) return undefined;
   if (!requiredPcrs(check)) return undefined;
+  const { clockInfo, firmwareVersion } = attest;
+  const boot = bootOf(clockInfo);
+  const logs = followLogs(check, boot);
+  if (!logs) return undefined;
   findings.claim('hardware', CLAIM_VALUE.hardware.genuine);
   judgeBoot(check);
-  const { clockInfo, firmwareVersion } = attest;
-  return {
-    boot: bootOf(clockInfo),
-    list: claims.list,
-    earlier: { clockInfo, firmwareVersion },
-    ...key,
-    eventBytes: 0,
-    imaBytes: 0,
-  };
+  if (appraisal.ima === 'reference') judgeIma(check, logs);
+  return { boot, list: claims.list, earlier: { clockInfo, firmwareVersion }, ...key, logs };
+}
+
+/** Replays what is new in the logs of the boot. @returns undefined when one of them does not lead to the quoted values */
+function followLogs({ proof, appraisal, before, findings }: TpmCheck, boot: string): BootLogs | undefined {
+  const logs = before?.logs.boot === boot ? before.logs : new BootLogs(boot);
+  const events = logs.events(proof.events, proof.pcrs);
+  if (events) {
+    findings.fault('executables', CLAIM_VALUE.cryptoValidationFailed, events);
+    return undefined;
+  }
+  if (appraisal.ima === 'off') return logs;
+  const quoted = proof.pcrs.get(IMA_PCR);
+  if (!quoted) {
+    findings.fault(...crypto, `the quote leaves out PCR ${IMA_PCR}, and the policy asks for the IMA list`);
+    return undefined;
+  }
+  const problem = logs.ima(proof.ima, quoted);
+  if (!problem) return logs;
+  const value = problem.kind === 'gap' ? CLAIM_VALUE.unexpectedEvidence : CLAIM_VALUE.cryptoValidationFailed;
+  findings.fault('executables', value, problem.text);
+  return undefined;
+}
+
+function judgeIma({ node, snapshot, appraisal, findings }: TpmCheck, logs: BootLogs): void {
+  const { contraindicatedRuntime, unrecognizedRuntime } = CLAIM_VALUE.executables;
+  for (const { name, digest, expectation, violation } of logs.judge(node, snapshot)) {
+    const shown = Buffer.from(digest).toString('hex').slice(0, 12);
+    if (violation) {
+      const text = `${name} was open for writing while the kernel measured it, so what ran is not known`;
+      findings.fault('executables', unrecognizedRuntime, text);
+    } else if (expectation?.verdict === 'changed') {
+      const expected = expectation.expected.slice(0, 3).map((each) => each.slice(0, 12));
+      findings.fault('executables', contraindicatedRuntime, `${name} is ${shown} instead of ${expected.join(' or ')}`);
+    } else {
+      const value = appraisal.unknownFiles === 'warning' ? unrecognizedRuntime : contraindicatedRuntime;
+      findings.fault('executables', value, `${name} is ${shown} and stands in no manifest`);
+    }
+  }
 }
 
 const bootOf = ({ resetCount, restartCount }: ClockInfo): string => `${resetCount}.${restartCount}`;

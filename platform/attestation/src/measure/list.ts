@@ -85,6 +85,15 @@ export function extended(head: Uint8Array, recordDigest: Uint8Array): Uint8Array
   return sha256(both);
 }
 
+/**
+ * A record of which only the digest is shown, because what it says is over: it stands before the last start. No encoded
+ * record is that short and that long.
+ */
+export const isOpaque = (record: Uint8Array): boolean => record.length === DIGEST_BYTES;
+
+/** What a record adds to the head. */
+export const digestOfRecord = (record: Uint8Array): Uint8Array => (isOpaque(record) ? record : sha256(record));
+
 /** A list in this process. */
 export class MeasurementList {
   /** Names this list, 16 random octets as hex: another list has another name. */
@@ -93,15 +102,20 @@ export class MeasurementList {
   readonly #listeners = new Set<(recordDigest: Uint8Array) => void>();
   #head: Uint8Array = ZERO_DIGEST;
 
-  constructor(id: string) {
+  /** @param earlier digests of the records that processes before this one have added, where a TPM remembers them */
+  constructor(id: string, earlier: readonly Uint8Array[] = []) {
     this.id = id;
+    for (const digest of earlier) {
+      this.#records.push(digest);
+      this.#head = extended(this.#head, digest);
+    }
   }
 
   get head(): Uint8Array {
     return this.#head;
   }
 
-  /** Encoded records, oldest first. */
+  /** Encoded records, oldest first; of those of earlier processes only the digest. */
   get records(): readonly Uint8Array[] {
     return this.#records;
   }

@@ -23,6 +23,8 @@ export interface MeasurerOptions {
   /** Files beside what is loaded, by the name of their component, for example `config:site`. */
   readonly files?: ReadonlyMap<string, string>;
   readonly clock?: Clock;
+  /** What is added to; a new one unless said otherwise. */
+  readonly list?: MeasurementList;
   /** What the hooks have seen; by default those of this process. */
   readonly loaded?: LoadedFiles;
   /** Milliseconds between looks of its own; 0: only when asked. Default 5 s. */
@@ -68,7 +70,7 @@ export function processSettings(
 }
 
 export class Measurer {
-  readonly list = new MeasurementList(randomBytes(16).toString('hex'));
+  readonly list: MeasurementList;
   readonly counters = { looks: 0, fullLooks: 0, hashed: 0, changes: 0 };
   readonly #options: MeasurerOptions;
   readonly #clock: Clock;
@@ -86,6 +88,7 @@ export class Measurer {
   /** @throws EnerchainError `attestation.measure.hooks` (fault local) when loading was never watched in this process */
   constructor(options: MeasurerOptions) {
     this.#options = options;
+    this.list = options.list ?? new MeasurementList(randomBytes(16).toString('hex'));
     this.#clock = options.clock ?? systemClock;
     const loaded = options.loaded ?? loadedFiles();
     if (!loaded) {

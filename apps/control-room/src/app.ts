@@ -145,7 +145,7 @@ export function createApp() {
     trustAwaited = true;
     setTimeout(() => {
       trustAwaited = false;
-      void loadTrust();
+      if (closeStream) void loadTrust();
     }, TRUST_AFTER);
   }
   /** The nodes that are bad at this moment; changes only when one becomes so or ceases to be. */
@@ -206,6 +206,7 @@ export function createApp() {
   function logOutHere(): void {
     closeStream?.();
     closeStream = undefined;
+    clearTimeout(pagesSoon);
     setSession(null);
   }
   whenUnauthorised(logOutHere);

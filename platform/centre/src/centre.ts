@@ -136,6 +136,7 @@ async function startFace(
     store: new SqlAuthenticatorStore(database),
     audit: log,
     clock,
+    mayApprove: (name) => accounts.may(name, 'commands.operate'),
     onList: () => core.operators.changed(),
   });
   await authenticators.load().catch((error: unknown) => {

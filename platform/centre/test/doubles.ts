@@ -254,6 +254,10 @@ export class MemoryAuthenticators implements AuthenticatorStore {
   async addList(list: StoredList) {
     this.lists.push(list);
   }
+  async clear() {
+    this.kept.clear();
+    this.lists.length = 0;
+  }
 }
 
 /** Keeps rows by number, as the table does; fails on demand. */

@@ -1,5 +1,6 @@
 import pino from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { SqlAuthenticatorStore } from '../src/accounts/authenticator-store.ts';
 import { SqlAccountStore } from '../src/accounts/store.ts';
 import { type Database, openDatabase } from '../src/database/database.ts';
 import { Derivation } from '../src/events/derivation.ts';
@@ -117,6 +118,39 @@ describe('accounts and grid in PostgreSQL', () => {
     expect(await store.load()).toEqual({ users: [user], sessions: [session], tokens: [token] });
     await store.deleteUser('anna');
     expect((await store.load()).sessions).toEqual([]);
+  });
+
+  it('keep authenticators and every list of them octet by octet, until they are given up', async () => {
+    const store = new SqlAuthenticatorStore(database);
+    const now = Date.now();
+    const authenticator = {
+      id: 'abc_-',
+      user: 'anna',
+      label: 'key ring',
+      publicKey: 'MFk',
+      rpId: 'localhost',
+      signCount: 4_294_967_295,
+      createdAt: now,
+      usedAt: undefined,
+    };
+    await store.save(authenticator);
+    const used = { ...authenticator, signCount: 7, usedAt: now + 1 };
+    await store.save(used);
+    const approval = { credential: 'abc_-', authenticatorData: 'AA', clientData: 'AQ', signature: 'Ag' };
+    const first = {
+      version: 1,
+      payload: Uint8Array.of(0, 255, 7),
+      approval: undefined,
+      createdBy: 'anna',
+      createdAt: now,
+    };
+    const second = { ...first, version: 2, approval };
+    await store.addList(first);
+    await store.addList(second);
+    await expect(store.addList(second)).rejects.toThrow();
+    expect(await store.load()).toEqual({ authenticators: [used], lists: [first, second] });
+    await store.clear();
+    expect(await store.load()).toEqual({ authenticators: [], lists: [] });
   });
 
   it('keep every version of the grid model', async () => {

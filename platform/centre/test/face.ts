@@ -55,7 +55,12 @@ export async function newFace(
   const journal = await Journal.open({ log, store: memory, logger });
   journal.start();
   const authenticatorStore = new MemoryAuthenticators();
-  const authenticators = new Authenticators({ store: authenticatorStore, audit: log, clock });
+  const authenticators = new Authenticators({
+    store: authenticatorStore,
+    audit: log,
+    clock,
+    mayApprove: (name) => accounts.may(name, 'commands.operate'),
+  });
   await authenticators.load();
   const secondPerson = { needed: pointMatcher(options.secondPerson ?? []), approvers: authenticators };
   const commands = new Commands({ log, points, sources, live, clock, secondPerson });

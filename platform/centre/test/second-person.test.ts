@@ -176,10 +176,30 @@ describe('authenticators', () => {
     expect(address.json().detail).toMatch(/Open http:\/\/localhost:8080 instead/);
   });
 
+  it('are given up together when no key is left that could approve, by who manages users, for a reason', async () => {
+    await both();
+    const reason = 'both keys went down with the ship';
+    expect(await bert.ask('POST', '/operators/reset', { reason })).toMatchObject({ status: 403 });
+    expect(await anna.ask('POST', '/operators/reset', { reason: '' })).toMatchObject({ status: 400 });
+    expect(await anna.ask('POST', '/operators/reset', { reason })).toMatchObject({ status: 204 });
+    expect(face.authenticatorStore.lists).toEqual([]);
+    const spare = new SoftwareAuthenticator('anna');
+    expect(await anna.register(spare)).toMatchObject({ status: 201, body: { state: 'active' } });
+    expect(held()).toMatchObject({ version: 1, keys: [{ credentialId: spare.credential }] });
+    expect(face.log.audits()).toContainEqual(
+      expect.objectContaining({ action: 'operators.reset', detail: { reason } }),
+    );
+  });
+
   it('outlive the centre with their list', async () => {
     await both();
     const { Authenticators } = await import('../src/accounts/authenticators.ts');
-    const again = new Authenticators({ store: face.authenticatorStore, audit: face.log, clock: face.clock });
+    const again = new Authenticators({
+      store: face.authenticatorStore,
+      audit: face.log,
+      clock: face.clock,
+      mayApprove: () => true,
+    });
     await again.load();
     expect([again.version, again.all().map(({ state }) => state)]).toEqual([2, ['active', 'active']]);
     expect(again.listsAfter(1).map(({ approval }) => approval?.credential)).toEqual([anna.key.credential]);
@@ -222,6 +242,10 @@ describe('a command that takes two', () => {
     const refused = await anna.prepare();
     expect(refused.state).toBe('refusedByCentre');
     expect(refused.checks.at(-1).text).toMatch(/nobody else has an authenticator/);
+    // A key outlives the account of its owner, who cannot approve any more.
+    await both();
+    await face.accounts.changeUser(face.principal, 'bert', { disabled: true });
+    expect((await anna.prepare()).checks.at(-1).text).toMatch(/nobody else has an authenticator/);
   });
 
   it('is not approved by who prepared it, not with a foreign key, and not by a token, stolen or not', async () => {
@@ -284,7 +308,12 @@ describe('a command that takes two', () => {
     bert.key.counter = 1;
     await face.authenticatorStore.save({ ...face.authenticatorStore.kept.get(bert.key.credential)!, signCount: 50 });
     const { Authenticators } = await import('../src/accounts/authenticators.ts');
-    const again = new Authenticators({ store: face.authenticatorStore, audit: face.log, clock: face.clock });
+    const again = new Authenticators({
+      store: face.authenticatorStore,
+      audit: face.log,
+      clock: face.clock,
+      mayApprove: () => true,
+    });
     await again.load();
     const subject = {
       id,

@@ -191,6 +191,12 @@ export class Accounts {
     return [...this.#users.values()].map(({ passwordHash: _, ...user }) => user);
   }
 
+  /** Whether there is a user of this name who may do this now; false while nobody can be known. */
+  may(name: string, right: Right): boolean {
+    const user = this.#users.get(name);
+    return user !== undefined && !user.disabled && rightsOf(user.roles).includes(right);
+  }
+
   get hasUsers(): boolean {
     this.ensureLoaded();
     return this.#users.size > 0;

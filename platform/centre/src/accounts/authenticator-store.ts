@@ -32,6 +32,8 @@ export interface AuthenticatorStore {
   save(authenticator: Authenticator): Promise<void>;
   remove(id: string): Promise<void>;
   addList(list: StoredList): Promise<void>;
+  /** Removes authenticators and lists. */
+  clear(): Promise<void>;
 }
 
 const millis = (value: unknown): number => (value as Date).getTime();
@@ -96,5 +98,9 @@ export class SqlAuthenticatorStore implements AuthenticatorStore {
       'INSERT INTO operator_lists (version, payload, approval, created_by, created_at) VALUES ($1, $2, $3, $4, $5)',
       [version, Buffer.from(payload), approval ? JSON.stringify(approval) : null, createdBy, new Date(createdAt)],
     );
+  }
+
+  async clear(): Promise<void> {
+    await this.#sql.query('WITH gone AS (DELETE FROM authenticators) DELETE FROM operator_lists');
   }
 }

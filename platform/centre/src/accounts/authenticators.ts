@@ -40,6 +40,8 @@ export interface AuthenticatorsOptions {
   readonly store: AuthenticatorStore;
   readonly audit: LogWriter;
   readonly clock: Clock;
+  /** Whether somebody can still approve: a key may outlive the account of its owner. */
+  readonly mayApprove: (name: string) => boolean;
   /** The list has grown by a version. */
   readonly onList?: () => void;
 }
@@ -206,8 +208,25 @@ export class Authenticators implements Approvers {
     await this.#audit('authenticator.remove', user, 'ok', id);
   }
 
+  /**
+   * Gives everything up, when nobody is left whose key could approve a change. The gateways are not impressed: they hold on
+   * to the list they have until a person at each removes it.
+   */
+  async reset(principal: Principal, reason: string): Promise<void> {
+    await this.#changeList(async () => {
+      this.#ensureLoaded();
+      const by = personOf(principal);
+      await this.#audit('operators.reset', by, 'ok', `version ${this.version}`, { reason });
+      await this.#options.store.clear();
+      this.#authenticators.clear();
+      this.#lists.length = 0;
+      this.#list = undefined;
+    });
+  }
+
   others(than: string): readonly string[] {
-    return [...new Set(this.#list?.keys.map(({ name }) => name))].filter((name) => name !== than);
+    const names = new Set(this.#list?.keys.map(({ name }) => name));
+    return [...names].filter((name) => name !== than && this.#options.mayApprove(name));
   }
 
   approvalOptions(principal: Principal, subject: ApprovalSubject): RequestOptionsJson {

@@ -98,6 +98,8 @@ export class Commands {
   #followed = 0;
   readonly counters = {
     prepared: 0,
+    approved: 0,
+    brokenGlass: 0,
     refused: 0,
     sent: 0,
     confirmed: 0,
@@ -410,6 +412,7 @@ export class Commands {
       throw new EnerchainError('environment', 'centre.source.unsigned', text, { cause });
     }
     entry.alarmed = true;
+    this.counters.brokenGlass++;
   }
 
   async #record(view: CommandJson, effect: CommandEffect & { kind: 'record' }, by = 'centre'): Promise<StepRecord> {

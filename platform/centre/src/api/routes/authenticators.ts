@@ -109,6 +109,23 @@ export function authenticatorRoutes(app: App, { authenticators, commands }: ApiC
     },
   );
   app.post(
+    '/operators/reset',
+    {
+      config: { access: 'users.write' },
+      schema: {
+        tags,
+        summary:
+          'Gives list and authenticators up, when no key is left that could approve a change; a person at each gateway has to remove its file `operators` too',
+        body: Type.Object({ reason: Type.String({ minLength: 10, maxLength: 500 }) }),
+        response: { 204: Type.Null() },
+      },
+    },
+    async (request, reply) => {
+      await authenticators.reset(who(request), request.body.reason);
+      return reply.code(204).send(null);
+    },
+  );
+  app.post(
     '/commands/:id/approval/options',
     {
       config,

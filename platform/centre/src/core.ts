@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { DEVELOPMENT_POLICY } from '@enerchain/attestation';
 import { lockFolder } from '@enerchain/host';
 import { describeError, EnerchainError, systemClock } from '@enerchain/model';
-import { DevelopmentCa, type Identity } from '@enerchain/trust';
+import { DevelopmentCa, endorsementPolicyIn, type Identity } from '@enerchain/trust';
 import type { Logger } from 'pino';
 import { type Database, openDatabase } from './database/database.ts';
 import { SegmentHistorian } from './historian/historian.ts';
@@ -276,6 +276,7 @@ async function assemble(
     ...options.link,
     identity: holder,
     ca,
+    endorsement: await endorsementPolicyIn(join(dataDir, 'ca', 'tpm-makers')),
     registry: sources,
     revocations,
     trust: trust?.keeper,

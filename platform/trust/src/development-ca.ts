@@ -337,6 +337,24 @@ export class DevelopmentCa {
     });
   }
 
+  /**
+   * A TPM is that of one node. It may become that of another when the first has no certificate any more.
+   * @param ek SHA-256 of its endorsement key, hex
+   * @throws EnerchainError `trust.tpm.in-use` (fault peer)
+   */
+  claimTpm(ek: string, name: string): Promise<void> {
+    return this.#exclusively(async () => {
+      const file = join(this.#dir, 'tpms.json');
+      const owners = JSON.parse(await readFile(file, 'utf8').catch(ifMissing('{}'))) as Record<string, string>;
+      const owner = owners[ek];
+      if (owner === name) return;
+      if (owner !== undefined && this.validCertificatesOf(owner).size > 0) {
+        throw new EnerchainError('peer', 'trust.tpm.in-use', `this TPM is that of ${owner}, not of ${name}`);
+      }
+      await writeDurably(file, `${JSON.stringify({ ...owners, [ek]: name }, undefined, 1)}\n`);
+    });
+  }
+
   async #saveTokens(tokens: TokenRecord[]): Promise<void> {
     await writeDurably(join(this.#dir, 'tokens.json'), `${JSON.stringify(tokens, undefined, 1)}\n`, 0o600);
     this.#tokens = tokens;

@@ -111,7 +111,8 @@ export type Renewing = {
   readonly url: string;
 } & Asking;
 
-const contextOf = ({ identity, signal }: Renewing): RequestOptions => ({
+/** TLS as the identity. */
+export const tlsOf = ({ identity, signal }: Renewing): RequestOptions => ({
   ...(signal ? { signal } : {}),
   ...tlsContext(identity),
 });
@@ -123,7 +124,7 @@ const contextOf = ({ identity, signal }: Renewing): RequestOptions => ({
 export async function renew(options: Renewing): Promise<Identity> {
   const { identity, url } = options;
   const { signer, tls } = identity;
-  const context = contextOf(options);
+  const context = tlsOf(options);
   const body = { request: base64(await requestFor(identity, signer)), certificate: base64(identity.certificate.der) };
   const make = withEvidence(body, identity, signer, options.evidence);
   const { certificate: certificatePem, ca } = await askForCertificate(new URL('/enrol/renew', url), context, make);
@@ -164,7 +165,7 @@ export async function rotateKey(options: Renewing): Promise<Identity> {
   const statement = await coseSign1(identity.signer, identity.kid, ROTATION_TYPE, await requestFor(identity, next));
   const body = { request: base64(statement), certificate: base64(identity.certificate.der) };
   const make = withEvidence(body, identity, next, options.evidence);
-  const answer = await askForCertificate(new URL('/enrol/rotate', url), contextOf(options), make);
+  const answer = await askForCertificate(new URL('/enrol/rotate', url), tlsOf(options), make);
   const certificate = certificateFromPem(answer.certificate, 'the answer');
   if (!certificate.publicKey.equals(next.publicKey)) {
     throw new EnerchainError('peer', 'trust.enrol.answer', `${url} certified another key than the next one`);

@@ -6,6 +6,7 @@ import { type Clock, describeError, EnerchainError, systemClock, toMillis } from
 import { type CertificationRequest, type GeneralName, PkiError, parseCertificate, parseRequest } from '@enerchain/pki';
 import { type Assurance, type EvidenceGate, enrolmentBinding } from './assurance.ts';
 import { coseVerify1 } from './cose.ts';
+import { type EndorsementPolicy, type TpmAnswer, type TpmChallenge, type TpmClaim, TpmDesk } from './enrolment-tpm.ts';
 import { ROTATION_TYPE, TLS_REQUEST_TYPE } from './identity.ts';
 import { checkedCertificate, type HeldCertificate, type Holder, maySign, TLS_ONLY } from './role.ts';
 
@@ -15,6 +16,13 @@ export interface EnrolmentAuthority {
   readonly certificatePem: string;
   /** Takes a token for a key. @throws EnerchainError (fault peer) */
   claim(secret: Uint8Array, spki: Uint8Array): Promise<Holder>;
+  /** For the key of a TPM that signs evidence alone. */
+  issueAttestation(
+    publicKey: CertificationRequest['publicKey'],
+    options: Holder & { readonly assurance?: readonly Assurance[] },
+  ): Promise<string>;
+  /** Takes a TPM for a node. @throws EnerchainError (fault peer) when it is another's */
+  claimTpm(ek: string, name: string): Promise<void>;
   issue(
     requestDer: Uint8Array,
     options: Holder & { readonly hosts?: readonly GeneralName[]; readonly assurance?: readonly Assurance[] },
@@ -34,6 +42,8 @@ export interface DeskOptions {
   readonly clock?: Clock;
   /** Whether the certificate with this thumbprint is no longer accepted: it is not renewed. */
   isRevoked?(kid: Uint8Array): boolean;
+  /** Which TPMs get certificates for their attestation keys; absent: none. */
+  readonly endorsement?: EndorsementPolicy;
   /** Judges evidence; without a gate nobody looks at it, and the certificates say so. */
   readonly evidenceGate?: EvidenceGate;
   /**
@@ -61,11 +71,15 @@ const MAX_ADDRESSES = 10_000;
 export class EnrolmentDesk {
   readonly #options: DeskOptions;
   readonly #clock: Clock;
+  readonly #tpm: TpmDesk | undefined;
   readonly #failures = new Map<string, { count: number; since: number }>();
 
   constructor(options: DeskOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
+    const { authority, endorsement } = options;
+    const book = { claim: (ek: string, name: string) => authority.claimTpm(ek, name) };
+    this.#tpm = endorsement && new TpmDesk(endorsement, book, this.#clock);
   }
 
   /** Whether an address may try; the question costs nothing. */
@@ -119,6 +133,10 @@ export class EnrolmentDesk {
    * @param named the one to renew; the same, where that of the connection makes connections only
    */
   renew(shown: HeldCertificate, named: HeldCertificate, requestDer: Uint8Array, along: Accompanying): Promise<string> {
+    return this.#issue(named.holder, this.#renewable(shown, named, requestDer), along);
+  }
+
+  #renewable(shown: HeldCertificate, named: HeldCertificate, requestDer: Uint8Array): CertificationRequest {
     const { name, role } = named.holder;
     this.#checkSigns(named);
     if (shown.holder.name !== name || shown.holder.role !== role) {
@@ -132,7 +150,7 @@ export class EnrolmentDesk {
     if (this.#options.authority.isSuperseded(request.spki)) {
       throw refuse('trust.renew.superseded', `the key of ${name} has given way to another`);
     }
-    return this.#issue({ name, role }, request, along);
+    return request;
   }
 
   /** A certificate for the key of the connections, on the word of the identity's key. */
@@ -149,6 +167,30 @@ export class EnrolmentDesk {
     if (request.publicKey.equals(named.publicKey)) throw refuse('trust.rotate.key', `the key of ${name} is the same`);
     await this.#options.authority.supersede(named, request.spki, statement);
     return this.#issue({ name, role }, request, along);
+  }
+
+  /**
+   * A TPM claims an attestation key for the holder of a certificate: what only it can answer.
+   * @param shown, named as for `renew`
+   */
+  challenge(shown: HeldCertificate, named: HeldCertificate, requestDer: Uint8Array, claim: TpmClaim): TpmChallenge {
+    if (!this.#tpm) throw refuse('trust.tpm.policy', 'no TPMs are enrolled here');
+    return this.#tpm.challenge(named.holder, this.#renewable(shown, named, requestDer), claim);
+  }
+
+  /** The answer of the TPM. @returns PEM for the key of the identity and for the attestation key */
+  async answered(
+    answer: TpmAnswer,
+    along: Accompanying,
+  ): Promise<{ readonly certificate: string; readonly attestation: string }> {
+    if (!this.#tpm) throw refuse('trust.tpm.policy', 'no TPMs are enrolled here');
+    const { authority } = this.#options;
+    const { holder, request, attestationKey, attestation, identityInTpm } = await this.#tpm.proven(answer);
+    const assurance = [await this.#judge(holder, request, along), ...(identityInTpm ? ['tpm' as const] : [])];
+    return {
+      certificate: await authority.issue(request.der, { ...holder, assurance }),
+      attestation: await authority.issueAttestation(attestationKey, { ...holder, assurance: attestation }),
+    };
   }
 
   #signedBy(named: HeldCertificate, type: string, statement: Uint8Array): Uint8Array {

@@ -39,6 +39,22 @@ export async function askForCertificate(
   throw new EnerchainError('peer', 'trust.enrol.answer', `${url.origin} answered without a certificate`);
 }
 
+/** Posts JSON and reads an object. @throws EnerchainError as `askForCertificate` */
+export async function postJson(
+  url: URL,
+  options: RequestOptions,
+  body: object,
+): Promise<Readonly<Record<string, unknown>>> {
+  const text = await exchange(url, { ...options, method: 'POST' }, async () => JSON.stringify(body));
+  try {
+    const answer: unknown = JSON.parse(text);
+    if (typeof answer === 'object' && answer !== null) return answer as Readonly<Record<string, unknown>>;
+  } catch {
+    // Falls through: it is no JSON.
+  }
+  throw new EnerchainError('peer', 'trust.enrol.answer', `${url.origin} answered with something else than JSON`);
+}
+
 function exchange(
   url: URL,
   options: RequestOptions,

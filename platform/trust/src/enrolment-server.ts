@@ -6,6 +6,8 @@
  * - `POST /enrol/tls` {request: COSE_Sign1 over the request, certificate} → {certificate, ca} for the key of the
  *   connections of an identity whose own key lies in an HSM or TPM; its signature is the authorisation
  * - `POST /enrol/rotate` {request: COSE_Sign1 over the request, certificate} → {certificate, ca} for the key that follows
+ * - `POST /enrol/tpm` {request, certificate, ek, ekCertificate?, ak, identity?}, with a client certificate → {id, idObject,
+ *   encryptedSecret, nonce}, and `POST /enrol/tpm/answer` {id, secret, attest?, signature?} → {certificate, attestation, ca}
  * `evidence` may stand beside a request. EST itself (RFC 7030) is served beside these, see `enrolment-est.ts`.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -15,21 +17,26 @@ import { PkiError } from '@enerchain/pki';
 import { ENROLMENT_EXPORTER } from './assurance.ts';
 import { type Accompanying, type DeskOptions, EnrolmentDesk } from './enrolment-desk.ts';
 import { estHandler } from './enrolment-est.ts';
+import type { TpmAnswer } from './enrolment-tpm.ts';
 import { maySign } from './role.ts';
 
 export interface EnrolmentEvent {
-  readonly action: 'enrol' | 'renew' | 'tls' | 'rotate';
+  readonly action: 'enrol' | 'renew' | 'tls' | 'rotate' | 'tpm';
   readonly outcome: 'ok' | 'refused' | 'failed';
   /** Address of the client. */
   readonly from: string;
   readonly detail?: string;
 }
 
-const ACTIONS: Readonly<Record<string, EnrolmentEvent['action']>> = {
+type Action = EnrolmentEvent['action'] | 'challenge';
+
+const ACTIONS: Readonly<Record<string, Action>> = {
   '/enrol': 'enrol',
   '/enrol/renew': 'renew',
   '/enrol/tls': 'tls',
   '/enrol/rotate': 'rotate',
+  '/enrol/tpm': 'challenge',
+  '/enrol/tpm/answer': 'tpm',
 };
 /** Room for evidence with a measurement list. */
 const MAX_BODY = 1024 * 1024;
@@ -65,14 +72,16 @@ export function enrolmentHandler(
       return true;
     }
     answer(desk, request, action).then(
-      (certificate) => {
-        onEvent({ action, outcome: 'ok', from });
-        reply(response, 200, { certificate, ca: desk.certificatePem });
+      (answered) => {
+        // A challenge says nothing yet.
+        if (action !== 'challenge') onEvent({ action, outcome: 'ok', from });
+        reply(response, 200, { ...answered, ca: desk.certificatePem });
       },
       (error: unknown) => {
         const theirs = desk.failed(from, error);
         const detail = error instanceof Error ? error.message : String(error);
-        onEvent({ action, outcome: theirs ? 'refused' : 'failed', from, detail });
+        const outcome = theirs ? 'refused' : 'failed';
+        onEvent({ action: action === 'challenge' ? 'tpm' : action, outcome, from, detail });
         if (theirs && (error instanceof EnerchainError || error instanceof PkiError)) {
           reply(response, 403, problem(error.code, error.message));
         } else {
@@ -85,27 +94,43 @@ export function enrolmentHandler(
   };
 }
 
-/** @returns PEM */
-async function answer(
-  desk: EnrolmentDesk,
-  request: IncomingMessage,
-  action: EnrolmentEvent['action'],
-): Promise<string> {
-  const shown = action === 'renew' ? desk.held(clientCertificate(request)) : undefined;
+/** @returns the certificates as PEM, or the challenge */
+async function answer(desk: EnrolmentDesk, request: IncomingMessage, action: Action): Promise<object> {
+  const byConnection = action === 'renew' || action === 'challenge';
+  const shown = byConnection ? desk.held(clientCertificate(request)) : undefined;
   const body = await readJson(request);
-  const asked = Buffer.from(fieldOf(body, 'request'), 'base64');
-  const along = { evidence: evidenceOf(body), exporter: exporterOf(request) };
-  const named = () => desk.held(Buffer.from(fieldOf(body, 'certificate'), 'base64'));
+  const octets = (field: string) => Buffer.from(fieldOf(body, field), 'base64');
+  const perhaps = (field: string) => (has(body, field) ? octets(field) : undefined);
+  if (action === 'tpm') {
+    return desk.answered(tpmAnswer(body, octets), { exporter: exporterOf(request), evidence: perhaps('evidence') });
+  }
+  const asked = octets('request');
+  const along = { evidence: perhaps('evidence'), exporter: exporterOf(request) };
+  const named = () => desk.held(octets('certificate'));
+  // The certificate of the connection, or, where that makes connections only, the one that is named.
+  const meant = () => (maySign(shown!) ? shown! : named());
   switch (action) {
     case 'enrol':
-      return desk.enrol(Buffer.from(fieldOf(body, 'token'), 'base64url'), asked, along);
+      return { certificate: await desk.enrol(Buffer.from(fieldOf(body, 'token'), 'base64url'), asked, along) };
     case 'renew':
-      // What is renewed: the certificate of the connection, or, where that makes connections only, the one that is named.
-      return desk.renew(shown!, maySign(shown!) ? shown! : named(), asked, along);
+      return { certificate: await desk.renew(shown!, meant(), asked, along) };
     case 'tls':
-      return desk.tls(named(), asked);
+      return { certificate: await desk.tls(named(), asked) };
     case 'rotate':
-      return desk.rotate(named(), asked, along);
+      return { certificate: await desk.rotate(named(), asked, along) };
+    case 'challenge': {
+      const claim = {
+        ek: octets('ek'),
+        ekCertificate: perhaps('ekCertificate'),
+        ak: octets('ak'),
+        identity: perhaps('identity'),
+      };
+      const { id, idObject, encryptedSecret, nonce } = desk.challenge(shown!, meant(), asked, claim);
+      const [object, secret, data] = [idObject, encryptedSecret, nonce].map((each) =>
+        Buffer.from(each).toString('base64'),
+      );
+      return { id, idObject: object, encryptedSecret: secret, nonce: data };
+    }
   }
 }
 
@@ -141,10 +166,11 @@ function fieldOf(body: unknown, field: string): string {
   return value;
 }
 
-function evidenceOf(body: unknown): Accompanying['evidence'] {
-  return typeof body === 'object' && body !== null && 'evidence' in body
-    ? Buffer.from(fieldOf(body, 'evidence'), 'base64')
-    : undefined;
+const has = (body: unknown, field: string): boolean => typeof body === 'object' && body !== null && field in body;
+
+function tpmAnswer(body: unknown, octets: (field: string) => Uint8Array): TpmAnswer {
+  const certified = has(body, 'attest') ? { attest: octets('attest'), signature: octets('signature') } : undefined;
+  return { id: fieldOf(body, 'id'), secret: octets('secret'), certified };
 }
 
 async function readJson(request: IncomingMessage): Promise<unknown> {

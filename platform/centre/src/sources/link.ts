@@ -12,6 +12,7 @@ import {
   CrlPublisher,
   crlHandler,
   type DevelopmentCa,
+  type EndorsementPolicy,
   enrolmentHandler,
   holderOf,
   type Identity,
@@ -44,6 +45,8 @@ export interface SourceLinkOptions {
   readonly logger: Logger;
   /** Whoever asks sources for evidence; absent: nobody. */
   readonly trust?: Pick<TrustKeeper, 'connected' | 'left' | 'changed'> | undefined;
+  /** Whose TPMs are enrolled; absent: none. */
+  readonly endorsement: EndorsementPolicy | undefined;
   /** The chain of a source, made when it is new. */
   chainOf(source: string): SourceChain;
 }
@@ -72,6 +75,7 @@ export class SourceLink {
     const enrol = enrolmentHandler({
       authority: ca,
       clock,
+      ...(options.endorsement && { endorsement: options.endorsement }),
       isRevoked: (kid) => options.revocations.has(Buffer.from(kid).toString('hex')),
       onEvent: ({ action, outcome, from, detail }) =>
         options.findings.tell({

@@ -1,0 +1,235 @@
+/**
+ * Enrolment with a TPM, at the authority: a certificate for the attestation key goes only to whoever opens a credential that was
+ * made for its endorsement key and for the name of that attestation key (TPM 2.0 Library, Part 1 § 24), so only to the TPM
+ * that holds both. A TPM2_Certify of the identity's key binds that to the same TPM.
+ */
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Clock, EnerchainError, systemClock, toMillis } from '@enerchain/model';
+import {
+  type Certificate,
+  type CertificationRequest,
+  fromPem,
+  PkiError,
+  parseCertificate,
+  sameName,
+  validatePath,
+} from '@enerchain/pki';
+import {
+  encodePublic,
+  makeCredential,
+  objectName,
+  parsePublic,
+  Tpm2Error,
+  type TpmPublic,
+  toKeyObject,
+  verifyCertify,
+} from '@enerchain/tpm2';
+import type { Assurance } from './assurance.ts';
+import { ifMissing } from './authority-keys.ts';
+import type { Holder } from './role.ts';
+
+/** Which endorsement keys count. */
+export interface EndorsementPolicy {
+  /** Certificates of makers of TPMs. */
+  readonly anchors: readonly Certificate[];
+  readonly intermediates?: readonly Certificate[];
+  /**
+   * Takes endorsement keys without a certificate that leads to an anchor. Nothing then says that there is a TPM at all, and
+   * the certificates say `unattested`.
+   */
+  readonly acceptUnknown?: boolean;
+}
+
+/**
+ * The makers of TPMs whose certificates lie in a folder as PEM: those that sign themselves are anchors, the others lie between.
+ * @returns `undefined` when there is none: then no TPMs are enrolled
+ */
+export async function endorsementPolicyIn(folder: string): Promise<EndorsementPolicy | undefined> {
+  const files = (await readdir(folder).catch(ifMissing([] as string[]))).filter((name) => name.endsWith('.pem')).sort();
+  const texts = await Promise.all(files.map((file) => readFile(join(folder, file), 'utf8')));
+  const all = texts.flatMap((text) => fromPem('CERTIFICATE', text).map(parseCertificate));
+  const own = (each: Certificate) => sameName(each.issuerDer, each.subjectDer);
+  if (all.length === 0) return undefined;
+  return { anchors: all.filter(own), intermediates: all.filter((each) => !own(each)) };
+}
+
+/** What a node says about its TPM. */
+export interface TpmClaim {
+  /** TPMT_PUBLIC of the endorsement key. */
+  readonly ek: Uint8Array;
+  /** X.509, DER; a TPM may have none. */
+  readonly ekCertificate?: Uint8Array | undefined;
+  /** TPMT_PUBLIC of the attestation key. */
+  readonly ak: Uint8Array;
+  /** TPMT_PUBLIC of the identity's key, where that lies in the TPM. */
+  readonly identity?: Uint8Array | undefined;
+}
+
+/** What only the TPM can answer. */
+export interface TpmChallenge {
+  /** Names the challenge; 16 octets, hex. */
+  readonly id: string;
+  /** For TPM2_ActivateCredential. */
+  readonly idObject: Uint8Array;
+  readonly encryptedSecret: Uint8Array;
+  /** Qualifying data for TPM2_Certify. */
+  readonly nonce: Uint8Array;
+}
+
+export interface TpmAnswer {
+  readonly id: string;
+  readonly secret: Uint8Array;
+  /** TPM2_Certify of the identity's key by the attestation key, with the nonce. */
+  readonly certified?: { readonly attest: Uint8Array; readonly signature: Uint8Array } | undefined;
+}
+
+/** A challenge that was met. */
+export interface ProvenTpm {
+  readonly holder: Holder;
+  /** The request for the identity's key that came with the claim. */
+  readonly request: CertificationRequest;
+  readonly attestationKey: Certificate['publicKey'];
+  /** What is known of the attestation key. */
+  readonly attestation: readonly Assurance[];
+  /** Whether the identity's key lies in the TPM as well. */
+  readonly identityInTpm: boolean;
+}
+
+interface Pending {
+  readonly claim: { readonly akPublic: TpmPublic; readonly known: boolean; readonly identity: TpmPublic | undefined };
+  readonly holder: Holder;
+  readonly request: CertificationRequest;
+  readonly ek: string;
+  readonly secret: Uint8Array;
+  readonly nonce: Uint8Array;
+  readonly until: number;
+}
+
+/** Milliseconds a TPM may take. */
+const ANSWER_WITHIN = 60_000;
+const MAX_PENDING = 1000;
+const SECRET_BYTES = 32;
+
+/** Keeps which TPM is whose: the chip that enrols as a second node is in two places, or one of the two is not what it says. */
+export interface EndorsementBook {
+  /** @param ek SHA-256 of the endorsement key, hex. @throws EnerchainError `trust.tpm.in-use` (fault peer) */
+  claim(ek: string, name: string): Promise<void>;
+}
+
+export class TpmDesk {
+  readonly #policy: EndorsementPolicy;
+  readonly #book: EndorsementBook;
+  readonly #clock: Clock;
+  readonly #pending = new Map<string, Pending>();
+
+  constructor(policy: EndorsementPolicy, book: EndorsementBook, clock: Clock = systemClock) {
+    this.#policy = policy;
+    this.#book = book;
+    this.#clock = clock;
+  }
+
+  /** @throws EnerchainError `trust.tpm.ek`, `trust.tpm.ak`, `trust.tpm.limit` (fault peer) */
+  challenge(holder: Holder, request: CertificationRequest, claim: TpmClaim): TpmChallenge {
+    const ek = read(claim.ek, 'endorsement key');
+    const akPublic = read(claim.ak, 'attestation key');
+    const identity = claim.identity && read(claim.identity, 'identity key');
+    const known = this.#isKnown(ek, claim.ekCertificate);
+    checkAttestationKey(akPublic);
+    const now = this.#clock.monotonic();
+    for (const [id, { until }] of this.#pending) if (until <= now) this.#pending.delete(id);
+    if (this.#pending.size >= MAX_PENDING)
+      throw refuse('limit', 'too many TPMs are being asked; come again in a minute');
+    const [secret, nonce] = [randomBytes(SECRET_BYTES), randomBytes(32)];
+    const credential = tpm('the endorsement key', () => makeCredential(ek, objectName(akPublic), secret));
+    const id = randomBytes(16).toString('hex');
+    const ekHash = createHash('sha256').update(encodePublic(ek)).digest('hex');
+    const pending = { claim: { akPublic, known, identity }, holder, request, ek: ekHash, secret, nonce };
+    this.#pending.set(id, { ...pending, until: now + ANSWER_WITHIN });
+    return { id, ...credential, nonce };
+  }
+
+  /** @throws EnerchainError `trust.tpm.answer`, `trust.tpm.certify`, `trust.tpm.in-use` (fault peer) */
+  async proven({ id, secret, certified }: TpmAnswer): Promise<ProvenTpm> {
+    const pending = this.#pending.get(id);
+    // One answer each: what was guessed wrong cannot be guessed again.
+    this.#pending.delete(id);
+    if (!pending || pending.until <= this.#clock.monotonic())
+      throw refuse('answer', 'the challenge is unknown or too old');
+    const { claim, holder, request, nonce } = pending;
+    if (secret.length !== pending.secret.length || !timingSafeEqual(secret, pending.secret)) {
+      throw refuse(
+        'answer',
+        'the credential was not opened: the attestation key is not in the TPM of the endorsement key',
+      );
+    }
+    await this.#book.claim(pending.ek, holder.name);
+    if (certified) this.#checkCertified(pending, certified, nonce);
+    return {
+      holder,
+      request,
+      attestationKey: tpm('the attestation key', () => toKeyObject(claim.akPublic)),
+      attestation: [claim.known ? 'tpm' : 'unattested'],
+      identityInTpm: certified !== undefined && claim.known,
+    };
+  }
+
+  /** @returns whether a maker of TPMs vouches for the key. @throws EnerchainError `trust.tpm.ek` when nobody does and that is needed */
+  #isKnown(ek: TpmPublic, der: Uint8Array | undefined): boolean {
+    const { anchors, intermediates = [], acceptUnknown } = this.#policy;
+    let why = 'it has no certificate';
+    if (der) {
+      try {
+        const certificate = parseCertificate(der);
+        if (!certificate.publicKey.equals(toKeyObject(ek)))
+          throw refuse('ek', 'its certificate is that of another key');
+        validatePath(certificate, { anchors, intermediates, at: new Date(toMillis(this.#clock.now())) });
+        return true;
+      } catch (error) {
+        if (!(error instanceof PkiError || error instanceof EnerchainError || error instanceof Tpm2Error)) throw error;
+        why = error.message;
+      }
+    }
+    if (acceptUnknown) return false;
+    throw refuse('ek', `the endorsement key is not that of a TPM known here: ${why}`);
+  }
+
+  #checkCertified(
+    { claim, request }: Pending,
+    certified: NonNullable<TpmAnswer['certified']>,
+    nonce: Uint8Array,
+  ): void {
+    const { akPublic, identity } = claim;
+    if (!identity || !tpm('the identity key', () => toKeyObject(identity)).equals(request.publicKey)) {
+      throw refuse('certify', 'what was certified is not the key of the request');
+    }
+    const { ok, problems } = verifyCertify({ ...certified, akPublic, object: identity, qualifyingData: nonce });
+    if (!ok) throw refuse('certify', problems.map(({ text }) => text).join('; '));
+  }
+}
+
+const NEEDED = ['fixedTPM', 'fixedParent', 'sensitiveDataOrigin', 'restricted', 'sign'] as const;
+
+/** A key that signs only what its TPM made, and cannot leave it (Part 1 § 31.4). */
+function checkAttestationKey({ attributes, type, ...rest }: TpmPublic): void {
+  const missing = NEEDED.filter((each) => !attributes.includes(each));
+  if (missing.length > 0) throw refuse('ak', `the attestation key is not ${missing.join(', not ')}`);
+  if (attributes.includes('decrypt')) throw refuse('ak', 'the attestation key also decrypts');
+  if (type !== 'ecc' || !('curve' in rest) || rest.curve !== 'nist_p256') {
+    throw refuse('ak', 'the attestation key is not on P-256');
+  }
+}
+
+const read = (bytes: Uint8Array, what: string): TpmPublic => tpm(`the ${what}`, () => parsePublic(bytes));
+
+function tpm<T>(what: string, work: () => T): T {
+  try {
+    return work();
+  } catch (cause) {
+    if (!(cause instanceof Tpm2Error)) throw cause;
+    throw new EnerchainError('peer', 'trust.tpm.key', `${what} cannot be used: ${cause.message}`, { cause });
+  }
+}
+
+const refuse = (code: string, text: string) => new EnerchainError('peer', `trust.tpm.${code}`, text);

@@ -19,6 +19,7 @@ export * as est from './est/index.ts';
 export * from './extension.ts';
 export * from './file-key.ts';
 export * from './general-name.ts';
+export * from './hsm/pkcs11-token.ts';
 export * from './iec-user-roles.ts';
 export * from './name.ts';
 export * from './ocsp/cert-id.ts';

@@ -15,5 +15,6 @@ const folder = find();
 /** Why tests on it are skipped; `undefined` when it is there. */
 export const missing = folder === undefined ? 'shared/data/attestation is not beside the repository' : undefined;
 
-export const reference = (name: string): Uint8Array => readFileSync(join(folder!, name));
-export const referenceText = (name: string): string => readFileSync(join(folder!, name), 'utf8');
+export const referencePath = (name: string): string => join(folder!, name);
+export const reference = (name: string): Uint8Array => readFileSync(referencePath(name));
+export const referenceText = (name: string): string => readFileSync(referencePath(name), 'utf8');

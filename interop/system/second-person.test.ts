@@ -26,7 +26,7 @@ describe.skipIf(noBrowser)('a command that takes two people', () => {
   beforeAll(async () => {
     station = new TestStation();
     // Centre and gateway each have a policy of their own; whoever has the one does not have the other.
-    station.policy = "{ secondPerson: ['switch'], breakGlass: true }";
+    station.policy = "{ secondPerson: ['switch'], breakGlass: 'authenticator' }";
     const site = await station.open();
     const policy = join(station.folder, 'policy.json');
     writeFileSync(policy, JSON.stringify({ ...DEVELOPMENT_POLICY, name: 'two-1', secondPerson: ['switch'] }));

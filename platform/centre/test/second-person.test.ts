@@ -1,6 +1,6 @@
 /** Commands that take two people, from the registration of authenticators on, over the API as a browser uses it. */
 import type { Command, CommandOrder, Point } from '@enerchain/model';
-import { checkApproval, decodeOperatorList } from '@enerchain/trust';
+import { checkApproval, checkBreakGlass, decodeOperatorList } from '@enerchain/trust';
 import { SoftwareAuthenticator } from '@enerchain/trust/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Derivation } from '../src/events/derivation.ts';
@@ -374,6 +374,18 @@ describe('break-glass', () => {
     face.log.add('edge-a', { kind: 'commandEvents', events: [event] });
     await face.settled();
     await expect.poll(() => face.log.alarms().at(-1)?.active).toBe(false);
+  });
+
+  it('is signed by who does it, who has an authenticator; a gateway may insist on that', async () => {
+    await both();
+    const { body: prepared } = await anna.ask('POST', '/commands/break-glass', breakGlass);
+    expect(await bert.approve(prepared.id)).toMatchObject({ status: 403 });
+    expect(await anna.approve(prepared.id)).toMatchObject({ status: 200, body: { state: 'prepared' } });
+    await anna.ask('POST', `/commands/${prepared.id}/operate`);
+    const session = face.sources.challenge!;
+    const command: Command = { ...face.sources.sent[0]!, session, elapsed: 0, counter: 1 };
+    expect(checkBreakGlass(command, held(), (name) => name === session)).toBe('anna');
+    expect(face.log.audits()).toContainEqual(expect.objectContaining({ action: 'command.break-glass', actor: 'anna' }));
   });
 
   it('passes over nothing but path and second person', async () => {

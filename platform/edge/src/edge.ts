@@ -15,7 +15,7 @@ import {
   toIso,
 } from '@enerchain/model';
 import { WITNESS_METHOD, type WitnessEvent, witnessAnswers } from '@enerchain/provenance';
-import { type CborValue, checkApproval, OPERATORS_METHOD, Renewal } from '@enerchain/trust';
+import { type CborValue, checkApproval, checkBreakGlass, OPERATORS_METHOD, Renewal } from '@enerchain/trust';
 import type { Logger } from 'pino';
 import manifest from '../package.json' with { type: 'json' };
 import type { Connector } from './connector.ts';
@@ -245,6 +245,8 @@ class Edge implements EdgeHandle {
         mayCommand: options.mayCommand,
         approvedBy: (command) =>
           checkApproval(command, this.#operators.list, (challenge) => this.#uplink.guard.knows(challenge)),
+        brokenBy: (command) =>
+          checkBreakGlass(command, this.#operators.list, (challenge) => this.#uplink.guard.knows(challenge)),
       }),
       guard: this.#uplink.guard,
       clock,

@@ -15,3 +15,4 @@ export { SiteError, type SiteFinding } from './site/findings.ts';
 export { type LoadedSite, loadSite, openSite } from './site/load-site.ts';
 export type { BoundPoint, EndpointSite, Site } from './site/site.ts';
 export { measuredFiles } from './trust/measured-files.ts';
+export { byOwnView, type MayCommand, type OwnView } from './uplink/gate.ts';

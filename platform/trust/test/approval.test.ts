@@ -1,6 +1,6 @@
 import { type Command, newMrid, type OperatorKeyList } from '@enerchain/model';
 import { describe, expect, it } from 'vitest';
-import { type ApprovalSubject, approvalChallenge, checkApproval } from '../src/index.ts';
+import { type ApprovalSubject, approvalChallenge, checkApproval, checkBreakGlass } from '../src/index.ts';
 import { approvalSubject, SoftwareAuthenticator } from './authenticator.ts';
 
 const anna = new SoftwareAuthenticator('anna');
@@ -91,5 +91,34 @@ describe('a command that needs a second person', () => {
     expect(Buffer.from(approvalChallenge(fixed)).toString('hex')).toBe(
       '58b405682875c4f80e5a1ab9d8f8272fe6d83311eb5b381d296f8aa27ab23389',
     );
+  });
+});
+
+describe('a broken glass', () => {
+  const breakGlass = { reason: 'the busbar burns, and nobody else is here' };
+  const broken = { ...command, breakGlass };
+  const sign = (by: SoftwareAuthenticator, reason = breakGlass.reason) => [
+    by.approve({ ...subject, breakGlass: reason }),
+  ];
+  const result = (made: Command, knows = () => true) => {
+    try {
+      return checkBreakGlass(made, list, knows);
+    } catch (error) {
+      return (error as { code: string }).code;
+    }
+  };
+
+  it('is signed by who breaks it, with the reason', () => {
+    expect(result({ ...broken, approvals: sign(anna) })).toBe('anna');
+    expect(result(broken)).toBe('trust.approval.missing');
+    expect(result({ ...broken, approvals: sign(bert) })).toBe('trust.approval.self');
+    expect(result({ ...broken, approvals: sign(eve) })).toBe('trust.approval.key');
+    expect(result({ ...broken, approvals: sign(anna, 'somebody else’s reason') })).toBe('trust.webauthn.challenge');
+    expect(result({ ...broken, approvals: sign(anna) }, () => false)).toBe('trust.approval.session');
+  });
+
+  it('is no approval, and an approval breaks no glass', () => {
+    expect(result({ ...broken, approvals: [anna.approve(subject)] })).toBe('trust.webauthn.challenge');
+    expect(outcome({ ...command, approvals: sign(bert) })).toBe('trust.webauthn.challenge');
   });
 });

@@ -1,5 +1,5 @@
 import { createEffect, createMemo, createSignal, For, onCleanup, onMount, Show } from 'solid-js';
-import { api } from '../api/client.ts';
+import { ApiError, api } from '../api/client.ts';
 import { operatorsApi } from '../api/operators.ts';
 import type { CommandJson, PointInfo } from '../api/types.ts';
 import { useApp } from '../app.ts';
@@ -7,6 +7,7 @@ import { shown } from '../format/number.ts';
 import { clockMillis } from '../format/time.ts';
 import { CheckGlyph } from '../ui/glyphs.tsx';
 import { LiveText, useLive } from '../ui/live.tsx';
+import { signWith } from './authenticator.ts';
 import { BreakGlass } from './BreakGlass.tsx';
 import { Checks } from './Checks.tsx';
 import { choicesOf } from './order-words.ts';
@@ -116,7 +117,15 @@ export function CommandDialog(props: { point: PointInfo; onClose: () => void }) 
     const { id, final, value: of } = command()!;
     await run(async () => {
       if (!final) await api.step(id, 'cancel');
-      return operatorsApi.breakGlass(props.point.mRID, of, reason);
+      const broken = await operatorsApi.breakGlass(props.point.mRID, of, reason);
+      if (broken.final) return broken;
+      setPrepared(broken);
+      // Gateways may ask that whoever does it signs it. Who has no authenticator goes without.
+      const options = await operatorsApi.approvalOptions(broken.id).catch((error: unknown) => {
+        if (error instanceof ApiError && error.status === 409) return undefined;
+        throw error;
+      });
+      return options ? operatorsApi.approve(broken.id, await signWith(options)) : broken;
     });
   };
   const operate = () => {

@@ -291,6 +291,13 @@ export class Commands {
       const approval = await approvers.verifyApproval(principal, subjectOf(entry.view, session), assertion);
       // Somebody else may have been quicker, or the time is over.
       this.#mayApprove(entry, principal);
+      if (entry.view.breakGlass) {
+        await this.#audit('command.break-glass', principal.name, 'ok', entry.view, {
+          reason: entry.view.breakGlass.reason,
+        });
+        entry.approval = approval;
+        return entry.view;
+      }
       entry.approval = approval;
     } catch (error) {
       this.counters.refused++;
@@ -309,12 +316,17 @@ export class Commands {
     return entry.view;
   }
 
-  /** A token or a service has no hand with which to touch an authenticator, and nobody is two people. */
+  /** A token or a service has no hand with which to touch an authenticator, and nobody is two people. Who breaks the glass signs alone. */
   #mayApprove({ view, machine }: Entry, principal: Principal): SecondPerson {
     const { secondPerson } = this.#options;
-    if (!secondPerson || machine.phase !== 'approving') throw refused('This command waits for no approval.');
+    const phase = view.breakGlass ? 'prepared' : 'approving';
+    if (!secondPerson || machine.phase !== phase) throw refused('This command waits for no approval.');
     const refuse = (text: string) => new EnerchainError('caller', 'centre.command.approver', text);
     if (principal.kind !== 'user') throw refuse(`${principal.name} is no person who is logged in, and cannot approve.`);
+    if (view.breakGlass) {
+      if (principal.name === view.by) return secondPerson;
+      throw refuse(`${view.by} breaks the glass, and nobody else can sign for that.`);
+    }
     if (principal.name === view.by)
       throw refuse(`${view.by} has prepared the command and cannot be the second person.`);
     return secondPerson;
@@ -583,7 +595,10 @@ export class Commands {
   }
 }
 
-const subjectOf = ({ id, point, value, target, test, by }: CommandJson, session: string): ApprovalSubject => ({
+const subjectOf = (
+  { id, point, value, target, test, by, breakGlass }: CommandJson,
+  session: string,
+): ApprovalSubject => ({
   id,
   point,
   value,
@@ -591,6 +606,7 @@ const subjectOf = ({ id, point, value, target, test, by }: CommandJson, session:
   test,
   requestedBy: by.slice(0, 64),
   session,
+  ...(breakGlass ? { breakGlass: breakGlass.reason } : {}),
 });
 
 function refused(text: string): EnerchainError {

@@ -55,7 +55,7 @@ export const SiteFile = Type.Object(
           forbidCommands: POINT_LIST,
           essential: POINT_LIST,
           secondPerson: POINT_LIST,
-          breakGlass: Type.Optional(Type.Boolean()),
+          breakGlass: Type.Optional(Type.Union([Type.Boolean(), Type.Literal('authenticator')])),
         },
         { additionalProperties: false },
       ),

@@ -46,8 +46,8 @@ export interface SitePolicy {
   readonly essential: readonly string[];
   /** Carried out only with the approval of a second person whose key is on the list held here. */
   readonly secondPerson: readonly string[];
-  /** Whether path and second person may be passed over for a reason given. */
-  readonly breakGlass: boolean;
+  /** Whether path and second person may be passed over for a reason given; `authenticator`: only signed by who does it. */
+  readonly breakGlass: boolean | 'authenticator';
 }
 
 export interface Site {

@@ -76,6 +76,7 @@ program
     'one-time enrolment token (first start only; or ENERCHAIN_ENROL)',
     process.env.ENERCHAIN_ENROL,
   )
+  .option('--key-days <days>', 'days after which the key of this gateway gives way to another one', '365')
   .option('--check', 'check the site file and stop')
   .action(async (site, options) => (await import('./commands/edge.ts')).edge(site, options));
 

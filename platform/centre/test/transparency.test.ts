@@ -86,7 +86,7 @@ class Gateway {
     const { identity, store, folder } = this;
     const cosign = witnessAnswers({
       dataDir: folder,
-      identity,
+      identity: () => identity,
       clock: systemClock,
       onEvent: (event) => this.events.push(event),
     });

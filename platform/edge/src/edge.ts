@@ -52,6 +52,8 @@ export interface EdgeOptions {
   readonly mayCommand?: MayCommand;
   /** Folder of the installation, to attest what runs here; absent: this gateway does not attest. */
   readonly installation?: string;
+  /** Days after which a key in a file gives way to another one; absent: it stays. */
+  readonly keyDays?: number;
   /** For tests: writes of the outbox that fail. */
   readonly store?: StoreOptions;
 }
@@ -62,6 +64,11 @@ export interface EdgeHandle {
   readonly connected: boolean;
   /** The state as it is reported to the centre. */
   report(): SourceReport;
+  /**
+   * Makes another key for this gateway, certified on the word of the present one. Nothing is lost: what the old one has
+   * signed stays valid. @throws EnerchainError (environment) when the centre cannot be reached
+   */
+  rotateKey(): Promise<void>;
   /** Closes in good order; the same as aborting the signal. */
   close(): Promise<void>;
   /** Resolves when the edge has ended. */
@@ -193,7 +200,8 @@ class Edge implements EdgeHandle {
       void this.#outbox.writeGap({ reason, endpoint, from: String(since), to: at, detail }, [{ close: endpoint }]);
     }
     const { dataDir } = options;
-    const cosign = witnessAnswers({ dataDir, identity, clock, onEvent: (event) => this.#logTrouble(event) });
+    const newest = () => this.#renewal.identity;
+    const cosign = witnessAnswers({ dataDir, identity: newest, clock, onEvent: (event) => this.#logTrouble(event) });
     this.#uplink = new Uplink({
       url,
       identity,
@@ -223,6 +231,7 @@ class Edge implements EdgeHandle {
         logger.info({ until: renewed.certificate.notAfter }, 'the certificate was renewed');
         this.#uplink.renewed(renewed);
       },
+      ...(options.keyDays === undefined ? {} : { keyDays: options.keyDays }),
       onFailed: (error, expires) =>
         logger.warn({ error: describeError(error), expires }, 'the certificate could not be renewed; trying again'),
     });
@@ -304,6 +313,10 @@ class Edge implements EdgeHandle {
       }
     }
     this.#ticker = setInterval(() => this.#tick(), TICK);
+  }
+
+  async rotateKey(): Promise<void> {
+    await this.#renewal.rotate();
   }
 
   get connected(): boolean {

@@ -48,6 +48,8 @@ export class TestCentre {
   readonly identity: Identity;
   readonly contents: { source: string; epoch: number; sequence: number; content: Content }[] = [];
   readonly problems: string[] = [];
+  /** Key identifiers of the batches taken, hex. */
+  readonly kids: string[] = [];
   verifier = new ChainVerifier();
   report: SourceReport | undefined;
   /** Thrown for the next batch, once. */
@@ -153,6 +155,7 @@ export class TestCentre {
     const key = peer.keyOf(kidOf(batch)) ?? this.ca.certificateOf(kidOf(batch))?.publicKey;
     if (!key) throw new EnerchainError('peer', 'test.key', 'unknown key');
     verifyBatch(batch, key);
+    this.kids.push(Buffer.from(kidOf(batch)).toString('hex'));
     const { source, epoch, sequence } = batch.header;
     if (this.refuses?.(contentOf(batch))) throw new EnerchainError('peer', 'test.poison', 'this batch is never taken');
     const verdict = this.verifier.check(batch);

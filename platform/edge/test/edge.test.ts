@@ -1,6 +1,6 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Content } from '@enerchain/link';
 import { type Clock, EnerchainError, type Observation, systemClock } from '@enerchain/model';
@@ -84,6 +84,31 @@ describe('an edge', () => {
     expect(numbers(true)).toEqual([]);
     expect(centre.problems).toEqual([]);
     expect(centre.gaps()).toEqual([]);
+  });
+
+  test('gets another key while values come, and nothing is lost', async () => {
+    await start();
+    await until(() => centre.online, 'the link');
+    const file = join(station.folder, 'data', 'identity', 'key.pem');
+    const before = readFileSync(file, 'utf8');
+    for (let round = 0; round < 3; round++) {
+      station.produce(100);
+      await edge!.rotateKey();
+      station.produce(100);
+    }
+    await until(() => values().length >= station.produced, 'everything at the centre');
+    await until(() => edge!.report().outbox!.batches === 0, 'the last acknowledgement');
+    await until(() => centre.online, 'the link made with the newest key');
+    expect(values().sort((a, b) => a - b)).toEqual(all(station.produced));
+    expect(readFileSync(file, 'utf8')).not.toBe(before);
+    expect(new Set(centre.kids).size).toBeGreaterThanOrEqual(4);
+    expect(centre.problems).toEqual([]);
+    expect(centre.gaps()).toEqual([]);
+    // What the last key signed is taken after a restart as well.
+    await edge!.close();
+    await start();
+    station.produce(50);
+    await until(() => values().length >= station.produced, 'the events after the restart');
   });
 
   test('that was stopped twice goes on where it stood, and says how long it did not listen', async () => {

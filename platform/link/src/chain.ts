@@ -11,7 +11,7 @@ import type { Content } from './content.ts';
 /** Writes one chain; the caller keeps what it writes before asking for more. */
 export class ChainWriter {
   readonly #source: string;
-  readonly #signer: Signer;
+  #signer: Signer;
   #kid: Uint8Array;
   #position: ChainPosition | undefined;
   #epoch: number;
@@ -33,9 +33,13 @@ export class ChainWriter {
     this.#epoch = options.position?.epoch ?? options.epoch ?? 0;
   }
 
-  /** The certificate of the key was renewed: what is written from now on names the new one. */
-  renewed(kid: Uint8Array): void {
+  /**
+   * The certificate of the key was renewed: what is written from now on names the new one.
+   * @param signer of another key, if that was made as well
+   */
+  renewed(kid: Uint8Array, signer?: Signer): void {
     this.#kid = kid;
+    if (signer) this.#signer = signer;
   }
 
   /** Epoch in which the next batch will stand. */

@@ -144,12 +144,18 @@ export class LinkClient {
   };
 
   /**
-   * The certificates were renewed, for the same keys. The present connection goes on with it when the other side agrees;
-   * otherwise it ends with the old certificate, and the next one is made with the new.
+   * The certificates were renewed. For the same keys, the present connection goes on with it when the other side agrees;
+   * otherwise it ends with the old certificate, and the next one is made with the new. With another key for the connections
+   * there is another connection at once; what was not acknowledged is sent again on it.
    */
   renewed(identity: Identity): void {
+    const sameKey = identity.tls.certificate.publicKey.equals(this.#identity.tls.certificate.publicKey);
     this.#identity = identity;
     if (this.#state !== 'online') return;
+    if (!sameKey) {
+      this.#connection?.close('link.rekeyed', 'this source has another key');
+      return;
+    }
     const shown = hasOwnTlsKey(identity) ? [identity.tls.certificate, identity.certificate] : [identity.certificate];
     for (const { der } of shown) this.request(RENEWED_METHOD, { certificate: der }).catch(() => undefined);
   }

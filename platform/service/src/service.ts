@@ -195,7 +195,7 @@ export class Service {
     });
     const cosign = witnessAnswers({
       dataDir,
-      identity,
+      identity: () => this.#renewal?.identity ?? identity,
       clock,
       onEvent: ({ code, text }) => logger.error({ code }, text),
     });

@@ -2,11 +2,14 @@
  * Keeps the certificate of a process valid: at about a third of its life another one is asked for, for the same key. With
  * 72 hours that is once a day, and two days without the authority are survived.
  * The key stays, so nothing that was signed or that is connected breaks; what names the certificate (the key identifier
- * in signatures, the next handshake) changes when `onRenewed` is called.
+ * in signatures, the next handshake) changes when `onRenewed` is called. A key in a file that is old gives way to another one.
  */
+
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { type Clock, systemClock, toMillis } from '@enerchain/model';
-import { type EvidenceMaker, renew } from './enrolment-client.ts';
-import type { Identity } from './identity.ts';
+import { type EvidenceMaker, renew, rotateKey } from './enrolment-client.ts';
+import { hasOwnTlsKey, IDENTITY_FILES, type Identity } from './identity.ts';
 
 /** Share of its life after which a certificate is renewed. */
 const DUE = 1 / 3;
@@ -29,6 +32,9 @@ export interface RenewalOptions {
   /** 0 ≤ x < 1. */
   readonly random?: () => number;
   readonly ask?: typeof renew;
+  /** Days after which a key in a file gives way to another one at the next renewal; absent: it stays. */
+  readonly keyDays?: number;
+  readonly rotate?: typeof rotateKey;
   /** Shown at each renewal. */
   readonly evidence?: EvidenceMaker;
   onRenewed(identity: Identity): void;
@@ -64,6 +70,20 @@ export class Renewal {
     return this.#identity;
   }
 
+  /**
+   * Makes another key now, instead of renewing the certificate of the present one.
+   * @throws what `rotateKey` throws; it is not tried again then
+   */
+  async rotate(): Promise<Identity> {
+    this.#cancel();
+    try {
+      this.#take(await this.#ask(this.#options.rotate ?? rotateKey));
+    } finally {
+      this.#schedule(RETRY.least);
+    }
+    return this.#identity;
+  }
+
   close(): void {
     this.#cancel();
     this.#stop.abort();
@@ -89,20 +109,31 @@ export class Renewal {
     this.#cancel = (this.#options.after ?? systemAfter)(Math.min(Math.max(left, 0), LOOK), act);
   }
 
+  #ask(how: typeof renew): Promise<Identity> {
+    const { dir, evidence } = this.#options;
+    const { signal } = this.#stop;
+    return how({ dir, identity: this.#identity, url: this.#url, signal, ...(evidence && { evidence }) });
+  }
+
+  #take(renewed: Identity): void {
+    this.#identity = renewed;
+    this.#options.onRenewed(renewed);
+  }
+
+  async #keyIsOld(): Promise<boolean> {
+    const { dir, keyDays } = this.#options;
+    if (keyDays === undefined || hasOwnTlsKey(this.#identity)) return false;
+    const { mtimeMs } = await stat(join(dir, IDENTITY_FILES.key));
+    return this.#now() - mtimeMs > keyDays * 86_400_000;
+  }
+
   async #renew(): Promise<void> {
-    const { dir, ask = renew, evidence, onRenewed, onFailed } = this.#options;
+    const { ask = renew, rotate = rotateKey, onFailed } = this.#options;
     const { signal } = this.#stop;
     try {
-      const renewed = await ask({
-        dir,
-        identity: this.#identity,
-        url: this.#url,
-        signal,
-        ...(evidence && { evidence }),
-      });
+      const renewed = await this.#ask((await this.#keyIsOld()) ? rotate : ask);
       if (signal.aborted) return;
-      this.#identity = renewed;
-      onRenewed(renewed);
+      this.#take(renewed);
       // A certificate that is due as it comes (clocks far apart) must not make us ask without end.
       const { notBefore, notAfter } = renewed.certificate;
       this.#schedule(Math.max(RETRY.least, (notAfter.getTime() - notBefore.getTime()) * SPREAD));

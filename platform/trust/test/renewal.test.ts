@@ -1,9 +1,17 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, utimesSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Clock, fromMillis } from '@enerchain/model';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { DevelopmentCa, type Identity, makeIdentity, obtainIdentity, Renewal, requestFor } from '../src/index.ts';
+import {
+  DevelopmentCa,
+  type Identity,
+  makeIdentity,
+  obtainIdentity,
+  Renewal,
+  type RenewalOptions,
+  requestFor,
+} from '../src/index.ts';
 
 const DAY = 86_400_000;
 let dir: string;
@@ -23,9 +31,9 @@ const issue = async (request: Uint8Array) => ({
   certificate: await ca.issue(request, { name: 'edge-nord', role: 'edge' }),
   ca: ca.certificatePem,
 });
-function begin(): void {
+function begin(more: Partial<RenewalOptions> = {}): void {
   renewal = new Renewal({
-    dir,
+    dir: join(dir, 'edge'),
     identity,
     url: 'wss://centre:1',
     clock,
@@ -48,6 +56,7 @@ function begin(): void {
     },
     onRenewed: (next) => renewed.push(next),
     onFailed: (error) => failures.push((error as Error).message),
+    ...more,
   });
 }
 /** Lets time pass; what is asked is answered before it goes on. */
@@ -88,6 +97,31 @@ describe('the renewal of a certificate', () => {
     expect(renewal?.identity).toBe(renewed[0]);
     await pass(30 * DAY);
     expect(renewed).toHaveLength(2);
+  });
+
+  it('makes another key instead when that is old, or when it is told to', async () => {
+    const rotated: number[] = [];
+    const rotate: NonNullable<RenewalOptions['rotate']> = async ({ identity: { signer } }) => {
+      rotated.push(wall);
+      const { certificate: certificatePem } = await issue(
+        await requestFor({ name: 'edge-nord', role: 'edge' }, signer),
+      );
+      utimesSync(join(dir, 'edge', 'key.pem'), wall / 1000, wall / 1000);
+      return makeIdentity({ certificatePem, caPem: ca.certificatePem, signer, keyPem: identity.tls.keyPem });
+    };
+    utimesSync(join(dir, 'edge', 'key.pem'), wall / 1000, wall / 1000);
+    begin({ keyDays: 75, rotate });
+    await pass(89 * DAY);
+    expect([asked.length, rotated.length]).toEqual([2, 0]);
+    await pass(2 * DAY);
+    expect([asked.length, rotated.length]).toEqual([2, 1]);
+    await pass(60 * DAY);
+    expect([asked.length, rotated.length]).toEqual([4, 1]);
+    await renewal!.rotate();
+    expect(rotated).toHaveLength(2);
+    expect(renewed.at(-1)).toBe(renewal!.identity);
+    await pass(31 * DAY);
+    expect(asked).toHaveLength(5);
   });
 
   it('is tried again when it fails, more often towards the end, and goes on afterwards', async () => {

@@ -4,6 +4,7 @@ import { EnerchainError } from '@enerchain/model';
 import { openDataFolder } from '../data-folder.ts';
 import { installation } from '../installation.ts';
 import { createLogger } from '../logger.ts';
+import { wholeNumber } from '../options.ts';
 import { reportReady, stopSignal } from '../supervisor/supervised.ts';
 import { sourceOf } from './up.ts';
 
@@ -12,6 +13,7 @@ export interface EdgeOptions {
   readonly centre?: string;
   readonly token?: string;
   readonly check?: boolean;
+  readonly keyDays?: string;
 }
 
 export async function edge(siteFile: string, options: EdgeOptions): Promise<void> {
@@ -33,6 +35,7 @@ export async function edge(siteFile: string, options: EdgeOptions): Promise<void
     dataDir: folder,
     installation: installation(),
     centre: { url: options.centre, ...(options.token ? { token: options.token } : {}) },
+    keyDays: wholeNumber(options.keyDays ?? '365', '--key-days', 1, 3650),
     logger: createLogger(name),
     signal: stopSignal(),
   });

@@ -26,6 +26,7 @@ import {
   type UtcNanos,
 } from '@enerchain/model';
 import type { Signer } from '@enerchain/pki';
+import type { Identity } from '@enerchain/trust';
 import type { Logger } from 'pino';
 import type { Receipt } from '../connector.ts';
 import type { OutboxSettings } from '../site/site.ts';
@@ -156,9 +157,9 @@ export class Outbox implements BatchStore {
     this.#chain.newEpoch(Number(options.clock.now() / 1_000_000_000n));
   }
 
-  /** The certificate was renewed: batches that are signed from now on name the new one. */
-  renewed(kid: Uint8Array): void {
-    this.#chain.renewed(kid);
+  /** The certificate was renewed, perhaps for another key: batches that are signed from now on name the new one. */
+  renewed({ kid, signer }: Pick<Identity, 'kid' | 'signer'>): void {
+    this.#chain.renewed(kid, signer);
   }
 
   /** Epoch in which the next batch will stand. */

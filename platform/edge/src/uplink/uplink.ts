@@ -103,9 +103,9 @@ export class Uplink {
     return Object.fromEntries(Object.entries(this.#client.counters).map(([name, value]) => [`link.${name}`, value]));
   }
 
-  /** The certificate was renewed, for the same key. */
+  /** The certificate was renewed, perhaps for another key. */
   renewed(identity: Identity): void {
-    this.#options.outbox.renewed(identity.kid);
+    this.#options.outbox.renewed(identity);
     this.#client.renewed(identity);
   }
 

@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import { type Clock, describeError, EnerchainError } from '@enerchain/model';
 import { certificateFromPem, thumbprint } from '@enerchain/pki';
-import type { CborValue, Identity } from '@enerchain/trust';
+import type { CborValue, Identity, Signer } from '@enerchain/trust';
 import { HASH_BYTES } from '../tree/hash.ts';
 import { Witness, type WitnessEvent, type WitnessRequest } from './witness.ts';
 import { witnessFile } from './witness-file.ts';
@@ -43,26 +43,33 @@ export async function answerWitnessRequest(witness: Witness, params: CborValue):
  */
 export function witnessAnswers(options: {
   readonly dataDir: string;
-  readonly identity: Identity;
+  /** Asked for with each request: its key may have given way to another. */
+  readonly identity: () => Identity;
   readonly clock: Clock;
   readonly onEvent: (event: WitnessEvent) => void;
 }): (params: CborValue) => Promise<CborValue> {
-  const { dataDir, identity, clock, onEvent } = options;
-  let made: Witness | undefined;
+  const { dataDir, clock, onEvent } = options;
+  let made: { readonly witness: Witness; readonly signer: Signer } | undefined;
   return async (params) => {
     try {
-      made ??= new Witness({
-        name: identity.name,
-        signer: identity.signer,
-        authority: Buffer.from(thumbprint(certificateFromPem(identity.caPem))).toString('hex'),
-        store: witnessFile(join(dataDir, 'witness', 'memory.json')),
-        clock,
-        onEvent,
-      });
+      const identity = options.identity();
+      const { signer } = identity;
+      if (made?.signer !== signer) made = undefined;
+      made ??= {
+        signer,
+        witness: new Witness({
+          name: identity.name,
+          signer,
+          authority: Buffer.from(thumbprint(certificateFromPem(identity.caPem))).toString('hex'),
+          store: witnessFile(join(dataDir, 'witness', 'memory.json')),
+          clock,
+          onEvent,
+        }),
+      };
     } catch (error) {
       onEvent({ code: 'provenance.witness.memory', text: describeError(error), notes: [] });
       throw error;
     }
-    return answerWitnessRequest(made, params);
+    return answerWitnessRequest(made.witness, params);
   };
 }

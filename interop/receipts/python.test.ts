@@ -7,8 +7,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { readAnchor, verifyReceipt } from '../../platform/provenance/src/index.ts';
-import { SECOND, System, site } from '../../platform/provenance/test/system.ts';
-import { NOW, newFolder } from '../../platform/provenance/test/world.ts';
+import { SECOND, System, site } from '../../platform/provenance/src/testing/system.ts';
+import { NOW, newFolder } from '../../platform/provenance/src/testing/world.ts';
 
 const PROGRAM = join(import.meta.dirname, 'verify_receipt.py');
 const missing = [

@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { cosign, isCosignedBy, isSignedBy, keyIdOf, parseCheckpoint, spkiPem, withCosignatures } from '../src/index.ts';
 import { derSignature, parseNote, writeNote } from '../src/log/note.ts';
-import { LogWorld, NOW, newFolder, newSigner, ORIGIN } from './world.ts';
+import { LogWorld, NOW, newFolder, newSigner, ORIGIN } from '../src/testing/world.ts';
 
 const hasOpenssl = spawnSync('openssl', ['version']).status === 0;
 

@@ -15,8 +15,8 @@ import {
   type Verdict,
   verifyReceipt,
 } from '../src/index.ts';
-import { POINT, POINTS, SECOND, System, site } from './system.ts';
-import { NOW, newSigner } from './world.ts';
+import { POINT, POINTS, SECOND, System, site } from '../src/testing/system.ts';
+import { NOW, newSigner } from '../src/testing/world.ts';
 
 const codes = ({ findings }: Verdict, state?: Finding['state']) =>
   findings.filter((each) => !state || each.state === state).map(({ code }) => code);
@@ -87,6 +87,18 @@ describe('a receipt', () => {
     }
     // What was learned from falsified receipts is not believed of the right one, nor the other way round.
     expect(verifier.verify(everyday.receipt).ok).toBe(true);
+  });
+
+  it('is judged by itself, whatever receipts with the same parts came before', () => {
+    const verifier = new ReceiptVerifier(readAnchor(system.anchor()));
+    const { certificates } = decodeReceipt(everyday.receipt);
+    const without = certificates.map((_, i) =>
+      altered(() => ({ certificates: certificates.filter((_, j) => j !== i) })),
+    );
+    for (let turn = 0; turn < 2; turn++) {
+      for (const each of without) expect(verifier.verify(each).ok).toBe(false);
+      expect(verifier.verify(everyday.receipt).ok).toBe(true);
+    }
   });
 
   it('with any octet changed in any way never verifies, and cut short or extended neither', () => {

@@ -2,8 +2,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { MerkleTree, parseCheckpoint } from '../src/index.ts';
+import { LogWorld, leaves, newSigner, WitnessWorld } from '../src/testing/world.ts';
 import { placeOf } from '../src/tree/shape.ts';
-import { LogWorld, leaves, newSigner, WitnessWorld } from './world.ts';
 
 async function* chunks(list: readonly Uint8Array[]) {
   for (let at = 0; at < list.length; at += 7) yield list.slice(at, at + 7);

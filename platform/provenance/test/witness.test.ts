@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { isCosignedBy, LogMonitor, type LogSource, parseCheckpoint, spkiPem } from '../src/index.ts';
-import { LogWorld, newSigner, ORIGIN, WitnessWorld } from './world.ts';
+import { LogWorld, newSigner, ORIGIN, WitnessWorld } from '../src/testing/world.ts';
 
 const sourceOf = (world: LogWorld): LogSource => ({
   checkpoint: async () => world.log.note!,

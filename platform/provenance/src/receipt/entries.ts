@@ -16,10 +16,12 @@ interface Head {
   /** Batches behind it until the one whose signature covers it; 0 when it has its own. */
   readonly deferred: number;
   readonly kid: Uint8Array;
+  /** The signature by `kid` was checked; remembered with it, since a key identifier names one certificate only. */
+  verified: boolean;
 }
 
 /** An entry that holds. */
-export interface CheckedEntry extends Head {
+export interface CheckedEntry extends Omit<Head, 'verified'> {
   readonly index: number;
   readonly column: Uint8Array;
   readonly signed: Uint8Array;
@@ -30,12 +32,11 @@ export interface EntryContext {
   readonly signers: Signers;
   readonly tree: TreeHead;
   readonly heads: Memo<Head>;
-  readonly signatures: Memo<true>;
 }
 
 /** @throws BrokenLink for the first of its links that does not hold */
 export function checkEntry(bytes: Uint8Array, what: string, context: EntryContext): CheckedEntry {
-  const { tree, heads, signatures, signers } = context;
+  const { tree, heads, signers } = context;
   let entry: Entry;
   try {
     entry = decodeEntry(bytes);
@@ -51,8 +52,8 @@ export function checkEntry(bytes: Uint8Array, what: string, context: EntryContex
   const head = heads.get(key, () => checkHead(entry, what, context));
   // Whose certificate it is, is asked for each receipt: what is remembered may come from another one.
   const signer = signers.byKid(head.kid, 'signature', what);
-  const signed = covering.at(-1) ?? proof.signed;
-  signatures.get(`${signer.fingerprint} ${keyOf(signed)}`, () => checkSignature(signed, head, signer, what));
+  if (!head.verified) checkSignature(covering.at(-1) ?? proof.signed, head, signer, what);
+  head.verified = true;
   const { header } = head;
   const { name, role } = signer.holder;
   if (name !== header.source || (role !== 'edge' && role !== 'service' && role !== 'centre')) {
@@ -91,16 +92,15 @@ function checkHead({ index, path, proof, covering }: Entry, what: string, { tree
       if (next.deferred !== i < covering.length - 1) throw new Error(`header ${i + 1} behind it is out of place`);
       before = { header: decodeHeader(next.headerBytes), bytes: next.headerBytes };
     });
-    return { header, deferred: covering.length, kid: coseParse1(last ?? proof.signed).kid };
+    return { header, deferred: covering.length, kid: coseParse1(last ?? proof.signed).kid, verified: false };
   } catch (error) {
     throw broken('signature', 'receipt.header', `the header of ${what} does not hold: ${describeError(error)}`);
   }
 }
 
-function checkSignature(signed: Uint8Array, { header }: Head, { certificate }: SignerCertificate, what: string): true {
+function checkSignature(signed: Uint8Array, { header }: Head, { certificate }: SignerCertificate, what: string): void {
   try {
     coseCheck1(coseParse1(signed), certificate.publicKey, BATCH_TYPE);
-    return true;
   } catch (error) {
     const text = `${what}: batch ${header.epoch}/${header.sequence} is not signed by ${header.source}: ${describeError(error)}`;
     throw new BrokenLink('signature', 'receipt.signature', text);

@@ -8,31 +8,21 @@ export const keyOf = (...parts: readonly Uint8Array[]): string =>
 
 export class Memo<T> {
   readonly #most: number;
-  readonly #known = new Map<string, { readonly value: T } | { readonly error: unknown }>();
-  hits = 0;
+  readonly #known = new Map<string, T>();
 
   /** @param most entries kept; when there are more, all are forgotten. 0 remembers nothing */
   constructor(most: number) {
     this.#most = most;
   }
 
-  /** What `make` gave for the same key before, an error included. */
+  /** What `make` gave for the same key before. Errors are not kept: what one receipt lacks another may have. */
   get(key: string, make: () => T): T {
     const known = this.#known.get(key);
-    if (known) {
-      this.hits++;
-      if ('error' in known) throw known.error;
-      return known.value;
-    }
-    if (this.#most === 0) return make();
+    if (known !== undefined) return known;
+    const value = make();
+    if (this.#most === 0) return value;
     if (this.#known.size >= this.#most) this.#known.clear();
-    try {
-      const value = make();
-      this.#known.set(key, { value });
-      return value;
-    } catch (error) {
-      this.#known.set(key, { error });
-      throw error;
-    }
+    this.#known.set(key, value);
+    return value;
   }
 }

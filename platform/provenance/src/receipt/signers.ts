@@ -12,7 +12,9 @@ import { keyOf, type Memo } from './memo.ts';
 export interface SignerCertificate {
   readonly certificate: Certificate;
   readonly holder: Holder;
-  /** Thumbprint, hex. */
+  /** Thumbprint. */
+  readonly kid: Uint8Array;
+  /** The same in hex. */
   readonly fingerprint: string;
   /** When all certificates of the path are valid. */
   readonly from: UtcNanos;
@@ -26,6 +28,7 @@ export interface SignerCertificate {
 function checked(der: Uint8Array, anchor: Anchor): SignerCertificate {
   const certificate = parseCertificate(der);
   const holder = holderOf(certificate);
+  const kid = thumbprint(certificate);
   // The path as such; whether it was valid when something was signed is asked for each signature.
   const { authorities: anchors, issuing: intermediates } = anchor;
   const path = validatePath(certificate, { anchors, intermediates, at: certificate.notBefore });
@@ -35,7 +38,8 @@ function checked(der: Uint8Array, anchor: Anchor): SignerCertificate {
   return {
     certificate,
     holder,
-    fingerprint: Buffer.from(thumbprint(certificate)).toString('hex'),
+    kid,
+    fingerprint: Buffer.from(kid).toString('hex'),
     keyId: keyIdOf(certificate.publicKey),
     from: most(path.map(({ notBefore }) => nanos(notBefore))),
     until: least(path.map(({ notAfter }) => nanos(notAfter))),

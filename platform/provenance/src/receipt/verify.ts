@@ -15,6 +15,16 @@ import { boundPoint, deviceFinding } from './last-metre.ts';
 import { keyOf, Memo } from './memo.ts';
 import { type SignerCertificate, Signers } from './signers.ts';
 
+/** What a site document says of a point and its devices. */
+interface Device {
+  /** Who signed it, and its record. */
+  readonly kid: Uint8Array;
+  readonly index: number;
+  readonly name: string;
+  readonly unit: string | undefined;
+  readonly finding: Finding;
+}
+
 /** Verifies receipts of one system. */
 export class ReceiptVerifier {
   readonly #anchor: Anchor;
@@ -22,7 +32,7 @@ export class ReceiptVerifier {
   readonly #checkpoints: Memo<SignedCheckpoint>;
   readonly #cosignatures: Memo<boolean>;
   readonly #heads: EntryContext['heads'];
-  readonly #signatures: EntryContext['signatures'];
+  readonly #devices: Memo<Device>;
   readonly #results: Memo<LoggedResult>;
 
   /** @param options.remember checks of signatures that are kept for further receipts; 0 for none */
@@ -32,7 +42,7 @@ export class ReceiptVerifier {
     this.#checkpoints = new Memo(remember);
     this.#cosignatures = new Memo(remember);
     this.#heads = new Memo(remember);
-    this.#signatures = new Memo(remember);
+    this.#devices = new Memo(remember);
     this.#results = new Memo(remember);
   }
 
@@ -65,7 +75,6 @@ export class ReceiptVerifier {
         signers,
         tree: checkpoint.checkpoint,
         heads: this.#heads,
-        signatures: this.#signatures,
       };
       const shown = step('signature', () => checkValue(receipt, context));
       if (shown) {
@@ -77,20 +86,9 @@ export class ReceiptVerifier {
         const gateway = step('gateway', () => gatewayFinding(entry, shown.value, signers));
         if (gateway) findings.push(gateway);
         const device = step('device', () => {
-          const columns = receipt.site.map((each) => checkEntry(each, 'the description of the device', context));
-          for (const { index } of columns) {
-            if (index < entry.index) continue;
-            throw new BrokenLink(
-              'device',
-              'receipt.site',
-              'the description of the device came into the log behind the value',
-            );
-          }
-          const bound = boundPoint(columns, source, shown.value.point);
-          const unit = unitOf(bound.point);
-          value = { ...shown.value, name: bound.point.name, ...(unit ? { unit } : {}) };
-          const found = deviceFinding(bound, source);
-          return role === 'service' ? calculated(found, entry) : found;
+          const { name, unit, finding } = this.#device(receipt.site, entry, shown.value.point, context);
+          value = { ...shown.value, name, ...(unit ? { unit } : {}) };
+          return role === 'service' ? calculated(finding, entry) : finding;
         });
         if (device) findings.push(device);
         const results = step('software', () =>
@@ -142,14 +140,37 @@ export class ReceiptVerifier {
     });
   }
 
+  /** What the site document in the receipt says of a point; it must be older than the value. */
+  #device(site: readonly Uint8Array[], { index, header }: CheckedEntry, point: string, context: EntryContext): Device {
+    const { tree, signers } = context;
+    const key = `${tree.size} ${point} ${header.source} ${keyOf(tree.root, ...site)}`;
+    const what = 'the description of the device';
+    const device = this.#devices.get(key, () => {
+      const columns = site.map((each) => checkEntry(each, what, context));
+      const bound = boundPoint(columns, header.source, point);
+      const unit = unitOf(bound.point);
+      return {
+        kid: columns[0]!.kid,
+        index: columns[0]!.index,
+        name: bound.point.name,
+        unit,
+        finding: deviceFinding(bound, header.source),
+      };
+    });
+    // What is remembered may come from another receipt: this one must have the certificate as well.
+    signers.byKid(device.kid, 'device', what);
+    if (device.index >= index)
+      throw new BrokenLink('device', 'receipt.site', `${what} came into the log behind the value`);
+    return device;
+  }
+
   #result(bytes: Uint8Array, link: ChainLink, context: EntryContext): LoggedResult {
-    const entry = checkEntry(bytes, 'a result of attestation', context);
-    const { fingerprint } = entry.signer;
-    const known = this.#results.get(`${entry.index} ${fingerprint} ${keyOf(entry.column)}`, () =>
-      readLogged(entry, context.signers, link),
+    const { tree, signers } = context;
+    const what = 'a result of attestation';
+    const known = this.#results.get(`${tree.size} ${keyOf(tree.root, bytes)}`, () =>
+      readLogged(checkEntry(bytes, what, context), signers, link),
     );
-    // The verifier's certificate must be in this receipt as well.
-    context.signers.byKid(Buffer.from(known.verifier.fingerprint, 'hex'), link, 'a result of attestation');
+    for (const { kid } of [known.verifier, known.loggedBy]) signers.byKid(kid, link, what);
     return known;
   }
 

@@ -23,7 +23,7 @@ import {
   parseCheckpoint,
   type ReceiptParts,
   spkiPem,
-} from '../src/index.ts';
+} from '../index.ts';
 import { LogWorld, NOW, newFolder, newSigner, ORIGIN } from './world.ts';
 
 export const SECOND = 1_000_000_000n;
@@ -59,14 +59,18 @@ export const site = (source: string, securityProfile?: 'tls' | 'none'): SiteDocu
 });
 
 export class System {
-  readonly world = new LogWorld();
+  readonly world: LogWorld;
   readonly records: Batch[] = [];
   readonly nodes = new Map<string, Node>();
   ca!: DevelopmentCa;
   readonly #sequence = new Map<string, number>();
 
-  static async make(): Promise<System> {
-    const system = new System();
+  constructor(world = new LogWorld()) {
+    this.world = world;
+  }
+
+  static async make(world = new LogWorld()): Promise<System> {
+    const system = new System(world);
     system.ca = await DevelopmentCa.open(newFolder(), {
       clock: { now: () => NOW - 3600n * SECOND, monotonic: () => 0 },
     });
@@ -101,7 +105,8 @@ export class System {
 
   take(made: Batch): LoggedBatch {
     const batch = decodeBatch(batchToBytes(made));
-    const index = this.records.push(batch) - 1;
+    this.records.push(batch);
+    const index = this.world.log.size;
     this.world.log.append([leafHashOf(batch.signed)]);
     return { index, batch };
   }
@@ -214,3 +219,5 @@ export class System {
     return { ...parts, parts, receipt: this.receipt(parts) };
   }
 }
+
+export * from './world.ts';

@@ -5,18 +5,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Clock } from '@enerchain/model';
 import type { Signer } from '@enerchain/pki';
-import { afterEach } from 'vitest';
 import {
   leafHashOf,
   MemoryMedium,
   originOf,
   spkiPem,
   TransparencyLog,
+  type TreeMedium,
   Witness,
   type WitnessEvent,
   type WitnessMemory,
   type WitnessRequest,
-} from '../src/index.ts';
+} from '../index.ts';
 
 export const NOW = 1_790_000_000_000_000_000n;
 
@@ -42,14 +42,15 @@ export function newSigner(): Signer & { readonly privateKey: KeyObject } {
 }
 
 const folders: string[] = [];
+process.once('exit', () => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
+/** Gone when the process ends. */
 export function newFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'enerchain-provenance-'));
   folders.push(folder);
   return folder;
 }
-afterEach(() => {
-  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
-});
 
 export const leaves = (from: number, to: number, salt = ''): Uint8Array[] =>
   Array.from({ length: to - from }, (_, i) => leafHashOf(Buffer.from(`${salt}${from + i}`)));
@@ -61,10 +62,11 @@ export class LogWorld {
   readonly signer = newSigner();
   readonly clock = new StillClock();
   readonly folder = newFolder();
-  readonly medium = new MemoryMedium();
+  readonly medium: MemoryMedium;
   log: TransparencyLog;
 
-  constructor() {
+  constructor(medium: TreeMedium = new MemoryMedium()) {
+    this.medium = medium as MemoryMedium;
     this.log = this.open();
   }
 

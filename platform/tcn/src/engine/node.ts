@@ -1,5 +1,5 @@
 /** One node of the Trusted Core Network: attests its neighbours, answers them, and spreads what was found. */
-import type { NodeTrust, SignedResult } from '@enerchain/attestation';
+import type { AttestationResult, NodeTrust, SignedResult, Trustworthiness } from '@enerchain/attestation';
 import { describeError, EnerchainError } from '@enerchain/model';
 import type { Channel } from '../channel.ts';
 import { decodeTcnMessage, MAX_SUMMARY, type TcnMessage, type Wanted } from '../message.ts';
@@ -21,6 +21,8 @@ const TWIN_WINDOW = 300_000;
 const TWIN_COUNT = 4;
 /** What stands is compared with each neighbour every so many periods. */
 const DIGEST_PERIODS = 5;
+/** Bad results of so many nodes about one travel; more of them convince nobody who is not convinced already. */
+const SHOWN_ENOUGH = 2;
 
 export class TcnNode {
   readonly name: string;
@@ -35,6 +37,8 @@ export class TcnNode {
   readonly #dialogue: Dialogue;
   readonly #silence: SilenceWatch;
   readonly #unsubscribe: () => void;
+  /** What the neighbours were told last of each neighbour, and when. */
+  readonly #told = new Map<string, { readonly status: Trustworthiness; readonly at: number }>();
   #violations = 0;
   #ticks = 0;
   #cancelTick: (() => void) | undefined;
@@ -359,10 +363,27 @@ export class TcnNode {
     this.#registry
       .of(result.node)
       .viewed(this.name, { status: result.status, at: result.issuedAt, sequence: result.sequence });
-    const stands = standing.adverse || this.#table.get('result', this.name, result.node) !== undefined;
     this.#options.onStatement?.({ ...standing, result });
+    const before = this.#table.get('result', this.name, result.node);
+    // That a bad node is still bad is no news, nor what enough others have shown already.
+    if (standing.adverse && (before?.adverse || this.#shownBad(result.node) >= SHOWN_ENOUGH)) return;
+    const stands = standing.adverse || before !== undefined;
     if (stands && !this.#table.put(standing)) return;
+    if (!stands && !this.#isNews(result)) return;
     this.#pass(standing, stands ? MAX_TTL : 0, undefined);
+  }
+
+  /** The same as before is told now and then, so that the view of the neighbours does not grow old. */
+  #isNews({ node, status }: AttestationResult): boolean {
+    const now = this.#options.clock.monotonic();
+    const last = this.#told.get(node);
+    if (last?.status === status && now - last.at < ((this.#options.policy?.validFor ?? 0) * 1000) / 2) return false;
+    this.#told.set(node, { status, at: now });
+    return true;
+  }
+
+  #shownBad(node: string): number {
+    return this.#table.about(node).filter(({ kind, adverse }) => kind === 'result' && adverse).length;
   }
 
   /** Our own word about a silence. */

@@ -1,5 +1,5 @@
 import { newMrid } from '@enerchain/model';
-import { type Identity, signCommand } from '@enerchain/trust';
+import { CommandGuard, CommandSession, type Identity, SESSION_METHOD, signCommand } from '@enerchain/trust';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type ChainState, type DurableRelayStore, MemoryBatchStore, Relay } from '../src/index.ts';
 import {
@@ -149,6 +149,44 @@ describe.each(['memory', 'mTLS'] as const)('a relay over %s', (medium) => {
     for await (const item of source.client.stream('log.read', 7)) items.push(item);
     expect(items).toEqual([1, 2]);
     expect(await source.client.request('grid.get', 7)).toEqual({ asked: 7 });
+  });
+
+  it('can neither replay nor hold back a command: the edge and the centre agree past it on what is fresh', async () => {
+    let now = 0;
+    const clock = { now: () => BigInt(now) * 1_000_000n, monotonic: () => now };
+    const session = new CommandSession(clock);
+    centre.onRequest = async (_peer, method, params) => {
+      expect(method).toBe(SESSION_METHOD);
+      session.challenged(params);
+      return null;
+    };
+    source.client.start();
+    await until(() => source.client.state === 'online', 'the source is online');
+    const guard = new CommandGuard({ source: 'edge-nord', clock, keyOf: source.client.centreKeyOf });
+    await source.client.request(SESSION_METHOD, { challenge: guard.challenge() });
+    const send = async () => {
+      const before = source.commands.length;
+      const order = {
+        id: newMrid(),
+        point: newMrid(),
+        action: 'operate',
+        value: 1,
+        validFor: 5000,
+        issuedAt: '1',
+      } as const;
+      const origin = { orCat: 'remoteControl', orIdent: 'x' } as const;
+      const command = session.answer({ ...order, origin, target: 'edge-nord' });
+      centre.server.peer('edge-nord')?.command(await signCommand(pki.centre.signer, pki.centre.kid, command));
+      await until(() => source.commands.length > before, 'the command arrives');
+      return source.commands.at(-1)!;
+    };
+    const first = await send();
+    expect(guard.accept(first).command.counter).toBe(1);
+    expect(() => guard.accept(first)).toThrow('used before');
+    const heldBack = await send();
+    now += 5001;
+    expect(() => guard.accept(heldBack)).toThrow(/up to 5001 ms old/);
+    expect(guard.accept(await send()).command.counter).toBe(3);
   });
 
   it('passes a rejection on', async () => {

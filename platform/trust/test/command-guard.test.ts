@@ -1,6 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { type Clock, type Command, type CommandOrder, newMrid } from '@enerchain/model';
 import { FileKeySigner } from '@enerchain/pki';
+import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import {
   CHALLENGE_LIFE,
@@ -224,6 +225,97 @@ describe('the guard before commands', () => {
     expect(await codeOf(signed({ validFor: 0 }))).toBe('model.invalid');
     expect(await codeOf(coseSign1(signer, kid, 'enerchain-command', Buffer.from('ff', 'hex')))).toBe('cbor.malformed');
     expect(await codeOf(Buffer.alloc(100_000))).toBe('trust.command.size');
+  });
+});
+
+describe('whatever an adversary on the way does', () => {
+  type Step =
+    | { readonly kind: 'pass'; readonly millis: number }
+    /** A challenge is drawn; it arrives now, or later. */
+    | { readonly kind: 'draw'; readonly held: boolean }
+    | { readonly kind: 'arrive' }
+    | { readonly kind: 'sign' }
+    | { readonly kind: 'deliver'; readonly which: number }
+    | { readonly kind: 'reconnect' }
+    | { readonly kind: 'restart' };
+  const steps = fc.array(
+    fc.oneof(
+      fc.record({
+        kind: fc.constant('pass' as const),
+        millis: fc.oneof(fc.integer({ min: 1, max: 3_000 }), fc.integer({ min: 1, max: 20_000 })),
+      }),
+      fc.record({ kind: fc.constant('draw' as const), held: fc.boolean() }),
+      fc.record({ kind: fc.constant('deliver' as const), which: fc.oneof(fc.nat(2), fc.nat(30)) }),
+      fc.constantFrom<Step>(
+        { kind: 'arrive' },
+        { kind: 'sign' },
+        { kind: 'sign' },
+        { kind: 'reconnect' },
+        { kind: 'restart' },
+      ),
+    ),
+    { maxLength: 60 },
+  );
+
+  it('no command is taken twice, out of order, in another session, or later than its life after its signing', async () => {
+    await fc.assert(
+      fc.asyncProperty(steps, async (run) => {
+        guard = newGuard();
+        connect();
+        let era = 0;
+        let held: Uint8Array | undefined;
+        let last = -1;
+        const made: { bytes: Uint8Array; at: number; era: number }[] = [];
+        const taken = new Set<number>();
+        for (const step of run) {
+          if (step.kind === 'pass') pass(step.millis);
+          else if (step.kind === 'draw') {
+            const challenge = guard.challenge();
+            if (step.held) held = challenge;
+            else session.challenged({ challenge });
+          } else if (step.kind === 'arrive') {
+            if (held) session.challenged({ challenge: held });
+          } else if (step.kind === 'sign') {
+            if (session.challenge) made.push({ bytes: await signed(), at: centre.mono, era });
+          } else if (step.kind === 'deliver') {
+            const one = made.at(-1 - (step.which % Math.max(1, made.length)));
+            if (!one || (await codeOf(one.bytes)) !== 'accepted') continue;
+            const index = made.indexOf(one);
+            expect(taken.has(index)).toBe(false);
+            expect(one.era).toBe(era);
+            expect(centre.mono - one.at).toBeLessThanOrEqual(5000);
+            expect(index).toBeGreaterThan(last);
+            taken.add(index);
+            last = index;
+          } else {
+            era++;
+            held = undefined;
+            if (step.kind === 'restart') guard = newGuard();
+            connect();
+          }
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('what is signed and brought in time is taken', async () => {
+    const life = fc.array(fc.tuple(fc.nat(1500), fc.nat(20_000), fc.nat(1500), fc.nat(1500)), { maxLength: 12 });
+    await fc.assert(
+      fc.asyncProperty(life, async (rounds) => {
+        guard = newGuard();
+        connect();
+        for (const [up, wait, down, gap] of rounds) {
+          tell(up);
+          pass(wait);
+          const bytes = await signed();
+          pass(down);
+          expect(await codeOf(bytes)).toBe('accepted');
+          pass(gap);
+        }
+      }),
+      { numRuns: 100 },
+    );
   });
 });
 

@@ -1,13 +1,21 @@
 import { describe, expect, it } from 'vitest';
 import { ApiError } from '../src/api/client.ts';
 import type { CertificateJson, NodeTrustJson, TrustJson, TrustLinkJson } from '../src/api/trust.ts';
+import { clock, stamp } from '../src/format/time.ts';
 import { TrustBook } from '../src/live/trust.ts';
 import { ValueStore } from '../src/live/values.ts';
 import { CELL, layoutTrust, RING, type TrustMap } from '../src/pages/trust/layout.ts';
-import { chainSentence, detailRows, receiptName, trustWord, verifyCommand } from '../src/provenance/words.ts';
-import { certificateLines } from '../src/trust/certificates.ts';
+import {
+  chainSentence,
+  detailRows,
+  receiptName,
+  trustWord,
+  verifyCommand,
+  withLocalTimes,
+} from '../src/provenance/words.ts';
+import { certificateLines, longWords } from '../src/trust/certificates.ts';
 import { byAttention, commandHindrance, countTrust, freshness, shownTrust, stateOf } from '../src/trust/state.ts';
-import { claimTier, claimWords, countSentence, policySentence, untilWords } from '../src/trust/words.ts';
+import { asSentence, claimTier, claimWords, countSentence, policySentence, untilWords } from '../src/trust/words.ts';
 import { FixtureTrust, POLICY } from './fixture/trust.ts';
 
 const NOW = new Date('2026-11-26T12:00:00Z');
@@ -110,11 +118,25 @@ describe('the claims of a result', () => {
     expect(claimWords('executables', 2).text).toBe('only approved programs have been loaded, at start and since');
     expect(claimWords('executables', 96)).toMatchObject({ title: 'Programs', tier: 'contraindicated' });
     expect(claimWords('hardware', 99).text).toBe('the signature of the evidence does not hold');
+    expect(claimWords('executables', 32, 'software').text).toBe(
+      'only approved programs have been loaded, as far as software can tell',
+    );
+    expect(claimWords('executables', 32, 'tpm').text).toMatch(/some with weaknesses/);
     expect(claimWords('somethingNew', 40)).toEqual({
       title: 'somethingNew',
       tier: 'warning',
       text: 'good, with a warning',
     });
+  });
+});
+
+describe('a reason as a sentence', () => {
+  it('begins with a capital, but never changes a name', () => {
+    const names = new Set(['centre', 'edge-nord']);
+    expect(asSentence('everything is as it must be', names)).toBe('Everything is as it must be.');
+    expect(asSentence('centre found it', names)).toBe('centre found it.');
+    expect(asSentence('edge-nord is silent.', names)).toBe('edge-nord is silent.');
+    expect(asSentence('/opt/main.ts differs', names)).toBe('/opt/main.ts differs.');
   });
 });
 
@@ -239,6 +261,15 @@ describe('certificates', () => {
     expect(certificateLines([certificate('a', [-48, 24.1])], NOW)[0]!.state).toBe('valid');
     expect(certificateLines([certificate('a', [-48, 23.9])], NOW)[0]!.state).toBe('ending');
   });
+  it('end in words as coarse as they are far', () => {
+    const day = 86_400_000;
+    expect([2.5 * day, 25.3 * day, 700 * day, 3649 * day].map(longWords)).toEqual([
+      '2 d 12 h',
+      '25 d',
+      '700 d',
+      '9 years',
+    ]);
+  });
   it('are not renewed by one for another use, nor by one that was revoked', () => {
     const ending = certificate('a', [-60, 12]);
     expect(certificateLines([ending, certificate('a', [-1, 71], { use: 'log' })], NOW)[0]!.state).toBe('ending');
@@ -260,6 +291,20 @@ describe('where a value comes from', () => {
       'The chain is broken at the signature.',
     );
     expect(chainSentence([])).toMatch(/Nothing is known/);
+  });
+  it('says what is awaited, each once, and tells times as the room does', () => {
+    const steps = [
+      { kind: 'software', state: 'missing' },
+      { kind: 'signature', state: 'weak' },
+      { kind: 'signature', state: 'weak' },
+    ] as const;
+    expect(chainSentence(steps)).toBe(
+      'The chain holds, weakly at the signature; still to come: the next result about its gateway.',
+    );
+    const at = new Date(NOW.getTime() - 1500);
+    expect(withLocalTimes(`seen at ${at.toISOString().replace('Z', '123456Z')}, and ${NOW.toISOString()}.`, NOW)).toBe(
+      `seen at ${stamp(at, NOW)}, and ${clock(NOW)}.`,
+    );
   });
   it('names the receipt so that every file system takes it, and the command that checks it', () => {
     const name = receiptName('T2 Wirkleistung, 20-kV-Seite (Süd)/"x"', NOW);

@@ -118,7 +118,8 @@ export function TopBar(props: { place: string }) {
         <Icon name={theme() === 'dark' ? 'sun' : 'moon'} size={16} />
       </button>
       <span class="who" title={app.session()?.roles.join(', ')}>
-        {app.session()?.user} · {roles()}
+        {app.session()?.user}
+        <span class="roles"> · {roles()}</span>
       </span>
       <Show when={app.session()?.rights.includes('commands.operate')}>
         <button type="button" class="bare" onClick={() => setAuthenticators(true)} aria-label="Authenticators">

@@ -11,7 +11,7 @@ import { Skeleton } from '../ui/parts.tsx';
 import { LiveChain } from './LiveChain.tsx';
 import { Receipt } from './Receipt.tsx';
 import type { ProvenanceView } from './useProvenance.ts';
-import { chainSentence, detailRows, STEP_STATE_WORDS, STEP_TONE } from './words.ts';
+import { chainSentence, detailRows, STEP_STATE_WORDS, STEP_TONE, withLocalTimes } from './words.ts';
 
 /** The way of a value: every link with what was checked, when, and its weakness in words. */
 export function Provenance(props: { point: PointInfo; view: ProvenanceView }) {
@@ -48,7 +48,7 @@ export function Provenance(props: { point: PointInfo; view: ProvenanceView }) {
               <p class="sub chain-of">
                 <Which of={found()} point={props.point} past={props.view.at() !== undefined} />
               </p>
-              <Receipt point={props.point} sourceTime={found().sourceTime} />
+              <Receipt point={props.point} sourceTime={found().sourceTime} trust={found().trust} />
             </>
           )}
         </Match>
@@ -124,13 +124,15 @@ function Step(props: { step: ProvenanceStep; source: string }) {
       <Show when={props.step.at}>
         {(at) => <span class="time chain-time">{stamp(new Date(at()), app.now()).replace(/\.\d+$/, '')}</span>}
       </Show>
-      <span class="sr">{STEP_STATE_WORDS[props.step.state]}: </span>
       <Show when={node()} fallback={props.step.title}>
         <a class="chain-link" href={href(nodePath(props.source))}>
           {props.step.title}
         </a>
       </Show>
-      <small classList={{ warn: tone() === 'warn', 'p1-text': tone() === 'bad' }}>{props.step.text}</small>
+      <Show when={props.step.state !== 'ok'}>
+        <span class={`step-word step-word-${props.step.state}`}> · {STEP_STATE_WORDS[props.step.state]}</span>
+      </Show>
+      <small classList={{ 'p1-text': tone() === 'bad' }}>{withLocalTimes(props.step.text, app.now())}</small>
       <Show when={rows().length}>
         <details class="step-more" onToggle={(event) => setOpen(event.currentTarget.open)}>
           <summary>{open() ? 'less' : 'more'}</summary>

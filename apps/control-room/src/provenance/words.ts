@@ -1,5 +1,6 @@
 /** How the way of a value reads, and what its files and commands are called. Pure. */
 import type { ProvenanceStep, StepKind, StepState, ValueTrust } from '../api/trust.ts';
+import { stamp } from '../format/time.ts';
 
 /** The step's sign: weak and missing both ask for a look, bad breaks the chain. */
 export const STEP_TONE: Readonly<Record<StepState, 'ok' | 'warn' | 'bad' | 'none'>> = {
@@ -10,9 +11,9 @@ export const STEP_TONE: Readonly<Record<StepState, 'ok' | 'warn' | 'bad' | 'none
 };
 export const STEP_STATE_WORDS: Readonly<Record<StepState, string>> = {
   ok: 'holds',
-  weak: 'holds, weakly',
+  weak: 'weak',
   bad: 'does not hold',
-  missing: 'not there yet',
+  missing: 'still to come',
 };
 
 const KIND_WORDS: Readonly<Record<StepKind, string>> = {
@@ -26,10 +27,17 @@ const KIND_WORDS: Readonly<Record<StepKind, string>> = {
   receipt: 'the receipt itself',
 };
 
+/** What is awaited where a link is not there yet. */
+const AWAITED: Partial<Record<StepKind, string>> = { software: 'the next result about its gateway' };
+
 /** The chain in one sentence: as strong as its weakest link. */
 export function chainSentence(steps: readonly Pick<ProvenanceStep, 'state' | 'kind'>[]): string {
   const names = (state: StepState) => [
-    ...new Set(steps.filter((step) => step.state === state).map(({ kind }) => KIND_WORDS[kind] ?? kind)),
+    ...new Set(
+      steps
+        .filter((step) => step.state === state)
+        .map(({ kind }) => (state === 'missing' ? AWAITED[kind] : undefined) ?? KIND_WORDS[kind] ?? kind),
+    ),
   ];
   const [bad, weak, missing] = [names('bad'), names('weak'), names('missing')];
   if (steps.length === 0) return 'Nothing is known about the way of this value.';
@@ -62,6 +70,12 @@ export const ANCHOR_NAME = 'enerchain-anchor.json';
 
 /** The command that checks a receipt on any machine. */
 export const verifyCommand = (receipt: string): string => `npx enerchain verify ${receipt} --anchor ${ANCHOR_NAME}`;
+
+/** Instants in a sentence, which travel in UTC to the nanosecond, as the clocks of this room show them. */
+export const withLocalTimes = (text: string, now: Date): string =>
+  text.replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g, (instant) =>
+    stamp(new Date(instant), now).replace(/\.000$/, ''),
+  );
 
 /** What a step knows beyond its sentence, as rows to read; objects are left to the receipt. */
 export function detailRows(details: Readonly<Record<string, unknown>> | undefined): [string, string][] {

@@ -1,5 +1,6 @@
 /** Which certificate needs somebody, and why. Pure. */
 import type { CertificateJson } from '../api/trust.ts';
+import { duration } from '../format/time.ts';
 import { byName } from './state.ts';
 
 /** `ending`: less than a third of its time is left and no newer one has taken its place. */
@@ -68,3 +69,11 @@ export const CERTIFICATE_WORDS: Readonly<Record<CertificateState, string>> = {
   replaced: 'replaced by a newer one',
   revoked: 'revoked',
 };
+
+const DAY = 86_400_000;
+/** As `duration`, and coarser where it is far: `25 d`, `9 years`. */
+export function longWords(millis: number): string {
+  const days = Math.floor(millis / DAY);
+  if (days < 10) return duration(millis);
+  return days < 2 * 365 ? `${days} d` : `${Math.floor(days / 365)} years`;
+}

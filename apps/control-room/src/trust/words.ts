@@ -174,8 +174,12 @@ export function claimTier(value: number): Trustworthiness {
   return size >= 96 ? 'contraindicated' : size >= 32 ? 'warning' : 'affirming';
 }
 
-/** A claim in words: title, tier and sentence. */
-export function claimWords(claim: string, value: number): { title: string; tier: Trustworthiness; text: string } {
+/** A claim in words: title, tier and sentence. @param by the tier of the evidence */
+export function claimWords(
+  claim: string,
+  value: number,
+  by?: Tier,
+): { title: string; tier: Trustworthiness; text: string } {
   const words = CLAIMS[claim];
   const tier = claimTier(value);
   const title = words?.title ?? claim;
@@ -183,8 +187,21 @@ export function claimWords(claim: string, value: number): { title: string; tier:
   if (value === 1) return { title, tier, text: 'the evidence holds something that the verifier does not understand' };
   if (value === -1) return { title, tier, text: 'the verifier failed while it looked' };
   if (value === 99) return { title, tier, text: 'the signature of the evidence does not hold' };
+  // The least of a warning is also what a good finding becomes that rests on software alone.
+  if (by === 'software' && value === 32 && words)
+    return { title, tier, text: `${words.affirming}, as far as software can tell` };
   const text = words?.special?.[value] ?? (tier === 'none' ? undefined : words?.[tier]);
   return { title, tier, text: text ?? STATUS_WORDS[tier] };
+}
+
+/**
+ * What the centre gives as a reason, as a sentence: a capital where it begins with a word of the language (never in the name
+ * of a node or of a file), and a full stop.
+ */
+export function asSentence(text: string, names: ReadonlySet<string> = new Set()): string {
+  const first = /^[a-z]+(?=[ ,;:])/.exec(text)?.[0];
+  const begun = first && !names.has(first) ? `${first[0]!.toUpperCase()}${text.slice(1)}` : text;
+  return /[.!?]$/.test(begun) ? begun : `${begun}.`;
 }
 
 export const USE_WORDS: Readonly<Record<CertificateJson['use'], string>> = {

@@ -1,8 +1,8 @@
 import { createMemo, createResource, For, Match, Show, Switch } from 'solid-js';
 import { trustApi } from '../../api/trust.ts';
 import { useApp } from '../../app.ts';
-import { day, duration, hourMinute } from '../../format/time.ts';
-import { CERTIFICATE_WORDS, type CertificateLine, certificateLines } from '../../trust/certificates.ts';
+import { day, hourMinute } from '../../format/time.ts';
+import { CERTIFICATE_WORDS, type CertificateLine, certificateLines, longWords } from '../../trust/certificates.ts';
 import { ORIGIN_WORDS, USE_WORDS } from '../../trust/words.ts';
 import { CheckGlyph } from '../../ui/glyphs.tsx';
 import { Notice, Skeleton } from '../../ui/parts.tsx';
@@ -83,7 +83,8 @@ function Line(props: { of: CertificateLine }) {
   const { certificate } = props.of;
   const until = new Date(certificate.notAfter);
   const tone = TONE[props.of.state];
-  const left = () => (props.of.left > 0 ? `${duration(props.of.left)} left` : `ended ${duration(-props.of.left)} ago`);
+  const left = () =>
+    props.of.left > 0 ? `${longWords(props.of.left)} left` : `ended ${longWords(-props.of.left)} ago`;
   return (
     <tr classList={{ quiet: tone === 'quiet' }}>
       <td>

@@ -13,6 +13,7 @@ import { Freshness } from '../../trust/Freshness.tsx';
 import { TrustGlyph } from '../../trust/glyphs.tsx';
 import { byName, commandHindrance, stateOf } from '../../trust/state.ts';
 import {
+  asSentence,
   claimWords,
   ORIGIN_WORDS,
   REACTION_MEANINGS,
@@ -91,7 +92,7 @@ function NodeDetail(props: { node: NodeTrustJson }) {
         {STATE_WORDS[state()]}
         <span class="sub"> for {duration(app.now().getTime() - Date.parse(props.node.since))}</span>
       </p>
-      <p class="node-reason">{props.node.reason || STATE_MEANINGS[state()]}</p>
+      <p class="node-reason">{asSentence(props.node.reason || STATE_MEANINGS[state()], app.nodeNames())}</p>
       <Actions node={props.node} />
       <dl>
         <dt>trusted until</dt>
@@ -165,7 +166,7 @@ function NodeDetail(props: { node: NodeTrustJson }) {
                               ? STATUS_WORDS[change.status]
                               : REACTION_WORDS[change.reaction]}
                           </span>
-                          <small>{change.reason}</small>
+                          <small>{asSentence(change.reason, app.nodeNames())}</small>
                         </span>
                       </li>
                     )}
@@ -220,6 +221,7 @@ function Results(props: { results: readonly ResultJson[] }) {
 const worse = (status: Trustworthiness): number => ['contraindicated', 'none', 'warning', 'affirming'].indexOf(status);
 
 function ResultCard(props: { result: ResultJson; open: boolean }) {
+  const app = useApp();
   return (
     <details class="result-card" open={props.open}>
       <summary>
@@ -228,11 +230,13 @@ function ResultCard(props: { result: ResultJson; open: boolean }) {
           says: {STATUS_WORDS[props.result.status]}
         </span>
       </summary>
-      <For each={props.result.reasons}>{(reason) => <p class="result-reason">{reason}</p>}</For>
+      <For each={props.result.reasons}>
+        {(reason) => <p class="result-reason">{asSentence(reason, app.nodeNames())}</p>}
+      </For>
       <dl class="claims">
         <For each={Object.entries(props.result.vector)}>
           {([claim, value]) => {
-            const words = claimWords(claim, value);
+            const words = claimWords(claim, value, props.result.tier);
             return (
               <>
                 <dt>

@@ -7,6 +7,7 @@ import { Freshness } from '../../trust/Freshness.tsx';
 import { TrustGlyph } from '../../trust/glyphs.tsx';
 import { byAttention, stateOf } from '../../trust/state.ts';
 import {
+  asSentence,
   ORIGIN_WORDS,
   policySentence,
   REACTION_WORDS,
@@ -70,7 +71,7 @@ function NodeRow(props: { node: NodeTrustJson; open: boolean }) {
       </span>
       <span class="two">
         <span class={`tstate-${state()} clip`}>{STATE_WORDS[state()]}</span>
-        <small class="clip">{consequence() ?? props.node.reason}</small>
+        <small class="clip">{consequence() ?? asSentence(props.node.reason, app.nodeNames())}</small>
       </span>
       <span class="two">
         <span class="clip">{props.node.tier ? TIER_WORDS[props.node.tier] : 'none yet'}</span>

@@ -61,6 +61,7 @@ program
     'what a good node is: development, production, or a JSON file; development lets software attest',
     'development',
   )
+  .option('--tpm-maker <files...>', 'PEM files: who certifies endorsement keys of TPMs')
   .option('--vouch-site <files...>', 'development: site files of gateways that are vouched for as they are now')
   .option('--certificate-hours <hours>', 'validity of certificates; they renew themselves at a third of it', '72')
   .action(async (options) => (await import('./commands/centre.ts')).centre(options));

@@ -2,12 +2,20 @@
  * The attester of this process: measures what it has loaded, and proves it with what the machine has. What a gateway, a
  * service and the centre share.
  */
+
 import { join } from 'node:path';
-import { type Clock, describeError, EnerchainError, systemClock } from '@enerchain/model';
-import type { CborValue, Identity } from '@enerchain/trust';
+import { type Clock, EnerchainError, systemClock, toMillis } from '@enerchain/model';
+import type { Certificate } from '@enerchain/pki';
+import { openAttestationKey, openEndorsementKey, TpmClient, type TpmKey } from '@enerchain/tpm2';
+import { attestationIn, type CborValue, enrolTpm, type Identity, tpmParty } from '@enerchain/trust';
 import type { Attester, EvidenceCursor } from './attester.ts';
+import type { MeasurementList } from './measure/list.ts';
 import { Measurer } from './measure/measurer.ts';
 import { openSoftwareAttester } from './software-attester.ts';
+import { LINUX_LOGS, TpmAttester, TpmList } from './tpm-attester.ts';
+
+/** Below the data folder of the node. */
+const FOLDER = 'attestation';
 
 /** Asked of an attester by a verifier: `{bindings: [bstr], since?: {list, records, events?, ima?}}` → `{evidence, origin}`. */
 export const EVIDENCE_METHOD = 'attestation.evidence';
@@ -22,34 +30,108 @@ export interface ProcessAttesterOptions {
   readonly identity: () => Identity;
   /** Measured beside what is loaded: path by name of the component (`config:…`, `device:…`). */
   readonly files?: ReadonlyMap<string, string>;
+  /** Absent: software attests. */
+  readonly tpm?: TpmSettings;
   readonly clock?: Clock;
   readonly onTrouble: (error: unknown) => void;
 }
 
+/** A TPM as a site file names it, and where its attestation key is certified. */
+export interface TpmSettings {
+  /** `/dev/tpmrm0`, `<host>:<port>`, or the path of a Unix socket. */
+  readonly address: string;
+  /** Event log of the boot, where it is not where Linux shows it. */
+  readonly eventLog?: string;
+  /** Folder of the identity; the certificate of the attestation key lies there as well. */
+  readonly identityDir: string;
+  /** `https://host:port` of the centre. */
+  readonly url: string;
+}
+
+/** A certificate of an attestation key is renewed when less than this share of its life is left. */
+const AK_DUE = 1 / 3;
+/** Milliseconds between attempts to get one. */
+const AK_RETRY = 30_000;
+
 /** Opens in the background; until then, and when it fails, whoever asks for evidence waits, or hears why there is none. */
 export class ProcessAttester {
   readonly #opened: Promise<Attester>;
-  readonly #measurer: Measurer;
-  readonly #identity: () => Identity;
+  readonly #options: ProcessAttesterOptions;
   readonly #listeners = new Set<() => void>();
   readonly #asked = Promise.withResolvers<void>();
+  #measurer: Measurer | undefined;
+  #tpm: { readonly client: TpmClient; readonly ak: TpmKey } | undefined;
+  #akCertificate: Certificate | undefined;
+  #certifying: Promise<void> | undefined;
+  #nextCertifying = Number.NEGATIVE_INFINITY;
+  #closed = false;
 
   constructor(options: ProcessAttesterOptions) {
-    const { root, dataDir, identity, files, onTrouble, clock = systemClock } = options;
-    this.#identity = identity;
-    this.#measurer = new Measurer({ root, clock, onTrouble, ...(files ? { files } : {}) });
-    this.#measurer.onChange(() => {
+    this.#options = options;
+    this.#opened = options.tpm ? this.#openTpm(options.tpm) : this.#openSoftware();
+    this.#opened.catch(options.onTrouble);
+  }
+
+  async #measure(list?: MeasurementList): Promise<Measurer> {
+    const { root, files, onTrouble, clock = systemClock } = this.#options;
+    const measurer = new Measurer({ root, clock, onTrouble, ...(files ? { files } : {}), ...(list ? { list } : {}) });
+    this.#measurer = measurer;
+    measurer.onChange(() => {
       for (const listener of this.#listeners) listener();
     });
-    this.#opened = this.#measurer.start().then(() =>
-      openSoftwareAttester({
-        identity,
-        secretFile: join(dataDir, 'attestation', 'uds'),
-        measurements: this.#measurer,
-        clock,
-      }),
-    );
-    this.#opened.catch(onTrouble);
+    await measurer.start();
+    if (this.#closed) measurer.close();
+    return measurer;
+  }
+
+  async #openSoftware(): Promise<Attester> {
+    const { identity, dataDir, clock = systemClock } = this.#options;
+    const measurements = await this.#measure();
+    return openSoftwareAttester({ identity, secretFile: join(dataDir, FOLDER, 'uds'), measurements, clock });
+  }
+
+  async #openTpm({ address, eventLog, identityDir }: TpmSettings): Promise<Attester> {
+    const { identity, dataDir, onTrouble, clock = systemClock } = this.#options;
+    const client = new TpmClient(tpmAddress(address));
+    const list = await TpmList.open({ tpm: client, dir: join(dataDir, FOLDER), onTrouble });
+    const ak = await openAttestationKey(client);
+    this.#tpm = { client, ak };
+    const kept = await attestationIn(identityDir);
+    if (kept?.publicKey.equals(ak.publicKey)) this.#akCertificate = kept;
+    const measurements = await this.#measure(list.list);
+    return new TpmAttester({
+      identity,
+      tpm: client,
+      ak,
+      list,
+      measurements,
+      akCertificate: () => this.#akCertificate?.der,
+      logs: { ...LINUX_LOGS, ...(eventLog ? { events: eventLog } : {}) },
+      clock,
+    });
+  }
+
+  /** Gets a certificate for the attestation key of the TPM when there is none, or it ends soon. */
+  async #certify(settings: TpmSettings): Promise<void> {
+    const { identity, onTrouble, clock = systemClock } = this.#options;
+    const tpm = this.#tpm;
+    if (!tpm || clock.monotonic() < this.#nextCertifying) return;
+    const kept = this.#akCertificate;
+    if (kept) {
+      const life = kept.notAfter.getTime() - kept.notBefore.getTime();
+      if (kept.notAfter.getTime() - toMillis(clock.now()) > life * AK_DUE) return;
+    }
+    this.#nextCertifying = clock.monotonic() + AK_RETRY;
+    try {
+      const party = tpmParty(tpm.client, await openEndorsementKey(tpm.client), tpm.ak);
+      const { identityDir: dir, url } = settings;
+      // The certificate of the identity that comes along is taken at the next renewal.
+      const { attestation } = await enrolTpm({ dir, identity: identity(), url, tpm: party });
+      this.#akCertificate = attestation;
+      this.#nextCertifying = Number.NEGATIVE_INFINITY;
+    } catch (error) {
+      onTrouble(error);
+    }
   }
 
   /** @throws EnerchainError when the machine cannot attest */
@@ -67,9 +149,16 @@ export class ProcessAttester {
   async answer(params: CborValue): Promise<CborValue> {
     const { bindings, since } = readEvidenceRequest(params);
     const attester = await this.#opened;
+    // The centre is there: a good moment to have the attestation key certified.
+    if (this.#options.tpm) {
+      this.#certifying ??= this.#certify(this.#options.tpm).finally(() => {
+        this.#certifying = undefined;
+      });
+      await this.#certifying;
+    }
     const evidence = await attester.evidence(bindings, since);
     this.#asked.resolve();
-    return { evidence, origin: this.#identity().signer.origin };
+    return { evidence, origin: this.#options.identity().signer.origin };
   }
 
   /** Resolves when evidence was given for the first time, or after so many milliseconds. */
@@ -83,8 +172,10 @@ export class ProcessAttester {
   }
 
   close(): void {
+    this.#closed = true;
     this.#asked.resolve();
-    this.#measurer.close();
+    this.#measurer?.close();
+    void this.#tpm?.client.close();
   }
 }
 
@@ -125,4 +216,9 @@ export function readEvidenceAnswer(answer: CborValue): {
   return { evidence, origin: known };
 }
 
-export const whyNone = (error: unknown): string => `it cannot attest: ${describeError(error)}`;
+/** @param text `/dev/tpmrm0`, `<host>:<port>`, or the path of a Unix socket */
+function tpmAddress(text: string): ConstructorParameters<typeof TpmClient>[0] {
+  if (text.startsWith('/dev/')) return { device: text };
+  const match = /^([^/:]+):(\d{1,5})$/.exec(text);
+  return match ? { host: match[1] as string, port: Number(match[2]) } : { path: text };
+}

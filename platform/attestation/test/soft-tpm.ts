@@ -1,7 +1,6 @@
 /** A TPM as far as attestation needs one, with its keys in the open: what it does wrong is for the test to say. */
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
-import { join } from 'node:path';
-import { buildCertificate, certificateFromPem, FileKeySigner, keyIdentifier, nameOf } from '@enerchain/pki';
+import { certificateFromPem } from '@enerchain/pki';
 import {
   type Attest,
   attestationKey,
@@ -17,8 +16,8 @@ import {
   TpmKey,
   type TpmPublic,
 } from '@enerchain/tpm2';
-import { type Holder, holderUri } from '@enerchain/trust';
-import { AIK_USAGE, type QuotingTpm } from '../src/index.ts';
+import type { Assurance, DevelopmentCa, Holder, Signer } from '@enerchain/trust';
+import type { QuotingTpm } from '../src/index.ts';
 import type { World } from './world.ts';
 
 export class SoftTpm implements QuotingTpm {
@@ -46,6 +45,16 @@ export class SoftTpm implements QuotingTpm {
 
   get ak(): TpmKey {
     return new TpmKey(this.area, new Uint8Array(0));
+  }
+
+  /** The key as if it were in a file: what a TPM never does with such a key. */
+  get signer(): Signer {
+    return {
+      algorithm: 'ES256',
+      origin: 'file',
+      publicKey: this.publicKey,
+      sign: (data) => sign('sha256', data, { key: this.#key, dsaEncoding: 'ieee-p1363' }),
+    };
   }
 
   /** Power off and on. */
@@ -92,33 +101,13 @@ export class SoftTpm implements QuotingTpm {
   }
 }
 
-/** The certificate of an attestation key, as the authority of the world issues it. */
+/** The certificate of an attestation key, as the authority of the world issues it, DER. */
 export async function akCertificate(
   world: World,
   holder: Holder,
   publicKey: KeyObject,
-  more: { usage?: readonly string[]; ca?: { dir: string; pem: string } } = {},
+  more: { assurance?: readonly Assurance[]; ca?: DevelopmentCa } = {},
 ): Promise<Uint8Array> {
-  const dir = more.ca?.dir ?? join(world.dir, 'ca');
-  const issuer = certificateFromPem(more.ca?.pem ?? world.ca.certificatePem);
-  const spki = publicKey.export({ type: 'spki', format: 'der' });
-  const now = Number(world.clock.at / 1_000_000n);
-  return buildCertificate(
-    {
-      issuer: issuer.subject,
-      subject: nameOf({ commonName: holder.name, organizationalUnit: holder.role }),
-      notBefore: new Date(now - 60_000),
-      notAfter: new Date(now + 30 * 86_400_000),
-      publicKey,
-      extensions: {
-        basicConstraints: { ca: false },
-        keyUsage: ['digitalSignature'],
-        extKeyUsage: [...(more.usage ?? [AIK_USAGE])],
-        subjectAltName: [holderUri(holder)],
-        subjectKeyIdentifier: keyIdentifier(spki),
-        authorityKeyIdentifier: keyIdentifier(issuer.spki),
-      },
-    },
-    await FileKeySigner.load(join(dir, 'ca.key')),
-  );
+  const { assurance = ['tpm'], ca = world.ca } = more;
+  return certificateFromPem(await ca.issueAttestation(publicKey, { ...holder, assurance })).der;
 }

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { certificateFromPem } from '@enerchain/pki';
 import { type Attest, templateDigest } from '@enerchain/tpm2';
-import { DevelopmentCa, type Identity } from '@enerchain/trust';
+import { DevelopmentCa, type Holder, type Identity, requestFor } from '@enerchain/trust';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import {
   type Attester,
@@ -38,11 +39,11 @@ interface Node {
   start(): Promise<void>;
 }
 
-async function node(tpm = new SoftTpm()): Promise<Node> {
+async function node(tpm = new SoftTpm(), holder: Holder = { name: 'edge-nord', role: 'edge' }): Promise<Node> {
   const made: Node = {
     tpm,
     dir: mkdtempSync(join(world.dir, 'node-')),
-    certificate: await akCertificate(world, { name: 'edge-nord', role: 'edge' }, tpm.publicKey),
+    certificate: await akCertificate(world, holder, tpm.publicKey),
     logs: {},
     troubles: [],
     list: undefined as never,
@@ -310,17 +311,19 @@ describe('attacks on quotes', () => {
     const holder = { name: 'edge-nord', role: 'edge' } as const;
     expect(await because(undefined)).toBe('no authority has seen its attestation key inside a TPM');
     expect(await because(await akCertificate(world, holder, new SoftTpm().publicKey))).toContain('that of another key');
-    const other = await akCertificate(world, { name: 'edge-sued', role: 'edge' }, made.tpm.publicKey);
-    expect(await because(other)).toBe('its attestation key is that of edge-sued');
-    const plain = await akCertificate(world, holder, made.tpm.publicKey, { usage: ['1.3.6.1.5.5.7.3.2'] });
-    expect(await because(plain)).toContain('not one of an attestation key');
-    const dir = join(world.dir, 'another-ca');
-    const foreign = await DevelopmentCa.open(dir, { clock: world.clock });
-    const offChain = await akCertificate(world, holder, made.tpm.publicKey, {
-      ca: { dir, pem: foreign.certificatePem },
-    });
+    const plain = await world.ca.issue(await requestFor(holder, made.tpm.signer), holder);
+    expect(await because(certificateFromPem(plain).der)).toContain('not one of an attestation key');
+    const unseen = await akCertificate(world, holder, made.tpm.publicKey, { assurance: ['unattested'] });
+    expect(await because(unseen)).toContain('no maker of TPMs vouches');
+    const foreign = await DevelopmentCa.open(join(world.dir, 'another-ca'), { clock: world.clock });
+    const offChain = await akCertificate(world, holder, made.tpm.publicKey, { ca: foreign });
     expect(await because(offChain)).toContain('its attestation key is not one of this system');
     expect(await because(randomBytes(100))).toContain('its attestation key is not one of this system');
+    // The TPM of another node, with a certificate that is right.
+    const stolen = await node(new SoftTpm(), { name: 'edge-sued', role: 'edge' });
+    expect((await attest(world.verifier(), stolen.attester)).reasons).toEqual([
+      'its attestation key is that of edge-sued',
+    ]);
     const right = await akCertificate(world, holder, made.tpm.publicKey);
     made.certificate = right;
     expect((await attest(world.verifier(), made.attester)).status).toBe('affirming');

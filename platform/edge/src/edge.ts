@@ -1,6 +1,6 @@
 /** The gateway as a whole: site, outbox, connectors, uplink, from start to an orderly end. */
 import { dirname, join, resolve } from 'node:path';
-import { EVIDENCE_METHOD, ProcessAttester } from '@enerchain/attestation';
+import { EVIDENCE_METHOD, ProcessAttester, type TpmSettings } from '@enerchain/attestation';
 import { lockFolder } from '@enerchain/host';
 import type { RequestHandler } from '@enerchain/link';
 import {
@@ -241,6 +241,7 @@ class Edge implements EdgeHandle {
           dataDir: options.dataDir,
           identity: () => this.#renewal.identity,
           files: measuredFiles(site.file),
+          ...(site.trust.tpm ? { tpm: tpmSettings(site, options.dataDir, url) } : {}),
           clock,
           onTrouble: (error) => logger.error({ error: describeError(error) }, 'this gateway cannot attest'),
         })
@@ -442,6 +443,12 @@ class Edge implements EdgeHandle {
     await this.#outbox.close(changes);
     this.#logger.info('closed');
   }
+}
+
+function tpmSettings({ trust }: Site, dataDir: string, url: string): TpmSettings {
+  const { tpm: address = '', eventLog } = trust;
+  const settings = { address, identityDir: join(dataDir, 'identity'), url: `https://${new URL(url).host}` };
+  return { ...settings, ...(eventLog ? { eventLog } : {}) };
 }
 
 const idOf = (endpoint: EndpointSite): string => endpoint.endpoint.id;

@@ -1,6 +1,6 @@
 /** `enerchain centre`. */
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { runCentre, trustPolicy } from '@enerchain/centre';
 import { measuredFiles } from '@enerchain/edge';
@@ -27,6 +27,8 @@ export interface CentreOptions {
   /** `development`, `production`, or a file. */
   readonly trustPolicy: string;
   readonly vouchSite?: readonly string[];
+  /** PEM files. */
+  readonly tpmMaker?: readonly string[];
 }
 
 /** Where the built control room lies in a checkout. */
@@ -39,6 +41,10 @@ export async function centre(options: CentreOptions): Promise<void> {
   const logger = createLogger('centre');
   const signal = stopSignal();
   const tls = tlsOf(options);
+  // Whose endorsement keys count is kept with the authority, so that a restart needs no option.
+  const makers = join(folder, 'ca', 'tpm-makers');
+  if (options.tpmMaker) mkdirSync(makers, { recursive: true, mode: 0o700 });
+  for (const file of options.tpmMaker ?? []) copyFileSync(file, join(makers, `${basename(file, '.pem')}.pem`));
   const handle = await runCentre({
     dataDir: folder,
     http: { host: options.host, port, ...(tls ? { tls } : {}) },

@@ -12,7 +12,7 @@ import {
   toKeyObject,
   verifyQuote,
 } from '@enerchain/tpm2';
-import { checkedCertificate, type HeldCertificate } from '@enerchain/trust';
+import { assuranceOf, checkedCertificate, type HeldCertificate } from '@enerchain/trust';
 import { bindingsDigest } from '../attester.ts';
 import type { Evidence, TpmProof } from '../evidence.ts';
 import type { Appraisal } from '../policy.ts';
@@ -184,6 +184,9 @@ function attestationKey(check: TpmCheck): Pick<TpmMemory, 'ak' | 'certificate' |
   }
   if (!certificate.extensions.extKeyUsage?.includes(AIK_USAGE)) {
     return refuse(unrecognized, 'the certificate shown for its attestation key is not one of an attestation key');
+  }
+  if (!assuranceOf(certificate).includes('tpm')) {
+    return refuse(unrecognized, 'no maker of TPMs vouches for the one that its attestation key is in');
   }
   if (isRevoked(Buffer.from(certificate.kid).toString('hex'))) {
     return refuse(contraindicated, 'the certificate of its attestation key was revoked');

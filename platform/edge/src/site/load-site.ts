@@ -70,6 +70,13 @@ export const SiteFile = Type.Object(
               description: 'device or socket of a TPM 2.0; absent: software',
             }),
           ),
+          eventLog: Type.Optional(
+            Type.String({
+              minLength: 1,
+              maxLength: 300,
+              description: 'event log of the boot, where Linux does not show it',
+            }),
+          ),
           measure: Type.Optional(
             Type.Array(Type.String({ minLength: 1, maxLength: 200 }), {
               maxItems: 1000,

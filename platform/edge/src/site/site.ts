@@ -59,7 +59,7 @@ export interface Site {
   readonly uplink: { readonly url?: string; readonly bytesPerSecond?: number; readonly reportSeconds: number };
   readonly policy: SitePolicy;
   /** What proves the state of this gateway: a TPM (device or socket), or software; `measure`: files beside what is loaded. */
-  readonly trust: { readonly tpm?: string; readonly measure?: readonly string[] };
+  readonly trust: { readonly tpm?: string; readonly eventLog?: string; readonly measure?: readonly string[] };
   readonly endpoints: readonly EndpointSite[];
   readonly document: Announcement;
 }

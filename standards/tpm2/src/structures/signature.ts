@@ -4,7 +4,7 @@ import { CURVES, HASHES, type HashAlgorithm } from '../spec/algorithms.ts';
 import { readAll, type TpmReader } from '../wire/reader.ts';
 import { type TpmWriter, writeAll } from '../wire/writer.ts';
 import { readAlgorithm, readHash, writeAlgorithm } from './ids.ts';
-import { padded, type TpmPublic, toKeyObject } from './public.ts';
+import { type TpmPublic, toKeyObject } from './public.ts';
 
 export type TpmSignature =
   | { readonly scheme: 'rsassa' | 'rsapss'; readonly hash: HashAlgorithm; readonly signature: Uint8Array }
@@ -101,9 +101,15 @@ function checks(area: TpmPublic, key: KeyObject, data: Uint8Array, signature: Tp
 
 /** r‖s, each as long as the curve’s order; `undefined` when one is longer. */
 export function ecdsaPair(r: Uint8Array, s: Uint8Array, size: number): Uint8Array | undefined {
-  try {
-    return Buffer.concat([padded(r, size), padded(s, size)]);
-  } catch {
-    return undefined;
-  }
+  const pair = new Uint8Array(2 * size);
+  return place(pair, r, size) && place(pair, s, 2 * size) ? pair : undefined;
+}
+
+/** Puts a number without its leading zeros so that it ends at `end`. @returns whether half of `pair` has room for it */
+function place(pair: Uint8Array, number: Uint8Array, end: number): boolean {
+  let from = 0;
+  while (number.length - from > pair.length / 2 && number[from] === 0) from++;
+  if (number.length - from > pair.length / 2) return false;
+  pair.set(from === 0 ? number : number.subarray(from), end - (number.length - from));
+  return true;
 }

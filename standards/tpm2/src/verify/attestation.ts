@@ -85,17 +85,19 @@ export class Findings {
   }
 }
 
+/** What could be read of an attestation. */
+export interface Read<T extends AttestType> {
+  readonly attest: Verdict<T>['attest'];
+  readonly signature: TpmSignature | undefined;
+}
+
 /** The checks that all types share. The verdict is finished by the caller, who adds to `findings`. */
-export function checkAttestation<T extends AttestType>(
-  type: T,
-  input: AttestationInput,
-  findings: Findings,
-): Verdict<T>['attest'] {
+export function checkAttestation<T extends AttestType>(type: T, input: AttestationInput, findings: Findings): Read<T> {
   checkAttestationKey(input.akPublic, findings);
   const attest = readable(() => parseAttest(input.attest), findings);
   const signature = readable(() => readSignatureOf(input), findings);
   if (signature !== undefined) checkSignature(input, signature, findings);
-  if (attest === undefined) return undefined;
+  if (attest === undefined) return { attest, signature };
   if (!same(attest.extraData, input.qualifyingData)) {
     findings.add(
       'qualifyingData',
@@ -108,9 +110,9 @@ export function checkAttestation<T extends AttestType>(
   checkClock(attest, input.earlier, findings);
   if (attest.attested.type !== type) {
     findings.add('type', `the attestation is of type ${attest.attested.type} instead of ${type}`);
-    return undefined;
+    return { attest: undefined, signature };
   }
-  return attest as Verdict<T>['attest'];
+  return { attest: attest as Verdict<T>['attest'], signature };
 }
 
 const readSignatureOf = ({ signature }: AttestationInput): TpmSignature =>

@@ -18,7 +18,7 @@ const MADE_IN_THE_TPM = ['fixedTPM', 'fixedParent', 'sensitiveDataOrigin'] as co
  */
 export function verifyCertify(input: CertifyInput): Verdict<'certify'> {
   const findings = new Findings();
-  const attest = checkAttestation('certify', input, findings);
+  const { attest } = checkAttestation('certify', input, findings);
   checkObject(input, attest?.attested.name, findings);
   return verdict(findings, attest);
 }
@@ -31,7 +31,7 @@ export interface CreationInput extends CertifyInput {
 /** That the object was created by this TPM with this creation data. */
 export function verifyCreation(input: CreationInput): Verdict<'creation'> {
   const findings = new Findings();
-  const attest = checkAttestation('creation', input, findings);
+  const { attest } = checkAttestation('creation', input, findings);
   checkObject(input, attest?.attested.objectName, findings);
   if (attest !== undefined && !same(attest.attested.creationHash, input.creationHash)) {
     findings.add('creationHash', 'the creation data is not that of this object');

@@ -1,7 +1,6 @@
 /** Verification of TPM2_Quote (Part 3 § 18.4) in software: no TPM is needed. */
-import { HASHES } from '../spec/algorithms.ts';
+import { HASHES, type HashAlgorithm } from '../spec/algorithms.ts';
 import { describeSelection, type PcrBank, pcrDigest, sameSelection, selectionOf } from '../structures/pcr.ts';
-import { parseSignature, type TpmSignature } from '../structures/signature.ts';
 import { type AttestationInput, checkAttestation, Findings, same, type Verdict, verdict } from './attestation.ts';
 
 export interface QuoteInput extends AttestationInput {
@@ -22,7 +21,7 @@ export interface QuoteInput extends AttestationInput {
  */
 export function verifyQuote(input: QuoteInput): Verdict<'quote'> {
   const findings = new Findings();
-  const attest = checkAttestation('quote', input, findings);
+  const { attest, signature } = checkAttestation('quote', input, findings);
   if (attest !== undefined) {
     const expected = selectionOf(input.pcrs);
     const { pcrs, pcrDigest: signed } = attest.attested;
@@ -31,33 +30,21 @@ export function verifyQuote(input: QuoteInput): Verdict<'quote'> {
         'pcrSelection',
         `the quote is over ${describeSelection(pcrs)} instead of ${describeSelection(expected)}`,
       );
-    } else {
-      checkDigest(input, signed, findings);
+    } else if (signature !== undefined && signature.scheme !== 'null') {
+      // The digest is made with the hash of the signature scheme (Part 3 § 18.4.1).
+      checkDigest(input.pcrs, signature.hash, signed, findings);
     }
   }
   return verdict(findings, attest);
 }
 
-/** The digest is made with the hash of the signature scheme (Part 3 § 18.4.1). */
-function checkDigest(input: QuoteInput, signed: Uint8Array, findings: Findings): void {
-  const hash = signingHash(input);
-  if (hash === undefined) return;
-  const wrong = input.pcrs.find((bank) =>
-    [...bank.values.values()].some(({ length }) => length !== HASHES[bank.hash].size),
+function checkDigest(pcrs: readonly PcrBank[], hash: HashAlgorithm, signed: Uint8Array, findings: Findings): void {
+  const wrong = pcrs.find(({ hash: bank, values }) =>
+    [...values.values()].some(({ length }) => length !== HASHES[bank].size),
   );
   if (wrong !== undefined) {
     findings.add('pcrDigest', `a value of the ${wrong.hash} bank is not ${HASHES[wrong.hash].size} octets long`);
-  } else if (!same(pcrDigest(hash, input.pcrs), signed)) {
+  } else if (!same(pcrDigest(hash, pcrs), signed)) {
     findings.add('pcrDigest', 'the PCR values are not those that the TPM signed');
-  }
-}
-
-/** `undefined` when the signature could not be read, which is a problem already. */
-function signingHash({ signature }: QuoteInput) {
-  try {
-    const read: TpmSignature = signature instanceof Uint8Array ? parseSignature(signature) : signature;
-    return read.scheme === 'null' ? undefined : read.hash;
-  } catch {
-    return undefined;
   }
 }

@@ -38,6 +38,7 @@ export * from './request.ts';
 export * from './revocation.ts';
 export * from './signed.ts';
 export * from './signer.ts';
+export * from './smpki/request-package.ts';
 export * from './tls/brainpool-guard.ts';
 export * from './tls/key-source.ts';
 export * from './tls/options.ts';

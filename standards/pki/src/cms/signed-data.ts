@@ -1,5 +1,5 @@
 /** SignedData (RFC 5652 § 5): written and read as DER, signed with ECDSA and SHA-2 (RFC 5753 § 2.1, RFC 5754 § 3.3). */
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { createHash, type KeyObject, timingSafeEqual } from 'node:crypto';
 import {
   ALGORITHMS,
   checkSignatureSize,
@@ -12,7 +12,7 @@ import { context, TAG } from '../der-tags.ts';
 import * as der from '../der-writer.ts';
 import { PkiError } from '../error.ts';
 import { OID } from '../oid.ts';
-import { signedBy } from '../signed.ts';
+import { keyIdentifier, signedBy } from '../signed.ts';
 import type { Signer } from '../signer.ts';
 import {
   algorithmIdentifier,
@@ -53,7 +53,8 @@ const SIGNATURE_HASH: Readonly<Record<string, string>> = {
 /** One who signs. */
 export interface CmsSigner {
   readonly signer: Signer;
-  readonly certificate: Certificate;
+  /** Absent where there is none yet: the key is then named by its identifier (RFC 5280 § 4.2.1.2 method 1). */
+  readonly certificate?: Certificate;
   /** How the certificate is named; by default by issuer and serial number. */
   readonly identifiedBy?: CertificateIdentifier['kind'];
   readonly signingTime?: Date;
@@ -78,7 +79,8 @@ export interface SignedDataFields {
 export async function buildSignedData(fields: SignedDataFields): Promise<Uint8Array> {
   const { content, contentType = CMS_OID.data, signers, revocationLists = [] } = fields;
   if (signers.length === 0) throw new PkiError('caller', 'pki.cms.signers', 'a signed message needs a signer');
-  const certificates = fields.certificates ?? signers.map(({ certificate }) => certificate.der);
+  const certificates =
+    fields.certificates ?? signers.flatMap(({ certificate }) => (certificate ? [certificate.der] : []));
   const infos = await Promise.all(signers.map((each) => signerInfo(each, contentType, content)));
   return encodeSignedData({
     // § 5.1: 3 where the content is no plain data or a signer is named by key identifier.
@@ -108,7 +110,8 @@ export const buildCertificatesOnly = (
     signerInfos: [],
   });
 
-const byKeyIdentifier = ({ identifiedBy }: CmsSigner) => identifiedBy === 'subjectKeyIdentifier';
+const byKeyIdentifier = ({ certificate, identifiedBy }: CmsSigner) =>
+  !certificate || identifiedBy === 'subjectKeyIdentifier';
 
 function encodeSignedData(parts: {
   version: number;
@@ -133,9 +136,11 @@ function encodeSignedData(parts: {
   );
 }
 
+const spkiOf = (key: KeyObject): Uint8Array => key.export({ type: 'spki', format: 'der' });
+
 async function signerInfo(each: CmsSigner, contentType: string, content: Uint8Array) {
   const { certificate, signer, signingTime, attributes = [] } = each;
-  if (!certificate.publicKey.equals(signer.publicKey)) {
+  if (certificate && !certificate.publicKey.equals(signer.publicKey)) {
     throw new PkiError('caller', 'pki.cms.signer', 'the certificate is not that of the key that signs');
   }
   const { hash } = ALGORITHMS[signer.algorithm];
@@ -148,10 +153,16 @@ async function signerInfo(each: CmsSigner, contentType: string, content: Uint8Ar
   ]);
   const signature = await signer.sign(set);
   checkSignatureSize(signer.algorithm, signature);
-  const keyed = byKeyIdentifier(each);
+  const identifier =
+    certificate && !byKeyIdentifier(each)
+      ? issuerAndSerialNumber(certificate)
+      : der.implicitPrimitive(
+          0,
+          certificate ? subjectKeyIdentifierOf(certificate) : keyIdentifier(spkiOf(signer.publicKey)),
+        );
   const info = der.sequence(
-    der.integer(keyed ? 3 : 1),
-    keyed ? der.implicitPrimitive(0, subjectKeyIdentifierOf(certificate)) : issuerAndSerialNumber(certificate),
+    der.integer(byKeyIdentifier(each) ? 3 : 1),
+    identifier,
     algorithmIdentifier(digest),
     retagged(context(0), set),
     signatureIdentifier(signer.algorithm),
@@ -255,17 +266,16 @@ export function verifySignedData(
   data: SignedData,
   options: { readonly content?: Uint8Array; readonly certificates?: readonly Certificate[] } = {},
 ): VerifiedSigner[] {
-  if (data.signers.length === 0) throw new PkiError('peer', 'pki.cms.unsigned', 'nobody has signed the message');
-  const content = data.content ?? options.content;
-  if (!content || (data.content && options.content && Buffer.compare(data.content, options.content) !== 0)) {
-    const what = content ? 'the message carries another content than the one given' : 'the message has no content';
-    throw new PkiError('peer', 'pki.cms.content', what);
-  }
+  const content = contentOf(data, options.content);
   const known = [...(options.certificates ?? []), ...readable(data.certificates)];
   return data.signers.map((signer) => {
     const certificate = known.find((each) => identifies(signer.identifier, each));
     if (!certificate) throw new PkiError('peer', 'pki.cms.signer', 'the certificate of a signer is not there');
-    verifySigner(signer, certificate, data.contentType, content);
+    const { keyUsage } = certificate.extensions;
+    if (keyUsage && !keyUsage.includes('digitalSignature') && !keyUsage.includes('nonRepudiation')) {
+      throw refuse('its certificate is not for signing');
+    }
+    verifySigner(signer, certificate.publicKey, data.contentType, content);
     return {
       certificate,
       attributes: signer.signedAttributes ?? [],
@@ -274,12 +284,32 @@ export function verifySignedData(
   });
 }
 
-function verifySigner(signer: SignerInfo, certificate: Certificate, contentType: string, content: Uint8Array): void {
-  const refuse = (why: string) => new PkiError('peer', 'pki.cms.signature', `a signature does not hold: ${why}`);
-  const { keyUsage } = certificate.extensions;
-  if (keyUsage && !keyUsage.includes('digitalSignature') && !keyUsage.includes('nonRepudiation')) {
-    throw refuse('its certificate is not for signing');
+/**
+ * Verifies a message that one key has signed, for which there is no certificate yet.
+ * @throws PkiError as `verifySignedData`
+ */
+export function verifySignedBy(data: SignedData, key: KeyObject, detached?: Uint8Array): void {
+  const content = contentOf(data, detached);
+  const [signer, more] = data.signers;
+  const { identifier } = signer!;
+  const named = identifier.kind === 'subjectKeyIdentifier' ? identifier.identifier : undefined;
+  if (more || !named || Buffer.compare(named, keyIdentifier(spkiOf(key))) !== 0) {
+    throw new PkiError('peer', 'pki.cms.signer', 'the message is not signed with this one key');
   }
+  verifySigner(signer!, key, data.contentType, content);
+}
+
+function contentOf(data: SignedData, detached: Uint8Array | undefined): Uint8Array {
+  if (data.signers.length === 0) throw new PkiError('peer', 'pki.cms.unsigned', 'nobody has signed the message');
+  const content = data.content ?? detached;
+  if (content && !(data.content && detached && Buffer.compare(data.content, detached) !== 0)) return content;
+  const what = content ? 'the message carries another content than the one given' : 'the message has no content';
+  throw new PkiError('peer', 'pki.cms.content', what);
+}
+
+const refuse = (why: string) => new PkiError('peer', 'pki.cms.signature', `a signature does not hold: ${why}`);
+
+function verifySigner(signer: SignerInfo, key: KeyObject, contentType: string, content: Uint8Array): void {
   if (!signer.digest) throw new PkiError('unsupported', 'pki.algorithm', 'the digest algorithm is not known here');
   const hash = SIGNATURE_HASH[signer.signatureAlgorithm];
   if (hash && hash !== signer.digest) throw refuse('digest and signature use different hashes');
@@ -297,7 +327,7 @@ function verifySigner(signer: SignerInfo, certificate: Certificate, contentType:
   }
   const toBeSigned = signer.signedSet ?? content;
   const { signatureAlgorithm, signature } = signer;
-  if (!signedBy({ der: toBeSigned, toBeSigned, signatureAlgorithm, signature }, certificate.publicKey)) {
+  if (!signedBy({ der: toBeSigned, toBeSigned, signatureAlgorithm, signature }, key)) {
     throw refuse('it was not made with the key of the certificate');
   }
 }

@@ -322,7 +322,7 @@ async function assemble(
       historian: () => ({ ...historian.counters, lag: historian.lag, openSamples: historian.openSamples }),
       link: () => ({ ...link.counters, peers: link.peers().length }),
       transparency: () => transparency.counters,
-      ...(trust ? { trust: () => trust.keeper.counters } : {}),
+      ...(trust ? { trust: () => trust.keeper.counters, tcn: () => trust.keeper.networkCounters } : {}),
     },
     database,
     ca,

@@ -4,110 +4,27 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
-  type Attester,
+  bindingOf,
   DEVELOPMENT_POLICY,
-  EVIDENCE_METHOD,
-  MeasurementList,
-  openSoftwareAttester,
   PRODUCTION_POLICY,
   ReferenceValues,
   readEvidenceRequest,
-  sha256,
   signManifest,
   type TrustPolicy,
+  Verifier,
 } from '@enerchain/attestation';
 import { EnerchainError, type RaisedAlarm } from '@enerchain/model';
-import { type CborValue, DevelopmentCa, type Identity, obtainIdentity } from '@enerchain/trust';
+import { decodeRelease, RELEASE_TYPE, tcnReportValue } from '@enerchain/tcn';
+import { type CborValue, coseVerify1, DevelopmentCa, type Identity, obtainIdentity } from '@enerchain/trust';
 import pino from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Findings } from '../src/ingest/findings.ts';
 import { nodeFiles } from '../src/log/files.ts';
 import type { LogContent } from '../src/ports.ts';
-import { type AttestedPeer, TrustKeeper, type TrustKeeperOptions } from '../src/trust/keeper.ts';
+import { TrustKeeper, type TrustKeeperOptions } from '../src/trust/keeper.ts';
 import { trustPolicy } from '../src/trust/policy-file.ts';
 import { readTrust, writeTrust } from '../src/trust/snapshot.ts';
-
-const T0 = 1_790_000_000_000_000_000n;
-const SECOND = 1_000_000_000n;
-
-/** Time that passes when told, and what waits for it. */
-class Time {
-  at = 0;
-  #timers: { due: number; act: () => void }[] = [];
-  readonly clock = { now: () => T0 + BigInt(Math.round(this.at * 1e6)), monotonic: () => this.at };
-  readonly after = (milliseconds: number, act: () => void) => {
-    const timer = { due: this.at + milliseconds, act };
-    this.#timers.push(timer);
-    return () => {
-      this.#timers = this.#timers.filter((each) => each !== timer);
-    };
-  };
-
-  async pass(milliseconds: number): Promise<void> {
-    const end = this.at + milliseconds;
-    for (;;) {
-      const next = this.#timers.filter(({ due }) => due <= end).sort((a, b) => a.due - b.due)[0];
-      if (!next) break;
-      this.#timers = this.#timers.filter((each) => each !== next);
-      this.at = Math.max(this.at, next.due);
-      next.act();
-      await settle();
-    }
-    this.at = end;
-    await settle();
-  }
-}
-
-/** Lets everything that is ready happen; no time passes. Signatures are made on this thread. */
-async function settle(): Promise<void> {
-  for (let i = 0; i < 15; i++) await new Promise((resolve) => setImmediate(resolve));
-}
-
-const component = (name: string, content = name) => ({ name, digest: sha256(Buffer.from(content)) });
-const SOFTWARE = ['runtime:node', 'config:process', 'main.ts', 'edge.ts'].map((name) => component(name));
-
-class Source implements AttestedPeer {
-  readonly source: string;
-  readonly holder: AttestedPeer['holder'];
-  readonly exporterBytes = randomBytes(32);
-  readonly list = new MeasurementList(randomBytes(16).toString('hex'));
-  attester!: Attester;
-  asked = 0;
-  /** Instead of the attester. */
-  answer: ((params: CborValue) => Promise<CborValue>) | undefined;
-
-  constructor(identity: Identity) {
-    this.source = identity.name;
-    this.holder = { name: identity.name, role: identity.role };
-    this.list.append({ kind: 'start', at: T0, components: [...SOFTWARE, component('config:site', identity.name)] });
-  }
-
-  static async open(identity: Identity, dir: string): Promise<Source> {
-    const source = new Source(identity);
-    source.attester = await openSoftwareAttester({
-      identity: () => identity,
-      secretFile: join(dir, `${identity.name}.uds`),
-      measurements: { list: source.list, rescan: async () => undefined, onChange: () => () => undefined },
-    });
-    return source;
-  }
-
-  exporter(): Uint8Array {
-    return this.exporterBytes;
-  }
-
-  async request(method: string, params: CborValue): Promise<CborValue> {
-    expect(method).toBe(EVIDENCE_METHOD);
-    this.asked++;
-    if (this.answer) return this.answer(params);
-    const { bindings, since } = readEvidenceRequest(params);
-    return { evidence: await this.attester.evidence(bindings, since), origin: 'file' };
-  }
-
-  change(name: string, content: string): void {
-    this.list.append({ kind: 'more', at: T0, components: [component(name, content)] });
-  }
-}
+import { component, SECOND, SOFTWARE, Source, settle, T0, Time } from './trust-world.ts';
 
 let dir: string;
 let ca: DevelopmentCa;
@@ -146,18 +63,17 @@ function newKeeper(options: Partial<TrustKeeperOptions> & { policy?: TrustPolicy
   });
 }
 
+const manifest = {
+  id: 'test',
+  version: 1,
+  signer: 'test',
+  notBefore: T0 - 3600n * SECOND,
+  notAfter: T0 + 86_400n * SECOND,
+  registers: [],
+};
+
 async function vouch(components = SOFTWARE, node?: string): Promise<void> {
-  const manifest = {
-    id: 'test',
-    version: 1,
-    signer: 'test',
-    notBefore: T0 - 3600n * SECOND,
-    notAfter: T0 + 86_400n * SECOND,
-    components,
-    registers: [],
-    ...(node ? { node } : {}),
-  };
-  references.add(await signManifest(manifest, centre.signer, centre.kid));
+  references.add(await signManifest({ ...manifest, components, ...(node ? { node } : {}) }, centre.signer, centre.kid));
 }
 
 beforeEach(async () => {
@@ -496,6 +412,138 @@ describe('the trust keeper', () => {
     expect(fromLog.get('edge-nord')).toBeDefined();
     expect(fromLog.trustOf('edge-nord', T0 + 12n * SECOND)).toBe('distrusted');
     before.close();
+  });
+});
+
+describe('the network of neighbours', () => {
+  /** What a neighbour has seen of a node, as it reports it. */
+  async function wordOf(neighbour: Identity, of: Source, referencesOf: ReferenceValues = references) {
+    const binding = bindingOf({
+      nonce: randomBytes(32),
+      exporter: randomBytes(32),
+      verifier: neighbour.name,
+      node: of.source,
+    });
+    const verifier = new Verifier({
+      name: neighbour.name,
+      signer: neighbour.signer,
+      kid: () => neighbour.kid,
+      clock: time.clock,
+      policy: () => DEVELOPMENT_POLICY,
+      references: referencesOf,
+      caPem: ca.certificatePem,
+    });
+    const evidence = await of.attester.evidence([binding]);
+    return { evidence, ...(await verifier.appraise(evidence, { node: of.source, binding })) };
+  }
+  const report = (node: string, statements: readonly Uint8Array[], by: Identity, neighbours: string[] = []) =>
+    tcnReportValue({
+      node,
+      neighbours: neighbours.map((name) => ({ name, connected: true })),
+      nodes: [],
+      statements,
+      certificates: [by.certificate.der],
+    });
+
+  it('makes the centre appraise what a neighbour was shown, and believes nothing else', async () => {
+    const nord = await gateway();
+    const identity = await identityOf('edge-nord', 'edge');
+    const node = await Source.open(await identityOf('switch-1', 'edge'), dir);
+    await vouch([component('config:site', 'switch-1')], 'switch-1');
+    const word = await wordOf(identity, node);
+    nord.others.set('tcn.evidence', (digest) => {
+      expect(Buffer.compare(digest as Uint8Array, word.result.evidence)).toBe(0);
+      return word.evidence;
+    });
+    await keeper.gossip(nord, report('edge-nord', [word.bytes], identity, ['switch-1', 'centre']));
+    await settle();
+    expect(keeper.get('switch-1')).toMatchObject({ role: 'network', status: 'warning', reaction: 'none' });
+    expect(keeper.get('switch-1')?.trustedUntil).toBe(word.result.validUntil);
+    expect(keeper.networkCounters).toMatchObject({
+      reports: 1,
+      statements: 1,
+      reappraised: 1,
+      refused: 0,
+      disagreed: 0,
+    });
+    // A lying neighbour: it says good, and the evidence says otherwise.
+    await time.pass(20_000);
+    node.change('edge.ts', 'with a back door');
+    const blind = new ReferenceValues();
+    const lenient = [...SOFTWARE, component('edge.ts', 'with a back door'), component('config:site', 'switch-1')];
+    blind.add(await signManifest({ ...manifest, components: lenient }, centre.signer, centre.kid));
+    const lie = await wordOf(identity, node, blind);
+    expect(lie.result.reasons).toEqual([]);
+    nord.others.set('tcn.evidence', () => lie.evidence);
+    await keeper.gossip(nord, report('edge-nord', [lie.bytes], identity));
+    await settle();
+    expect(keeper.get('switch-1')).toMatchObject({ status: 'contraindicated', reaction: 'quarantine' });
+    expect(keeper.networkCounters.disagreed).toBe(1);
+  });
+
+  it('looks at once at a node that a neighbour has found bad, when the evidence says so, too', async () => {
+    const nord = await gateway();
+    const identity = await identityOf('edge-nord', 'edge');
+    const sued = await Source.open(await identityOf('edge-sued', 'edge'), dir);
+    await vouch([component('config:site', 'edge-sued')], 'edge-sued');
+    keeper.connected(sued);
+    await time.pass(200);
+    expect(keeper.get('edge-sued')?.trustedUntil).toBeDefined();
+    const asked = sued.asked;
+    // A slander: the neighbour finds it bad by reference values of its own.
+    const slander = await wordOf(identity, sued, new ReferenceValues());
+    nord.others.set('tcn.evidence', () => slander.evidence);
+    await keeper.gossip(nord, report('edge-nord', [slander.bytes], identity));
+    await settle();
+    expect(sued.asked).toBe(asked);
+    expect(keeper.get('edge-sued')?.trustedUntil).toBeDefined();
+    expect(keeper.get('edge-sued')?.neighbours).toEqual([
+      expect.objectContaining({ node: 'edge-nord', status: 'none' }),
+    ]);
+    // The truth.
+    await time.pass(10);
+    sued.change('edge.ts', 'with a back door');
+    const truth = await wordOf(identity, sued);
+    nord.others.set('tcn.evidence', () => truth.evidence);
+    await keeper.gossip(nord, report('edge-nord', [truth.bytes], identity));
+    await settle();
+    expect(sued.asked).toBe(asked + 1);
+    expect(keeper.get('edge-sued')).toMatchObject({ status: 'contraindicated', reaction: 'quarantine' });
+  });
+
+  it('takes no statement that nobody of this system has signed, and no report in another one’s name', async () => {
+    const nord = await gateway();
+    const identity = await identityOf('edge-nord', 'edge');
+    const node = await Source.open(await identityOf('switch-1', 'edge'), dir);
+    const word = await wordOf(identity, node);
+    await expect(keeper.gossip(nord, report('edge-sued', [word.bytes], identity))).rejects.toMatchObject({
+      code: 'tcn.report',
+    });
+    const stranger = await identityOf('edge-sued', 'edge');
+    await keeper.gossip(nord, report('edge-nord', [word.bytes, randomBytes(40)], stranger));
+    await settle();
+    expect(keeper.networkCounters).toMatchObject({ statements: 2, refused: 2 });
+    expect(keeper.get('switch-1')).toBeUndefined();
+  });
+
+  it('is told what persons have decided', async () => {
+    const nord = await gateway();
+    const identity = await identityOf('edge-nord', 'edge');
+    const orders: ReturnType<typeof decodeRelease>[] = [];
+    nord.others.set('tcn.order', (bytes) => {
+      orders.push(decodeRelease(coseVerify1(bytes as Uint8Array, RELEASE_TYPE, () => centre.signer.publicKey).payload));
+      return true;
+    });
+    await keeper.gossip(nord, report('edge-nord', [], identity));
+    keeper.quarantine('edge-nord', 'seen a stranger', 'anna');
+    const { id } = keeper.requestRelease('edge-nord', 'it was nobody', 'anna');
+    keeper.approveRelease(id, 'berta');
+    await settle();
+    expect(orders).toMatchObject([
+      { node: 'edge-nord', action: 'quarantine', persons: ['anna'] },
+      { node: 'edge-nord', action: 'release', persons: ['anna', 'berta'] },
+    ]);
+    expect(orders[1]!.sequence).toBeGreaterThan(orders[0]!.sequence);
   });
 });
 

@@ -8,6 +8,7 @@ import type { AddressInfo } from 'node:net';
 import { CHANGED_METHOD } from '@enerchain/attestation';
 import { type LinkPeer, LinkServer, type LinkTransport, serveWebSocket } from '@enerchain/link';
 import { type Clock, EnerchainError, toIso } from '@enerchain/model';
+import { TCN_METHODS } from '@enerchain/tcn';
 import {
   CrlPublisher,
   crlHandler,
@@ -44,7 +45,7 @@ export interface SourceLinkOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   /** Whoever asks sources for evidence; absent: nobody. */
-  readonly trust?: Pick<TrustKeeper, 'connected' | 'left' | 'changed'> | undefined;
+  readonly trust?: Pick<TrustKeeper, 'connected' | 'left' | 'changed' | 'gossip'> | undefined;
   /** Whose TPMs are enrolled; absent: none. */
   readonly endorsement: EndorsementPolicy | undefined;
   /** The chain of a source, made when it is new. */
@@ -127,6 +128,7 @@ export class SourceLink {
             options.trust?.changed(peer);
             return null;
           }
+          if (method === TCN_METHODS.gossip && options.trust) return options.trust.gossip(peer, params);
           if (method !== SESSION_METHOD) return options.services.handle(peer, method, params, context);
           const session = this.#sessions.get(peer);
           if (session && options.registry.challenged(peer.source, session, params)) {

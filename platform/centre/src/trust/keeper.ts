@@ -25,12 +25,13 @@ import {
 } from '@enerchain/attestation';
 import type { After, LinkPeer } from '@enerchain/link';
 import { type Clock, describeError, EnerchainError, toIso, type UtcNanos } from '@enerchain/model';
-import { coseParse1, type Identity } from '@enerchain/trust';
+import { type CborValue, coseParse1, type Identity } from '@enerchain/trust';
 import type { Logger } from 'pino';
 import type { Findings } from '../ingest/findings.ts';
 import { CENTRE } from '../ingest/own-chain.ts';
 import type { LogPublisher, LogWriter } from '../ports.ts';
 import { alarmOf } from './alarms.ts';
+import { NetworkView } from './network.ts';
 import { type KeptNode, NodeState, type Release } from './node-state.ts';
 
 /** A source as the keeper asks it. */
@@ -89,9 +90,14 @@ export interface LinkState {
 
 export class TrustKeeper implements TrustPort {
   readonly policy: TrustPolicy | undefined;
+  get networkCounters(): Readonly<Record<string, number>> {
+    return this.#network.counters;
+  }
+
   readonly counters = { appraised: 0, good: 0, notGood: 0, silent: 0, logged: 0, quarantined: 0, released: 0 };
   readonly #options: TrustKeeperOptions;
   readonly #verifier: Verifier;
+  readonly #network: NetworkView;
   readonly #watch: VerifierWatch;
   readonly #nodes = new Map<string, NodeState>();
   readonly #charges = new Map<string, Charge>();
@@ -108,18 +114,41 @@ export class TrustKeeper implements TrustPort {
   constructor(options: TrustKeeperOptions) {
     this.#options = options;
     this.policy = options.policy;
-    const { identity, references, clock, isRevoked } = options;
-    this.#verifier = new Verifier({
-      name: CENTRE,
-      signer: identity.signer,
-      kid: () => options.identity.kid,
-      clock,
-      policy: () => this.policy,
-      references,
+    const { identity, references, clock, logger, isRevoked } = options;
+    const newVerifier = () =>
+      new Verifier({
+        name: CENTRE,
+        signer: identity.signer,
+        kid: () => options.identity.kid,
+        clock,
+        policy: () => this.policy,
+        references,
+        get caPem() {
+          return options.caPem;
+        },
+        isRevoked: (fingerprint) => isRevoked(fingerprint),
+      });
+    this.#verifier = newVerifier();
+    this.#network = new NetworkView({
+      verifier: newVerifier(),
+      get identity() {
+        return options.identity;
+      },
       get caPem() {
         return options.caPem;
       },
+      clock,
+      logger,
       isRevoked: (fingerprint) => isRevoked(fingerprint),
+      attestsItself: (node) => this.#charges.has(node),
+      onBadWord: (node) => this.#now(node),
+      onResult: (result) => this.#hear(result),
+      onViews: (name, views) => {
+        const node = this.#nodes.get(name);
+        if (!node) return;
+        node.neighbours = views;
+        this.#settle([node]);
+      },
     });
     this.#watch = new VerifierWatch(this.#period, clock.monotonic());
     for (const kept of options.kept ?? []) {
@@ -178,6 +207,7 @@ export class TrustKeeper implements TrustPort {
     if (charge?.peer !== peer) return;
     charge.cancel();
     this.#charges.delete(peer.source);
+    this.#network.left(peer);
     const node = this.#nodes.get(peer.source);
     node?.connect(false);
     if (node) this.#settle([node]);
@@ -186,6 +216,19 @@ export class TrustKeeper implements TrustPort {
   /** The source says that something it measures has changed. */
   changed(peer: AttestedPeer): void {
     if (this.#charges.get(peer.source)?.peer === peer) this.#now(peer.source);
+  }
+
+  /** A report of a source about its neighbours, see `NetworkView`. @throws EnerchainError (fault peer) */
+  gossip(peer: AttestedPeer, params: CborValue): Promise<null> {
+    return this.#network.report(peer, params);
+  }
+
+  /** What is known of a node that the centre cannot ask itself. */
+  #hear(result: AttestationResult): void {
+    const node = this.#node(result.node, 'network');
+    node.connect(true);
+    node.take(result, this.policy);
+    this.#settle([node]);
   }
 
   // --- TrustPort -----------------------------------------------------------------------------------------------------
@@ -202,7 +245,35 @@ export class TrustKeeper implements TrustPort {
     const last = this.#nodes.get(source)?.trust;
     if (!last) return [];
     const centre = this.#nodes.get(CENTRE)?.trust;
-    return centre && source !== CENTRE ? [centre, last] : [last];
+    if (!centre || source === CENTRE) return [last];
+    return [centre, ...this.#between(source), last];
+  }
+
+  /** Network nodes on the shortest way that the nodes tell of; none where they tell of no way. */
+  #between(source: string): NodeTrust[] {
+    const ways = new Map<string, string[]>();
+    const way = (from: string, to: string) => ways.set(from, [...(ways.get(from) ?? []), to]);
+    for (const { a, b } of this.#network.links()) {
+      way(a, b);
+      way(b, a);
+    }
+    const cameFrom = new Map<string, string>([[CENTRE, CENTRE]]);
+    for (const queue = [CENTRE]; queue.length > 0; ) {
+      const at = queue.shift() as string;
+      // Only nodes of the network pass anything on.
+      if (at !== CENTRE && this.#nodes.get(at)?.role !== 'network') continue;
+      for (const next of ways.get(at) ?? []) {
+        if (cameFrom.has(next)) continue;
+        cameFrom.set(next, at);
+        queue.push(next);
+      }
+    }
+    const path: NodeTrust[] = [];
+    for (let at = cameFrom.get(source); at !== undefined && at !== CENTRE; at = cameFrom.get(at)) {
+      const trust = this.#nodes.get(at)?.trust;
+      if (trust) path.unshift(trust);
+    }
+    return path;
   }
 
   onChange(listener: (changed: readonly NodeTrust[]) => void): () => void {
@@ -237,13 +308,19 @@ export class TrustKeeper implements TrustPort {
       if (node !== CENTRE) {
         const bad = results[0] !== undefined && trust.status !== 'none' && trust.trustedUntil === undefined;
         const state = trust.trustedUntil ? 'attested' : bad ? 'failing' : connected ? 'silent' : 'unknown';
-        links.push({ a: CENTRE, b: node, state, at: results[0]?.issuedAt });
+        if (this.#charges.has(node) || trust.role !== 'network') {
+          links.push({ a: CENTRE, b: node, state, at: results[0]?.issuedAt });
+        }
       }
       for (const { node: neighbour, status, at } of trust.neighbours) {
         const state =
           status === 'silent' ? status : status === 'affirming' || status === 'warning' ? 'attested' : 'failing';
         links.push({ a: neighbour, b: node, state, at });
       }
+    }
+    for (const { a, b, connected } of this.#network.links()) {
+      const told = links.some((link) => (link.a === a && link.b === b) || (link.a === b && link.b === a));
+      if (!told) links.push({ a, b, state: connected ? 'unknown' : 'silent', at: undefined });
     }
     return links;
   }
@@ -263,6 +340,7 @@ export class TrustKeeper implements TrustPort {
     node.isolate(at, `${by} put it into quarantine: ${reason}`, by);
     this.counters.quarantined++;
     this.#audit('trust.quarantine', by, name, { reason });
+    void this.#network.order(name, 'quarantine', reason, [by]);
     this.#settle([node]);
     this.#tellValues(name, at);
   }
@@ -319,6 +397,8 @@ export class TrustKeeper implements TrustPort {
     node.readmit(this.#options.clock.now());
     this.counters.released++;
     this.#audit('trust.release', by, node.node, detail);
+    const persons = [detail.requestedBy, by].filter((person) => typeof person === 'string');
+    void this.#network.order(node.node, 'release', String(detail.reason ?? ''), persons);
     this.#settle([node]);
     if (from !== undefined) this.#tellValues(node.node, from);
   }

@@ -27,6 +27,16 @@ export interface CoseSign1 {
 
 const refuse = (code: string, text: string) => new EnerchainError('peer', code, text);
 
+/**
+ * The platform's own signatures are ES256; a key in an HSM may lie on any curve.
+ * @throws EnerchainError `cose.algorithm` (fault caller) when the key is not on P-256
+ */
+export function requireEs256(signer: Pick<Signer, 'algorithm'>): void {
+  if (signer.algorithm === 'ES256') return;
+  const text = `the platform signs with ES256, this key with ${signer.algorithm}`;
+  throw new EnerchainError('caller', 'cose.algorithm', text);
+}
+
 /** What is signed: `["Signature1", protected, external_aad, payload]` (RFC 9052 § 4.4). */
 export function sigStructure(
   protectedBytes: Uint8Array,
@@ -55,13 +65,7 @@ export async function coseSign1(
   typ: string,
   payload: Uint8Array,
 ): Promise<Uint8Array> {
-  if (signer.algorithm !== 'ES256') {
-    throw new EnerchainError(
-      'caller',
-      'cose.algorithm',
-      `the platform signs with ES256, this key with ${signer.algorithm}`,
-    );
-  }
+  requireEs256(signer);
   const header = encodeCbor(
     new Map<number, CborValue>([
       [COSE_HEADER.alg, ES256],

@@ -20,7 +20,7 @@ import {
   thumbprint,
 } from '@enerchain/pki';
 import { readBundle } from './ca-bundle.ts';
-import { coseSign1 } from './cose.ts';
+import { coseSign1, requireEs256 } from './cose.ts';
 import { checkName, type Holder, holderOf, holderUri, type Role } from './role.ts';
 
 export const IDENTITY_FILES = {
@@ -112,13 +112,15 @@ export type IdentityParts = {
   readonly signer: Signer;
 } & ({ readonly keyPem: string } | { readonly tls: { readonly keyPem: string; readonly certificatePem: string } });
 
-/** Puts an identity together. @throws EnerchainError `trust.identity` when a key is not its certificate's */
+/** Puts an identity together. @throws EnerchainError `trust.identity` when a key is not its certificate's, `cose.algorithm` when it is not on P-256 */
 export function makeIdentity(parts: IdentityParts, where = 'the identity'): Identity {
   const { certificatePem, caPem, signer } = parts;
   const certificate = certificateFromPem(certificatePem, where);
   readBundle(caPem);
   const wrong = (text: string) => new EnerchainError('caller', 'trust.identity', `${where}: ${text}`);
   if (!certificate.publicKey.equals(signer.publicKey)) throw wrong('the certificate is not that of the key');
+  // Said here, not when the first batch is to be signed.
+  requireEs256(signer);
   const holder = holderOf(certificate);
   const kid = thumbprint(certificate);
   if ('keyPem' in parts) {

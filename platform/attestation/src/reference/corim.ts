@@ -8,8 +8,9 @@
  * refused, since a manifest that is half understood must not make anything good. Maps are deterministic (RFC 8949
  * § 4.2.1): one manifest has one encoding, and its SHA-256 names it.
  */
-import { type KeyObject, verify } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import { EnerchainError, type UtcNanos } from '@enerchain/model';
+import { verifyRaw } from '@enerchain/pki';
 import {
   CBOR_MAJOR,
   CborTag,
@@ -19,6 +20,7 @@ import {
   coseParse1,
   decodeCbor,
   encodeCbor,
+  requireEs256,
   type Signer,
   sigStructure,
 } from '@enerchain/trust';
@@ -108,6 +110,7 @@ export function encodeManifest(manifest: Manifest): Uint8Array {
 
 /** @param kid names the key: SHA-256 of its public key (SPKI) or of its certificate, as the verifiers know it */
 export async function signManifest(manifest: Manifest, signer: Signer, kid: Uint8Array): Promise<SignedManifest> {
+  requireEs256(signer);
   const payload = encodeManifest(manifest);
   const meta = encodeCbor(
     map([0, map([0, manifest.signer])], [1, map([0, time(manifest.notBefore)], [1, time(manifest.notAfter)])]),
@@ -140,7 +143,7 @@ export function readManifest(bytes: Uint8Array, keyOf: (kid: Uint8Array) => KeyO
   const key = keyOf(message.kid);
   if (!key) throw refuse(`was signed by a key that is no authority here (${Buffer.from(message.kid).toString('hex')})`);
   const signed = sigStructure(message.protectedBytes, message.payload);
-  if (!verify('sha256', signed, { key, dsaEncoding: 'ieee-p1363' }, message.signature)) {
+  if (!verifyRaw('ES256', key, signed, message.signature)) {
     throw refuse('has a signature that does not fit');
   }
   const manifest = decodeManifest(message.payload);

@@ -6,6 +6,7 @@
 import { hash, type KeyObject, verify } from 'node:crypto';
 import { EnerchainError } from '@enerchain/model';
 import type { Signer } from '@enerchain/pki';
+import { requireEs256 } from '@enerchain/trust';
 
 export interface NoteSignature {
   /** Name of the key. */
@@ -78,8 +79,9 @@ export function derSignature(raw: Uint8Array): Buffer {
   return Buffer.concat([Buffer.from([0x30, body.length]), body]);
 }
 
-/** Signs octets for a note. @returns DER */
+/** Signs octets for a note. @returns DER. @throws EnerchainError `cose.algorithm` when the key is not on P-256 */
 export async function signDer(signer: Signer, data: Uint8Array): Promise<Buffer> {
+  requireEs256(signer);
   return derSignature(await signer.sign(data));
 }
 

@@ -37,14 +37,18 @@ export class TestTpm {
     const upstream = new SocketTransport({ path: raw });
     this.#upstream = upstream;
     const path = join(this.folder, 's');
-    this.#relay = new TpmRelay(path, {
-      description: upstream.description,
-      disconnect: () => upstream.disconnect(),
-      transact: (command) => {
-        this.commands.push(Uint8Array.from(command));
-        return upstream.transact(command);
+    this.#relay = new TpmRelay(
+      path,
+      {
+        description: upstream.description,
+        disconnect: () => upstream.disconnect(),
+        transact: (command) => {
+          this.commands.push(Uint8Array.from(command));
+          return upstream.transact(command);
+        },
       },
-    });
+      false,
+    );
     // The tools set the locality through the control channel.
     this.#control = createServer((socket) => {
       const control = connect(`${raw}.ctrl`);

@@ -74,6 +74,14 @@ class Machine {
     await this.relay.open();
   }
 
+  /** After a fall: whatever is left of it goes first. */
+  async restart(): Promise<void> {
+    await this.relay.shut();
+    await this.disconnect();
+    await this.process.stop();
+    await this.boot();
+  }
+
   /** Power off, in order: the clock of the TPM stays safe. */
   async off(): Promise<void> {
     await this.relay.shut();
@@ -86,7 +94,8 @@ class Machine {
 export class TpmFleet {
   readonly #machines = new Map<string, Machine>();
   readonly #options: TpmFleetOptions;
-  readonly #restarts = new Set<NodeJS.Timeout>();
+  /** Of machines that fell: the next attempt to boot, or the one that runs. */
+  readonly #restarts = new Map<string, { readonly timer: NodeJS.Timeout; readonly attempt: Promise<void> }>();
   #closed = false;
 
   private constructor(options: TpmFleetOptions) {
@@ -155,21 +164,23 @@ export class TpmFleet {
 
   /** A TPM that falls is like a machine that loses power: it boots again, and measures again. */
   #fell(machine: Machine, reason: string, delay = FIRST_PAUSE): void {
-    if (this.#closed) return;
     const { node } = machine.tpm;
+    if (this.#closed || this.#restarts.has(node)) return;
     this.#tell({ kind: 'ended', node, reason });
-    const timer = setTimeout(async () => {
-      this.#restarts.delete(timer);
-      try {
-        await machine.relay.shut();
-        await machine.disconnect();
-        await machine.boot();
-        this.#tell({ kind: 'restarted', node });
-      } catch (error) {
-        this.#fell(machine, describeError(error), Math.min(2 * delay, LONGEST_PAUSE));
-      }
+    const timer = setTimeout(() => {
+      const attempt = machine.restart().then(
+        () => {
+          this.#restarts.delete(node);
+          this.#tell({ kind: 'restarted', node });
+        },
+        (error: unknown) => {
+          this.#restarts.delete(node);
+          this.#fell(machine, describeError(error), Math.min(2 * delay, LONGEST_PAUSE));
+        },
+      );
+      this.#restarts.set(node, { timer, attempt });
     }, delay);
-    this.#restarts.add(timer);
+    this.#restarts.set(node, { timer, attempt: Promise.resolve() });
   }
 
   /** Extends one PCR of a running machine, as code that nobody expected would: what is measured cannot be taken back. */
@@ -196,7 +207,10 @@ export class TpmFleet {
 
   async close(): Promise<void> {
     this.#closed = true;
-    for (const timer of this.#restarts) clearTimeout(timer);
+    for (const { timer, attempt } of this.#restarts.values()) {
+      clearTimeout(timer);
+      await attempt;
+    }
     await Promise.all([...this.#machines.values()].map((machine) => machine.off()));
   }
 }

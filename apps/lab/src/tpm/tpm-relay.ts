@@ -6,6 +6,7 @@ import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { EnerchainError } from '@enerchain/model';
 import { TPM_HEADER, TPM_MAX_FRAME, type TpmTransport } from '@enerchain/tpm2';
+import { flushCommand, RelaySession } from './relay-session.ts';
 
 /** Most programs at once. */
 const MOST = 16;
@@ -13,13 +14,16 @@ const MOST = 16;
 export class TpmRelay {
   readonly path: string;
   readonly #upstream: TpmTransport;
+  readonly #isolate: boolean;
   readonly #sockets = new Set<Socket>();
   #server: Server | undefined;
   #tail: Promise<unknown> = Promise.resolve();
 
-  constructor(path: string, upstream: TpmTransport) {
+  /** @param isolate whether programs are kept apart (see `RelaySession`) */
+  constructor(path: string, upstream: TpmTransport, isolate = true) {
     this.path = path;
     this.#upstream = upstream;
+    this.#isolate = isolate;
   }
 
   /** Lets programs in. */
@@ -55,8 +59,11 @@ export class TpmRelay {
     };
   }
 
-  #forward(command: Uint8Array): Promise<Uint8Array> {
-    const answer = this.#tail.then(() => this.#upstream.transact(command));
+  #forward(command: Uint8Array, session?: RelaySession): Promise<Uint8Array> {
+    const answer = this.#tail.then(async () => {
+      const response = await this.#upstream.transact(command);
+      return session?.answered(command, response) ?? response;
+    });
     this.#tail = answer.catch(() => {});
     return answer;
   }
@@ -64,7 +71,14 @@ export class TpmRelay {
   #accept(socket: Socket): void {
     this.#sockets.add(socket);
     socket.on('error', () => {});
-    socket.once('close', () => this.#sockets.delete(socket));
+    const session = this.#isolate ? new RelaySession() : undefined;
+    socket.once('close', () => {
+      this.#sockets.delete(socket);
+      // Behind its last command, whose answer may bring one more.
+      this.#tail = this.#tail.then(async () => {
+        for (const handle of session?.owned ?? []) await this.#upstream.transact(flushCommand(handle)).catch(() => {});
+      });
+    });
     let received: Uint8Array = new Uint8Array(0);
     socket.on('data', (chunk: Uint8Array) => {
       received = received.length === 0 ? chunk : Buffer.concat([received, chunk]);
@@ -78,7 +92,7 @@ export class TpmRelay {
       if (received.length < size) return;
       const command = received;
       received = new Uint8Array(0);
-      this.#forward(command).then(
+      this.#forward(command, session).then(
         (response) => socket.write(response),
         () => socket.destroy(),
       );

@@ -1,14 +1,21 @@
 /** What needs no swtpm; the fleet itself is in `interop/tpm`. */
+import { generateKeyPairSync } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
+  COMMANDS,
+  encodeCommand,
+  fromKeyObject,
+  HANDLE_TYPES,
   type HashAlgorithm,
   parseEventLog,
   readEventData,
   replayEventLog,
+  TpmClient,
   type TpmTransport,
+  tpmCommands,
   writeEventLog,
 } from '@enerchain/tpm2';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -142,6 +149,50 @@ describe('the socket of a TPM', () => {
     await reached(() => transport.waiting() > 0);
     transport.next();
     expect(await answered).toBe(2);
+  });
+
+  it('shows a program its own objects only, and flushes them when it goes', async () => {
+    const flushed: number[] = [];
+    const handles = new Set<number>();
+    const u32 = (value: number) =>
+      Buffer.from([value >>> 24, (value >>> 16) & 0xff, (value >>> 8) & 0xff, value & 0xff]);
+    const frame = (...parts: Uint8Array[]) => {
+      const body = Buffer.concat(parts);
+      return Buffer.concat([Buffer.of(0x80, 1), u32(10 + body.length), u32(0), body]);
+    };
+    const relay = await open({
+      description: 'test',
+      disconnect: async () => {},
+      async transact(sent) {
+        const code = Buffer.from(sent).readUInt32BE(6);
+        if (code === COMMANDS.LoadExternal) {
+          const handle = 0x80000000 + handles.size;
+          handles.add(handle);
+          return frame(u32(handle), Buffer.of(0, 0));
+        }
+        if (code === COMMANDS.FlushContext) {
+          flushed.push(Buffer.from(sent).readUInt32BE(10));
+          return frame();
+        }
+        return frame(Buffer.of(0), u32(1), u32(handles.size), ...[...handles].map(u32));
+      },
+    });
+    const key = fromKeyObject(generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey, { attributes: ['sign'] });
+    const [a, b] = [new TpmClient({ path: relay.path }), new TpmClient({ path: relay.path })];
+    await a.loadExternal(key);
+    await b.loadExternal(key);
+    expect(await a.handles(HANDLE_TYPES.transient)).toEqual([0x80000000]);
+    expect(await b.handles(HANDLE_TYPES.transient)).toEqual([0x80000001]);
+    const gone = await client(relay);
+    const loaded = answer(gone);
+    gone.write(encodeCommand(tpmCommands.loadExternal(key, 'null')));
+    await loaded;
+    gone.destroy();
+    await reached(() => flushed.length > 0);
+    expect(flushed).toEqual([0x80000002]);
+    await a.close();
+    await b.close();
+    expect(flushed).toEqual([0x80000002, 0x80000000, 0x80000001]);
   });
 
   it('is shut for everybody when the machine goes off, and opens again', async () => {

@@ -48,10 +48,12 @@ interface Slot {
   /** The connection broke since: the handle may mean something else now. */
   doubtful: boolean;
   context: Uint8Array | undefined;
-  readonly remake: () => Promise<number>;
+  readonly remake: Remake;
   lastUsed: number;
 }
 
+/** Makes or loads the object again. @param pinned must not make room for it */
+export type Remake = (pinned: readonly TpmKey[]) => Promise<number>;
 export type Execute = <T>(command: TpmCommand<T>) => Promise<T>;
 
 const OUT_OF_ROOM: ReadonlySet<number> = new Set([RC.objectMemory, RC.objectHandles, RC.memory]);
@@ -93,7 +95,7 @@ export class ObjectSlots {
   }
 
   /** Takes a transient object into care. */
-  adopt(key: TpmKey, handle: number, remake: () => Promise<number>): void {
+  adopt(key: TpmKey, handle: number, remake: Remake): void {
     this.#slots.set(key, { handle, doubtful: false, context: undefined, remake, lastUsed: ++this.#uses });
   }
 
@@ -101,23 +103,28 @@ export class ObjectSlots {
    * Runs `task` with the handles of `keys`, which are in the TPM then, and with a way to run commands that keeps them there. When
    * the TPM says that one is not, it is brought back and the task runs again, once.
    */
-  async using<T>(keys: readonly TpmKey[], task: (run: Execute, ...handles: number[]) => Promise<T>): Promise<T> {
-    const run: Execute = (command) => this.making(command, keys);
+  async using<T>(
+    keys: readonly TpmKey[],
+    task: (run: Execute, ...handles: number[]) => Promise<T>,
+    alsoPinned: readonly TpmKey[] = [],
+  ): Promise<T> {
+    const pinned = [...keys, ...alsoPinned];
+    const run: Execute = (command) => this.making(command, pinned);
     try {
-      return await task(run, ...(await this.#handles(keys)));
+      return await task(run, ...(await this.#handles(keys, pinned)));
     } catch (error) {
       if (!unknownHandle(error)) throw error;
       for (const key of keys) {
         const slot = this.#slots.get(key);
         if (slot) slot.doubtful = true;
       }
-      return task(run, ...(await this.#handles(keys)));
+      return task(run, ...(await this.#handles(keys, pinned)));
     }
   }
 
-  async #handles(keys: readonly TpmKey[]): Promise<number[]> {
+  async #handles(keys: readonly TpmKey[], pinned: readonly TpmKey[]): Promise<number[]> {
     const handles: number[] = [];
-    for (const key of keys) handles.push(key.persistentHandle ?? (await this.#bring(key, keys)));
+    for (const key of keys) handles.push(key.persistentHandle ?? (await this.#bring(key, pinned)));
     return handles;
   }
 
@@ -140,7 +147,7 @@ export class ObjectSlots {
         slot.context = undefined;
       }
     }
-    slot.handle = await slot.remake();
+    slot.handle = await slot.remake(pinned);
     this.counters.remade++;
     return slot.handle;
   }

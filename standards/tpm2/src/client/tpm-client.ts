@@ -14,7 +14,7 @@ import { type ChannelCounters, CommandChannel } from './command-channel.ts';
 import { password, policy, type TpmCommand } from './command-frame.ts';
 import * as commands from './commands.ts';
 import { DeviceTransport } from './device-transport.ts';
-import { ObjectSlots, refusedWith, type SlotCounters, TpmKey } from './object-slots.ts';
+import { ObjectSlots, type Remake, refusedWith, type SlotCounters, TpmKey } from './object-slots.ts';
 import { type SocketAddress, SocketTransport } from './socket-transport.ts';
 import type { Transport } from './transport.ts';
 
@@ -269,11 +269,11 @@ export class TpmClient {
   /** The same template in the same hierarchy gives the same key, until the hierarchy is cleared. @param auth of the new key */
   createPrimary(hierarchy: Hierarchy, template: TpmPublic, auth = NOTHING): Promise<TpmKey> {
     return this.#channel.exclusive(async () => {
-      const make = () => this.#slots.making(commands.createPrimary(hierarchy, template, this.#auth[hierarchy], auth));
-      const created = await make();
+      const command = commands.createPrimary(hierarchy, template, this.#auth[hierarchy], auth);
+      const created = await this.#slots.making(command);
       const key = new TpmKey(created.public, auth);
-      this.#slots.adopt(key, created.handle, async () => {
-        const again = await make();
+      this.#slots.adopt(key, created.handle, async (pinned) => {
+        const again = await this.#slots.making(command, pinned);
         if (Buffer.compare(again.name, key.name) === 0) return again.handle;
         await this.#execute(commands.flushContext(again.handle));
         throw new Tpm2Error(
@@ -295,13 +295,14 @@ export class TpmClient {
 
   load(parent: TpmKey, child: Pick<commands.CreatedChild, 'private' | 'public'>, auth = NOTHING): Promise<TpmKey> {
     return this.#channel.exclusive(async () => {
-      const load = () =>
-        this.#slots.using([parent], async (run, handle) => {
-          const command = commands.load(handle, child.private, child.public, parent.auth);
-          return (await run(command)).handle;
-        });
+      const load: Remake = (pinned) =>
+        this.#slots.using(
+          [parent],
+          async (run, handle) => (await run(commands.load(handle, child.private, child.public, parent.auth))).handle,
+          pinned,
+        );
       const key = new TpmKey(child.public, auth);
-      this.#slots.adopt(key, await load(), load);
+      this.#slots.adopt(key, await load([]), load);
       return key;
     });
   }
@@ -309,9 +310,10 @@ export class TpmClient {
   /** A public key only: to protect credentials for it in the TPM. */
   loadExternal(area: TpmPublic, hierarchy: Hierarchy = 'null'): Promise<TpmKey> {
     return this.#channel.exclusive(async () => {
-      const load = async () => (await this.#slots.making(commands.loadExternal(area, hierarchy))).handle;
+      const load: Remake = async (pinned) =>
+        (await this.#slots.making(commands.loadExternal(area, hierarchy), pinned)).handle;
       const key = new TpmKey(area, NOTHING);
-      this.#slots.adopt(key, await load(), load);
+      this.#slots.adopt(key, await load([]), load);
       return key;
     });
   }

@@ -2,10 +2,12 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   identityKey,
+  storageKey,
   Tpm2Error,
   TpmClient,
   type TpmClientOptions,
   type TpmKey,
+  type TpmPublic,
   type TpmTransport,
 } from '../../src/index.ts';
 import { ManualClock, settle } from './manual-clock.ts';
@@ -106,6 +108,25 @@ describe('keys in a TPM of three slots', () => {
     const tpm = client(left);
     await makeKeys(tpm, 1);
     expect(tpm.counters.strangers).toBe(3);
+  });
+
+  it('below a parent come back with it, whatever else is in the slots', async () => {
+    const model = new ModelTpm(2);
+    const tpm = client(model);
+    const parent = await tpm.createPrimary('owner', storageKey());
+    const children: TpmKey[] = [];
+    for (let i = 0; i < 4; i++) {
+      const area = { ...identityKey('ecc'), x: new Uint8Array(32).fill(i + 1), y: new Uint8Array(32) } as TpmPublic;
+      children.push(await tpm.load(parent, { private: Buffer.of(i), public: area }));
+    }
+    for (let round = 0; round < 2; round++) {
+      for (const child of children) await tpm.sign(child, DIGEST);
+      model.reset();
+    }
+    for (const child of children) await tpm.sign(child, DIGEST);
+    expect(tpm.counters.strangers).toBe(0);
+    await tpm.close();
+    expect(model.loaded.size).toBe(0);
   });
 
   it('a flushed key is not used any more', async () => {

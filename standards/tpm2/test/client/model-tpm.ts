@@ -115,6 +115,13 @@ export class ModelTpm implements Transport {
               .sized(objectName(area)),
         };
       }
+      case 'Load': {
+        this.#at(reader.u32('parent'));
+        skipSessions();
+        reader.sized('private area');
+        const area = reader.inSized('public area', readPublic);
+        return { handle: this.#put(area), write: (w) => w.sized(objectName(area)) };
+      }
       case 'ReadPublic': {
         const area = this.#at(reader.u32('handle'));
         return {

@@ -384,6 +384,8 @@ class Verification:
                     own = own or (kid, public)
             if own:
                 self.used.add(own[0])
+            if key is not None and key_id(key) != blob[:4]:
+                key = None
             if key is None and own:
                 key = own[1]
                 self.valid_at(own[0], time, 'witnesses')

@@ -2,6 +2,7 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import type { Content } from '@enerchain/link';
 import { type Clock, EnerchainError, type Observation, systemClock } from '@enerchain/model';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -319,6 +320,37 @@ describe('an edge', () => {
     expect(values().sort((a, b) => a - b)).toEqual(all(110).slice(10));
     await until(() => edge!.report().outbox!.batches === 0, 'the last acknowledgement');
     expect(centre.verifier.cursors().length).toBeLessThanOrEqual(1);
+  });
+
+  test('whose batch was altered on its disk cannot pass it off as signed: it is refused, named, and nothing else is lost', async () => {
+    await start();
+    await until(() => centre.online && centre.observations().length > 0, 'the link');
+    await centre.close();
+    station.produce(10);
+    await until(() => edge!.report().outbox!.batches > 0, 'a batch on the disk');
+    const file = new DatabaseSync(join(station.folder, 'data', 'outbox.sqlite'));
+    const row = file.prepare('SELECT id, bytes FROM batch WHERE kind=0 ORDER BY id DESC LIMIT 1').get() as {
+      id: number;
+      bytes: Uint8Array;
+    };
+    // The last octets are those of the last column: one value becomes another.
+    row.bytes[row.bytes.length - 8]! ^= 1;
+    file.prepare('UPDATE batch SET bytes=? WHERE id=?').run(row.bytes, row.id);
+    file.close();
+    await centre.listen();
+    const given = () => centre.gaps().find(({ reason }) => reason === 'outboxFailure');
+    for (let attempt = 1; attempt <= 3; attempt++) {
+      await until(() => centre.problems.length >= attempt, `refusal ${attempt}`);
+      if (given()) break;
+      centre.cut();
+      await until(() => centre.online, 'the link');
+    }
+    station.produce(20);
+    await until(() => given() !== undefined, 'the gap record');
+    await until(() => new Set(values()).size + given()!.lost! >= station.produced, 'the rest');
+    expect(centre.problems.join()).toMatch(/not those that were signed|does not fit|malformed/);
+    expect(given()!.lost).toBeGreaterThan(0);
+    await until(() => edge!.report().outbox!.batches === 0, 'the last acknowledgement');
   });
 
   test('whose outbox is lost puts its data into an epoch that the centre does not know yet', async () => {

@@ -73,7 +73,12 @@ export interface OutboxRig {
   dispose(): void;
 }
 
-export function outboxRig(settings: Partial<OutboxSettings> = {}, options: StoreOptions = {}, points = 16): OutboxRig {
+export function outboxRig(
+  settings: Partial<OutboxSettings> = {},
+  options: StoreOptions = {},
+  points = 16,
+  signer = testSigner,
+): OutboxRig {
   const folder = mkdtempSync(join(tmpdir(), 'enerchain-outbox-'));
   const clock = new TestClock();
   const file = join(folder, 'outbox.sqlite');
@@ -83,7 +88,7 @@ export function outboxRig(settings: Partial<OutboxSettings> = {}, options: Store
       store,
       settings: { ...DEFAULT_OUTBOX, ...settings },
       source: 'edge-test',
-      signer: testSigner,
+      signer,
       kid: KID,
       points: Array.from({ length: points }, (_, slot) => pointOf(slot)),
       clock,

@@ -165,6 +165,12 @@ export async function encodeBatch(content: Content, seal: BatchSeal): Promise<Ba
   return { header, headerBytes, signed, deferred, salt, columns, hash: sha256(headerBytes) };
 }
 
+/** Signs a batch that was written without a signature of its own; its header and its hash stay. */
+export async function sealBatch(batch: Batch, signer: Signer, kid: Uint8Array): Promise<Batch> {
+  const signed = await coseSign1(signer, kid, BATCH_TYPE, batch.headerBytes);
+  return { ...batch, signed, deferred: false };
+}
+
 function columnsOf(content: Content): { columns: Uint8Array[]; count: number; baseTime: bigint } {
   let columns: Uint8Array[];
   let count = 1;

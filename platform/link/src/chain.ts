@@ -5,7 +5,7 @@
  */
 import { EnerchainError, type GapRecord } from '@enerchain/model';
 import type { Signer } from '@enerchain/trust';
-import { type Batch, type ChainPosition, encodeBatch, type LogRange, NO_PREVIOUS } from './batch.ts';
+import { type Batch, type ChainPosition, encodeBatch, type LogRange, NO_PREVIOUS, sealBatch } from './batch.ts';
 import type { Content } from './content.ts';
 
 /** Writes one chain; the caller keeps what it writes before asking for more. */
@@ -74,6 +74,11 @@ export class ChainWriter {
     this.#position = undefined;
     this.#join = undefined;
     this.#epoch = epoch;
+  }
+
+  /** Signs a batch of this chain that was written without a signature, with the present key. */
+  seal(batch: Batch): Promise<Batch> {
+    return sealBatch(batch, this.#signer, this.#kid);
   }
 
   /**

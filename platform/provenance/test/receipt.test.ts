@@ -153,8 +153,8 @@ describe('a receipt', () => {
     ['with another log key', () => ({ logKey: system.anchor().witnesses[0]!.key }), 'receipt.checkpoint.signature'],
     [
       'with other witness keys',
-      (s) => ({ witnesses: s.anchor().witnesses.map((w, _, all) => ({ ...w, key: all[0]!.key })) }),
-      'receipt.cosignature',
+      (s) => ({ witnesses: s.anchor().witnesses.map((w, _, all) => ({ ...w, key: all[0]!.key })), quorum: 2 }),
+      'witnesses.quorum',
     ],
     ['that asks for more witnesses', () => ({ quorum: 3 }), 'witnesses.quorum'],
     [

@@ -12,6 +12,9 @@
  * - What is on its way behind a batch that was not taken is not taken either: that batch comes again, or a gap record of
  *   the source names it.
  * - Missing sequence numbers: the centre writes a gap record before it takes the batch behind them.
+ *
+ * A batch without a signature of its own is held in memory until a later one of its epoch covers it, and is logged and
+ * acknowledged only then (see `held.ts`).
  */
 import type { KeyObject } from 'node:crypto';
 import {
@@ -25,12 +28,14 @@ import {
   MAX_OPEN_EPOCHS,
   type MissingRange,
   verifyBatch,
+  verifyColumns,
 } from '@enerchain/link';
 import { type Clock, describeError, EnerchainError, type GapRecord, type UtcNanos } from '@enerchain/model';
 import type { IngestLog } from '../log/log.ts';
 import type { LogPublisher, LogWriter, SourceRole } from '../ports.ts';
 import { masked } from './decode.ts';
 import type { Findings } from './findings.ts';
+import { HeldBatches } from './held.ts';
 import { CENTRE } from './own-chain.ts';
 import type { Directory, SiteFiles } from './points.ts';
 
@@ -113,6 +118,8 @@ export class SourceChain {
   #gate: Promise<unknown> | undefined;
   /** Lowest batch per epoch that came and was not taken. */
   readonly #notTaken = new Map<number, number>();
+  /** Batches that no signature covers yet. */
+  readonly #held = new HeldBatches<Sender, Taken>();
   /** The append ordered last. */
   #pending: Promise<unknown> = Promise.resolve();
 
@@ -137,22 +144,34 @@ export class SourceChain {
    * @returns an acknowledgement once the batch is durable, or why it was refused
    * @throws EnerchainError `environment` when the log cannot be written: nothing is acknowledged, the source sends again
    */
-  async take(bytes: Uint8Array, sender: Sender): Promise<Taken> {
-    while (this.#gate) await this.#gate;
-    return this.#takeNow(bytes, sender);
+  take(bytes: Uint8Array, sender: Sender): Promise<Taken> {
+    return this.#inTurn(bytes, sender, false);
   }
 
-  async #takeNow(bytes: Uint8Array, sender: Sender): Promise<Taken> {
+  /** @param covered its signature is that of a batch behind it, and was checked */
+  async #inTurn(bytes: Uint8Array, sender: Sender, covered: boolean): Promise<Taken> {
+    while (this.#gate) await this.#gate;
+    return this.#takeNow(bytes, sender, covered);
+  }
+
+  async #takeNow(bytes: Uint8Array, sender: Sender, covered: boolean): Promise<Taken> {
     const { log } = this.#context;
     if (this.#generation !== log.generation) {
       this.#generation = log.generation;
       this.#ahead = new ChainVerifier(this.durable.state());
     }
-    const opened = this.#open(bytes, sender);
+    const opened = this.#open(bytes, sender, covered);
     if ('kind' in opened) return opened;
     const { batch, content } = opened;
+    if (batch.deferred && !covered) return this.#hold(batch, bytes, sender);
+    const before = batch.deferred ? [] : this.#held.coveredBy(batch);
+    if (before.length > 0) {
+      // Each takes its turn, and this one after them.
+      for (const each of before) each.settle(this.#inTurn(each.bytes, each.sender, true));
+      return this.#inTurn(bytes, sender, false);
+    }
     try {
-      return await this.#takeOpened(batch, content, bytes, sender);
+      return await this.#takeOpened(batch, content, bytes, sender, covered);
     } catch (error) {
       this.#remember(batch);
       throw error;
@@ -160,7 +179,13 @@ export class SourceChain {
   }
 
   /** Not async, so that what comes next sees what has become of it. */
-  #takeOpened(batch: Batch, content: Content, bytes: Uint8Array, sender: Sender): Promise<Taken> | Taken {
+  #takeOpened(
+    batch: Batch,
+    content: Content,
+    bytes: Uint8Array,
+    sender: Sender,
+    covered: boolean,
+  ): Promise<Taken> | Taken {
     const verdict = this.#ahead.check(batch);
     if (verdict.kind === 'duplicate') return this.#duplicate(batch);
     if (verdict.kind === 'broken') return this.#broken(batch, verdict.reason, verdict.text);
@@ -175,7 +200,7 @@ export class SourceChain {
     }
     if (missing) {
       // What arrives meanwhile waits until this batch has had its turn.
-      const passed = this.#recordMissing(missing, batch).then(() => this.#takeNow(bytes, sender));
+      const passed = this.#recordMissing(missing, batch).then(() => this.#takeNow(bytes, sender, covered));
       const gate = passed.then(
         () => {},
         () => {},
@@ -186,6 +211,19 @@ export class SourceChain {
       });
     }
     return this.#append(batch, bytes, content, sender.role, verdict.unjoined === true);
+  }
+
+  /** @returns what becomes of it once it is covered, or why it was not held */
+  #hold(batch: Batch, bytes: Uint8Array, sender: Sender): Promise<Taken> | Taken {
+    const { epoch, sequence } = batch.header;
+    const reject = (why: string): Taken => {
+      this.#remember(batch);
+      const text = `batch ${epoch}/${sequence} of ${this.source} has no signature and ${why}; it was not taken`;
+      return { kind: 'reject', epoch, sequence, code: 'ingest.uncovered', text };
+    };
+    // A copy of what is there already is not asked for its signature again.
+    if (this.durable.check(batch).kind === 'duplicate') return this.#duplicate(batch);
+    return this.#held.hold(batch, bytes, sender, reject);
   }
 
   /** It came and was not taken: those behind it must not make it a missing one. */
@@ -202,7 +240,11 @@ export class SourceChain {
   }
 
   /** Decodes and verifies; synchronous, so that batches keep their order. */
-  #open(bytes: Uint8Array, sender: Sender): { batch: Batch; content: Content } | (Taken & { kind: 'reject' }) {
+  #open(
+    bytes: Uint8Array,
+    sender: Sender,
+    covered: boolean,
+  ): { batch: Batch; content: Content } | (Taken & { kind: 'reject' }) {
     let batch: Batch | undefined;
     try {
       batch = decodeBatch(bytes);
@@ -213,6 +255,10 @@ export class SourceChain {
           'ingest.foreign-source',
           `${this.source} sent a batch in the name of ${header.source}`,
         );
+      }
+      if (batch.deferred) {
+        if (!covered) verifyColumns(batch);
+        return { batch, content: contentOf(batch) };
       }
       const kid = kidOf(batch);
       const key = sender.keyOf(kid);

@@ -70,7 +70,13 @@ export class TestSource {
     return this.next({ kind: 'site', document: this.site(version, points) });
   }
 
-  observe(value: number, points: readonly string[] = this.points, at = 1_800_000_000_000_000_000n): Promise<Batch> {
+  /** @param options.defer without a signature of its own */
+  observe(
+    value: number,
+    points: readonly string[] = this.points,
+    at = 1_800_000_000_000_000_000n,
+    options: { readonly defer?: boolean } = {},
+  ): Promise<Batch> {
     const columns = points.map((point): Column => {
       const time = BigInt64Array.of(at);
       return {
@@ -83,7 +89,7 @@ export class TestSource {
         cause: new Uint8Array(1),
       };
     });
-    return this.next({ kind: 'observations', batch: { columns, count: columns.length } });
+    return this.chain.next({ kind: 'observations', batch: { columns, count: columns.length } }, options);
   }
 }
 

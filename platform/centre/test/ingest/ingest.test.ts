@@ -1,9 +1,9 @@
 import type { KeyObject } from 'node:crypto';
-import { type Batch, batchToBytes, contentOf, decodeBatch, verifyBatch } from '@enerchain/link';
+import { type Batch, batchToBytes, contentOf, decodeBatch, sealBatch, verifyBatch } from '@enerchain/link';
 import { newMrid } from '@enerchain/model';
 import { describe, expect, it } from 'vitest';
 import { rawRecords } from '../../src/log/reader.ts';
-import { Bench, newSigner } from './bench.ts';
+import { Bench, newSigner, TestSource } from './bench.ts';
 
 const ack = (epoch: number, sequence: number) => ({ kind: 'ack', epoch, sequence });
 
@@ -196,6 +196,90 @@ describe('ingest', () => {
     await bench.take(nord, await nord.announce(2, []));
     await bench.take(sued, await sued.announce(2, nord.points));
     expect(bench.points.get(nord.points[0]!)?.source).toBe('edge-sued');
+  });
+
+  describe('holds batches without a signature', () => {
+    const deferred = async (source: TestSource, count: number): Promise<Batch[]> => {
+      const batches: Batch[] = [];
+      for (let i = 0; i < count; i++) batches.push(await source.observe(i, source.points, undefined, { defer: true }));
+      return batches;
+    };
+
+    it('until one of their chain covers them, and logs and acknowledges them then, in order', async () => {
+      const bench = await new Bench().open();
+      const nord = bench.source();
+      await bench.take(nord, await nord.announce());
+      const held = await deferred(nord, 3);
+      const taken = held.map((batch) => bench.take(nord, batch));
+      const before = await bench.entries();
+      expect(before.filter(({ source }) => source === 'edge-nord')).toHaveLength(1);
+      const last = await nord.observe(9);
+      expect(await bench.take(nord, last)).toEqual(ack(0, 4));
+      expect(await Promise.all(taken)).toEqual([ack(0, 1), ack(0, 2), ack(0, 3)]);
+      const kinds = (await bench.entries()).filter(({ source }) => source === 'edge-nord');
+      expect(kinds.map(({ content }) => content.kind)).toEqual(['site', ...Array(4).fill('observations')]);
+      // A copy that comes later is known.
+      expect(await bench.take(nord, held[1]!)).toEqual({ ...ack(0, 2), duplicate: true });
+      await bench.checkpoint();
+      expect(await (await bench.open()).take(nord, await nord.observe(10))).toEqual(ack(0, 5));
+    });
+
+    it('and writes the gap record before them, when some are missing', async () => {
+      const bench = await new Bench().open();
+      const nord = bench.source();
+      await bench.take(nord, await nord.announce());
+      const [, ...held] = await deferred(nord, 3);
+      const taken = held.map((batch) => bench.take(nord, batch));
+      expect(await bench.take(nord, await nord.observe(9))).toEqual(ack(0, 4));
+      expect(await Promise.all(taken)).toEqual([ack(0, 2), ack(0, 3)]);
+      const order = (await bench.entries()).map(({ source, content }) => `${source} ${content.kind}`);
+      expect(order.indexOf('centre gap')).toBeLessThan(order.lastIndexOf('edge-nord observations') - 1);
+    });
+
+    it('and takes none of them when the signature is not that of their chain, or of nobody known', async () => {
+      const bench = await new Bench().open();
+      const nord = bench.source();
+      await bench.take(nord, await nord.announce());
+      const held = await deferred(nord, 2);
+      const taken = held.map((batch) => bench.take(nord, batch));
+      const closing = await nord.observe(9);
+      // A stranger signs the same header.
+      const stranger = new TestSource('edge-nord');
+      const forged = await sealBatch(closing, stranger.keys.signer, stranger.keys.kid);
+      expect(await bench.take(nord, forged)).toMatchObject({ kind: 'reject', code: 'ingest.unknown-key' });
+      const wrong = await sealBatch(closing, stranger.keys.signer, nord.keys.kid);
+      expect(await bench.take(nord, wrong)).toMatchObject({ kind: 'reject', code: 'cose.signature' });
+      expect((await bench.entries()).filter(({ source }) => source === 'edge-nord')).toHaveLength(1);
+      expect(await bench.take(nord, closing)).toEqual(ack(0, 3));
+      expect(await Promise.all(taken)).toEqual([ack(0, 1), ack(0, 2)]);
+    });
+
+    it('and forgets them when they come again, or others in their place', async () => {
+      const bench = await new Bench().open();
+      const nord = bench.source();
+      await bench.take(nord, await nord.announce());
+      const held = await deferred(nord, 2);
+      const first = held.map((batch) => bench.take(nord, batch));
+      const second = held.map((batch) => bench.take(nord, batch));
+      expect(await Promise.all(first)).toMatchObject([{ code: 'ingest.uncovered' }, { code: 'ingest.uncovered' }]);
+      expect(await bench.take(nord, await nord.observe(9))).toEqual(ack(0, 3));
+      expect(await Promise.all(second)).toEqual([ack(0, 1), ack(0, 2)]);
+      const [other] = await deferred(nord, 1);
+      const waiting = bench.take(nord, other!);
+      nord.chain.newEpoch(7);
+      expect(await bench.take(nord, await nord.observe(1))).toEqual(ack(7, 0));
+      // That of the older epoch still waits for its own.
+      expect(await Promise.race([waiting, Promise.resolve('waits')])).toBe('waits');
+    });
+
+    it('whose columns are others than those of their header not even for a moment', async () => {
+      const bench = await new Bench().open();
+      const nord = bench.source();
+      await bench.take(nord, await nord.announce());
+      const [batch] = await deferred(nord, 1);
+      const changed = { ...batch!, columns: batch!.columns.toReversed() };
+      expect(await bench.take(nord, changed)).toMatchObject({ kind: 'reject', code: 'link.batch.root' });
+    });
   });
 
   it('refuses what is not the business of a source', async () => {

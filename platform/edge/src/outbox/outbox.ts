@@ -32,6 +32,7 @@ import type { Receipt } from '../connector.ts';
 import type { OutboxSettings } from '../site/site.ts';
 import { Gatherer } from './gatherer.ts';
 import { isIdentified } from './repeat-memory.ts';
+import { Sealer, SLOW_KEY } from './sealer.ts';
 import type { DroppedRun, OutboxStore, StateChange, StoredBatch } from './store.ts';
 import { TransitLag } from './transit-lag.ts';
 
@@ -117,6 +118,8 @@ export class Outbox implements BatchStore {
   };
   /** Called with every batch once it is durable, in the order of the chain. */
   onCommitted: ((batch: StoredBatch) => void) | undefined;
+  /** Called when something can be sent: a batch that is durable and signed, with those before it. */
+  onSendable: ((batch: Pick<StoredBatch, 'epoch' | 'sequence' | 'bytes'>) => void) | undefined;
 
   readonly #store: OutboxStore;
   readonly #settings: OutboxSettings;
@@ -138,6 +141,9 @@ export class Outbox implements BatchStore {
   #refused: { count: number; from: UtcNanos; to: UtcNanos; reason: GapReason; holds: Receipt[] } | undefined;
   #sent = new Map<number, number>();
   #wakeRetry: (() => void) | undefined;
+  /** Whether several batches share a signature. */
+  #slow: boolean;
+  #sealer: Sealer | undefined;
   #closed = false;
 
   constructor(options: OutboxOptions) {
@@ -155,10 +161,38 @@ export class Outbox implements BatchStore {
     // Every run of the edge writes an epoch of its own. It is numbered by the clock, so that an outbox that was lost or
     // restored from a backup does not use numbers again under which the centre has something else.
     this.#chain.newEpoch(Number(options.clock.now() / 1_000_000_000n));
+    this.#slow = isSlow(options.signer);
+    this.#coverRest();
+  }
+
+  /** The key is slow: batches are written without a signature, and one covers several. */
+  #shareSignatures(): Sealer {
+    this.#sealer ??= new Sealer({
+      seal: (batch) => this.#chain.seal(batch),
+      replace: (batch) => this.#store.replace(batch.header.epoch, batch.header.sequence, batchToBytes(batch)),
+      onSealed: ({ header: { epoch, sequence } }) => {
+        const [stored] = this.#store.read(epoch, sequence, 1);
+        if (stored?.sequence === sequence) this.onSendable?.({ epoch, sequence, bytes: stored.bytes });
+      },
+      logger: this.#logger,
+    });
+    return this.#sealer;
+  }
+
+  /** What an earlier run has written and nothing covers yet. */
+  #coverRest(): void {
+    for (const { epoch, first, last } of this.#store.epochs()) {
+      const [stored] = this.#store.read(epoch, last, 1);
+      if (!stored) continue;
+      const batch = decodeBatch(stored.bytes);
+      // Where the covered ones begin is not worth a search: all of them wait.
+      if (batch.deferred) this.#shareSignatures().add(batch, first);
+    }
   }
 
   /** The certificate was renewed, perhaps for another key: batches that are signed from now on name the new one. */
   renewed({ kid, signer }: Pick<Identity, 'kid' | 'signer'>): void {
+    this.#slow = isSlow(signer);
     this.#chain.renewed(kid, signer);
   }
 
@@ -341,15 +375,23 @@ export class Outbox implements BatchStore {
    * only the youngest epoch of the backlog is shown, and the older ones after it.
    */
   epochs(): readonly EpochRange[] {
-    const epochs = this.#store.epochs();
+    const all = this.#store.epochs();
+    const epochs = this.#sealer && !this.#sealer.settled ? all.flatMap((range) => this.#sendable(range)) : all;
     return epochs.length > 2 && this.#store.holed ? epochs.slice(-2) : epochs;
   }
 
   read(epoch: number, from: number, limit: { readonly count: number; readonly bytes: number }): readonly LinkBatch[] {
-    const found = this.#store.read(epoch, from, limit.count, limit.bytes);
+    const until = this.#sealer?.limit(epoch) ?? Number.POSITIVE_INFINITY;
+    const found = this.#store.read(epoch, from, limit.count, limit.bytes).filter(({ sequence }) => sequence <= until);
     const last = found.at(-1);
     if (last) this.markSent(epoch, last.sequence);
     return found;
+  }
+
+  /** Without what no signature covers yet. */
+  #sendable(range: EpochRange): EpochRange[] {
+    const last = Math.min(range.last, this.#sealer?.limit(range.epoch) ?? range.last);
+    return last < range.first ? [] : [{ ...range, last }];
   }
 
   /** Batches up to here are on their way: they are not dropped while this connection stands. */
@@ -393,7 +435,7 @@ export class Outbox implements BatchStore {
   async flush(milliseconds = 5_000): Promise<boolean> {
     this.#closeBatch();
     const deadline = this.#clock.monotonic() + milliseconds;
-    while (this.#pumping || this.#queue.length > 0) {
+    while (this.#pumping || this.#queue.length > 0 || this.#sealer?.settled === false) {
       if (this.#clock.monotonic() > deadline) return false;
       await new Promise((resolve) => setTimeout(resolve, 2));
     }
@@ -408,6 +450,7 @@ export class Outbox implements BatchStore {
     this.#closed = true;
     clearTimeout(this.#timer);
     this.#wakeRetry?.();
+    await this.#sealer?.close();
     try {
       if (clean) {
         this.#store.commit({ batches: [], changes: [{ meta: { clean: '1' } }] });
@@ -498,6 +541,7 @@ export class Outbox implements BatchStore {
       }
       const incoming = entries.reduce((sum, entry) => sum + entry.bytes, 0);
       dropped = this.#overdue(incoming);
+      for (const run of dropped) await this.#sealBefore(run);
       for (const run of dropped)
         batches.push(await this.#sign({ kind: 'gap', gap: overflowGap(run) }, run.from, run.to, 1));
       while (entries.length > 0) {
@@ -520,9 +564,28 @@ export class Outbox implements BatchStore {
   }
 
   async #sign(content: Content, from: UtcNanos, to: UtcNanos, count: number): Promise<StoredBatch> {
-    const batch = await this.#chain.next(content);
+    const batch = await this.#chain.next(content, this.#slow ? { defer: true } : {});
     const { epoch, sequence } = batch.header;
-    return { epoch, sequence, hash: batch.hash, kind: content.kind, count, from, to, bytes: batchToBytes(batch) };
+    const bytes = batchToBytes(batch);
+    return {
+      epoch,
+      sequence,
+      hash: batch.hash,
+      kind: content.kind,
+      count,
+      from,
+      to,
+      bytes,
+      ...(batch.deferred ? { batch } : {}),
+    };
+  }
+
+  /** Behind a hole nothing can cover what stands before it. */
+  async #sealBefore({ epoch, first }: DroppedRun): Promise<void> {
+    const [before] = first > 0 ? this.#store.read(epoch, first - 1, 1) : [];
+    if (before?.sequence !== first - 1) return;
+    const batch = decodeBatch(before.bytes);
+    if (batch.deferred) this.#store.replace(epoch, before.sequence, batchToBytes(await this.#chain.seal(batch)));
   }
 
   /** What has to go because the outbox is at its bound in size or age. */
@@ -599,10 +662,13 @@ export class Outbox implements BatchStore {
       this.#release(entry.holds);
       entry.done?.();
     }
+    for (const { epoch, last } of prepared.dropped) this.#sealer?.dropped(epoch, last);
     for (const batch of prepared.batches) {
       counters.batches++;
       counters.bytes += batch.bytes.length;
       this.onCommitted?.(batch);
+      if (batch.batch) this.#shareSignatures().add(batch.batch);
+      else this.onSendable?.(batch);
     }
     if (this.#refused && this.#queuedBytes <= this.#settings.maxMemory / 2) this.#takeAgain();
   }
@@ -649,6 +715,8 @@ export class Outbox implements BatchStore {
     }
   }
 }
+
+const isSlow = ({ rate = Number.POSITIVE_INFINITY }: Signer): boolean => rate < SLOW_KEY;
 
 function overflowGap(run: DroppedRun): GapRecord {
   return {

@@ -5,7 +5,7 @@
 import { statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
-import { type ChainPosition, CONTENT_KINDS, type ContentKind, type EpochRange } from '@enerchain/link';
+import { type Batch, type ChainPosition, CONTENT_KINDS, type ContentKind, type EpochRange } from '@enerchain/link';
 import {
   type Clock,
   describeError,
@@ -27,6 +27,8 @@ export interface StoredBatch {
   readonly from: UtcNanos;
   readonly to: UtcNanos;
   readonly bytes: Uint8Array;
+  /** Set when it has no signature of its own yet. */
+  readonly batch?: Batch;
 }
 
 /** A gap that has begun and not ended yet. */
@@ -284,6 +286,16 @@ export class OutboxStore {
       if (remove) this.#forget(remove.epoch, remove.sequence, remove.sequence);
     }
     if (expired !== undefined) this.#dropRetained(expired);
+  }
+
+  /** Puts other octets in the place of a batch that waits: the same with its signature. @throws Error when the disk is full */
+  replace(epoch: number, sequence: number, bytes: Uint8Array): void {
+    this.#run('UPDATE batch SET bytes=?, size=? WHERE epoch=? AND sequence=?', bytes, bytes.length, epoch, sequence);
+    const rows = this.#pending.get(epoch);
+    const row = rows?.get(sequence);
+    if (!rows || !row) return;
+    rows.set(sequence, { ...row, size: bytes.length });
+    this.#bytes += bytes.length - row.size;
   }
 
   /** Free and total octets of the disk. */

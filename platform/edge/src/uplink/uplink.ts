@@ -83,7 +83,7 @@ export class Uplink {
       keyOf: this.#client.centreKeyOf,
     });
     this.guard.onStale = () => this.challenge();
-    outbox.onCommitted = ({ epoch, sequence, bytes }) => {
+    outbox.onSendable = ({ epoch, sequence, bytes }) => {
       if (this.#client.credit > bytes.length) outbox.markSent(epoch, sequence);
       this.#client.send({ epoch, sequence, bytes });
     };
@@ -160,7 +160,7 @@ export class Uplink {
     clearInterval(this.#timer);
     clearTimeout(this.#soon);
     clearTimeout(this.#renewal);
-    this.#options.outbox.onCommitted = undefined;
+    this.#options.outbox.onSendable = undefined;
     await this.#client.close();
   }
 

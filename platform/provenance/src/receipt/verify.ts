@@ -6,6 +6,8 @@ import type { Tier, ValueTrust } from '@enerchain/attestation';
 import { type Column, observationsOfColumn } from '@enerchain/link';
 import { describeError, type Point, toIso } from '@enerchain/model';
 import { isCosignedBy, isSignedBy, parseCheckpoint, type SignedCheckpoint } from '../log/checkpoint.ts';
+import { keyIdOf } from '../log/note.ts';
+import { same } from '../tree/hash.ts';
 import type { Anchor } from './anchor.ts';
 import { judge, type LoggedResult, neighbourFinding, readLogged } from './bracket.ts';
 import { type CheckedEntry, checkEntry, type EntryContext } from './entries.ts';
@@ -181,7 +183,9 @@ export class ReceiptVerifier {
     const others: string[] = [];
     for (const cosignature of cosignatures) {
       const { witness, time, keyId, signature } = cosignature;
-      const anchored = witnesses.get(witness);
+      const named = witnesses.get(witness);
+      // A witness that has changed its key since the anchor was made is known by its certificate, and does not count.
+      const anchored = named && same(keyIdOf(named), keyId) ? named : undefined;
       const signer = signers.byKeyId(witness, keyId);
       if (!anchored && signer) signers.validAt(signer, time, link, `the cosignature of ${witness}`);
       const key = anchored ?? signer?.certificate.publicKey;

@@ -1,13 +1,14 @@
 import { request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { connect } from 'node:net';
+import type { NodeTrust } from '@enerchain/attestation';
 import fc from 'fast-check';
 import pino from 'pino';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Journal } from '../src/events/journal.ts';
 import type { Checkpoint } from '../src/events/journal-store.ts';
 import type { StreamSocket } from '../src/stream/client.ts';
-import { StreamHub } from '../src/stream/hub.ts';
+import { StreamHub, type StreamHubOptions } from '../src/stream/hub.ts';
 import {
   batchOf,
   MemoryJournal,
@@ -87,7 +88,7 @@ class MemorySocket implements StreamSocket {
   }
 }
 
-async function newStream(ringSize = 20_000, limits = {}) {
+async function newStream(ringSize = 20_000, limits = {}, trust?: StreamHubOptions['trust']) {
   const clock = new TestClock();
   const log = new MemoryLog(clock);
   const store = new MemoryJournal();
@@ -96,7 +97,7 @@ async function newStream(ringSize = 20_000, limits = {}) {
   log.add('edge-a', { kind: 'site', document: siteOf('edge-a', [breaker]) });
   const journal = await Journal.open({ log, store, logger, ringSize, retryAfter: 1 });
   journal.start();
-  const hub = new StreamHub({ journal, log, live, sources, clock, limits });
+  const hub = new StreamHub({ journal, log, live, sources, clock, trust, limits });
   const settle = async () => {
     await journal.reached(log.bounds().next - 1);
     for (let i = 0; i < 5; i++) await new Promise((resolve) => setImmediate(resolve));
@@ -255,6 +256,54 @@ describe('the stream', () => {
     for (const socket of sockets) expect(socket.received.at(-1)?.data).toMatchObject({ values: [{ v: 5 }] });
     expect(reads).toBe(1);
     expect(hub.counters.deltas).toBe(1);
+  });
+
+  it('tells of a node what has changed, at once, and of a renewed term by itself', async () => {
+    const node = (name: string, more: Partial<NodeTrust> = {}): NodeTrust => ({
+      node: name,
+      role: 'edge',
+      tier: 'software',
+      status: 'warning',
+      trustedUntil: T0 + 30_000_000_000n,
+      reaction: 'none',
+      reason: 'everything is as it must be',
+      since: T0,
+      neighbours: [],
+      ...more,
+    });
+    let nodes = [node('edge-a'), node('edge-b')];
+    let change = () => {};
+    const { open, settle, hub } = await newStream(
+      undefined,
+      { trustInterval: 5 },
+      {
+        all: () => nodes,
+        state: () => undefined,
+        trustOf: () => 'attested',
+        onChange: (listener) => {
+          change = () => listener([]);
+          return () => {};
+        },
+        onValueTrust: () => () => {},
+      },
+    );
+    const socket = open();
+    await settle();
+    const told = () => socket.received.filter(({ event }) => event === 'trust').map(({ data }) => data as unknown);
+    const names = () => (told().at(-1) as { node: string }[]).map((each) => each.node);
+    expect(names()).toEqual(['edge-a', 'edge-b']);
+    change();
+    const before = told().length;
+    nodes = [node('edge-a'), node('edge-b', { reaction: 'quarantine' })];
+    change();
+    expect(told().length).toBe(before + 1);
+    expect(names()).toEqual(['edge-b']);
+    nodes = [node('edge-a', { trustedUntil: T0 + 40_000_000_000n }), nodes[1]!];
+    await expect.poll(names).toEqual(['edge-a']);
+    const count = told().length;
+    change();
+    expect(told().length).toBe(count);
+    hub.close();
   });
 
   it('does not take more clients than its limit', async () => {

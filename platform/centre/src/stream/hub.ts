@@ -18,6 +18,8 @@ export interface StreamLimits {
   readonly ping: number;
   /** The states of one source go out at most once in so many milliseconds. */
   readonly sourceInterval: number;
+  /** How often it is looked for nodes whose term was renewed, in milliseconds; a change of their state goes out at once. */
+  readonly trustInterval: number;
   /** A client further behind than this many messages gets a reset. */
   readonly behind: number;
 }
@@ -27,6 +29,7 @@ export const STREAM_LIMITS: StreamLimits = {
   stalled: 30_000,
   ping: 5_000,
   sourceInterval: 1_000,
+  trustInterval: 1_000,
   behind: 1_000_000,
 };
 
@@ -36,7 +39,7 @@ export interface StreamHubOptions {
   readonly live: LiveState;
   readonly sources: Sources;
   readonly clock: Clock;
-  readonly trust?: TrustKeeper | undefined;
+  readonly trust?: Pick<TrustKeeper, 'all' | 'state' | 'trustOf' | 'onChange' | 'onValueTrust'> | undefined;
   readonly limits?: Partial<StreamLimits>;
 }
 
@@ -62,6 +65,9 @@ export class StreamHub {
   readonly #ping: NodeJS.Timeout;
   readonly #sourcesDue = new Map<string, SourceStatus>();
   #sourceTimer: NodeJS.Timeout | undefined;
+  readonly #trustTimer: NodeJS.Timeout | undefined;
+  /** Each node as it was told last. */
+  readonly #trustTold = new Map<string, string>();
   #instance: string;
   readonly counters = { connected: 0, dropped: 0, resumed: 0, resets: 0, deltas: 0, values: 0 };
 
@@ -90,13 +96,15 @@ export class StreamHub {
       sources.onChange((status) => this.#onSource(status)),
       ...(trust
         ? [
-            trust.onChange((changed) => this.#onTrust(changed)),
+            trust.onChange(() => this.#tellTrust()),
             trust.onValueTrust((source, from) => this.#onValueTrust(source, from)),
           ]
         : []),
     ];
     this.#ping = setInterval(() => this.#onPing(), this.#limits.ping);
     this.#ping.unref();
+    // A renewed term is no change of state, and those who watch it count down have to hear of it nevertheless.
+    if (trust) this.#trustTimer = setInterval(() => this.#tellTrust(), this.#limits.trustInterval).unref();
   }
 
   get size(): number {
@@ -147,6 +155,7 @@ export class StreamHub {
   close(): void {
     clearInterval(this.#ping);
     clearTimeout(this.#sourceTimer);
+    clearInterval(this.#trustTimer);
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
     for (const client of this.#clients) client.end();
   }
@@ -218,16 +227,29 @@ export class StreamHub {
     }
   }
 
-  #trustFrame(nodes: readonly NodeTrust[]): string {
+  #trustText(node: NodeTrust): string {
     const { trust, clock } = this.#options;
-    const now = clock.now();
-    return frame('trust', JSON.stringify(nodes.map((node) => nodeJson(trust as TrustKeeper, node, now))));
+    return JSON.stringify(nodeJson(trust!, node, clock.now()));
   }
 
-  #onTrust(changed: readonly NodeTrust[]): void {
-    if (this.#clients.size === 0) return;
-    const text = this.#trustFrame(changed);
-    for (const client of this.#clients) client.source(TRUST, text);
+  #trustFrame(nodes: readonly NodeTrust[]): string {
+    return frame('trust', `[${nodes.map((node) => this.#trustText(node)).join(',')}]`);
+  }
+
+  /** Sends the nodes that are not as they were told last. */
+  #tellTrust(): void {
+    const { trust } = this.#options;
+    if (!trust || this.#clients.size === 0) return;
+    const texts: string[] = [];
+    for (const node of trust.all()) {
+      const text = this.#trustText(node);
+      if (this.#trustTold.get(node.node) === text) continue;
+      this.#trustTold.set(node.node, text);
+      texts.push(text);
+    }
+    if (texts.length === 0) return;
+    const told = frame('trust', `[${texts.join(',')}]`);
+    for (const client of this.#clients) client.source(TRUST, told);
   }
 
   /** What came from a source since then is the same, and has another trust. */

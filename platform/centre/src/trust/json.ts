@@ -100,7 +100,7 @@ export type NodeDetailJson = Type.Static<typeof NodeDetailJson>;
 
 const iso = (at: UtcNanos | undefined): string | null => (at === undefined ? null : toIso(at));
 
-export function nodeJson(keeper: TrustKeeper, trust: NodeTrust, now: UtcNanos): NodeTrustJson {
+export function nodeJson(keeper: Pick<TrustKeeper, 'state'>, trust: NodeTrust, now: UtcNanos): NodeTrustJson {
   const state = keeper.state(trust.node);
   const { release, keyOrigin } = state ?? {};
   const fresh = trust.trustedUntil !== undefined && now < trust.trustedUntil;

@@ -16,6 +16,12 @@ const program = new Command('enerchain')
   .showHelpAfterError('(enerchain --help lists the commands)')
   .enablePositionalOptions();
 
+/** What speaks TLS with others for as long as it runs. */
+const LASTING = ['up', 'centre', 'edge', 'grid-state'];
+program.hook('preAction', async (_program, command) => {
+  if (LASTING.includes(command.name())) await (await import('./runtime.ts')).checkRuntimeOnce();
+});
+
 const data: [string, string, string] = [
   '--data <folder>',
   'where the system keeps what it must not forget',

@@ -6,8 +6,8 @@
 import { join } from 'node:path';
 import { type Clock, EnerchainError, systemClock, toMillis } from '@enerchain/model';
 import type { Certificate } from '@enerchain/pki';
-import { openAttestationKey, openEndorsementKey, TpmClient, type TpmKey } from '@enerchain/tpm2';
-import { attestationIn, type CborValue, enrolTpm, type Identity, tpmParty } from '@enerchain/trust';
+import { openAttestationKey, openEndorsementKey, type TpmKey } from '@enerchain/tpm2';
+import { attestationIn, type CborValue, enrolTpm, type Identity, type NodeTpm, tpmParty } from '@enerchain/trust';
 import type { Attester, EvidenceCursor } from './attester.ts';
 import type { MeasurementList } from './measure/list.ts';
 import { Measurer } from './measure/measurer.ts';
@@ -36,10 +36,10 @@ export interface ProcessAttesterOptions {
   readonly onTrouble: (error: unknown) => void;
 }
 
-/** A TPM as a site file names it, and where its attestation key is certified. */
+/** The TPM of the node, and where its attestation key is certified. */
 export interface TpmSettings {
-  /** `/dev/tpmrm0`, `<host>:<port>`, or the path of a Unix socket. */
-  readonly address: string;
+  /** Stays open when the attester is closed. */
+  readonly tpm: NodeTpm;
   /** Event log of the boot, where it is not where Linux shows it. */
   readonly eventLog?: string;
   /** Folder of the identity; the certificate of the attestation key lies there as well. */
@@ -60,7 +60,7 @@ export class ProcessAttester {
   readonly #listeners = new Set<() => void>();
   readonly #asked = Promise.withResolvers<void>();
   #measurer: Measurer | undefined;
-  #tpm: { readonly client: TpmClient; readonly ak: TpmKey } | undefined;
+  #ak: TpmKey | undefined;
   #akCertificate: Certificate | undefined;
   #certifying: Promise<void> | undefined;
   #nextCertifying = Number.NEGATIVE_INFINITY;
@@ -90,12 +90,11 @@ export class ProcessAttester {
     return openSoftwareAttester({ identity, secretFile: join(dataDir, FOLDER, 'uds'), measurements, clock });
   }
 
-  async #openTpm({ address, eventLog, identityDir }: TpmSettings): Promise<Attester> {
+  async #openTpm({ tpm: { client }, eventLog, identityDir }: TpmSettings): Promise<Attester> {
     const { identity, dataDir, onTrouble, clock = systemClock } = this.#options;
-    const client = new TpmClient(tpmAddress(address));
     const list = await TpmList.open({ tpm: client, dir: join(dataDir, FOLDER), onTrouble });
     const ak = await openAttestationKey(client);
-    this.#tpm = { client, ak };
+    this.#ak = ak;
     const kept = await attestationIn(identityDir);
     if (kept?.publicKey.equals(ak.publicKey)) this.#akCertificate = kept;
     const measurements = await this.#measure(list.list);
@@ -114,8 +113,8 @@ export class ProcessAttester {
   /** Gets a certificate for the attestation key of the TPM when there is none, or it ends soon. */
   async #certify(settings: TpmSettings): Promise<void> {
     const { identity, onTrouble, clock = systemClock } = this.#options;
-    const tpm = this.#tpm;
-    if (!tpm || clock.monotonic() < this.#nextCertifying) return;
+    const ak = this.#ak;
+    if (!ak || clock.monotonic() < this.#nextCertifying) return;
     const kept = this.#akCertificate;
     if (kept) {
       const life = kept.notAfter.getTime() - kept.notBefore.getTime();
@@ -123,8 +122,8 @@ export class ProcessAttester {
     }
     this.#nextCertifying = clock.monotonic() + AK_RETRY;
     try {
-      const party = tpmParty(tpm.client, await openEndorsementKey(tpm.client), tpm.ak);
-      const { identityDir: dir, url } = settings;
+      const { identityDir: dir, url, tpm } = settings;
+      const party = tpmParty(tpm.client, await openEndorsementKey(tpm.client), ak, tpm.identity);
       // The certificate of the identity that comes along is taken at the next renewal.
       const { attestation } = await enrolTpm({ dir, identity: identity(), url, tpm: party });
       this.#akCertificate = attestation;
@@ -175,7 +174,6 @@ export class ProcessAttester {
     this.#closed = true;
     this.#asked.resolve();
     this.#measurer?.close();
-    void this.#tpm?.client.close();
   }
 }
 
@@ -214,11 +212,4 @@ export function readEvidenceAnswer(answer: CborValue): {
   }
   const known = origin === 'file' || origin === 'hsm' || origin === 'tpm' ? origin : undefined;
   return { evidence, origin: known };
-}
-
-/** @param text `/dev/tpmrm0`, `<host>:<port>`, or the path of a Unix socket */
-function tpmAddress(text: string): ConstructorParameters<typeof TpmClient>[0] {
-  if (text.startsWith('/dev/')) return { device: text };
-  const match = /^([^/:]+):(\d{1,5})$/.exec(text);
-  return match ? { host: match[1] as string, port: Number(match[2]) } : { path: text };
 }

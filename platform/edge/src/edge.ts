@@ -15,7 +15,16 @@ import {
   toIso,
 } from '@enerchain/model';
 import { WITNESS_METHOD, type WitnessEvent, witnessAnswers } from '@enerchain/provenance';
-import { type CborValue, checkApproval, checkBreakGlass, OPERATORS_METHOD, Renewal } from '@enerchain/trust';
+import {
+  type CborValue,
+  checkApproval,
+  checkBreakGlass,
+  type NodeKeys,
+  type NodeTpm,
+  OPERATORS_METHOD,
+  openNodeKeys,
+  Renewal,
+} from '@enerchain/trust';
 import type { Logger } from 'pino';
 import manifest from '../package.json' with { type: 'json' };
 import type { Connector } from './connector.ts';
@@ -101,22 +110,26 @@ export async function runEdge(options: EdgeOptions): Promise<EdgeHandle> {
     throw new EnerchainError('caller', 'edge.centre', `${site.file} names no centre (uplink.url) and none was given`);
   }
   const lock = lockFolder(options.dataDir, `the gateway ${site.source}`);
+  let keys: NodeKeys | undefined;
   try {
+    keys = await openNodeKeys(site.trust);
     const identity = await obtainEdgeIdentity({
       dir: join(options.dataDir, 'identity'),
       source: site.source,
       url,
       token: options.centre.token,
       logger,
+      signer: keys.signer,
       signal: options.signal,
     });
-    const edge = new Edge(site, { ...options, logger, clock: options.clock ?? systemClock }, url, identity);
+    const edge = new Edge(site, { ...options, logger, clock: options.clock ?? systemClock }, url, identity, keys);
     void edge.closed.then(() => lock.release());
     await edge.start();
     if (options.signal?.aborted) await edge.close();
     else options.signal?.addEventListener('abort', () => void edge.close(), { once: true });
     return edge;
   } catch (error) {
+    await keys?.close();
     lock.release();
     throw error;
   }
@@ -128,6 +141,7 @@ class Edge implements EdgeHandle {
   readonly name: string;
   readonly closed: Promise<void>;
   readonly #site: Site;
+  readonly #keys: NodeKeys;
   readonly #logger: Logger;
   readonly #clock: Clock;
   readonly #store: OutboxStore;
@@ -146,10 +160,17 @@ class Edge implements EdgeHandle {
   #closing: Promise<void> | undefined;
   #resolveClosed: () => void = () => undefined;
 
-  constructor(site: Site, options: EdgeOptions & { logger: Logger; clock: Clock }, url: string, identity: Identity) {
+  constructor(
+    site: Site,
+    options: EdgeOptions & { logger: Logger; clock: Clock },
+    url: string,
+    identity: Identity,
+    keys: NodeKeys,
+  ) {
     const { logger, clock } = options;
     this.name = site.source;
     this.#site = site;
+    this.#keys = keys;
     this.#logger = logger;
     this.#clock = clock;
     this.#startedAt = clock.now();
@@ -241,7 +262,7 @@ class Edge implements EdgeHandle {
           dataDir: options.dataDir,
           identity: () => this.#renewal.identity,
           files: measuredFiles(site.file),
-          ...(site.trust.tpm ? { tpm: tpmSettings(site, options.dataDir, url) } : {}),
+          ...(keys.tpm ? { tpm: tpmSettings(keys.tpm, site, options.dataDir, url) } : {}),
           clock,
           onTrouble: (error) => logger.error({ error: describeError(error) }, 'this gateway cannot attest'),
         })
@@ -441,13 +462,13 @@ class Edge implements EdgeHandle {
     await this.#uplink.drain(DRAIN);
     await this.#uplink.stop();
     await this.#outbox.close(changes);
+    await this.#keys.close();
     this.#logger.info('closed');
   }
 }
 
-function tpmSettings({ trust }: Site, dataDir: string, url: string): TpmSettings {
-  const { tpm: address = '', eventLog } = trust;
-  const settings = { address, identityDir: join(dataDir, 'identity'), url: `https://${new URL(url).host}` };
+function tpmSettings(tpm: NodeTpm, { trust: { eventLog } }: Site, dataDir: string, url: string): TpmSettings {
+  const settings = { tpm, identityDir: join(dataDir, 'identity'), url: `https://${new URL(url).host}` };
   return { ...settings, ...(eventLog ? { eventLog } : {}) };
 }
 

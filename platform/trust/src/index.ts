@@ -14,6 +14,7 @@ export * from './enrolment-desk.ts';
 export * from './enrolment-server.ts';
 export { type EndorsementPolicy, endorsementPolicyIn } from './enrolment-tpm.ts';
 export * from './identity.ts';
+export * from './node-keys.ts';
 export * from './operator-keys.ts';
 export * from './renewal.ts';
 export * from './role.ts';

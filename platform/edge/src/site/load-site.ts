@@ -70,6 +70,23 @@ export const SiteFile = Type.Object(
               description: 'device or socket of a TPM 2.0; absent: software',
             }),
           ),
+          key: Type.Optional(
+            Type.Union(
+              [
+                Type.Enum(['file', 'tpm'] as const),
+                Type.Object(
+                  {
+                    library: Type.String({ minLength: 1, maxLength: 300, description: 'PKCS#11 library of the HSM' }),
+                    token: Type.String({ minLength: 1, maxLength: 32 }),
+                    label: Type.Optional(Type.String({ minLength: 1, maxLength: 100 })),
+                    pinFile: Type.String({ minLength: 1, maxLength: 300, description: 'file (0600) with the PIN' }),
+                  },
+                  { additionalProperties: false },
+                ),
+              ],
+              { description: 'where the key of the gateway lies: tpm when there is one, else file' },
+            ),
+          ),
           eventLog: Type.Optional(
             Type.String({
               minLength: 1,
@@ -177,7 +194,7 @@ function read(file: string): { result: LoadedSite; findings: FindingList } {
       ...(bytesPerSecond === undefined ? {} : { bytesPerSecond }),
       reportSeconds: reportSeconds ?? 5,
     },
-    trust: content.trust ?? {},
+    trust: trustOf(content.source, content.trust ?? {}),
     policy: { forbidCommands: [], essential: [], secondPerson: [], breakGlass: false, ...content.policy },
     endpoints,
     document: announcementOf(
@@ -186,6 +203,12 @@ function read(file: string): { result: LoadedSite; findings: FindingList } {
       endpoints,
     ),
   });
+}
+
+function trustOf(source: string, { key, ...trust }: NonNullable<SiteFileContent['trust']>): Site['trust'] {
+  const place = key ?? (trust.tpm === undefined ? 'file' : 'tpm');
+  if (typeof place === 'string') return { ...trust, key: { place } };
+  return { ...trust, key: { ...place, place: 'hsm', label: place.label ?? source } };
 }
 
 function readEndpoint(

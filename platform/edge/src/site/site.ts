@@ -1,5 +1,7 @@
 /** A site as the edge runs it: what the site file and its point lists say, checked and put in order. */
+
 import type { Binding, Endpoint, Mrid, Point, SiteDocument } from '@enerchain/model';
+import type { KeyPlace } from '@enerchain/trust';
 
 /** One point bound to one address of one endpoint. */
 export interface BoundPoint {
@@ -59,7 +61,13 @@ export interface Site {
   readonly uplink: { readonly url?: string; readonly bytesPerSecond?: number; readonly reportSeconds: number };
   readonly policy: SitePolicy;
   /** What proves the state of this gateway: a TPM (device or socket), or software; `measure`: files beside what is loaded. */
-  readonly trust: { readonly tpm?: string; readonly eventLog?: string; readonly measure?: readonly string[] };
+  readonly trust: {
+    readonly tpm?: string;
+    /** Where the key of the gateway lies: in its TPM where it has one, unless said otherwise. */
+    readonly key: KeyPlace;
+    readonly eventLog?: string;
+    readonly measure?: readonly string[];
+  };
   readonly endpoints: readonly EndpointSite[];
   readonly document: Announcement;
 }

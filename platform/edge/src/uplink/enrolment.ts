@@ -1,7 +1,7 @@
 /** The identity of the edge: opened, or obtained with a one-time token on the first start. */
 import { setTimeout as pause } from 'node:timers/promises';
 import { describeError, EnerchainError } from '@enerchain/model';
-import { enrol, hasEnded, type Identity, openIdentity } from '@enerchain/trust';
+import { enrol, hasEnded, type Identity, openIdentity, type Signer } from '@enerchain/trust';
 import type { Logger } from 'pino';
 
 /** Pause between attempts while the centre cannot be reached, milliseconds. */
@@ -15,6 +15,8 @@ export interface EdgeIdentityOptions {
   readonly url: string;
   readonly token: string | undefined;
   readonly logger: Logger;
+  /** Holds the key when that lies in an HSM or TPM. */
+  readonly signer?: Signer | undefined;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -23,10 +25,10 @@ export interface EdgeIdentityOptions {
  *   another one's, and what `enrol` throws when the centre refuses; an unreachable centre is waited for
  */
 export async function obtainEdgeIdentity(options: EdgeIdentityOptions): Promise<Identity> {
-  const { dir, source, token } = options;
+  const { dir, source, token, signer } = options;
   let identity: Identity | undefined;
   try {
-    identity = await openIdentity(dir);
+    identity = await openIdentity(dir, signer);
   } catch (error) {
     if (!(error instanceof EnerchainError) || error.code !== 'trust.identity.missing') throw error;
   }
@@ -50,13 +52,22 @@ export async function obtainEdgeIdentity(options: EdgeIdentityOptions): Promise<
   return identity;
 }
 
-async function enrolPatiently({ dir, url, logger, signal }: EdgeIdentityOptions, token: string): Promise<Identity> {
+async function enrolPatiently(
+  { dir, url, logger, signer, signal }: EdgeIdentityOptions,
+  token: string,
+): Promise<Identity> {
   const address = new URL(url);
   const base = `https://${address.host}`;
   for (;;) {
     try {
-      const identity = await enrol({ dir, token, url: base, ...(signal ? { signal } : {}) });
-      logger.info({ name: identity.name }, 'enrolled');
+      const identity = await enrol({
+        dir,
+        token,
+        url: base,
+        ...(signer ? { signer } : {}),
+        ...(signal ? { signal } : {}),
+      });
+      logger.info({ name: identity.name, key: identity.signer.origin }, 'enrolled');
       return identity;
     } catch (error) {
       if (!(error instanceof EnerchainError) || error.code !== 'trust.enrol.connect') throw error;

@@ -1,0 +1,100 @@
+/** A whole gateway whose key lies in a TPM (swtpm) or in an HSM (SoftHSM): enrolled, sending, stopped and started again. */
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { findSwtpm, TpmFleet } from '@enerchain/lab';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type EdgeHandle, runEdge } from '../../platform/edge/src/edge.ts';
+import { TestCentre, until } from '../../platform/edge/test/centre.ts';
+import { silent } from '../../platform/edge/test/helpers.ts';
+import { TestStation } from '../../platform/edge/test/station.ts';
+import { startSoftHsm, whyNoSoftHsm } from '../hsm/softhsm.ts';
+
+const noHsm = whyNoSoftHsm();
+const noTpm = (await findSwtpm()).installed ? undefined : 'swtpm is not installed';
+for (const reason of [noHsm, noTpm]) if (reason) console.log(`skipped: ${reason}`);
+
+let centre: TestCentre;
+let station: TestStation;
+let edge: EdgeHandle | undefined;
+let folder: string;
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'keys-'));
+  centre = await TestCentre.open();
+  station = new TestStation();
+  await station.open();
+});
+afterEach(async () => {
+  await edge?.close();
+  edge = undefined;
+  await station.close();
+  await centre.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function start(trust: string): Promise<void> {
+  edge = await runEdge({
+    siteFile: station.write('', `trust: ${trust}`),
+    dataDir: join(folder, 'edge'),
+    centre: { url: centre.url, token: await centre.token('edge-test') },
+    logger: silent,
+  });
+}
+
+const values = () => centre.observations().filter(({ point }) => point === station.mrid('ca=1 ioa=2')).length;
+
+/** What both must show: values arrive, signed by a key that is in no file, before and after a restart. */
+async function sends(trust: string): Promise<void> {
+  await start(trust);
+  station.produce(100);
+  await until(() => values() >= 100, 'the values');
+  await edge!.close();
+  await start(trust);
+  station.produce(100);
+  await until(() => values() >= 200, 'the values after the restart');
+  expect(centre.problems).toEqual([]);
+  const files = readdirSync(join(folder, 'edge', 'identity'));
+  expect(files).toContain('tls-key.pem');
+  expect(files).not.toContain('key.pem');
+}
+
+describe.skipIf(noTpm)('a gateway whose key lies in its TPM', () => {
+  it('sends what that key has signed, before and after a restart', async () => {
+    const fleet = await TpmFleet.start({ folder: join(folder, 'tpm'), nodes: ['edge-test'] });
+    try {
+      await sends(`{ tpm: ${fleet.get('edge-test')!.socket} }`);
+      await edge!.close();
+    } finally {
+      await fleet.close();
+    }
+  });
+});
+
+describe.skipIf(noHsm)('a gateway whose key lies in an HSM', () => {
+  it('makes the key at the first start, and sends what it has signed, before and after a restart', async () => {
+    const hsm = startSoftHsm();
+    try {
+      hsm.addToken('gateway');
+      const pinFile = join(folder, 'pin');
+      writeFileSync(pinFile, `${hsm.pin}\n`, { mode: 0o600 });
+      await sends(`{ key: { library: ${hsm.library}, token: gateway, pinFile: ${pinFile} } }`);
+      await edge!.close();
+    } finally {
+      hsm.remove();
+    }
+  });
+
+  it('does not start with a PIN that others can read', async () => {
+    const hsm = startSoftHsm();
+    try {
+      hsm.addToken('gateway');
+      const pinFile = join(folder, 'pin');
+      writeFileSync(pinFile, hsm.pin, { mode: 0o644 });
+      const trust = `{ key: { library: ${hsm.library}, token: gateway, pinFile: ${pinFile} } }`;
+      await expect(start(trust)).rejects.toThrow('can be read by others');
+    } finally {
+      hsm.remove();
+    }
+  });
+});

@@ -186,6 +186,40 @@ program
   .option(...json)
   .action(async (options) => (await import('./commands/receipt.ts')).monitor(options));
 
+const attest = program.command('attest').description('reference values, evidence and results of attestation');
+attest
+  .command('manifest')
+  .description('makes a signed manifest (CoRIM) of an installation, or of files of one node')
+  .requiredOption('--key <file>', 'PEM of the P-256 key that signs; made when it is not there')
+  .option('--root <folder>', 'the installation; default: this one')
+  .option('--node <name>', 'for this node alone: the files named with --file, and nothing else')
+  .option('--file <name=path...>', 'a component and its file, for example config:site=site.yaml')
+  .option('--site <file>', 'a site file, its point lists and what it measures, as components of its gateway')
+  .option('--id <text>', 'name and version of what it describes', 'enerchain')
+  .option('--signer <name>', 'who signs', 'authority')
+  .option('--days <days>', 'how long it holds', '400')
+  .option('--out <folder>', 'where the manifest and the public key go', '.')
+  .action(async (options) => (await import('./commands/attest.ts')).manifest(options));
+attest
+  .command('show')
+  .description('what stands in a manifest, in evidence, or in a result')
+  .argument('<file>')
+  .option(...json)
+  .action(async (file, options) => (await import('./commands/attest.ts')).show(file, options));
+attest
+  .command('appraise')
+  .description('appraises evidence from a file; exit status 0 only when it is good')
+  .argument('<evidence>', 'file')
+  .requiredOption('--node <name>', 'who is said to attest')
+  .requiredOption('--ca <file>', 'PEM of the authority that issues identities')
+  .requiredOption('--manifest <files...>', 'reference values')
+  .requiredOption('--authority <files...>', 'PEM: keys or certificates of who signs manifests')
+  .option('--binding <hex>', 'what it must answer; default: whatever it answers')
+  .option('--at <time>', 'ISO 8601: when it was appraised; default now')
+  .option('--policy <policy>', 'development, production, or a JSON file', 'production')
+  .option(...json)
+  .action(async (file, options) => (await import('./commands/attest.ts')).appraise(file, options));
+
 const iec104 = program.command('iec104').description('tools for IEC 60870-5-104 devices');
 const address: [string, string] = ['<host:port>', 'the device; port 2404 when left out'];
 const widths = (command: AnyCommand): AnyCommand =>

@@ -9,6 +9,7 @@ export * from './evidence.ts';
 export * from './measure/index.ts';
 export * from './node-trust.ts';
 export * from './policy.ts';
+export * from './policy-file.ts';
 export * from './process-attester.ts';
 export * from './reference/corim.ts';
 export * from './reference/folder.ts';

@@ -3,4 +3,3 @@ export { type CentreHandle, type CentreOptions, runCentre } from './centre.ts';
 export type { CommandCheck, CommandCheckInput } from './commands/checks.ts';
 export { type OfflineLog, openLogReader } from './log/offline.ts';
 export type * from './ports.ts';
-export { trustPolicy } from './trust/policy-file.ts';

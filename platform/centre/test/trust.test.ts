@@ -11,6 +11,7 @@ import {
   readEvidenceRequest,
   signManifest,
   type TrustPolicy,
+  trustPolicy,
   Verifier,
 } from '@enerchain/attestation';
 import { EnerchainError, type RaisedAlarm } from '@enerchain/model';
@@ -22,7 +23,6 @@ import { Findings } from '../src/ingest/findings.ts';
 import { nodeFiles } from '../src/log/files.ts';
 import type { LogContent } from '../src/ports.ts';
 import { TrustKeeper, type TrustKeeperOptions } from '../src/trust/keeper.ts';
-import { trustPolicy } from '../src/trust/policy-file.ts';
 import { readTrust, writeTrust } from '../src/trust/snapshot.ts';
 import { component, SECOND, SOFTWARE, Source, settle, T0, Time } from './trust-world.ts';
 
@@ -556,6 +556,6 @@ describe('the policy', () => {
     expect(trustPolicy(file)).toMatchObject({ name: 'ours-3', period: 2 });
     writeFileSync(file, JSON.stringify({ ...PRODUCTION_POLICY, commandTier: 'paper' }));
     expect(() => trustPolicy(file)).toThrow('is not valid');
-    expect(() => trustPolicy(join(dir, 'none.json'))).toThrow(expect.objectContaining({ code: 'centre.trust.policy' }));
+    expect(() => trustPolicy(join(dir, 'none.json'))).toThrow(expect.objectContaining({ code: 'attestation.policy' }));
   });
 });

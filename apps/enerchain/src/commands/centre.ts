@@ -2,7 +2,8 @@
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { runCentre, trustPolicy } from '@enerchain/centre';
+import { trustPolicy } from '@enerchain/attestation';
+import { runCentre } from '@enerchain/centre';
 import { measuredFiles } from '@enerchain/edge';
 import { EnerchainError } from '@enerchain/model';
 import { openDataFolder } from '../data-folder.ts';

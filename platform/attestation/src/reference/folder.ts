@@ -15,9 +15,18 @@ export class ManifestFolder {
   readonly #dir: string;
   readonly #keyOf: (kid: Uint8Array) => KeyObject | undefined;
 
-  private constructor(dir: string, keyOf: (kid: Uint8Array) => KeyObject | undefined) {
+  readonly #onRefused: (file: string, reason: string) => void;
+  /** Files that were read, and those that were not used. */
+  readonly #seen = new Set<string>();
+
+  private constructor(
+    dir: string,
+    keyOf: (kid: Uint8Array) => KeyObject | undefined,
+    onRefused: (file: string, reason: string) => void,
+  ) {
     this.#dir = dir;
     this.#keyOf = keyOf;
+    this.#onRefused = onRefused;
   }
 
   /**
@@ -31,28 +40,42 @@ export class ManifestFolder {
     onRefused: (file: string, reason: string) => void,
   ): Promise<ManifestFolder> {
     await mkdir(dir, { recursive: true, mode: 0o700 });
-    const folder = new ManifestFolder(dir, keyOf);
-    for (const file of (await readdir(dir)).sort()) {
+    const folder = new ManifestFolder(dir, keyOf, onRefused);
+    await folder.look();
+    return folder;
+  }
+
+  /** Reads what has been put there since. @returns whether there was anything */
+  async look(): Promise<boolean> {
+    const fresh = (await readdir(this.#dir)).filter((file) => /\.(?:corim|until)$/.test(file) && !this.#seen.has(file));
+    for (const file of fresh.sort()) {
+      this.#seen.add(file);
       try {
-        const digest = file.replace(/\.(?:corim|until)$/, '');
-        if (file.endsWith('.corim')) {
-          const signed = readManifest(await readFile(join(dir, file)), keyOf);
-          if (signed.digest !== digest) throw new Error(`its content is ${signed.digest}`);
-          folder.values.add(signed);
-        } else if (file.endsWith('.until')) {
-          folder.values.withdraw(digest, fromIso((await readFile(join(dir, file), 'utf8')).trim()));
-        }
+        await this.#read(file);
       } catch (error) {
-        onRefused(file, describeError(error));
+        this.#onRefused(file, describeError(error));
       }
     }
-    return folder;
+    return fresh.length > 0;
+  }
+
+  async #read(file: string): Promise<void> {
+    const [digest = '', kind] = file.split('.');
+    const path = join(this.#dir, file);
+    if (kind === 'until') {
+      this.values.withdraw(digest, fromIso((await readFile(path, 'utf8')).trim()));
+      return;
+    }
+    const signed = readManifest(await readFile(path), this.#keyOf);
+    if (signed.digest !== digest) throw new Error(`its content is ${signed.digest}`);
+    this.values.add(signed);
   }
 
   /** Takes a manifest in. @throws what `readManifest` throws */
   async add(bytes: Uint8Array): Promise<SignedManifest> {
     const signed = readManifest(bytes, this.#keyOf);
     if (!this.values.get(signed.digest)) {
+      this.#seen.add(`${signed.digest}.corim`);
       await writeDurably(join(this.#dir, `${signed.digest}.corim`), Buffer.from(bytes));
       this.values.add(signed);
     }
@@ -60,6 +83,7 @@ export class ManifestFolder {
   }
 
   async withdraw(digest: string, at: UtcNanos): Promise<void> {
+    this.#seen.add(`${digest}.until`);
     await writeDurably(join(this.#dir, `${digest}.until`), `${toIso(at)}\n`);
     this.values.withdraw(digest, at);
   }

@@ -50,6 +50,9 @@ const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 
 export class Authorities {
   readonly #options: AuthorityOptions;
+  /** Public keys whose manifests count, by key identifier (hex). */
+  readonly keys: ReadonlyMap<string, KeyObject>;
+  readonly #readKeys: () => Promise<void>;
   readonly #folder: ManifestFolder;
   readonly #development: Signer | undefined;
   /** Whether a manifest of the installation was made at this start because it differs from the one before. */
@@ -57,11 +60,15 @@ export class Authorities {
 
   private constructor(
     options: AuthorityOptions,
+    keys: ReadonlyMap<string, KeyObject>,
     folder: ManifestFolder,
     development: Signer | undefined,
     changed: boolean,
+    readKeys: () => Promise<void>,
   ) {
     this.#options = options;
+    this.keys = keys;
+    this.#readKeys = readKeys;
     this.#folder = folder;
     this.#development = development;
     this.changed = changed;
@@ -70,23 +77,34 @@ export class Authorities {
   /** @throws EnerchainError `centre.trust.authority` when the key or a folder cannot be used */
   static async open(options: AuthorityOptions): Promise<Authorities> {
     const { dir, logger, installation, nodes } = options;
-    const keys = await keysIn(join(dir, 'authorities'), logger);
     const development = installation === undefined ? undefined : await developmentKey(dir);
+    const keys = new Map<string, KeyObject>();
+    const readKeys = async () => {
+      for (const [kid, key] of await keysIn(join(dir, 'authorities'), logger)) keys.set(kid, key);
+    };
+    await readKeys();
     if (development) keys.set(hex(kidOf(development)), development.publicKey);
     const folder = await ManifestFolder.open(
       join(dir, 'manifests'),
       (kid) => keys.get(hex(kid)),
       (file, reason) => logger.warn({ file, reason }, 'a manifest is not used'),
     );
-    if (!development || installation === undefined) return new Authorities(options, folder, undefined, false);
+    if (!development || installation === undefined)
+      return new Authorities(options, keys, folder, undefined, false, readKeys);
     const changed = await vouchForInstallation(folder, development, installation, options);
-    const authorities = new Authorities(options, folder, development, changed);
+    const authorities = new Authorities(options, keys, folder, development, changed, readKeys);
     for (const [node, files] of nodes ?? []) await authorities.#vouchForFiles(node, files);
     return authorities;
   }
 
   get references(): ReferenceValues {
     return this.#folder.values;
+  }
+
+  /** Takes in keys and manifests that were put into the folders since. */
+  async look(): Promise<void> {
+    await this.#readKeys();
+    if (await this.#folder.look()) this.#options.logger.info('manifests were put into the folder');
   }
 
   /** Takes in a manifest of an authority. @throws EnerchainError when it is not one that counts here */

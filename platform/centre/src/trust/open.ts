@@ -14,6 +14,9 @@ import { Authorities } from './authority.ts';
 import { TrustKeeper } from './keeper.ts';
 import { readTrust, writeTrust } from './snapshot.ts';
 
+/** Milliseconds after which a manifest that was put into the folder is found. */
+const LOOK_MILLIS = 10_000;
+
 export interface TrustOptions {
   readonly policy: TrustPolicy;
   /** Folder of the installation: it is measured, and under a development policy vouched for. Absent: neither. */
@@ -105,11 +108,16 @@ export async function openTrust(parts: TrustParts): Promise<OpenTrust> {
     });
   });
   keeper.start();
+  const looking = setInterval(() => {
+    authorities.look().catch((error) => logger.error({ error: describeError(error) }, 'manifests cannot be read'));
+  }, LOOK_MILLIS);
+  looking.unref();
   return {
     keeper,
     authorities,
     save,
     close: async () => {
+      clearInterval(looking);
       keeper.close();
       own?.close();
       await save();

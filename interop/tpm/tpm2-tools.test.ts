@@ -2,6 +2,7 @@
 import { verify, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { bootEvents, LAB_BOOT } from '@enerchain/lab';
+import type { Signer } from '@enerchain/pki';
 import {
   attestationKey,
   digest,
@@ -287,7 +288,7 @@ describe.skipIf(missing !== undefined)('tpm2-tools', () => {
 
   it('tpm2_verifysignature accepts what a TPM signer signs', async () => {
     const identity = await openIdentityKey(tpm.client);
-    const signer = new TpmSigner(tpm.client, identity);
+    const signer: Signer = new TpmSigner(tpm.client, identity);
     const message = Buffer.from('a batch');
     const pair = await signer.sign(message);
     expect(verify('sha256', message, { key: signer.publicKey, dsaEncoding: 'ieee-p1363' }, pair)).toBe(true);

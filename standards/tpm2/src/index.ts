@@ -15,7 +15,6 @@ export {
   type TpmAddress,
   TpmClient,
   type TpmClientOptions,
-  type TpmIdentity,
 } from './client/tpm-client.ts';
 export {
   HEADER as TPM_HEADER,

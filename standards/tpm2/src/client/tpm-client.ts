@@ -15,7 +15,9 @@ import { password, policy, type TpmCommand } from './command-frame.ts';
 import * as commands from './commands.ts';
 import { DeviceTransport } from './device-transport.ts';
 import { ObjectSlots, type Remake, refusedWith, type SlotCounters, TpmKey } from './object-slots.ts';
+import { PCR_ATTEMPTS, readPcrs } from './pcr-values.ts';
 import { type SocketAddress, SocketTransport } from './socket-transport.ts';
+import { identityOf, PROPERTY, type TpmIdentity } from './tpm-identity.ts';
 import type { Transport } from './transport.ts';
 
 export type TpmAddress = SocketAddress | { readonly device: string } | { readonly transport: Transport };
@@ -40,31 +42,9 @@ export interface Quoted extends commands.Attestation {
   readonly pcrs: readonly PcrBank[];
 }
 
-export interface TpmIdentity {
-  /** `2.0`. */
-  readonly family: string;
-  /** Revision of the specification, `1.59`. */
-  readonly revision: string;
-  /** TCG vendor id: `IBM`, `INTC`, `STM`. */
-  readonly manufacturer: string;
-  readonly vendor: string;
-  readonly firmwareVersion: bigint;
-}
-
 const NOTHING = new Uint8Array(0);
 const SESSION_MEMORY: ReadonlySet<number> = new Set([RC.sessionMemory, 0x905]);
 const NOT_STARTED: ReadonlySet<number> = new Set([RC.initialize]);
-/** TPM_PT (Part 2 § 6.13). */
-const PROPERTY = {
-  fixed: 0x100,
-  revision: 0x102,
-  manufacturer: 0x105,
-  vendor: 0x106,
-  firmware: 0x10b,
-  nvBuffer: 0x12c,
-};
-/** When PCRs change between reading and quoting. */
-const QUOTE_ATTEMPTS = 8;
 
 /**
  * ```ts
@@ -170,20 +150,7 @@ export class TpmClient {
   }
 
   async identify(): Promise<TpmIdentity> {
-    const values = await this.properties();
-    const at = (property: number) => values.get(property) ?? 0;
-    const text = (...properties: number[]) =>
-      Buffer.from(properties.flatMap((each) => [24, 16, 8, 0].map((shift) => (at(each) >>> shift) & 0xff)))
-        .toString('latin1')
-        .replaceAll('\0', '')
-        .trim();
-    return {
-      family: text(PROPERTY.fixed),
-      revision: (at(PROPERTY.revision) / 100).toFixed(2),
-      manufacturer: text(PROPERTY.manufacturer),
-      vendor: text(...[0, 1, 2, 3].map((i) => PROPERTY.vendor + i)),
-      firmwareVersion: (BigInt(at(PROPERTY.firmware)) << 32n) | BigInt(at(PROPERTY.firmware + 1)),
-    };
+    return identityOf(await this.properties());
   }
 
   /** Handles of one type that are in use, e.g. `HANDLE_TYPES.persistent`. */
@@ -211,45 +178,8 @@ export class TpmClient {
     return this.#channel.exclusive(() => this.#pcrRead(selection));
   }
 
-  async #pcrRead(selection: readonly PcrSelection[]): Promise<readonly PcrBank[]> {
-    for (let attempt = 0; attempt < QUOTE_ATTEMPTS; attempt++) {
-      const banks = await this.#pcrReadOnce(selection);
-      if (banks !== undefined) return banks;
-    }
-    throw new Tpm2Error(
-      'environment',
-      'tpm2.pcr-changing',
-      `the PCRs of ${this.description} change too often to be read`,
-    );
-  }
-
-  /** `undefined` when a PCR changed meanwhile. */
-  async #pcrReadOnce(selection: readonly PcrSelection[]): Promise<readonly PcrBank[] | undefined> {
-    const banks = new Map(selection.map(({ hash }) => [hash, new Map<number, Uint8Array>()]));
-    let left = selection.filter(({ pcrs }) => pcrs.length > 0);
-    let counter: number | undefined;
-    while (left.length > 0) {
-      const page = await this.#execute(commands.pcrRead(left));
-      counter ??= page.updateCounter;
-      if (page.updateCounter !== counter) return undefined;
-      let taken = 0;
-      for (const { hash, pcrs } of page.selection) {
-        for (const pcr of pcrs) {
-          const value = page.digests[taken++];
-          if (value === undefined)
-            throw new Tpm2Error('peer', 'tpm2.pcr', `${this.description} gave fewer PCRs than it says`);
-          banks.get(hash)?.set(pcr, value);
-        }
-      }
-      if (taken === 0) {
-        const wanted = left.map(({ hash, pcrs }) => `${hash}:${pcrs.join(',')}`).join('+');
-        throw new Tpm2Error('caller', 'tpm2.pcr', `${this.description} has no PCRs ${wanted}`);
-      }
-      left = left
-        .map(({ hash, pcrs }) => ({ hash, pcrs: pcrs.filter((pcr) => !banks.get(hash)!.has(pcr)) }))
-        .filter(({ pcrs }) => pcrs.length > 0);
-    }
-    return [...banks].map(([hash, values]) => ({ hash, values }));
+  #pcrRead(selection: readonly PcrSelection[]): Promise<readonly PcrBank[]> {
+    return readPcrs((command) => this.#execute(command), selection, this.description);
   }
 
   /** Extends one PCR, in each bank for which there is a digest. */
@@ -366,7 +296,7 @@ export class TpmClient {
     return this.#channel.exclusive(() =>
       this.#slots.using([key], async (run, handle) => {
         const command = commands.quote(handle, key.auth, qualifyingData, selection);
-        for (let attempt = 0; attempt < QUOTE_ATTEMPTS; attempt++) {
+        for (let attempt = 0; attempt < PCR_ATTEMPTS; attempt++) {
           const pcrs = await this.#pcrRead(selection);
           const quoted = await run(command);
           if (proves(quoted, pcrs)) return { ...quoted, pcrs };

@@ -4,11 +4,14 @@ import {
   bindingOf,
   devicePathText,
   digest,
+  EVENT_TYPES,
   extendPcr,
   type HashAlgorithm,
   initialPcr,
   parseEventLog,
+  readBootOrder,
   readEventData,
+  readLoadOption,
   readSignatureLists,
   replayEventLog,
   Tpm2Error,
@@ -223,6 +226,44 @@ describe('the data of an event', () => {
   it('that does not fit its type stays raw', () => {
     const [event] = parseEventLog(oldEvent({ pcr: 7, type: 0x80000001, data: Buffer.from('too short') })).events;
     expect(readEventData(event!)).toEqual({ kind: 'raw', contents: Buffer.from('too short') });
+  });
+
+  it('of any type and any octets is read, or stays raw', () => {
+    const types = fc.constantFrom(...Object.values(EVENT_TYPES));
+    const path = '02010c00d041030a00000000010106000101040408005c0000007fff0400';
+    const table = Buffer.alloc(100);
+    table.write('EFI PART', 'latin1');
+    table.writeUInt32LE(128, 84);
+    table.writeUInt32LE(1, 92);
+    const likely = [
+      variableData('Boot0000', Buffer.from(`01000000${'0000'}0000${path}`, 'hex')),
+      Buffer.concat([Buffer.alloc(24), le(path.length / 2, 8), Buffer.from(path, 'hex')]),
+      Buffer.concat([table, Buffer.alloc(128)]),
+      Buffer.concat([le(1, 8), Buffer.alloc(24)]),
+    ];
+    const octets = fc.oneof(
+      fc.uint8Array({ maxLength: 150 }),
+      fc
+        .tuple(fc.constantFrom(...likely), fc.nat(), fc.nat(255))
+        .map(([bytes, at, value]) => Uint8Array.from(bytes, (octet, i) => (i === at % bytes.length ? value : octet))),
+    );
+    const lenient = (read: (data: Uint8Array) => unknown, data: Uint8Array) => {
+      try {
+        read(data);
+      } catch (error) {
+        expect(error).toBeInstanceOf(Tpm2Error);
+      }
+    };
+    fc.assert(
+      fc.property(types, octets, (type, data) => {
+        const [event] = parseEventLog(oldEvent({ pcr: 1, type, data }, new Uint8Array(20))).events;
+        const read = readEventData(event!);
+        bindingOf(event!);
+        const value = read.kind === 'variable' ? read.variable.data : data;
+        for (const parse of [readLoadOption, readBootOrder, readSignatureLists, devicePathText]) lenient(parse, value);
+      }),
+      { numRuns: 2000 },
+    );
   });
 
   it('writes device paths as UEFI does', () => {

@@ -27,6 +27,8 @@ const TICK_MILLIS = 1_000;
 /** Between two rounds that nobody waits for. */
 const ROUND_MILLIS = 5_000;
 const ANSWER_MILLIS = 3_000;
+/** How long the others may still take once there are as many cosignatures as a receipt needs. */
+const GRACE_MILLIS = 200;
 /** Sources asked in one round; with more, they take turns. */
 const MOST_WITNESSES = 16;
 
@@ -46,6 +48,8 @@ export class WitnessRounds {
   readonly counters = { rounds: 0, cosignatures: 0, refusals: 0, silent: 0 };
   readonly #options: WitnessRoundsOptions;
   readonly #sizes = new Map<string, number>();
+  /** Witnesses that do not believe us; an alarm stands for each. */
+  readonly #refusing = new Set<string>();
   /** Peers that do not know the method. */
   readonly #without = new WeakSet<LinkPeer>();
   #round: Promise<string | undefined> | undefined;
@@ -104,10 +108,33 @@ export class WitnessRounds {
     const note = await keeper.checkpoint();
     if (note === undefined) return undefined;
     this.counters.rounds++;
-    const answers = await Promise.all(this.#chosen().map((peer) => this.#cosignatureOf(peer, note)));
-    const cosignatures = answers.filter((each) => each !== undefined);
+    const cosignatures = await this.#gather(note);
     this.counters.cosignatures += cosignatures.length;
     return keeper.log.takeCosignatures(note, cosignatures, keyOf);
+  }
+
+  /** What comes in time: all of them, or enough and what comes soon after. */
+  #gather(note: string): Promise<readonly Cosignature[]> {
+    const peers = this.#chosen();
+    const found: Cosignature[] = [];
+    const enough = Math.max(1, this.#options.quorum());
+    return new Promise((resolve) => {
+      let left = peers.length;
+      let grace: NodeJS.Timeout | undefined;
+      const done = () => {
+        clearTimeout(grace);
+        resolve([...found]);
+      };
+      if (left === 0) done();
+      for (const peer of peers) {
+        void this.#cosignatureOf(peer, note).then((cosignature) => {
+          if (cosignature) found.push(cosignature);
+          left--;
+          if (left === 0) done();
+          else if (found.length >= enough) grace ??= setTimeout(done, GRACE_MILLIS);
+        });
+      }
+    });
   }
 
   #chosen(): LinkPeer[] {
@@ -144,6 +171,7 @@ export class WitnessRounds {
         const own = keyOf(peer.source);
         if (!own) return undefined;
         this.#sizes.set(peer.source, size);
+        this.#believes(peer.source);
         return { witness: peer.source, keyId: keyIdOf(own), time: BigInt(time), signature };
       }
       return undefined;
@@ -155,12 +183,21 @@ export class WitnessRounds {
     }
   }
 
+  /** It cosigns again: somebody has put right what was wrong. */
+  #believes(source: string): void {
+    if (!this.#refusing.delete(source)) return;
+    const message = `${source} cosigns the log of this centre again.`;
+    this.#options.findings.raise({ key: keyFor(source), priority: 1, source, message }, false);
+  }
+
   #refused(source: string, code: string, text: string): undefined {
     const { findings } = this.#options;
     this.counters.refusals++;
+    if (this.#refusing.has(source)) return undefined;
+    this.#refusing.add(source);
     findings.tell({ action: 'transparency.refused', actor: source, outcome: 'refused', detail: { code, text } });
     findings.raise({
-      key: `transparency.witness.${source}`,
+      key: keyFor(source),
       priority: 1,
       source,
       message: `${source} does not cosign the log of this centre: ${text}`,
@@ -171,6 +208,8 @@ export class WitnessRounds {
     return undefined;
   }
 }
+
+const keyFor = (source: string) => `transparency.witness.${source}`;
 
 /** Number of cosignatures of a note that covers a record; -1 when it does not. */
 function covers(note: string, record: number): number {

@@ -37,6 +37,10 @@ export class CrlReader {
   readonly #maxEntries: number;
   readonly #index = new RevocationIndex();
   #stage: Stage = 'list';
+  /** What of the preamble comes next. */
+  #field: 'version' | 'algorithm' | 'issuer' | 'thisUpdate' | 'nextUpdate' | 'list' = 'version';
+  /** Bytes of the signed part before its algorithm, and so the hash, is known. */
+  readonly #head: Uint8Array[] = [];
   /** Bytes that are not read yet. */
   #pending: Uint8Array = new Uint8Array(0);
   #at = 0;
@@ -127,11 +131,6 @@ export class CrlReader {
         return false;
     }
   }
-
-  /** Bytes of the signed part before its algorithm, and so the hash, is known. */
-  readonly #head: Uint8Array[] = [];
-  /** What of the preamble comes next. */
-  #field: 'version' | 'algorithm' | 'issuer' | 'thisUpdate' | 'nextUpdate' | 'list' = 'version';
 
   #preamble(): boolean {
     const tag = this.#pending[this.#at];

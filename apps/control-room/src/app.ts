@@ -257,7 +257,6 @@ export function createApp() {
     trust,
     loadTrust,
     badNodes,
-    nodeNames: createMemo(() => new Set((trust.known()?.nodes ?? []).map(({ node }) => node))),
     /** Trust of a value of a source as it is shown now; its own word is that of the moment it came. */
     trustOf: (source: string, own: ValueTrust | undefined): ValueTrust | undefined =>
       shownTrust(own, badNodes().get(source)),

@@ -132,11 +132,11 @@ describe('the claims of a result', () => {
 
 describe('a reason as a sentence', () => {
   it('begins with a capital, but never changes a name', () => {
-    const names = new Set(['centre', 'edge-nord']);
-    expect(asSentence('everything is as it must be', names)).toBe('Everything is as it must be.');
-    expect(asSentence('centre found it', names)).toBe('centre found it.');
-    expect(asSentence('edge-nord is silent.', names)).toBe('edge-nord is silent.');
-    expect(asSentence('/opt/main.ts differs', names)).toBe('/opt/main.ts differs.');
+    expect(asSentence('everything is as it must be')).toBe('Everything is as it must be.');
+    expect(asSentence('centre found it')).toBe('centre found it.');
+    expect(asSentence('anna put it into quarantine')).toBe('anna put it into quarantine.');
+    expect(asSentence('edge-nord is silent.')).toBe('edge-nord is silent.');
+    expect(asSentence('/opt/main.ts differs')).toBe('/opt/main.ts differs.');
   });
 });
 
@@ -299,7 +299,7 @@ describe('where a value comes from', () => {
       { kind: 'signature', state: 'weak' },
     ] as const;
     expect(chainSentence(steps)).toBe(
-      'The chain holds, weakly at the signature; still to come: the next result about its gateway.',
+      'The chain holds, weakly at the signature; still to come: the next result about its source.',
     );
     const at = new Date(NOW.getTime() - 1500);
     expect(withLocalTimes(`seen at ${at.toISOString().replace('Z', '123456Z')}, and ${NOW.toISOString()}.`, NOW)).toBe(

@@ -16,6 +16,7 @@ import { chainSentence, detailRows, STEP_STATE_WORDS, STEP_TONE, withLocalTimes 
 /** The way of a value: every link with what was checked, when, and its weakness in words. */
 export function Provenance(props: { point: PointInfo; view: ProvenanceView }) {
   const app = useApp();
+  const bad = () => app.badNodes().get(props.point.source);
   return (
     <>
       <Switch>
@@ -31,6 +32,17 @@ export function Provenance(props: { point: PointInfo; view: ProvenanceView }) {
         <Match when={props.view.chain()}>
           {(found) => (
             <>
+              <Show when={bad()}>
+                {(state) => (
+                  <p class="p1-text">
+                    <a class="chain-link" href={href(nodePath(props.point.source))}>
+                      {props.point.source}
+                    </a>{' '}
+                    {state() === 'quarantined' ? 'is shut out' : 'has failed attestation'}: what comes from it now is
+                    distrusted, whatever its signatures say.
+                  </p>
+                )}
+              </Show>
               <p class="chain-sum" role="status">
                 {chainSentence(found().steps)}
               </p>

@@ -1,4 +1,4 @@
-import { createSignal, onCleanup, Show } from 'solid-js';
+import { createSignal, For, onCleanup, Show } from 'solid-js';
 import { trustApi, type ValueTrust } from '../api/trust.ts';
 import type { PointInfo } from '../api/types.ts';
 import { useApp } from '../app.ts';
@@ -138,7 +138,9 @@ export function Receipt(props: { point: PointInfo; sourceTime: string; trust: Va
       </Show>
       <p class="sub">Checked on any machine, without this centre:</p>
       <div class="copy">
-        <code>{command()}</code>
+        <code>
+          <For each={command().split(' ')}>{(word, index) => <span>{`${index() ? ' ' : ''}${word}`}</span>}</For>
+        </code>
         <button type="button" onClick={() => void copy()} aria-label="Copy the command">
           {copied() ? 'copied' : 'copy'}
         </button>

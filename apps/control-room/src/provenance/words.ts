@@ -28,7 +28,7 @@ const KIND_WORDS: Readonly<Record<StepKind, string>> = {
 };
 
 /** What is awaited where a link is not there yet. */
-const AWAITED: Partial<Record<StepKind, string>> = { software: 'the next result about its gateway' };
+const AWAITED: Partial<Record<StepKind, string>> = { software: 'the next result about its source' };
 
 /** The chain in one sentence: as strong as its weakest link. */
 export function chainSentence(steps: readonly Pick<ProvenanceStep, 'state' | 'kind'>[]): string {

@@ -85,10 +85,10 @@ export const TIER_MEANINGS: Readonly<Record<Tier, string>> = {
 };
 
 export const VALUE_TRUST_WORDS: Readonly<Record<ValueTrust, string>> = {
-  unknown: 'unknown: no result about its gateway',
+  unknown: 'unknown: no result about its source',
   provisional: 'provisional: good before it, the next result is due',
   attested: 'attested: good before it and after it',
-  distrusted: 'distrusted: its gateway failed attestation',
+  distrusted: 'distrusted: its source has failed or is shut out',
 };
 
 /** `24 s left`, `ran out 3 min ago`; undefined is not good now. */
@@ -194,13 +194,13 @@ export function claimWords(
   return { title, tier, text: text ?? STATUS_WORDS[tier] };
 }
 
+const BEGINNINGS = /^(a|all|an|everything|it|its|no|nobody|nothing|one|some|the|there|this) /;
 /**
- * What the centre gives as a reason, as a sentence: a capital where it begins with a word of the language (never in the name
- * of a node or of a file), and a full stop.
+ * What the centre gives as a reason, as a sentence: a capital where it begins with a word that is surely no name of a node,
+ * a person or a file, and a full stop.
  */
-export function asSentence(text: string, names: ReadonlySet<string> = new Set()): string {
-  const first = /^[a-z]+(?=[ ,;:])/.exec(text)?.[0];
-  const begun = first && !names.has(first) ? `${first[0]!.toUpperCase()}${text.slice(1)}` : text;
+export function asSentence(text: string): string {
+  const begun = BEGINNINGS.test(text) ? `${text[0]!.toUpperCase()}${text.slice(1)}` : text;
   return /[.!?]$/.test(begun) ? begun : `${begun}.`;
 }
 

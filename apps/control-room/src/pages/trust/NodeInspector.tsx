@@ -92,7 +92,7 @@ function NodeDetail(props: { node: NodeTrustJson }) {
         {STATE_WORDS[state()]}
         <span class="sub"> for {duration(app.now().getTime() - Date.parse(props.node.since))}</span>
       </p>
-      <p class="node-reason">{asSentence(props.node.reason || STATE_MEANINGS[state()], app.nodeNames())}</p>
+      <p class="node-reason">{asSentence(props.node.reason || STATE_MEANINGS[state()])}</p>
       <Actions node={props.node} />
       <dl>
         <dt>trusted until</dt>
@@ -166,7 +166,7 @@ function NodeDetail(props: { node: NodeTrustJson }) {
                               ? STATUS_WORDS[change.status]
                               : REACTION_WORDS[change.reaction]}
                           </span>
-                          <small>{asSentence(change.reason, app.nodeNames())}</small>
+                          <small>{asSentence(change.reason)}</small>
                         </span>
                       </li>
                     )}
@@ -221,7 +221,6 @@ function Results(props: { results: readonly ResultJson[] }) {
 const worse = (status: Trustworthiness): number => ['contraindicated', 'none', 'warning', 'affirming'].indexOf(status);
 
 function ResultCard(props: { result: ResultJson; open: boolean }) {
-  const app = useApp();
   return (
     <details class="result-card" open={props.open}>
       <summary>
@@ -230,9 +229,7 @@ function ResultCard(props: { result: ResultJson; open: boolean }) {
           says: {STATUS_WORDS[props.result.status]}
         </span>
       </summary>
-      <For each={props.result.reasons}>
-        {(reason) => <p class="result-reason">{asSentence(reason, app.nodeNames())}</p>}
-      </For>
+      <For each={props.result.reasons}>{(reason) => <p class="result-reason">{asSentence(reason)}</p>}</For>
       <dl class="claims">
         <For each={Object.entries(props.result.vector)}>
           {([claim, value]) => {

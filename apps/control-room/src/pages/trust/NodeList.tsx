@@ -71,7 +71,7 @@ function NodeRow(props: { node: NodeTrustJson; open: boolean }) {
       </span>
       <span class="two">
         <span class={`tstate-${state()} clip`}>{STATE_WORDS[state()]}</span>
-        <small class="clip">{consequence() ?? asSentence(props.node.reason, app.nodeNames())}</small>
+        <small class="clip">{consequence() ?? asSentence(props.node.reason)}</small>
       </span>
       <span class="two">
         <span class="clip">{props.node.tier ? TIER_WORDS[props.node.tier] : 'none yet'}</span>

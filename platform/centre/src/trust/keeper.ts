@@ -24,9 +24,10 @@ import {
   VerifierWatch,
 } from '@enerchain/attestation';
 import type { After, LinkPeer } from '@enerchain/link';
-import { type Clock, describeError, EnerchainError, toIso, type UtcNanos } from '@enerchain/model';
+import { type Clock, describeError, EnerchainError, type UtcNanos } from '@enerchain/model';
 import { type CborValue, coseParse1, type Identity } from '@enerchain/trust';
 import type { Logger } from 'pino';
+import { clockTime } from '../alarms/conditions.ts';
 import type { Findings } from '../ingest/findings.ts';
 import { CENTRE } from '../ingest/own-chain.ts';
 import type { LogPublisher, LogWriter } from '../ports.ts';
@@ -577,7 +578,7 @@ export class TrustKeeper implements TrustPort {
   }
 
   #alarm({ node, role, trust, quarantine }: NodeState): void {
-    const alarm = alarmOf(trust, role, quarantine && toIso(quarantine.since));
+    const alarm = alarmOf(trust, role, quarantine && clockTime(quarantine.since));
     const before = this.#alarmed.get(node);
     const text = alarm?.message;
     if (text === before) return;

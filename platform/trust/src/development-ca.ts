@@ -129,16 +129,27 @@ export class DevelopmentCa {
 
   /**
    * Tells of every certificate, before it is handed out: when the observer fails, it is not. What was issued before somebody
-   * observed is told first.
+   * observed is told first; where that fails, it is told again before the next one.
    */
   async observe(observer: (event: CertificateEvent) => Promise<unknown>): Promise<void> {
     this.#observer = observer;
-    for (const event of this.#untold.splice(0)) await observer(event);
+    await this.#catchUp(observer).catch(() => undefined);
+  }
+
+  async #catchUp(observer: (event: CertificateEvent) => Promise<unknown>): Promise<void> {
+    for (let event = this.#untold[0]; event; event = this.#untold[0]) {
+      await observer(event);
+      if (this.#untold[0] === event) this.#untold.shift();
+    }
   }
 
   async #tell(event: CertificateEvent): Promise<void> {
-    if (this.#observer) await this.#observer(event);
-    else this.#untold.push(event);
+    if (!this.#observer) {
+      this.#untold.push(event);
+      return;
+    }
+    await this.#catchUp(this.#observer);
+    await this.#observer(event);
   }
 
   /**

@@ -1,5 +1,6 @@
 /** The certificates that this centre's authority has issued, for people. */
 import { AIK_USAGE } from '@enerchain/attestation';
+import { commonNameOf, thumbprint } from '@enerchain/pki';
 import { type DevelopmentCa, holderOf } from '@enerchain/trust';
 import type { TrustCertificateJson } from '../api/routes/trust.ts';
 import type { RevocationList } from '../sources/revocation.ts';
@@ -12,18 +13,19 @@ export function certificatesOf(
   revocations: Pick<RevocationList, 'has'>,
   originOf: (name: string) => KeyOrigin | undefined,
 ): TrustCertificateJson[] {
-  const list: TrustCertificateJson[] = [
-    {
-      name: 'CloudEnerChain development CA',
+  const { anchor, issuing } = ca.bundle;
+  const list = [anchor, ...issuing].map(
+    (certificate): TrustCertificateJson => ({
+      name: commonNameOf(certificate.subject) ?? 'authority',
       role: 'authority',
-      fingerprint: ca.fingerprint,
-      notBefore: ca.certificate.notBefore.toISOString(),
-      notAfter: ca.certificate.notAfter.toISOString(),
+      fingerprint: Buffer.from(thumbprint(certificate)).toString('hex'),
+      notBefore: certificate.notBefore.toISOString(),
+      notAfter: certificate.notAfter.toISOString(),
       keyOrigin: 'file',
       revoked: false,
       use: 'authority',
-    },
-  ];
+    }),
+  );
   for (const name of new Set(names)) {
     for (const [fingerprint, certificate] of ca.validCertificatesOf(name)) {
       const attestation = certificate.extensions.extKeyUsage?.includes(AIK_USAGE) ?? false;

@@ -1,0 +1,118 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Clock, fromMillis } from '@enerchain/model';
+import { checkedCertificate, DevelopmentCa, type Identity, openIdentity, readBundle } from '@enerchain/trust';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { CentreIdentity } from '../src/identity.ts';
+
+const HOUR = 3_600_000;
+let dir: string;
+let ca: DevelopmentCa;
+let wall: number;
+let timer: { readonly at: number; readonly act: () => void } | undefined;
+const clock: Clock = { now: () => fromMillis(wall), monotonic: () => wall };
+const failures: unknown[] = [];
+const renewed: Identity[] = [];
+let open: CentreIdentity | undefined;
+
+const start = async (reachedAs: readonly string[] = ['centre.example', '10.0.0.7']) => {
+  open = await CentreIdentity.open({
+    dir: join(dir, 'identity'),
+    ca,
+    reachedAs,
+    clock,
+    after: (milliseconds, act) => {
+      const mine = { at: wall + milliseconds, act };
+      timer = mine;
+      return () => {
+        if (timer === mine) timer = undefined;
+      };
+    },
+    onFailed: (error) => failures.push(error),
+  });
+  open.onRenewed((identity) => renewed.push(identity));
+  return open;
+};
+/** Lets time pass; what is asked is answered before it goes on. */
+async function pass(milliseconds: number): Promise<void> {
+  const end = wall + milliseconds;
+  while (timer && timer.at <= end) {
+    const { at, act } = timer;
+    timer = undefined;
+    wall = Math.max(wall, at);
+    act();
+    await expect.poll(() => timer, { interval: 1, timeout: 10_000 }).toBeDefined();
+  }
+  wall = end;
+}
+
+beforeEach(async () => {
+  wall = Date.UTC(2026, 0, 1);
+  dir = mkdtempSync(join(tmpdir(), 'centre-identity-'));
+  ca = await DevelopmentCa.open(join(dir, 'ca'), { clock });
+  failures.length = 0;
+  renewed.length = 0;
+});
+afterEach(() => {
+  open?.close();
+  rmSync(dir, { recursive: true });
+});
+
+describe('the identity of the centre', () => {
+  it('is renewed each day while it runs, for the same key, under the names it is reached by', async () => {
+    const first = (await start()).current;
+    await pass(20 * HOUR);
+    expect(open!.current.kid).toEqual(first.kid);
+    await pass(72 * HOUR);
+    expect(renewed.length).toBeGreaterThanOrEqual(3);
+    const { current } = open!;
+    expect(current).toBe(renewed.at(-1));
+    expect(current.signer.publicKey.equals(first.signer.publicKey)).toBe(true);
+    expect(current.certificate.extensions.subjectAltName).toEqual(first.certificate.extensions.subjectAltName);
+    expect(JSON.stringify(current.certificate.extensions.subjectAltName)).toContain('centre.example');
+    expect(checkedCertificate(current.certificate.der, current.caPem, new Date(wall)).holder.role).toBe('centre');
+    expect((await openIdentity(join(dir, 'identity'))).kid).toEqual(current.kid);
+  });
+
+  it('comes to know a new issuing key with its next renewal, and is issued by it in time', async () => {
+    const before = (await start()).current;
+    await ca.rotateIssuingKey();
+    expect(readBundle(open!.current.caPem).issuing).toHaveLength(1);
+    await pass(25 * HOUR);
+    expect(readBundle(open!.current.caPem).issuing).toHaveLength(2);
+    expect(open!.current.certificate.issuerDer).toEqual(before.certificate.issuerDer);
+    await pass(80 * HOUR);
+    expect(open!.current.certificate.issuerDer).not.toEqual(before.certificate.issuerDer);
+  });
+
+  it('is kept over a restart, and obtained anew when it is due or reached by another name', async () => {
+    const first = (await start()).current;
+    open!.close();
+    wall += HOUR;
+    expect((await start()).current.kid).toEqual(first.kid);
+    open!.close();
+    const moved = (await start(['elsewhere.example'])).current;
+    expect(moved.kid).not.toEqual(first.kid);
+    open!.close();
+    wall += 30 * HOUR;
+    expect((await start(['elsewhere.example'])).current.kid).not.toEqual(moved.kid);
+  });
+
+  it('goes on while nothing can be recorded, and is renewed when it can', async () => {
+    await start();
+    let failing = true;
+    await ca
+      .observe(async () => {
+        if (failing) throw new Error('the disk is full');
+      })
+      .catch(() => undefined);
+    const { kid } = open!.current;
+    await pass(48 * HOUR);
+    expect(failures.length).toBeGreaterThan(3);
+    expect(open!.current.kid).toEqual(kid);
+    failing = false;
+    await pass(HOUR);
+    expect(open!.current.kid).not.toEqual(kid);
+  });
+});

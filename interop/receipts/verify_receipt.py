@@ -150,6 +150,9 @@ def certificate(data):
     key = openssl('x509', '-inform', 'DER', '-in', path, '-noout', '-pubkey')
     if again != data or not text or not dates or not key:
         return None
+    usage = openssl('x509', '-inform', 'DER', '-in', path, '-noout', '-ext', 'extendedKeyUsage') or b''
+    if b'urn:enerchain:use:tls' in text or b'2.23.133.8.3' in usage:
+        return None  # a key for connections, or for evidence alone
     holder = re.search(rb'URI:urn:enerchain:([a-z]+):([A-Za-z0-9_.-]+)', text)
     times = re.findall(rb'=(\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ)', dates)
     if not holder or len(times) != 2:

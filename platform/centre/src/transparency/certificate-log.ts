@@ -7,7 +7,7 @@ import type { LinkPeer } from '@enerchain/link';
 import type { CertificateRecord } from '@enerchain/model';
 import { fromIso } from '@enerchain/model';
 import type { Certificate } from '@enerchain/pki';
-import { holderOf } from '@enerchain/trust';
+import { ATTESTATION_USAGE, holderOf } from '@enerchain/trust';
 import type { LogFiles } from '../log/files.ts';
 import type { LogPublisher } from '../ports.ts';
 import type { RevocationList } from '../sources/revocation.ts';
@@ -54,7 +54,8 @@ export class CertificateLog {
       if (this.#met.has(peer)) continue;
       this.#met.add(peer);
       for (const [fingerprint, certificate] of certificatesOf(peer.source)) {
-        await this.note(certificate, fingerprint, 'identity');
+        const attests = certificate.extensions.extKeyUsage?.includes(ATTESTATION_USAGE) ?? false;
+        await this.note(certificate, fingerprint, attests ? 'attestation' : 'identity');
       }
     }
     for (const { fingerprint, at, reason } of revocations.all()) {

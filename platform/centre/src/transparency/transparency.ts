@@ -5,7 +5,7 @@ import type { LinkPeer } from '@enerchain/link';
 import { type Clock, describeError } from '@enerchain/model';
 import { type Certificate, thumbprint } from '@enerchain/pki';
 import { type AnchorFile, spkiPem } from '@enerchain/provenance';
-import type { CertificateEvent, DevelopmentCa } from '@enerchain/trust';
+import { type CertificateEvent, type DevelopmentCa, maySign } from '@enerchain/trust';
 import type { Logger } from 'pino';
 import type { CentreIdentity } from '../identity.ts';
 import type { Findings } from '../ingest/findings.ts';
@@ -145,10 +145,10 @@ export class Transparency {
     };
   }
 
-  /** The certificate of a name that was issued last. */
+  /** The certificate of a name that was issued last, of those whose keys sign. */
   #newest(name: string): Certificate | undefined {
     const certificates = [...this.#options.ca.validCertificatesOf(name).values()];
-    return certificates.sort((a, b) => b.notBefore.getTime() - a.notBefore.getTime())[0];
+    return certificates.filter(maySign).sort((a, b) => b.notBefore.getTime() - a.notBefore.getTime())[0];
   }
 
   /** Gives a certificate its place before it is handed out. @throws what the log throws when it cannot be written */

@@ -143,6 +143,7 @@ export class TrustKeeper implements TrustPort {
       isRevoked: (fingerprint) => isRevoked(fingerprint),
       attestsItself: (node) => this.#charges.has(node),
       onBadWord: (node) => this.#now(node),
+      onWord: (result, bytes) => this.#publish(result, bytes),
       onResult: (result) => this.#hear(result),
       onViews: (name, views) => {
         const node = this.#nodes.get(name);
@@ -497,7 +498,9 @@ export class TrustKeeper implements TrustPort {
       this.counters.quarantined++;
       this.#audit('trust.quarantine', 'policy', node.node, { reason: after.reason });
     }
-    this.#publish(node, result, bytes);
+    const good = result.reasons.length === 0;
+    this.counters[good ? 'good' : 'notGood']++;
+    this.#publish(result, bytes);
     const { vouchedAnew } = this.#options;
     if (vouchedAnew && node.quarantine?.by === 'policy' && node.goodEvidence(this.#options.clock.now())) {
       this.#readmit(node, 'development authority', { reason: 'the installation was vouched for anew at the start' });
@@ -507,18 +510,19 @@ export class TrustKeeper implements TrustPort {
   }
 
   /** Into the log when the state has changed, and often enough for receipts to find a result that was valid. */
-  #publish(node: NodeState, result: AttestationResult, bytes: Uint8Array): void {
+  #publish(result: AttestationResult, bytes: Uint8Array): void {
     const good = result.reasons.length === 0;
-    this.counters[good ? 'good' : 'notGood']++;
-    const last = this.#logged.get(node.node);
+    const { node, verifier } = result;
+    const key = `${verifier} ${node}`;
+    const last = this.#logged.get(key);
     const validFor = (this.policy?.validFor ?? 0) * 1000;
     const due = last === undefined || Number((result.issuedAt - last.at) / MILLI) >= validFor - this.#period;
     if (!due && last.status === result.status && last.good === good) return;
-    this.#logged.set(node.node, { at: result.issuedAt, status: result.status, good });
+    this.#logged.set(key, { at: result.issuedAt, status: result.status, good });
     this.counters.logged++;
-    const record = { node: node.node, verifier: result.verifier, result: bytes, evidence: result.evidence };
+    const record = { node, verifier, result: bytes, evidence: result.evidence };
     this.#options.log.publish({ kind: 'attestation', record }).catch((error: unknown) => {
-      this.#logged.delete(node.node);
+      this.#logged.delete(key);
       this.#options.logger.error({ error: describeError(error) }, 'a result could not be written into the log');
     });
   }

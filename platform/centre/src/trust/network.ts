@@ -37,6 +37,8 @@ export interface NetworkOptions {
   attestsItself(node: string): boolean;
   /** Somebody has found a node bad, and the evidence says so here as well: look at it now. */
   onBadWord(node: string): void;
+  /** A neighbour has said something new, under a signature that was checked. */
+  onWord(result: AttestationResult, bytes: Uint8Array): void;
   /** A node that the centre cannot ask was appraised by the evidence that it gave to a neighbour. */
   onResult(result: AttestationResult): void;
   /** What neighbours say of a node has changed. */
@@ -151,6 +153,7 @@ export class NetworkView {
         });
         const { node, verifier, sequence, status, issuedAt } = result;
         if (this.#hear(node, verifier, { sequence, view: { node: verifier, status, at: issuedAt } })) {
+          this.#options.onWord(result, bytes);
           void this.#reappraise(peer, result);
         }
       } else if (message.typ === SILENCE_TYPE) {

@@ -1,7 +1,7 @@
 /** Who signed: certificates of a receipt, checked against the authorities of the anchor, and used at the right time. */
-import { describeError, fromMillis, toIso, type UtcNanos } from '@enerchain/model';
+import { describeError, EnerchainError, fromMillis, toIso, type UtcNanos } from '@enerchain/model';
 import { type Certificate, commonNameOf, parseCertificate, thumbprint, validatePath } from '@enerchain/pki';
-import { type Holder, holderOf } from '@enerchain/trust';
+import { type Holder, holderOf, maySign } from '@enerchain/trust';
 import { keyIdOf } from '../log/note.ts';
 import { same } from '../tree/hash.ts';
 import type { Anchor } from './anchor.ts';
@@ -28,6 +28,9 @@ export interface SignerCertificate {
 function checked(der: Uint8Array, anchor: Anchor): SignerCertificate {
   const certificate = parseCertificate(der);
   const holder = holderOf(certificate);
+  if (!maySign(certificate)) {
+    throw new EnerchainError('peer', 'receipt.certificate', `a key of ${holder.name} signs what it is not made for`);
+  }
   const kid = thumbprint(certificate);
   // The path as such; whether it was valid when something was signed is asked for each signature.
   const { authorities: anchors, issuing: intermediates } = anchor;

@@ -2,7 +2,7 @@
  * The attester of a node (RFC 9334 § 3.1): whoever can prove what software runs here. Its evidence answers bindings, each
  * of which a verifier made from its own nonce, the channel over which it asks, and both names.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { encodeCbor } from '@enerchain/trust';
 import type { Tier } from './result.ts';
 
@@ -58,14 +58,10 @@ export interface Challenge {
  * worth nothing on another: a relayed answer does not fit.
  */
 export function bindingOf({ nonce, exporter, verifier, node }: Challenge): Uint8Array {
-  return createHash('sha256')
-    .update(encodeCbor(['enerchain-binding', nonce, exporter, verifier, node]))
-    .digest();
+  return hash('sha256', encodeCbor(['enerchain-binding', nonce, exporter, verifier, node]), 'buffer');
 }
 
 /** What one signature over several bindings covers: SHA-256 over their concatenation. */
 export function bindingsDigest(bindings: readonly Uint8Array[]): Uint8Array {
-  const hash = createHash('sha256');
-  for (const binding of bindings) hash.update(binding);
-  return hash.digest();
+  return hash('sha256', bindings.length === 1 ? (bindings[0] as Uint8Array) : Buffer.concat(bindings), 'buffer');
 }

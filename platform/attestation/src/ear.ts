@@ -5,7 +5,16 @@
  */
 import type { KeyObject } from 'node:crypto';
 import { EnerchainError, type UtcNanos } from '@enerchain/model';
-import { type CborValue, coseSign1, coseVerify1, decodeCbor, encodeCbor, type Signer } from '@enerchain/trust';
+import {
+  CBOR_MAJOR,
+  type CborValue,
+  CborWriter,
+  coseSign1,
+  coseVerify1,
+  decodeCbor,
+  encodeCbor,
+  type Signer,
+} from '@enerchain/trust';
 import {
   type AttestationResult,
   type SignedResult,
@@ -17,10 +26,13 @@ import {
 
 export const RESULT_TYP = 'enerchain-result';
 export const EAR_PROFILE = 'tag:ietf.org,2026:rats/ear#04';
-const VERIFIER_SOFTWARE: CborValue = new Map<number, CborValue>([
-  [0, 'CloudEnerChain'],
-  [1, 'enerchain attestation 1'],
-]);
+/** `ar4si.verifier-id`: developer and build, encoded. */
+const VERIFIER_SOFTWARE = encodeCbor(
+  new Map<number, CborValue>([
+    [0, 'CloudEnerChain'],
+    [1, 'enerchain attestation 1'],
+  ]),
+);
 
 /** CWT, EAT and EAR claim keys, then our own. */
 const CLAIM = {
@@ -96,36 +108,68 @@ export function statusOf(vector: TrustworthinessVector): Trustworthiness {
 export const isGood = ({ status, reasons }: Pick<AttestationResult, 'status' | 'reasons'>): boolean =>
   reasons.length === 0 && (status === 'affirming' || status === 'warning');
 
-/** The claims-set. */
+/**
+ * The claims-set. Written key by key in the order that deterministic encoding asks for (RFC 8949 § 4.2.1: positive keys
+ * ascending, then negative ones descending), since a verifier does this thousands of times a second.
+ */
 export function encodeResult(result: AttestationResult): Uint8Array {
-  const vector = new Map<number, CborValue>();
-  VECTOR_CLAIMS.forEach((name, label) => {
+  const writer = new CborWriter(512);
+  writer.head(CBOR_MAJOR.map, 10);
+  writer.int(CLAIM.iss);
+  writer.text(result.verifier);
+  writer.int(CLAIM.exp);
+  writer.int(Number(result.validUntil / SECOND));
+  writer.int(CLAIM.iat);
+  writer.int(Number(result.issuedAt / SECOND));
+  writer.int(CLAIM.nonce);
+  writer.bytes(result.binding);
+  writer.int(CLAIM.profile);
+  writer.text(EAR_PROFILE);
+  writer.int(CLAIM.submods);
+  writer.head(CBOR_MAJOR.map, 1);
+  writer.text(result.node);
+  writeAppraisal(writer, result);
+  writer.int(CLAIM.verifierId);
+  writer.raw(VERIFIER_SOFTWARE);
+  writer.int(CLAIM.sequence);
+  writer.int(result.sequence);
+  writer.int(CLAIM.issuedAt);
+  writer.bigint(result.issuedAt);
+  writer.int(CLAIM.validUntil);
+  writer.bigint(result.validUntil);
+  return writer.finish();
+}
+
+function writeAppraisal(writer: CborWriter, result: AttestationResult): void {
+  const claims = VECTOR_CLAIMS.flatMap((name, label) => {
     const value = result.vector[name];
-    if (value !== undefined) vector.set(label, value);
+    return value === undefined ? [] : [[label, value] as const];
   });
-  const appraisal = new Map<number, CborValue>([
-    [CLAIM.status, TRUSTWORTHINESS[result.status]],
-    [CLAIM.policies, [result.policy, ...(result.references ?? [])]],
-    [CLAIM.tier, TIERS.indexOf(result.tier)],
-    [CLAIM.reasons, result.reasons],
-    [CLAIM.evidence, result.evidence],
-    [CLAIM.boot, result.boot],
-  ]);
-  if (vector.size > 0) appraisal.set(CLAIM.vector, vector);
-  return encodeCbor(
-    new Map<number, CborValue>([
-      [CLAIM.iss, result.verifier],
-      [CLAIM.exp, Number(result.validUntil / SECOND)],
-      [CLAIM.iat, Number(result.issuedAt / SECOND)],
-      [CLAIM.nonce, result.binding],
-      [CLAIM.profile, EAR_PROFILE],
-      [CLAIM.submods, { [result.node]: appraisal }],
-      [CLAIM.verifierId, VERIFIER_SOFTWARE],
-      [CLAIM.sequence, result.sequence],
-      [CLAIM.issuedAt, result.issuedAt],
-      [CLAIM.validUntil, result.validUntil],
-    ]),
-  );
+  const references = result.references ?? [];
+  writer.head(CBOR_MAJOR.map, claims.length > 0 ? 7 : 6);
+  writer.int(CLAIM.status);
+  writer.int(TRUSTWORTHINESS[result.status]);
+  if (claims.length > 0) {
+    writer.int(CLAIM.vector);
+    writer.head(CBOR_MAJOR.map, claims.length);
+    for (const [label, value] of claims) {
+      writer.int(label);
+      writer.int(value);
+    }
+  }
+  writer.int(CLAIM.policies);
+  writer.head(CBOR_MAJOR.array, 1 + references.length);
+  writer.text(result.policy);
+  for (const reference of references) writer.text(reference);
+  writer.int(CLAIM.tier);
+  writer.int(TIERS.indexOf(result.tier));
+  writer.int(CLAIM.reasons);
+  writer.head(CBOR_MAJOR.array, result.reasons.length);
+  for (const reason of result.reasons) writer.text(reason);
+  writer.int(CLAIM.evidence);
+  writer.bytes(result.evidence);
+  writer.int(CLAIM.boot);
+  writer.text(result.boot);
 }
 
 /** @param kid thumbprint of the verifier's certificate */

@@ -5,7 +5,6 @@
  * `warning` at best; whatever throws becomes a result that is not good, with the reason in it. Only when the result cannot
  * be signed is there none, and then the last one runs out.
  */
-import { createHash } from 'node:crypto';
 import { type Clock, describeError, EnerchainError, toMillis, type UtcNanos } from '@enerchain/model';
 import { checkedCertificate, type HeldCertificate, maySign, type Signer } from '@enerchain/trust';
 import { CLAIM_VALUE } from './appraisal/claim.ts';
@@ -14,8 +13,9 @@ import { type Deviation, ListMemory } from './appraisal/list-memory.ts';
 import { checkAlias, checkSignature, type KnownAlias, layerFits } from './appraisal/software.ts';
 import { AIK_USAGE, checkTpm, type TpmMemory } from './appraisal/tpm.ts';
 import type { EvidenceCursor } from './attester.ts';
-import { signResult } from './ear.ts';
+import { isGood, signResult } from './ear.ts';
 import { decodeEvidence, type Evidence } from './evidence.ts';
+import { sha256 } from './measure/list.ts';
 import { type Appraisal, appraisalOf, type TrustPolicy } from './policy.ts';
 import type { ReferenceSnapshot, ReferenceValues } from './reference/values.ts';
 import type { AttestationResult, SignedResult, Tier } from './result.ts';
@@ -155,7 +155,7 @@ export class Verifier {
       vector: findings.vector,
       reasons: findings.reasons,
       binding: context.binding,
-      evidence: createHash('sha256').update(bytes).digest(),
+      evidence: sha256(bytes),
       policy: policy?.name ?? 'none',
       ...(references.length > 0 ? { references } : {}),
       issuedAt: now,
@@ -163,9 +163,7 @@ export class Verifier {
       sequence: memory.sequence,
       boot,
     };
-    this.counters[
-      result.status === 'affirming' || (result.status === 'warning' && result.reasons.length === 0) ? 'good' : 'notGood'
-    ]++;
+    this.counters[isGood(result) ? 'good' : 'notGood']++;
     return signResult(result, signer, kid());
   }
 

@@ -70,6 +70,14 @@ describe('an attestation result', () => {
     for (const key of [...claims.keys(), ...appraisal.keys()]) expect(key > 0 || key < -65_536).toBe(true);
   });
 
+  it('is written in the one order that deterministic encoding has', () => {
+    for (const each of [result(), result({ vector: {}, status: 'none', references: ['ab'], reasons: ['why'] })]) {
+      const bytes = encodeResult(each);
+      // Written anew from what was read, by the encoder that sorts.
+      expect(Buffer.from(encodeCbor(decodeCbor(bytes))).toString('hex')).toBe(Buffer.from(bytes).toString('hex'));
+    }
+  });
+
   it('survives its way, and its signature says by whom', async () => {
     const reasons = ['a.ts is 00… instead of 11…'];
     for (const each of [result(), result({ tier: 'software', status: 'warning', reasons, references: ['ab', 'cd'] })]) {

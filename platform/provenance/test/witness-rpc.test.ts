@@ -1,5 +1,5 @@
 /** What a witness is asked over the link, and its memory on disk. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EnerchainError } from '@enerchain/model';
 import { type CborValue, DevelopmentCa, makeIdentity, requestFor } from '@enerchain/trust';
@@ -7,6 +7,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   isCosignedBy,
+  isSignedBy,
   keyIdOf,
   parseCheckpoint,
   readWitnessRequest,
@@ -81,7 +82,24 @@ describe('a request to cosign', () => {
       await expect(ask(third, 12)).rejects.toMatchObject({ code: 'provenance.witness.memory' });
     }
     expect(events.map(({ code }) => code)).toEqual(Array(3).fill('provenance.witness.memory'));
+    events.length = 0;
     writeFileSync(file, kept);
     expect(await ask(third, 12)).toMatchObject({ kind: 'cosigned' });
+
+    // A log that forks is told once, and both of its notes are kept, each under its own signature.
+    const fork = new LogWorld();
+    Object.assign(fork, { signer: world.signer });
+    fork.open();
+    for (const size of [12, 13]) {
+      const note = await fork.grow(size, 'x');
+      const asked = fork.request(note, size === 12 ? 0 : 12) as unknown as CborValue;
+      for (let turn = 0; turn < 3; turn++) expect(await answers(asked)).toMatchObject({ kind: 'refused' });
+    }
+    expect(events.map(({ code }) => code)).toEqual(['provenance.fork', 'provenance.inconsistent']);
+    const evidence = readdirSync(join(dataDir, 'witness')).filter((name) => name.startsWith('evidence-'));
+    expect(evidence).toHaveLength(2);
+    const { notes } = JSON.parse(readFileSync(join(dataDir, 'witness', evidence[0]!), 'utf8'));
+    expect(notes[0]).toBe(third);
+    for (const each of notes) expect(isSignedBy(parseCheckpoint(each), world.signer.publicKey)).toBe(true);
   });
 });

@@ -8,7 +8,7 @@ import { certificateFromPem, thumbprint } from '@enerchain/pki';
 import type { CborValue, Identity, Signer } from '@enerchain/trust';
 import { HASH_BYTES } from '../tree/hash.ts';
 import { Witness, type WitnessEvent, type WitnessRequest } from './witness.ts';
-import { witnessFile } from './witness-file.ts';
+import { keepEvidence, witnessFile } from './witness-file.ts';
 
 export const WITNESS_METHOD = 'transparency.cosign';
 const MAX_PROOF = 128;
@@ -38,7 +38,7 @@ export async function answerWitnessRequest(witness: Witness, params: CborValue):
 
 /**
  * Makes a node a witness. What it remembers lies in `witness/memory.json` of its data folder; while that cannot be read,
- * nothing is cosigned.
+ * nothing is cosigned. What speaks against the log lies beside it, and is told once.
  * @returns answers requests of the log
  */
 export function witnessAnswers(options: {
@@ -48,7 +48,15 @@ export function witnessAnswers(options: {
   readonly clock: Clock;
   readonly onEvent: (event: WitnessEvent) => void;
 }): (params: CborValue) => Promise<CborValue> {
-  const { dataDir, clock, onEvent } = options;
+  const { dataDir, clock } = options;
+  const folder = join(dataDir, 'witness');
+  const told = new Set<string>();
+  const onEvent = (event: WitnessEvent) => {
+    // The log comes again every few seconds with what it has.
+    const news = event.notes.length > 0 ? keepEvidence(folder, event) : !told.has(event.code);
+    told.add(event.code);
+    if (news) options.onEvent(event);
+  };
   let made: { readonly witness: Witness; readonly signer: Signer } | undefined;
   return async (params) => {
     try {
@@ -61,7 +69,7 @@ export function witnessAnswers(options: {
           name: identity.name,
           signer,
           authority: Buffer.from(thumbprint(certificateFromPem(identity.caPem))).toString('hex'),
-          store: witnessFile(join(dataDir, 'witness', 'memory.json')),
+          store: witnessFile(join(folder, 'memory.json')),
           clock,
           onEvent,
         }),

@@ -138,6 +138,16 @@ export class ProcessAttester {
     return this.#opened;
   }
 
+  /** Whole evidence for one binding, to go along with a request; undefined when this machine cannot attest. */
+  async proof(binding: Uint8Array): Promise<Uint8Array | undefined> {
+    try {
+      return await (await this.#opened).evidence([binding]);
+    } catch (error) {
+      this.#options.onTrouble(error);
+      return undefined;
+    }
+  }
+
   /** Something that was measured has changed. @returns unsubscribe */
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);

@@ -345,6 +345,26 @@ describe('the trust keeper', () => {
     expect(keeper.get('edge-sued')?.reaction).toBe('restrict');
   });
 
+  it('judges evidence that comes with a request for a certificate', async () => {
+    const source = await gateway();
+    const ask = async (binding: Uint8Array, shown = binding) =>
+      keeper.evidenceGate!({
+        holder: { name: 'edge-nord', role: 'edge' },
+        request: new Uint8Array(0),
+        evidence: await source.attester.evidence([shown]),
+        binding,
+      });
+    expect(await ask(randomBytes(32))).toMatchObject({ ok: true });
+    expect(await ask(randomBytes(32), randomBytes(32))).toMatchObject({
+      ok: false,
+      text: expect.stringContaining('does not answer this challenge'),
+    });
+    source.change('edge.ts', 'with a back door');
+    expect(await ask(randomBytes(32))).toMatchObject({ ok: false, text: expect.stringContaining('edge.ts is') });
+    // It is a look of its own, and no round of the keeper.
+    expect(keeper.get('edge-nord')?.reaction).toBe('none');
+  });
+
   it('watches itself: a verifier that stalls is an alarm, and nothing stays good', async () => {
     let stalled = false;
     const signer = {

@@ -247,6 +247,7 @@ class Edge implements EdgeHandle {
       dir: join(options.dataDir, 'identity'),
       identity,
       url,
+      evidence: (binding) => this.#attester?.proof(binding) ?? Promise.resolve(undefined),
       clock,
       onRenewed: (renewed) => {
         logger.info({ until: renewed.certificate.notAfter }, 'the certificate was renewed');

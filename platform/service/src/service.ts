@@ -331,6 +331,7 @@ export class Service {
       dir: join(dataDir, 'identity'),
       identity,
       url: centre.url,
+      evidence: (binding) => this.#attester?.proof(binding) ?? Promise.resolve(undefined),
       clock: this.#clock,
       onRenewed: (renewed) => {
         this.#logger.info({ until: renewed.certificate.notAfter }, 'the certificate was renewed');

@@ -45,7 +45,7 @@ export interface SourceLinkOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   /** Whoever asks sources for evidence; absent: nobody. */
-  readonly trust?: Pick<TrustKeeper, 'connected' | 'left' | 'changed' | 'gossip'> | undefined;
+  readonly trust?: Pick<TrustKeeper, 'connected' | 'left' | 'changed' | 'gossip' | 'evidenceGate'> | undefined;
   /** Whose TPMs are enrolled; absent: none. */
   readonly endorsement: EndorsementPolicy | undefined;
   /** The chain of a source, made when it is new. */
@@ -77,6 +77,7 @@ export class SourceLink {
       authority: ca,
       clock,
       ...(options.endorsement && { endorsement: options.endorsement }),
+      ...(options.trust?.evidenceGate && { evidenceGate: options.trust.evidenceGate }),
       isRevoked: (kid) => options.revocations.has(Buffer.from(kid).toString('hex')),
       onEvent: ({ action, outcome, from, detail }) =>
         options.findings.tell({

@@ -11,6 +11,7 @@ import {
   decodeResult,
   EVIDENCE_METHOD,
   evidenceRequest,
+  isGood,
   type Measurement,
   type NodeRole,
   type NodeTrust,
@@ -25,7 +26,7 @@ import {
 } from '@enerchain/attestation';
 import type { After, LinkPeer } from '@enerchain/link';
 import { type Clock, describeError, EnerchainError, type UtcNanos } from '@enerchain/model';
-import { type CborValue, coseParse1, type Identity } from '@enerchain/trust';
+import { type CborValue, coseParse1, type EvidenceGate, type Identity } from '@enerchain/trust';
 import type { Logger } from 'pino';
 import { clockTime } from '../alarms/conditions.ts';
 import type { Findings } from '../ingest/findings.ts';
@@ -33,7 +34,7 @@ import { CENTRE } from '../ingest/own-chain.ts';
 import type { LogPublisher, LogWriter } from '../ports.ts';
 import { alarmOf } from './alarms.ts';
 import { NetworkView } from './network.ts';
-import { type KeptNode, NodeState, type Release } from './node-state.ts';
+import { type KeptNode, NodeState, type Release, reasonOf } from './node-state.ts';
 
 /** A source as the keeper asks it. */
 export type AttestedPeer = Pick<LinkPeer, 'source' | 'holder' | 'exporter' | 'request'>;
@@ -98,6 +99,8 @@ export class TrustKeeper implements TrustPort {
   readonly counters = { appraised: 0, good: 0, notGood: 0, silent: 0, logged: 0, quarantined: 0, released: 0 };
   readonly #options: TrustKeeperOptions;
   readonly #verifier: Verifier;
+  /** For what comes with requests for certificates. */
+  readonly #gate: Verifier;
   readonly #network: NetworkView;
   readonly #watch: VerifierWatch;
   readonly #nodes = new Map<string, NodeState>();
@@ -130,6 +133,7 @@ export class TrustKeeper implements TrustPort {
         isRevoked: (fingerprint) => isRevoked(fingerprint),
       });
     this.#verifier = newVerifier();
+    this.#gate = newVerifier();
     this.#network = new NetworkView({
       verifier: newVerifier(),
       get identity() {
@@ -231,6 +235,19 @@ export class TrustKeeper implements TrustPort {
     node.connect(true);
     node.take(result, this.policy);
     this.#settle([node]);
+  }
+
+  /**
+   * Judges evidence that came with a request for a certificate. Without a policy nobody can: then nobody is refused, and the
+   * certificate says that nobody has looked.
+   */
+  get evidenceGate(): EvidenceGate | undefined {
+    if (!this.policy) return undefined;
+    return async ({ holder, evidence, binding }) => {
+      this.#gate.forget(holder.name);
+      const { result } = await this.#gate.appraise(evidence, { node: holder.name, binding });
+      return { ok: isGood(result), text: reasonOf(result) };
+    };
   }
 
   // --- TrustPort -----------------------------------------------------------------------------------------------------

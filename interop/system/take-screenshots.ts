@@ -1,5 +1,6 @@
 /**
- * Takes the pictures of the README from a running system: `docs/control-room-light.png` and `-dark.png`, 1600 × 960.
+ * Takes the pictures of the README from a running system: `docs/control-room-light.png` and `-dark.png`, 1600 × 960, and the
+ * trust page with a gateway in quarantine, `docs/trust-light.png` and `-dark.png`.
  *
  *     node --disable-warning=ExperimentalWarning interop/system/take-screenshots.ts [seconds]
  *
@@ -8,6 +9,7 @@
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Page } from 'playwright-core';
 import { Api } from './api.ts';
 import { equipment, launchBrowser, noBrowser, watchedPage } from './browser.ts';
 import { enerchain } from './command-line.ts';
@@ -16,6 +18,7 @@ import { root, startSystem, until } from './running-system.ts';
 const SECONDS = Number(process.argv[2] ?? 480);
 const NOON = 12;
 const SIZE = { width: 1600, height: 960 };
+const SHUT = 'edge-west';
 const USER = { user: 'operator', password: 'a sentence is a good password' };
 
 if (noBrowser) throw new Error(noBrowser);
@@ -36,8 +39,9 @@ try {
 
   const browser = await launchBrowser();
   let entered = false;
+  const pages = new Map<string, Page>();
   for (const theme of ['light', 'dark'] as const) {
-    const { page, context } = await watchedPage(browser, system.url, { colorScheme: theme, viewport: SIZE });
+    const { page } = await watchedPage(browser, system.url, { colorScheme: theme, viewport: SIZE });
     await page.goto(entered ? system.url : system.setupLink!);
     await page.locator('input[name=user]').fill(USER.user);
     await page.locator('input[name=password]').fill(USER.password);
@@ -50,10 +54,22 @@ try {
     // The trend of the last hour comes in a moment after the value.
     await page.waitForTimeout(3_000);
     await page.screenshot({ path: join(docs, `control-room-${theme}.png`) });
-    await context.close();
+    pages.set(theme, page);
+  }
+  for (const [theme, page] of pages) {
+    await page.goto(`${system.url}/#/trust/node/${SHUT}`);
+    if (theme === 'light') {
+      await page.getByRole('button', { name: 'Quarantine …' }).click();
+      await page.getByLabel('Reason').fill('the seal of its cabinet is broken');
+      await page.getByRole('button', { name: 'Quarantine it' }).click();
+    }
+    await page.locator('.node-inspector .node-state', { hasText: 'quarantined' }).waitFor();
+    await page.locator('.node-inspector .result-card').first().waitFor();
+    await page.waitForTimeout(3_000);
+    await page.screenshot({ path: join(docs, `trust-${theme}.png`) });
   }
   await browser.close();
-  process.stderr.write(`· written: ${docs}/control-room-{light,dark}.png\n`);
+  process.stderr.write(`· written: ${docs}/{control-room,trust}-{light,dark}.png\n`);
 } finally {
   await system.stop();
 }

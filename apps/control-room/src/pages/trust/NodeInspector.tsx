@@ -229,7 +229,13 @@ function ResultCard(props: { result: ResultJson; open: boolean }) {
           says: {STATUS_WORDS[props.result.status]}
         </span>
       </summary>
-      <For each={props.result.reasons}>{(reason) => <p class="result-reason">{asSentence(reason)}</p>}</For>
+      <For each={props.result.reasons}>
+        {(reason) => (
+          <p class="result-reason" classList={{ 'p1-text': props.result.status === 'contraindicated' }}>
+            {asSentence(reason)}
+          </p>
+        )}
+      </For>
       <dl class="claims">
         <For each={Object.entries(props.result.vector)}>
           {([claim, value]) => {

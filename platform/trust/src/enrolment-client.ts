@@ -30,6 +30,9 @@ import { readToken } from './token.ts';
  */
 export type EvidenceMaker = (binding: Uint8Array) => Promise<Uint8Array | undefined>;
 
+/** Octets of evidence that are sent along; more is left out. */
+const MAX_EVIDENCE = 512 * 1024;
+
 interface Asking {
   /** Shown along with the request; what it does to the certificate is for the authority to decide. */
   readonly evidence?: EvidenceMaker;
@@ -92,7 +95,7 @@ const withEvidence =
   async (exporter: Uint8Array): Promise<object> => {
     const spki = key.publicKey.export({ type: 'spki', format: 'der' });
     const made = await evidence?.(enrolmentBinding(exporter, holder, spki));
-    return made ? { ...body, evidence: base64(made) } : body;
+    return made && made.length <= MAX_EVIDENCE ? { ...body, evidence: base64(made) } : body;
   };
 
 /** Asks for a certificate for the key of the connections; the signature of the identity is all that it needs. */

@@ -46,6 +46,8 @@ export interface DeskOptions {
   readonly endorsement?: EndorsementPolicy;
   /** Judges evidence; without a gate nobody looks at it, and the certificates say so. */
   readonly evidenceGate?: EvidenceGate;
+  /** Evidence was shown that is not good. Where none is required, the node gets a certificate that says `unattested`. */
+  onBadEvidence?(holder: Holder, why: string): void;
   /**
    * Hours after its end in which a certificate is still renewed, for the same key: a gateway that was without power for some
    * days comes back by itself. Nobody else takes such a certificate. By default 30 days.
@@ -210,7 +212,7 @@ export class EnrolmentDesk {
   }
 
   async #judge(holder: Holder, request: CertificationRequest, along: Accompanying): Promise<Assurance> {
-    const { evidenceGate, requiresEvidence } = this.#options;
+    const { evidenceGate, requiresEvidence, onBadEvidence } = this.#options;
     const { evidence, exporter } = along;
     if (!evidence || !evidenceGate) {
       if (!requiresEvidence?.(holder)) return 'unattested';
@@ -222,6 +224,9 @@ export class EnrolmentDesk {
       return { ok: false, text: `it could not be judged: ${describeError(error)}` };
     });
     if (verdict.ok) return 'evidence';
+    onBadEvidence?.(holder, verdict.text);
+    // Whoever may show none gets no less for showing some: its values go on, marked by what is found over the link.
+    if (!requiresEvidence?.(holder)) return 'unattested';
     throw refuse('trust.evidence.refused', `the evidence of ${holder.name} was not accepted: ${verdict.text}`);
   }
 }

@@ -54,6 +54,7 @@ let address: string;
 let wall: number;
 const events: EnrolmentEvent[] = [];
 const judged: EvidenceToJudge[] = [];
+const badEvidence: string[] = [];
 let verdict: (ask: EvidenceToJudge) => Promise<{ ok: boolean; text: string }>;
 let required = false;
 const revoked = new Set<string>();
@@ -70,6 +71,7 @@ beforeEach(async () => {
   wall = Date.now();
   events.length = 0;
   judged.length = 0;
+  badEvidence.length = 0;
   revoked.clear();
   required = false;
   verdict = async () => ({ ok: true, text: 'as it should be' });
@@ -92,6 +94,7 @@ beforeEach(async () => {
       return verdict(ask);
     },
     requiresEvidence: () => required,
+    onBadEvidence: ({ name }, why) => badEvidence.push(`${name}: ${why}`),
     onEvent: (event) => events.push(event),
   });
   server = createServer(serverTls(centre), (request, response) => {
@@ -208,6 +211,7 @@ describe('evidence before a certificate', () => {
     expect(judged.map((each) => each.holder)).toEqual([holder, holder]);
     expect(bindings[0]).not.toEqual(bindings[1]);
     // Evidence of another channel does not count.
+    required = true;
     const relayed = renew({
       dir: join(dir, 'edge'),
       identity,
@@ -218,13 +222,25 @@ describe('evidence before a certificate', () => {
     expect(events.at(-1)).toMatchObject({ action: 'renew', outcome: 'refused' });
   });
 
-  it('that is bad, or cannot be judged, gets none', async () => {
+  it('that is bad, or cannot be judged, gets none where it is required', async () => {
     const evidence = async () => Buffer.from('x');
+    required = true;
     verdict = async () => ({ ok: false, text: 'its firmware was changed' });
     expect(await detailOf(enrolled({ evidence }))).toContain('its firmware was changed');
     verdict = () => Promise.reject(new Error('the verifier fell over'));
     expect(await detailOf(enrolled({ evidence }))).toContain('the verifier fell over');
     expect(ca.validCertificatesOf(holder.name).size).toBe(0);
+  });
+
+  it('that is bad is told of, and the certificate says that nobody vouches, where none is required', async () => {
+    verdict = async () => ({ ok: false, text: 'its firmware was changed' });
+    expect(assurance(await enrolled({ evidence: async () => Buffer.from('x') }))).toEqual(['unattested']);
+    expect(badEvidence).toEqual(['edge-nord: its firmware was changed']);
+  });
+
+  it('that is too much to send is left out', async () => {
+    expect(assurance(await enrolled({ evidence: async () => Buffer.alloc(600_000) }))).toEqual(['unattested']);
+    expect(judged).toEqual([]);
   });
 
   it('may be absent where policy allows, and the certificate says so', async () => {

@@ -79,6 +79,8 @@ export class SourceLink {
       ...(options.endorsement && { endorsement: options.endorsement }),
       ...(options.trust?.evidenceGate && { evidenceGate: options.trust.evidenceGate }),
       isRevoked: (kid) => options.revocations.has(Buffer.from(kid).toString('hex')),
+      onBadEvidence: ({ name }, why) =>
+        options.findings.tell({ action: 'source.evidence', actor: name, outcome: 'refused', detail: { detail: why } }),
       onEvent: ({ action, outcome, from, detail }) =>
         options.findings.tell({
           action: `source.${action}`,

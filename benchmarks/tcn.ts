@@ -190,7 +190,7 @@ for (let i = 0; i < NODES; i++) {
     reappraiser: reappraiserOf(verifier()),
     keys,
     neighbours: neighboursOf(i),
-    policy: POLICY,
+    policy: () => POLICY,
     software: 'benchmark',
     clock,
     after,

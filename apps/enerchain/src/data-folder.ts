@@ -11,6 +11,7 @@ export interface DataFolder {
   readonly logs: string;
   edge(name: string): string;
   service(name: string): string;
+  network(name: string): string;
 }
 
 /** `--data`, else `ENERCHAIN_DATA`, else a folder of the user's own. */
@@ -35,6 +36,7 @@ export function openDataFolder(path: string): DataFolder {
     logs: folder('logs'),
     edge: (name) => folder('edges', name),
     service: (name) => folder('services', name),
+    network: (name) => folder('network', name),
   };
 }
 

@@ -115,10 +115,19 @@ program
   .action(async (options) => (await import('./commands/grid-state.ts')).gridState(options));
 
 program
+  .command('network-node')
+  .description('a node of the Trusted Core Network of the lab: attests its neighbours, carries no values')
+  .argument('<file>', 'written by the lab')
+  .option(...data)
+  .option('--centre <url>', 'link address of the centre', process.env.ENERCHAIN_LINK)
+  .option('--token <token>', 'one-time enrolment token', process.env.ENERCHAIN_ENROL)
+  .action(async (file, options) => (await import('./commands/network-node.ts')).networkNode(file, options));
+
+program
   .command('enrol-token')
   .description('make a one-time token with which a new gateway or service gets its certificate')
   .argument('<name>', 'name of the gateway or service')
-  .option('--role <role>', 'edge or service', 'edge')
+  .option('--role <role>', 'edge, service or network', 'edge')
   .option(...data)
   .action(async (name, options) => (await import('./commands/system.ts')).enrolToken(name, options));
 

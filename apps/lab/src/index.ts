@@ -4,6 +4,8 @@ export { labFault } from './faults/control-port.ts';
 export type { FaultRequest } from './faults/request.ts';
 export { buildLabGrid, EDGES, type EdgeName, type LabGrid } from './grid/lab-grid.ts';
 export { type LabHandle, type LabOptions, runLab } from './lab.ts';
+export { CORES } from './network/network-files.ts';
+export { type NetworkNodeHandle, type NetworkNodeOptions, runNetworkNode } from './network/network-node.ts';
 export { type LedgerRecord, readLedger } from './rtu/ledger.ts';
 export { GridSimulation } from './simulation/simulation.ts';
 export * from './tpm/index.ts';

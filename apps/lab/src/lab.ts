@@ -7,6 +7,9 @@ import type { Logger } from 'pino';
 import { ControlPort } from './faults/control-port.ts';
 import { type CheckedFault, checkFault } from './faults/request.ts';
 import { buildLabGrid } from './grid/lab-grid.ts';
+import { actOnNode } from './network/faults.ts';
+import { forgetMischief } from './network/mischief.ts';
+import { CORES, NETWORK_NODES, networkPort, networkSettings, writeNetworkFiles } from './network/network-files.ts';
 import { assignPorts } from './ports.ts';
 import { Rtu } from './rtu/rtu.ts';
 import { pointListOf } from './rtu/station-points.ts';
@@ -34,6 +37,8 @@ export interface LabOptions {
 export interface LabHandle {
   readonly gridFile: string;
   readonly siteFiles: readonly string[];
+  /** What the network nodes are started with. */
+  readonly networkFiles: readonly string[];
   readonly simulation: GridSimulation;
   readonly rtus: readonly Rtu[];
   readonly brokerPort: number;
@@ -67,7 +72,7 @@ export async function runLab(options: LabOptions): Promise<LabHandle> {
 
   const startAt = options.startAt ?? Date.now();
   const simulation = new GridSimulation(grid, { seed, start: startAt });
-  const names = [...grid.stations.map((station) => station.rtu), BROKER];
+  const names = [...grid.stations.map((station) => station.rtu), BROKER, ...NETWORK_NODES.map(networkPort)];
   const ports = await assignPorts(dataDir, names, host, options.basePort ?? 0, logger);
   const timers = new Set<NodeJS.Timeout>();
   const scheduler = {
@@ -91,6 +96,7 @@ export async function runLab(options: LabOptions): Promise<LabHandle> {
   };
   let sensors: SensorField;
   let siteFiles: string[];
+  let networkFiles: string[];
   try {
     for (const station of grid.stations) {
       const rtu = await Rtu.start({
@@ -119,8 +125,11 @@ export async function runLab(options: LabOptions): Promise<LabHandle> {
       dataDir,
       rtus.map((rtu) => ({ station: rtu.station, points: points.get(rtu.name)!, host, port: rtu.port })),
       { host, port: sensors.port },
+      (edge) => networkSettings(edge, host, ports),
     );
-    const control = await ControlPort.open(dataDir, (request) => act(checkFault(request), rtus, sensors));
+    networkFiles = writeNetworkFiles(dataDir, host, ports);
+    for (const node of CORES) forgetMischief(dataDir, node);
+    const control = await ControlPort.open(dataDir, (request) => act(checkFault(request), rtus, sensors, dataDir));
     closing.push(() => control.close());
   } catch (error) {
     await abandon();
@@ -171,22 +180,24 @@ export async function runLab(options: LabOptions): Promise<LabHandle> {
   return {
     gridFile,
     siteFiles,
+    networkFiles,
     simulation,
     rtus,
     brokerPort: sensors.port,
     closed,
-    fault: (request) => act(checkFault(request), rtus, sensors),
+    fault: (request) => act(checkFault(request), rtus, sensors, dataDir),
     close,
   };
 }
 
 /** Carries a fault out. */
-function act(fault: CheckedFault, rtus: readonly Rtu[], sensors: SensorField): string {
+function act(fault: CheckedFault, rtus: readonly Rtu[], sensors: SensorField, dataDir: string): string {
   const { spec, target, number, text } = fault;
   if (spec.target === 'sensor') {
     sensors.lose(target, number('seconds'));
     return `${target}: lost for ${number('seconds')} s`;
   }
+  if (spec.target === 'node' || spec.target === 'network node') return actOnNode(fault, dataDir);
   const chosen = target === 'all' && spec.target === 'rtu or all' ? rtus : rtus.filter((rtu) => rtu.name === target);
   if (chosen.length === 0) {
     throw new EnerchainError(

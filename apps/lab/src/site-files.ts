@@ -57,6 +57,8 @@ export function writeSiteFiles(
   dataDir: string,
   rtus: readonly RtuAccess[],
   broker: { readonly host: string; readonly port: number },
+  /** The section `trust` of each gateway. */
+  trustOf: (edge: EdgeName) => object,
 ): string[] {
   const folder = join(dataDir, 'sites');
   mkdirSync(folder, { recursive: true });
@@ -84,6 +86,7 @@ export function writeSiteFiles(
       site: { id: siteIdOf(edge), name: EDGES[edge] },
       // In a laboratory nobody is hurt: whoever is alone can see what breaking the glass does.
       policy: { breakGlass: true },
+      trust: trustOf(edge),
       endpoints: [...endpoints, ...(edge === SENSOR_EDGE ? [sensorEndpoint(broker)] : [])],
     };
     replace(file, `# ${EDGES[edge]}: written by the lab at every start.\n${stringify(document, { lineWidth: 0 })}`);

@@ -61,7 +61,7 @@ export interface CentreHandle {
   /** File (0600) with the token of the command line on this machine. */
   readonly adminTokenFile: string;
   /** @returns the token with which a gateway or service of this name can enrol once */
-  createEnrolmentToken(name: string, role: 'edge' | 'service'): Promise<string>;
+  createEnrolmentToken(name: string, role: 'edge' | 'service' | 'network'): Promise<string>;
   /** Stops everything in order. Also done when the signal aborts. */
   close(): Promise<void>;
   /** Resolves when everything has stopped. */
@@ -191,7 +191,7 @@ async function startFace(
 
   const grid = await GridStore.open(database, log);
   const linkUrl = core.linkUrl;
-  const createEnrolmentToken = (name: string, role: 'edge' | 'service') =>
+  const createEnrolmentToken = (name: string, role: 'edge' | 'service' | 'network') =>
     core.ca.createToken({ name, role, address: linkUrl, validFor: ENROLMENT_MILLIS });
   const commanding = new Set(options.commandingServices);
   const asService = (name: string): Principal => ({

@@ -280,6 +280,7 @@ async function assemble(
     registry: sources,
     revocations,
     trust: trust?.keeper,
+    bundle: trust?.bundle,
     services,
     operators,
     findings,

@@ -35,6 +35,7 @@ import { OutboxStore, type StoreOptions } from './outbox/store.ts';
 import { PROTOCOLS } from './protocols.ts';
 import { openSite } from './site/load-site.ts';
 import type { BoundPoint, EndpointSite, Site } from './site/site.ts';
+import { EDGE_NETWORK_METHODS, EdgeNetwork } from './tcn/edge-network.ts';
 import { measuredFiles } from './trust/measured-files.ts';
 import { versioned } from './uplink/announcement.ts';
 import { CommandDesk } from './uplink/commands.ts';
@@ -154,6 +155,7 @@ class Edge implements EdgeHandle {
   readonly #operators: HeldOperators;
   readonly #renewal: Renewal;
   readonly #attester: ProcessAttester | undefined;
+  readonly #network: EdgeNetwork | undefined;
   readonly #startedAt: bigint;
   #ticker: NodeJS.Timeout | undefined;
   #clockOffset: number;
@@ -238,6 +240,10 @@ class Edge implements EdgeHandle {
         [OPERATORS_METHOD, (_method, params) => this.#takeOperators(params)],
         [EVIDENCE_METHOD, (_method, params) => this.#evidence(params)],
         [WITNESS_METHOD, (_method, params) => cosign(params)],
+        ...EDGE_NETWORK_METHODS.map((method): [string, RequestHandler] => [
+          method,
+          (_method, params) => this.#inNetwork(method, params),
+        ]),
       ]),
       operators: () => this.#operators.version,
       announce: () => this.#announce(),
@@ -252,6 +258,7 @@ class Edge implements EdgeHandle {
       onRenewed: (renewed) => {
         logger.info({ until: renewed.certificate.notAfter }, 'the certificate was renewed');
         this.#uplink.renewed(renewed);
+        this.#network?.renewed(renewed);
       },
       ...(options.keyDays === undefined ? {} : { keyDays: options.keyDays }),
       onFailed: (error, expires) =>
@@ -269,12 +276,27 @@ class Edge implements EdgeHandle {
         })
       : undefined;
     this.#attester?.onChange(() => this.#uplink.attestationChanged());
+    this.#network =
+      site.network && this.#attester
+        ? new EdgeNetwork({
+            identity,
+            attester: this.#attester,
+            settings: site.network,
+            dataDir,
+            software: SOFTWARE,
+            clock,
+            logger,
+            writeSourceEvents: (events) => this.#outbox.writeSourceEvents(events),
+            request: (method, params) => this.#uplink.request(method, params),
+            isConnected: () => this.#uplink.connected,
+          })
+        : undefined;
     this.#desk = new CommandDesk({
       points: controlsOf(site),
       connectors: this.#connectors,
       gate: new CommandGate({
         policy: site.policy,
-        mayCommand: options.mayCommand,
+        mayCommand: options.mayCommand ?? this.#network?.mayCommand,
         approvedBy: (command) =>
           checkApproval(command, this.#operators.list, (challenge) => this.#uplink.guard.knows(challenge)),
         brokenBy: (command) =>
@@ -309,6 +331,7 @@ class Edge implements EdgeHandle {
 
   async start(): Promise<void> {
     this.#uplink.start();
+    await this.#network?.start();
     // A value is attested when good results stand before and after it: the first one should come before the first value.
     await this.#attester?.asked(FIRST_PROOF);
     if (this.#closing) return;
@@ -360,6 +383,12 @@ class Edge implements EdgeHandle {
     this.#logger.error({ code }, text);
     const event = { kind: 'security', at: String(this.#clock.now()), code, detail: text.slice(0, 1000) } as const;
     void this.#outbox.writeSourceEvents([event]);
+  }
+
+  /** @throws EnerchainError `edge.network` when this gateway takes no part in a network */
+  #inNetwork(method: string, params: CborValue): CborValue {
+    if (this.#network) return this.#network.answer(method, params);
+    throw new EnerchainError('unsupported', 'edge.network', `the gateway ${this.name} is no node of a network`);
   }
 
   #announce(): void {
@@ -416,6 +445,7 @@ class Edge implements EdgeHandle {
         'outbox.epoch': this.#outbox.epoch,
         ...prefixed('commands', this.#desk.counters),
         ...this.#uplink.counters,
+        ...this.#network?.counters,
         'process.rss': process.memoryUsage.rss(),
       },
     };
@@ -449,6 +479,7 @@ class Edge implements EdgeHandle {
   async #shutDown(): Promise<void> {
     clearInterval(this.#ticker);
     this.#renewal.close();
+    await this.#network?.close();
     this.#attester?.close();
     this.#logger.info('closing');
     // What has been heard is committed first, so that the devices can be told before the connections end.

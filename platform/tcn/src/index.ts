@@ -1,4 +1,5 @@
 /** Trusted Core Network: neighbours that attest each other, locally, and spread what they have found with its evidence. */
+export * from './bundle.ts';
 export * from './channel.ts';
 export * from './coap/client.ts';
 export * from './coap/listener.ts';
@@ -7,6 +8,7 @@ export * from './coap/server.ts';
 export * from './coap/tpm-quoter.ts';
 export * from './engine/assess.ts';
 export * from './engine/cycle.ts';
+export { isAuthentic } from './engine/dialogue.ts';
 export * from './engine/limits.ts';
 export * from './engine/neighbour.ts';
 export * from './engine/node.ts';
@@ -17,6 +19,7 @@ export * from './message.ts';
 export * from './platform.ts';
 export * from './report.ts';
 export * from './statement.ts';
+export * from './station.ts';
 export * from './tap/charra.ts';
 export * from './tap/elements.ts';
 export * from './tap/native.ts';
@@ -25,3 +28,4 @@ export * from './transport/framing.ts';
 export * from './transport/memory.ts';
 export * from './transport/tls-channel.ts';
 export * from './transport/tls-transport.ts';
+export * from './trust-base.ts';

@@ -23,13 +23,14 @@ export interface KeyDirectory {
 
 /** Checks against one CA; keeps the newest few thousand. */
 export class CertificateDirectory implements KeyDirectory {
-  readonly #caPem: string;
+  readonly #caPem: () => string;
   readonly #clock: Clock;
   readonly #isRevoked: (kid: Uint8Array) => boolean;
   readonly #known = new Map<string, HeldCertificate>();
 
-  constructor(options: { caPem: string; clock?: Clock; isRevoked?: (kid: Uint8Array) => boolean }) {
-    this.#caPem = options.caPem;
+  constructor(options: { caPem: string | (() => string); clock?: Clock; isRevoked?: (kid: Uint8Array) => boolean }) {
+    const { caPem } = options;
+    this.#caPem = typeof caPem === 'string' ? () => caPem : caPem;
     this.#clock = options.clock ?? systemClock;
     this.#isRevoked = options.isRevoked ?? (() => false);
   }
@@ -41,7 +42,7 @@ export class CertificateDirectory implements KeyDirectory {
   }
 
   learn(der: Uint8Array): KnownKey {
-    const held = checkedCertificate(der.slice(), this.#caPem, new Date(toMillis(this.#clock.now())));
+    const held = checkedCertificate(der.slice(), this.#caPem(), new Date(toMillis(this.#clock.now())));
     const id = Buffer.from(held.kid).toString('hex');
     this.#known.delete(id);
     this.#known.set(id, held);

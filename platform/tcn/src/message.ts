@@ -28,7 +28,7 @@ export interface Passing {
 }
 
 /** What can be asked for by its SHA-256. */
-export const WANTED = ['evidence', 'certificate'] as const;
+export const WANTED = ['evidence', 'certificate', 'bundle'] as const;
 export type Wanted = (typeof WANTED)[number];
 
 export type TcnMessage =
@@ -56,6 +56,8 @@ export type TcnMessage =
       readonly reply: boolean;
       readonly entries: readonly { readonly key: Uint8Array; readonly sequence: number }[];
     }
+  /** The bundle of the centre that is held here. */
+  | { readonly type: 'bundle'; readonly sequence: number; readonly hash: Uint8Array }
   | { readonly type: 'want'; readonly what: Wanted; readonly hashes: readonly Uint8Array[] }
   | { readonly type: 'have'; readonly what: Wanted; readonly bytes: Uint8Array };
 
@@ -73,6 +75,7 @@ export const TCN_MESSAGE_CODES: Readonly<Record<TcnMessageType, readonly [code: 
   summary: [8, 3],
   want: [9, 3],
   have: [10, 3],
+  bundle: [11, 3],
 };
 const TYPE_OF = new Map(
   Object.entries(TCN_MESSAGE_CODES).map(([type, [code]]) => [code, type as TcnMessageType] as const),
@@ -104,6 +107,8 @@ function fieldsOf(message: TcnMessage): readonly CborValue[] {
       return [message.hash];
     case 'summary':
       return [message.reply, message.entries.map(({ key, sequence }) => [key, sequence])];
+    case 'bundle':
+      return [message.sequence, message.hash];
     case 'want':
       return [WANTED.indexOf(message.what), message.hashes];
     case 'have':
@@ -182,6 +187,8 @@ function readFields(type: TcnMessageType, reader: CborReader): TcnMessage {
       });
       return { type, reply, entries };
     }
+    case 'bundle':
+      return { type, sequence: reader.uint('sequence'), hash: reader.bytes('hash', HASH).slice() };
     case 'want': {
       const what = WANTED[reader.uint('what', WANTED.length - 1)]!;
       return { type, what, hashes: readList(reader, 'wants', MAX_WANTS, () => reader.bytes('hash', HASH).slice()) };

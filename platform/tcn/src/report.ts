@@ -2,7 +2,8 @@
  * What a node tells the centre over its link, and what the centre may ask of it. Requests of the link, params and results in
  * CBOR:
  *
- * - `tcn.gossip` (source → centre): a report as below → null
+ * - `tcn.gossip` (source → centre): a report as below → SHA-256 of the bundle in force, bstr, or null when there is none
+ * - `tcn.bundle` (source → centre): null → [bundle in force, DER of the certificate that signed it], or null
  * - `tcn.order` (centre → source): the signed release, bstr → true when it was new
  * - `tcn.evidence` (centre → source): SHA-256 of evidence, bstr → the evidence, bstr, or null when it is not kept any more
  * - `tcn.attest` (centre → source): name of a neighbour, or null for all → null; it is attested at once
@@ -16,6 +17,7 @@ import { bounded, readList } from './tap/request.ts';
 
 export const TCN_METHODS = {
   gossip: 'tcn.gossip',
+  bundle: 'tcn.bundle',
   order: 'tcn.order',
   evidence: 'tcn.evidence',
   attest: 'tcn.attest',

@@ -60,6 +60,9 @@ describe('attacks', () => {
     device.replay = old;
     await world.time.until(() => AROUND_D.every((at) => world.reaction('d', at) === 'quarantine'), 4000);
     expect(world.get('b').node.get('d')?.reason).toContain('does not answer this challenge');
+    // Only who has asked can see that, so nobody tells it to others, and nobody is taken for a liar.
+    await world.time.run(5000);
+    for (const name of NAMES) expect(codes(world.get(name))).not.toContain('tcn.contradicted');
   });
 
   it('a relayed quote: what was made for another connection is no answer here', async () => {

@@ -19,7 +19,7 @@ const statement = (over: Partial<Standing>): Standing => ({
 describe('memory is bounded', () => {
   it('nodes: neighbours and those in quarantine stay', () => {
     const clock = { now: () => 0n, monotonic: () => 0 };
-    const registry = new Registry({ policy: DEVELOPMENT_POLICY, clock }, ['n1', 'n2']);
+    const registry = new Registry({ policy: () => DEVELOPMENT_POLICY, clock }, ['n1', 'n2']);
     registry.convict(registry.of('bad'), 'operator', 'for the test');
     for (let i = 0; i < TCN_LIMITS.nodes + 500; i++) registry.of(`node-${i}`);
     expect(registry.all()).toHaveLength(TCN_LIMITS.nodes);

@@ -26,6 +26,7 @@ const MESSAGES: readonly TcnMessage[] = [
   { type: 'statements', statements: [{ ttl: 3, bytes: hash }] },
   { type: 'digest', hash },
   { type: 'summary', reply: true, entries: [{ key: hash.slice(0, 8), sequence: 1_800_000_000_000 }] },
+  { type: 'bundle', sequence: 1_800_000_000_000, hash },
   { type: 'want', what: 'evidence', hashes: [hash] },
   { type: 'have', what: 'certificate', bytes: hash },
 ];
@@ -84,7 +85,7 @@ describe('messages between neighbours', () => {
     ['a statement that is too long', [6, [[0, new Uint8Array(70_000)]]]],
     ['a cursor that is none', [2, 1, new Uint8Array(1), [1, 2, 3]]],
     ['more wants than are read', [9, 0, Array.from({ length: 33 }, () => hash)]],
-    ['something unknown that is wanted', [9, 2, []]],
+    ['something unknown that is wanted', [9, 3, []]],
   ])('refuses %s', (_, message) => {
     expect(() => decodeTcnMessage(encodeCbor(message as never))).toThrow(EnerchainError);
   });

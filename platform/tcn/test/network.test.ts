@@ -95,7 +95,7 @@ describe('the network', () => {
 
   it('without a policy nobody is good and nothing is done', async () => {
     const world = new World();
-    world.add('a', ['b'], { policy: undefined });
+    world.add('a', ['b'], { policy: () => undefined });
     world.add('b', ['a']);
     world.start();
     world.get('b').device.change('something else');

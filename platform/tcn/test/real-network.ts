@@ -175,7 +175,7 @@ export class RealNetwork {
       reappraiser: reappraiserOf(verifier()),
       keys,
       neighbours,
-      policy: REAL_POLICY,
+      policy: () => REAL_POLICY,
       software: 'test',
       clock: this.clock,
       after: this.after,

@@ -215,7 +215,7 @@ export class World {
   add(name: string, neighbours: readonly string[], options: Partial<TcnOptions> & { role?: NodeRole } = {}): Member {
     const { role = 'network', ...rest } = options;
     const identity = testIdentity(name, role);
-    const policy = 'policy' in options ? options.policy : TEST_POLICY;
+    const policy = options.policy ? options.policy() : TEST_POLICY;
     const device = new Device(name, this.time);
     const verifier = new TestVerifier(identity, this.time, policy ?? TEST_POLICY);
     const keys = new Keys();
@@ -230,7 +230,7 @@ export class World {
       reappraiser: verifier,
       keys,
       neighbours,
-      policy,
+      policy: () => policy,
       software: 'test',
       clock: this.time.clock,
       after: this.time.after,

@@ -33,7 +33,7 @@ export async function lab(grid: string, options: LabOptions): Promise<void> {
     logger: createLogger('lab'),
     signal: stopSignal(),
   });
-  reportReady({ gridFile: handle.gridFile, siteFiles: handle.siteFiles });
+  reportReady({ gridFile: handle.gridFile, siteFiles: handle.siteFiles, networkFiles: handle.networkFiles });
   await handle.closed;
   if (process.connected) process.disconnect();
 }

@@ -29,6 +29,8 @@ export interface UpOptions {
   readonly commandingService?: readonly string[];
 }
 
+type NodeRole = 'edge' | 'service' | 'network';
+
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 /** How long the centre may take until it can keep a grid, ms. */
 const GRID_WITHIN = 30_000;
@@ -71,6 +73,7 @@ async function startAll(
   const sites = (options.site ?? []).map((file) => resolve(file));
   // What is wrong with a file is better said now than when half of the system runs.
   for (const site of sites) sourceOf(site);
+  const cores: string[] = [];
   let gridFile: string | undefined;
   if (options.lab) {
     say('· starting the lab grid');
@@ -80,6 +83,7 @@ async function startAll(
     });
     gridFile = String(lab.gridFile);
     sites.push(...(lab.siteFiles as string[]));
+    cores.push(...(lab.networkFiles as string[]));
   }
 
   if (signal.aborted) return;
@@ -87,7 +91,11 @@ async function startAll(
   const tls = options.tlsCert && options.tlsKey ? ['--tls-cert', options.tlsCert, '--tls-key', options.tlsKey] : [];
   const commanding = (options.commandingService ?? []).flatMap((name) => ['--commanding-service', name]);
   // Under a development policy the files that the gateways are started with are the right ones.
-  const trust = ['--trust-policy', options.trustPolicy, ...(sites.length > 0 ? ['--vouch-site', ...sites] : [])];
+  const trust = [
+    '--trust-policy',
+    options.trustPolicy,
+    ...(sites.length > 0 ? ['--vouch-site', ...sites, ...cores] : []),
+  ];
   const centre = await supervisor.start({
     name: 'centre',
     args: () => [
@@ -108,12 +116,7 @@ async function startAll(
   if (gridFile) await importGrid(client, gridFile, signal);
 
   const link = String(centre.link);
-  const startNode = async (
-    name: string,
-    role: 'edge' | 'service',
-    folder: string,
-    args: readonly string[],
-  ): Promise<void> => {
+  const startNode = async (name: string, role: NodeRole, folder: string, args: readonly string[]): Promise<void> => {
     if (signal.aborted) return;
     say(`· starting ${name}`);
     await supervisor.start({
@@ -126,6 +129,10 @@ async function startAll(
   for (const site of sites) {
     const name = sourceOf(site);
     await startNode(name, 'edge', data.edge(name), ['edge', site]);
+  }
+  for (const core of cores) {
+    const name = sourceOf(core);
+    await startNode(name, 'network', data.network(name), ['network-node', core]);
   }
   await startNode('grid-state', 'service', data.service('grid-state'), ['grid-state']);
   if (signal.aborted) return;
@@ -141,7 +148,7 @@ function hasValidCertificate(identity: string): boolean {
   return existsSync(file) && Date.parse(new X509Certificate(readFileSync(file)).validTo) > Date.now();
 }
 
-async function token(client: SystemClient, name: string, role: 'edge' | 'service'): Promise<string> {
+async function token(client: SystemClient, name: string, role: NodeRole): Promise<string> {
   return (await client.request<{ token: string }>('POST', '/enrolment-tokens', { name, role })).token;
 }
 

@@ -11,7 +11,7 @@ export interface FaultSpec {
   readonly name: string;
   readonly description: string;
   /** What `target` names; `all` stands for every RTU where it is allowed. */
-  readonly target: 'rtu' | 'rtu or all' | 'sensor';
+  readonly target: 'rtu' | 'rtu or all' | 'sensor' | 'node' | 'network node';
   readonly settings: readonly FaultSetting[];
 }
 
@@ -100,5 +100,36 @@ export const FAULTS: readonly FaultSpec[] = [
     description: 'an MQTT sensor drops off without a word; its last will goes out (seconds=60)',
     target: 'sensor',
     settings: [seconds(60)],
+  },
+  {
+    name: 'firmware-changed',
+    description:
+      'the firmware of a gateway or network node is another one than was delivered: in quarantine within seconds (restore=no; restore=yes puts the right one back, then the node has to be started anew and released)',
+    target: 'node',
+    settings: [{ name: 'restore', type: 'text', default: 'no', about: 'yes: the firmware as delivered' }],
+  },
+  {
+    name: 'attester-stopped',
+    description: 'a network node (core-1, core-2) gives no evidence: no longer good, then isolated (seconds=120)',
+    target: 'network node',
+    settings: [seconds(120)],
+  },
+  {
+    name: 'quote-replayed',
+    description: 'a network node shows old evidence instead of fresh one (seconds=60)',
+    target: 'network node',
+    settings: [seconds(60)],
+  },
+  {
+    name: 'device-cloned',
+    description: 'a second device uses the key of a network node (seconds=60)',
+    target: 'network node',
+    settings: [seconds(60)],
+  },
+  {
+    name: 'network-partition',
+    description: 'a network node is cut off from all its neighbours (seconds=120)',
+    target: 'network node',
+    settings: [seconds(120)],
   },
 ];

@@ -48,7 +48,7 @@ export interface ApiContext {
   readonly httpMetrics: HttpMetrics;
   health(): HealthJson;
   /** @returns the token with which a gateway or service of this name can enrol once */
-  createEnrolmentToken(name: string, role: 'edge' | 'service'): Promise<string>;
+  createEnrolmentToken(name: string, role: 'edge' | 'service' | 'network'): Promise<string>;
 }
 
 export type App = FastifyInstance<

@@ -10,6 +10,7 @@ import { type LinkPeer, LinkServer, type LinkTransport, serveWebSocket } from '@
 import { type Clock, EnerchainError, toIso } from '@enerchain/model';
 import { TCN_METHODS } from '@enerchain/tcn';
 import {
+  type CborValue,
   CrlPublisher,
   crlHandler,
   type DevelopmentCa,
@@ -27,6 +28,7 @@ import type { Findings } from '../ingest/findings.ts';
 import type { SourceChain } from '../ingest/ingest.ts';
 import type { SourceRole } from '../ports.ts';
 import type { ServiceSessions } from '../services/sessions.ts';
+import type { BundleSigner } from '../trust/bundle.ts';
 import type { TrustKeeper } from '../trust/keeper.ts';
 import type { OperatorLists } from './operators.ts';
 import type { SourceRegistry, SourceSession } from './registry.ts';
@@ -46,6 +48,8 @@ export interface SourceLinkOptions {
   readonly logger: Logger;
   /** Whoever asks sources for evidence; absent: nobody. */
   readonly trust?: Pick<TrustKeeper, 'connected' | 'left' | 'changed' | 'gossip' | 'evidenceGate'> | undefined;
+  /** What the nodes of the network judge by. */
+  readonly bundle?: Pick<BundleSigner, 'hash' | 'answer'> | undefined;
   /** Whose TPMs are enrolled; absent: none. */
   readonly endorsement: EndorsementPolicy | undefined;
   /** The chain of a source, made when it is new. */
@@ -131,7 +135,8 @@ export class SourceLink {
             options.trust?.changed(peer);
             return null;
           }
-          if (method === TCN_METHODS.gossip && options.trust) return options.trust.gossip(peer, params);
+          if (method === TCN_METHODS.gossip && options.trust) return this.#gossip(options.trust, peer, params);
+          if (method === TCN_METHODS.bundle && options.bundle) return options.bundle.answer();
           if (method !== SESSION_METHOD) return options.services.handle(peer, method, params, context);
           const session = this.#sessions.get(peer);
           if (session && options.registry.challenged(peer.source, session, params)) {
@@ -152,6 +157,12 @@ export class SourceLink {
           }),
       },
     });
+  }
+
+  /** Takes a report, and says which bundle is in force. */
+  async #gossip(trust: Pick<TrustKeeper, 'gossip'>, peer: LinkPeer, params: CborValue): Promise<CborValue> {
+    await trust.gossip(peer, params);
+    return (await this.#options.bundle?.hash()) ?? null;
   }
 
   /** The centre has another certificate for its key: new connections meet it, those that stand hear of it and go on. */

@@ -14,6 +14,7 @@ import {
 import { type Clock, describeError, EnerchainError, toMillis, type UtcNanos } from '@enerchain/model';
 import {
   decodeSilence,
+  isAuthentic,
   parseStatement,
   readTcnReport,
   SILENCE_TYPE,
@@ -215,6 +216,8 @@ export class NetworkView {
         return;
       }
       if (isGood(result) !== good) this.counters.disagreed++;
+      // What is no evidence of that node says nothing about it, only about who shows it.
+      if (!isAuthentic(result)) return;
       if (attestsItself(node)) {
         if (!isGood(result)) onBadWord(node);
         return;

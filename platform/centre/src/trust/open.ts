@@ -11,6 +11,7 @@ import type { IngestLog } from '../log/log.ts';
 import type { LogPublisher, LogWriter, SourceRole } from '../ports.ts';
 import type { RevocationList } from '../sources/revocation.ts';
 import { Authorities } from './authority.ts';
+import { BundleSigner } from './bundle.ts';
 import { TrustKeeper } from './keeper.ts';
 import { readTrust, writeTrust } from './snapshot.ts';
 
@@ -42,6 +43,8 @@ export interface TrustParts {
 export interface OpenTrust {
   readonly keeper: TrustKeeper;
   readonly authorities: Authorities;
+  /** What the nodes of the network judge by. */
+  readonly bundle: BundleSigner;
   /** Writes down what must not be forgotten. */
   save(): Promise<void>;
   close(): Promise<void>;
@@ -89,6 +92,15 @@ export async function openTrust(parts: TrustParts): Promise<OpenTrust> {
     ...(own ? { own } : {}),
     ...(kept ? { kept: kept.nodes } : {}),
   });
+  const bundle = new BundleSigner({
+    get identity() {
+      return identity.current;
+    },
+    policy,
+    authorities,
+    revoked: () => revocations.all().map(({ fingerprint }) => fingerprint),
+    clock,
+  });
   await restoreFromLog(log, kept?.next ?? 0, keeper, roleOf);
 
   let saving: Promise<void> = Promise.resolve();
@@ -115,6 +127,7 @@ export async function openTrust(parts: TrustParts): Promise<OpenTrust> {
   return {
     keeper,
     authorities,
+    bundle,
     save,
     close: async () => {
       clearInterval(looking);

@@ -7,6 +7,7 @@ import Schema from 'typebox/schema';
 import { type Document, isMap, isNode, LineCounter, parseDocument } from 'yaml';
 import type { ProtocolSpec } from '../protocol.ts';
 import { PROTOCOLS } from '../protocols.ts';
+import { TCN_KEYS, tcnSettings } from '../tcn/settings.ts';
 import { type FieldSpec, fieldsByColumn, normalizeColumn, POINT_FIELDS } from './fields.ts';
 import { FindingList, SiteError, type SiteFinding } from './findings.ts';
 import { bindRows, type RawRow, rowsOfCsv } from './point-list.ts';
@@ -100,6 +101,7 @@ export const SiteFile = Type.Object(
               description: 'further files that are measured, for example firmware of this gateway',
             }),
           ),
+          ...TCN_KEYS,
         },
         { additionalProperties: false },
       ),
@@ -184,6 +186,10 @@ function read(file: string): { result: LoadedSite; findings: FindingList } {
     endpoints.push({ ...one, points });
   }
   const { url, bytesPerSecond, reportSeconds } = content.uplink ?? {};
+  const network = tcnSettings(content.trust ?? {}, content.source);
+  if (network && 'message' in network) {
+    source.error(['trust', network.field], network.message);
+  }
   return done({
     file,
     source: content.source,
@@ -195,6 +201,7 @@ function read(file: string): { result: LoadedSite; findings: FindingList } {
       reportSeconds: reportSeconds ?? 5,
     },
     trust: trustOf(content.source, content.trust ?? {}),
+    ...(network && !('message' in network) ? { network } : {}),
     policy: { forbidCommands: [], essential: [], secondPerson: [], breakGlass: false, ...content.policy },
     endpoints,
     document: announcementOf(

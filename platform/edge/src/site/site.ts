@@ -1,6 +1,7 @@
 /** A site as the edge runs it: what the site file and its point lists say, checked and put in order. */
 
 import type { Binding, Endpoint, Mrid, Point, SiteDocument } from '@enerchain/model';
+import type { TcnSettings } from '@enerchain/tcn';
 import type { KeyPlace } from '@enerchain/trust';
 
 /** One point bound to one address of one endpoint. */
@@ -68,6 +69,8 @@ export interface Site {
     readonly eventLog?: string;
     readonly measure?: readonly string[];
   };
+  /** The Trusted Core Network; absent: the gateway takes no part in one. */
+  readonly network?: TcnSettings;
   readonly endpoints: readonly EndpointSite[];
   readonly document: Announcement;
 }

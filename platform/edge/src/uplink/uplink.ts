@@ -2,7 +2,7 @@
 import { CHANGED_METHOD } from '@enerchain/attestation';
 import { LinkClient, type RequestHandler, type Welcome } from '@enerchain/link';
 import { type Clock, describeError, EnerchainError, type SourceEvent, type SourceReport } from '@enerchain/model';
-import { CommandGuard, type Identity, RENEW_EVERY, SESSION_METHOD } from '@enerchain/trust';
+import { type CborValue, CommandGuard, type Identity, RENEW_EVERY, SESSION_METHOD } from '@enerchain/trust';
 import type { Logger } from 'pino';
 import type { Outbox } from '../outbox/outbox.ts';
 
@@ -154,6 +154,11 @@ export class Uplink {
     this.#client.request(CHANGED_METHOD, {}).catch((error: unknown) => {
       this.#options.logger.debug({ error: describeError(error) }, 'the centre was not told of a changed measurement');
     });
+  }
+
+  /** Asks the centre. @throws EnerchainError `link.closed` (fault environment) while it is not connected, or what it answers */
+  async request(method: string, params: CborValue): Promise<CborValue> {
+    return this.#client.request(method, params);
   }
 
   async stop(): Promise<void> {

@@ -14,7 +14,7 @@ interface Waiting {
 }
 
 export class Answering {
-  readonly #attester: Attester;
+  readonly #attester: Pick<Attester, 'evidence'>;
   readonly #after: After;
   readonly #window: number;
   #waiting: Waiting[] = [];
@@ -24,7 +24,7 @@ export class Answering {
   readonly counters = { quotes: 0, answered: 0, failed: 0 };
 
   /** @param window milliseconds for which bindings are collected; while a quote is made, the next ones collect anyway */
-  constructor(attester: Attester, after: After, window: number) {
+  constructor(attester: Pick<Attester, 'evidence'>, after: After, window: number) {
     this.#attester = attester;
     this.#after = after;
     this.#window = window;

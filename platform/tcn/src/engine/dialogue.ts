@@ -1,5 +1,5 @@
 /** Question and answer with one neighbour after the other, in both directions, and the appraisal of what comes. */
-import { bindingOf, type SignedResult } from '@enerchain/attestation';
+import { type AttestationResult, bindingOf, type SignedResult } from '@enerchain/attestation';
 import { describeError, EnerchainError } from '@enerchain/model';
 import type { Channel } from '../channel.ts';
 import type { TcnMessage } from '../message.ts';
@@ -19,20 +19,28 @@ const NONCE_BYTES = 32;
 const LEAST_NONCE = 16;
 /** A verifier of ours that takes longer than this, milliseconds, has stalled: nobody stays good because of that. */
 const APPRAISAL_TIMEOUT = 30_000;
+/** Evidence up to so many octets travels whole each time, so that others can appraise it as well. */
+const LARGE = 64 << 10;
 /** Questions in a row without an answer after which a connection is closed: its other end may be gone. */
 const DEAD = 2;
+
+/** Whether evidence came from the node it speaks of. Otherwise what is wrong with it says nothing about the node. */
+export function isAuthentic({ vector }: AttestationResult): boolean {
+  const identity = vector.instanceIdentity;
+  return identity !== undefined && identity >= 2 && identity < 96;
+}
 
 export interface DialogueOptions
   extends Pick<TcnOptions, 'clock' | 'after' | 'random' | 'randomBytes' | 'policy' | 'appraiser'> {
   readonly self: string;
-  readonly timing: Timing;
+  readonly timing: () => Timing;
   readonly registry: Registry;
   readonly answering: Answering;
   readonly silence: SilenceWatch;
   /** Bad evidence that others may ask for. */
   readonly adverse: EvidenceStore;
-  /** A result of our own that others are to hear of. */
-  tell(signed: SignedResult): void;
+  /** A result of our own that others are to hear of. @param whole its evidence can be appraised by who knows nothing yet */
+  tell(signed: SignedResult, whole: boolean): void;
   /** The connection has to go. */
   dead(neighbour: Neighbour): void;
 }
@@ -68,7 +76,7 @@ export class Dialogue {
   step(neighbour: Neighbour, input: CycleInput): void {
     if (this.#closed) return;
     const { random, timing } = this.#options;
-    const { state, effects } = stepCycle(neighbour.cycle, input, { now: this.#now(), random, timing });
+    const { state, effects } = stepCycle(neighbour.cycle, input, { now: this.#now(), random, timing: timing() });
     neighbour.cycle = state;
     for (const effect of effects) this.#act(neighbour, effect);
     if (state === CYCLE_DOWN) neighbour.cancelWake?.();
@@ -106,7 +114,12 @@ export class Dialogue {
     const nonce = randomBytes(NONCE_BYTES);
     const binding = bindingOf({ nonce, exporter: channel.exporter, verifier: self, node: neighbour.name });
     const convicted = registry.find(neighbour.name)?.conviction !== undefined;
-    const since = neighbour.whole || convicted ? undefined : appraiser.cursor?.(neighbour.name);
+    const now = this.#now();
+    // Now and then all of it, for the centre and whoever else appraises it without having seen the beginning.
+    const due = now - neighbour.wholeAt > ((this.#options.policy()?.validFor ?? 0) * 1000) / 2;
+    const needed = neighbour.whole || convicted || due || !neighbour.large;
+    const since = needed ? undefined : appraiser.cursor?.(neighbour.name);
+    if (since === undefined) neighbour.wholeAt = now;
     neighbour.whole = false;
     neighbour.question = { id: this.#nextId++, binding, whole: since === undefined };
     neighbour.counters.challenges++;
@@ -158,6 +171,7 @@ export class Dialogue {
     if (!question || question.id !== id) return;
     neighbour.question = undefined;
     const { evidence, binding } = decodeNativeResponse(response);
+    neighbour.large ||= evidence.length > LARGE;
     this.step(neighbour, { kind: 'answered' });
     if (Buffer.compare(binding, question.binding) !== 0) {
       this.#unsound(neighbour, 'its answer is for another question: replayed, or relayed from another connection');
@@ -220,11 +234,11 @@ export class Dialogue {
     this.#latest.set(neighbour.name, { digest, evidence });
     if (result.status === 'none') {
       this.#unsound(neighbour, result.reasons[0] ?? 'its evidence says nothing');
-      this.#options.tell(signed);
+      this.#options.tell(signed, whole);
       return;
     }
     const lifetime = Number(result.validUntil - result.issuedAt) / 1e6;
-    const own = { result, until: this.#now() + Math.min(lifetime, (policy?.validFor ?? 0) * 1000) };
+    const own = { result, until: this.#now() + Math.min(lifetime, (policy()?.validFor ?? 0) * 1000) };
     if (result.status === 'contraindicated') {
       record.bad(own);
       registry.convict(record, 'own evidence', result.reasons[0] ?? 'its evidence is bad', digest);
@@ -235,12 +249,13 @@ export class Dialogue {
     } else if (record.good(own)) {
       registry.notice(record.name, 'let back in: released by the operator, and its evidence is good', 'tcn.readmitted');
     }
-    // Bad news goes out with evidence that others can appraise: all of it, which may take one more question.
-    const provable = result.status !== 'contraindicated' || whole;
-    if (provable) this.#options.tell(signed);
+    // Bad news goes out with evidence that convinces others: signed by the node, and all of it, which may take one more
+    // question. That an answer does not fit our question is for us alone to see.
+    const bad = result.status === 'contraindicated';
+    if (!bad || (whole && isAuthentic(result))) this.#options.tell(signed, whole);
     silence.look(record);
     registry.reassess([record]);
-    if (!provable) this.step(neighbour, { kind: 'event' });
+    if (bad && !whole) this.step(neighbour, { kind: 'event' });
     this.step(neighbour, { kind: 'appraised', sound: true });
   }
 }

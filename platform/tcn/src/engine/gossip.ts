@@ -197,10 +197,9 @@ export class Gossip {
 
   #adverse(neighbour: Neighbour, read: Read & { readonly kind: 'result' }, passing: Passing): void {
     const { content } = read;
-    // Whoever is told about itself passes it on: an honest node hides nothing.
     const worth = this.#host.worth(content);
     if (worth === 'void') return;
-    if (content.node === this.#host.self || worth === 'known') {
+    if (worth === 'known') {
       this.#take(read, passing, neighbour);
       return;
     }

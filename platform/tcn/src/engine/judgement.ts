@@ -2,6 +2,7 @@
 import type { AttestationResult, SignedResult } from '@enerchain/attestation';
 import { describeError } from '@enerchain/model';
 import type { Release } from '../statement.ts';
+import { isAuthentic } from './dialogue.ts';
 import { type EvidenceStore, hexOf } from './evidence-store.ts';
 import { isAdverse, type Read, readStatement } from './gossip.ts';
 import { TCN_LIMITS } from './limits.ts';
@@ -68,7 +69,7 @@ export class Judgement {
     if (found.status === 'none') return false;
     const liar = registry.of(claimed.verifier);
     const text = `it said that ${claimed.node} is bad, and its evidence does not show it`;
-    liar.contradicted = { text, until: clock.monotonic() + MARKED * (policy?.validFor ?? 60) * 1000 };
+    liar.contradicted = { text, until: clock.monotonic() + MARKED * (policy()?.validFor ?? 60) * 1000 };
     registry.notice(claimed.verifier, text, 'tcn.contradicted');
     registry.reassess([liar]);
     return false;
@@ -80,11 +81,9 @@ export class Judgement {
     const { node } = read.content;
     const now = clock.monotonic();
     const tell = () => onStatement?.({ ...standing, ...(read.kind === 'result' ? { result: read.content } : {}) });
-    if (node === self) {
-      if (isAdverse(read))
-        registry.notice(self, `${read.issuer || 'the operator'} says that this node is bad or silent`);
-      tell();
-      return;
+    if (node === self && isAdverse(read)) {
+      const text = `${read.issuer || 'the operator'} says that this node is bad or silent`;
+      registry.notice(self, text, 'tcn.accused');
     }
     const record = registry.of(node);
     switch (read.kind) {
@@ -137,10 +136,4 @@ export class Judgement {
 function digestIn({ bytes }: Standing): string {
   const read = readStatement(bytes);
   return read.kind === 'result' ? hexOf(read.content.evidence) : '';
-}
-
-/** Whether evidence came from the node it speaks of. Otherwise what is wrong with it says nothing about the node. */
-function isAuthentic({ vector }: AttestationResult): boolean {
-  const identity = vector.instanceIdentity;
-  return identity !== undefined && identity >= 2 && identity < 96;
 }

@@ -42,6 +42,12 @@ export class Neighbour {
   question: Question | undefined;
   /** The next question asks for all of the logs. */
   whole = true;
+  /** When all of the logs were asked for last, monotonic. */
+  wholeAt = Number.NEGATIVE_INFINITY;
+  /** When people were told of a second device under its name, monotonic. */
+  twinsTold = Number.NEGATIVE_INFINITY;
+  /** Its logs are so long that only what is new in them is asked for. */
+  large = false;
   channel: Channel | undefined;
   cancelWake: (() => void) | undefined;
   /** Times at which another connection came under its name, monotonic. */

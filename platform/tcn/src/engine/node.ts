@@ -4,6 +4,7 @@ import { describeError, EnerchainError } from '@enerchain/model';
 import type { Channel } from '../channel.ts';
 import { decodeTcnMessage, MAX_SUMMARY, type TcnMessage, type Wanted } from '../message.ts';
 import { Answering } from './answering.ts';
+import { BundleExchange } from './bundle-exchange.ts';
 import { type Timing, timingFor } from './cycle.ts';
 import { Dialogue } from './dialogue.ts';
 import { EvidenceStore, hexOf } from './evidence-store.ts';
@@ -19,6 +20,10 @@ import { type Standing, StandingTable } from './standing.ts';
 /** Connections replaced by another one within so many milliseconds that there must be two devices. */
 const TWIN_WINDOW = 300_000;
 const TWIN_COUNT = 4;
+/** People are told again after so many milliseconds. */
+const TWINS_AGAIN = 60_000;
+/** Seconds between two questions while there is no policy. */
+const UNKNOWN_PERIOD = 10;
 /** What stands is compared with each neighbour every so many periods. */
 const DIGEST_PERIODS = 5;
 /** Bad results of so many nodes about one travel; more of them convince nobody who is not convinced already. */
@@ -27,7 +32,7 @@ const SHOWN_ENOUGH = 2;
 export class TcnNode {
   readonly name: string;
   readonly #options: TcnOptions;
-  readonly #timing: Timing;
+  #timed: { readonly period: number; readonly timing: Timing } | undefined;
   readonly #neighbours = new Map<string, Neighbour>();
   readonly #registry: Registry;
   readonly #table = new StandingTable();
@@ -36,6 +41,7 @@ export class TcnNode {
   readonly #answering: Answering;
   readonly #dialogue: Dialogue;
   readonly #silence: SilenceWatch;
+  readonly #bundles: BundleExchange | undefined;
   readonly #unsubscribe: () => void;
   /** What the neighbours were told last of each neighbour, and when. */
   readonly #told = new Map<string, { readonly status: Trustworthiness; readonly at: number }>();
@@ -48,7 +54,6 @@ export class TcnNode {
     const { identity, policy, clock, after, reappraiser } = options;
     this.#options = options;
     this.name = identity.name;
-    this.#timing = { ...timingFor(policy?.period ?? 10), ...options.timing };
     options.keys.learn(identity.certificate);
     const rates = { ...TCN_RATES, ...options.rates };
     for (const name of options.neighbours) {
@@ -56,23 +61,23 @@ export class TcnNode {
     }
     const registry = new Registry(options, this.neighbours);
     this.#registry = registry;
-    this.#answering = new Answering(options.attester, after, this.#timing.aggregate);
+    this.#answering = new Answering(options.attester, after, this.#timing().aggregate);
     this.#silence = new SilenceWatch({
       identity,
       policy,
-      timing: this.#timing,
+      timing: () => this.#timing(),
       clock,
       publish: (standing) => this.#publish(standing),
     });
     const dialogue = new Dialogue({
       ...options,
       self: this.name,
-      timing: this.#timing,
+      timing: () => this.#timing(),
       registry,
       answering: this.#answering,
       silence: this.#silence,
       adverse: this.#adverse,
-      tell: (signed) => this.#tell(signed),
+      tell: (signed, whole) => this.#tell(signed, whole),
       dead: (neighbour) => {
         neighbour.channel?.close('no answers');
         this.#down(neighbour);
@@ -101,7 +106,31 @@ export class TcnNode {
       pass: (statement, ttl, from) => this.#pass(statement, ttl, from),
       violation: (neighbour, code, text) => this.#violation(neighbour, code, text),
     });
-    this.#unsubscribe = options.attester.onChange(() => this.announceChange());
+    const { base } = options;
+    this.#bundles = base
+      ? new BundleExchange({
+          base,
+          keys: options.keys,
+          now: () => clock.monotonic(),
+          violation: (neighbour, code, text) => this.#violation(neighbour, code, text),
+        })
+      : undefined;
+    const unsubscribe = [
+      options.attester.onChange(() => this.announceChange()),
+      base?.onChange(() => this.#newBundle()),
+    ];
+    this.#unsubscribe = () => {
+      for (const each of unsubscribe) each?.();
+    };
+  }
+
+  /** What follows from the policy that is in force. */
+  #timing(): Timing {
+    const period = this.#options.policy()?.period ?? UNKNOWN_PERIOD;
+    if (this.#timed?.period !== period) {
+      this.#timed = { period, timing: { ...timingFor(period), ...this.#options.timing } };
+    }
+    return this.#timed.timing;
   }
 
   start(): void {
@@ -139,9 +168,11 @@ export class TcnNode {
 
   /** Everything that is known about other nodes. */
   all(): NodeTrust[] {
-    return this.#registry.all().map((record) => this.#registry.trust(record));
+    const others = this.#registry.all().filter(({ name }) => name !== this.name);
+    return others.map((record) => this.#registry.trust(record));
   }
 
+  /** @param node its own name too: what others have proven to it about itself, and what the operator has ordered */
   get(node: string): NodeTrust | undefined {
     const record = this.#registry.find(node);
     return record && this.#registry.trust(record);
@@ -245,6 +276,7 @@ export class TcnNode {
     });
     neighbour.send({ type: 'hello', software: this.#options.software });
     neighbour.send({ type: 'digest', hash: this.#table.digest() });
+    this.#bundles?.announce(neighbour);
     this.#dialogue.step(neighbour, { kind: 'up' });
   }
 
@@ -260,7 +292,10 @@ export class TcnNode {
     const text = `${rivals.length} times in five minutes another connection came under its name, the last one from ${remote}: two devices may be using its key`;
     const record = this.#registry.of(neighbour.name);
     record.twins = { text, until: now + TWIN_WINDOW };
-    this.#violation(neighbour, 'tcn.twins', text);
+    if (now - neighbour.twinsTold > TWINS_AGAIN) {
+      neighbour.twinsTold = now;
+      this.#violation(neighbour, 'tcn.twins', text);
+    }
     this.#registry.reassess([record]);
   }
 
@@ -321,8 +356,10 @@ export class TcnNode {
         for (const hash of message.hashes) this.#handOut(neighbour, message.what, hash);
         return;
       case 'have':
-        if (message.what === 'certificate') this.#gossip.certificate(neighbour, message.bytes);
-        else void this.#gossip.evidence(message.bytes);
+        this.#had(neighbour, message.what, message.bytes);
+        return;
+      case 'bundle':
+        this.#bundles?.announced(neighbour, message.sequence, message.hash);
     }
   }
 
@@ -331,10 +368,44 @@ export class TcnNode {
   }
 
   #handOut(neighbour: Neighbour, what: Wanted, hash: Uint8Array): void {
-    const bytes = what === 'evidence' ? this.evidence(hash) : this.#options.keys.keyOf(hash)?.der;
+    const bytes = this.#find(what, hash);
     if (bytes && neighbour.buckets.wants.take(this.#options.clock.monotonic())) {
       neighbour.send({ type: 'have', what, bytes });
     }
+  }
+
+  #find(what: Wanted, hash: Uint8Array): Uint8Array | undefined {
+    switch (what) {
+      case 'evidence':
+        return this.evidence(hash);
+      case 'certificate':
+        return this.#options.keys.keyOf(hash)?.der;
+      case 'bundle': {
+        const held = this.#options.base?.held;
+        return held && Buffer.compare(held.hash, hash) === 0 ? held.bytes : undefined;
+      }
+    }
+  }
+
+  #had(neighbour: Neighbour, what: Wanted, bytes: Uint8Array): void {
+    switch (what) {
+      case 'evidence':
+        void this.#gossip.evidence(bytes);
+        return;
+      case 'certificate':
+        this.#bundles?.certificate(neighbour, bytes);
+        this.#gossip.certificate(neighbour, bytes);
+        return;
+      case 'bundle':
+        this.#bundles?.received(neighbour, bytes);
+    }
+  }
+
+  /** Other reference values, perhaps another policy: everybody is looked at anew. */
+  #newBundle(): void {
+    for (const neighbour of this.#neighbours.values()) this.#bundles?.announce(neighbour);
+    this.#registry.reassess(this.#registry.all());
+    this.attestNow();
   }
 
   #violation(neighbour: Neighbour, code: string, text: string): void {
@@ -345,7 +416,7 @@ export class TcnNode {
   // ---- spreading -------------------------------------------------------------------------------------------------------
 
   /** Our own result goes to the neighbours; what is bad, and what follows upon it, to everybody. */
-  #tell({ result, bytes }: SignedResult): void {
+  #tell({ result, bytes }: SignedResult, whole: boolean): void {
     const standing: Standing = {
       kind: 'result',
       issuer: this.name,
@@ -363,7 +434,7 @@ export class TcnNode {
     this.#registry
       .of(result.node)
       .viewed(this.name, { status: result.status, at: result.issuedAt, sequence: result.sequence });
-    this.#options.onStatement?.({ ...standing, result });
+    if (whole) this.#options.onStatement?.({ ...standing, result });
     const before = this.#table.get('result', this.name, result.node);
     // That a bad node is still bad is no news, nor what enough others have shown already.
     if (standing.adverse && (before?.adverse || this.#shownBad(result.node) >= SHOWN_ENOUGH)) return;
@@ -377,7 +448,7 @@ export class TcnNode {
   #isNews({ node, status }: AttestationResult): boolean {
     const now = this.#options.clock.monotonic();
     const last = this.#told.get(node);
-    if (last?.status === status && now - last.at < ((this.#options.policy?.validFor ?? 0) * 1000) / 2) return false;
+    if (last?.status === status && now - last.at < ((this.#options.policy()?.validFor ?? 0) * 1000) / 2) return false;
     this.#told.set(node, { status, at: now });
     return true;
   }
@@ -419,17 +490,22 @@ export class TcnNode {
 
   #tick(): void {
     const { after, clock, policy } = this.#options;
-    const every = Math.min(Math.max(this.#timing.period / 4, 50), 5000);
+    const { period } = this.#timing();
+    const every = Math.min(Math.max(period / 4, 50), 5000);
     this.#cancelTick = after(every, () => this.#tick());
     const now = clock.monotonic();
     this.#gossip.tick();
+    const inForce = policy();
     const counts = (verifier: string) => this.#registry.find(verifier)?.conviction === undefined;
     for (const record of this.#registry.all()) {
       if (record.neighbour) this.#silence.look(record);
-      if (policy) record.quorum(policy, now, this.#silence.expiry, this.name, counts);
+      if (inForce) record.quorum(inForce, now, this.#silence.expiry, this.name, counts);
     }
     this.#registry.reassess(this.#registry.all());
-    if (++this.#ticks % Math.max(1, Math.round((DIGEST_PERIODS * this.#timing.period) / every)) !== 0) return;
-    for (const neighbour of this.#neighbours.values()) neighbour.send({ type: 'digest', hash: this.#table.digest() });
+    if (++this.#ticks % Math.max(1, Math.round((DIGEST_PERIODS * period) / every)) !== 0) return;
+    for (const neighbour of this.#neighbours.values()) {
+      neighbour.send({ type: 'digest', hash: this.#table.digest() });
+      this.#bundles?.announce(neighbour);
+    }
   }
 }

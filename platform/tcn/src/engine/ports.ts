@@ -12,6 +12,7 @@ import type { Clock, UtcNanos } from '@enerchain/model';
 import type { Signer } from '@enerchain/trust';
 import type { After } from '../channel.ts';
 import type { KeyDirectory } from '../keys.ts';
+import type { TrustBase } from '../trust-base.ts';
 import type { Timing } from './cycle.ts';
 import type { Rates } from './limits.ts';
 import type { Standing } from './standing.ts';
@@ -58,7 +59,7 @@ export interface Heard extends Standing {
 
 export interface TcnOptions {
   readonly identity: TcnIdentity;
-  readonly attester: Attester;
+  readonly attester: Pick<Attester, 'evidence' | 'onChange'>;
   readonly appraiser: Appraiser;
   /**
    * Appraises evidence that was shown to somebody else; it remembers nothing of a node from one time to the next, so that old
@@ -68,8 +69,10 @@ export interface TcnOptions {
   readonly keys: KeyDirectory;
   /** Names of the neighbours; connections of others are refused. */
   readonly neighbours: readonly string[];
-  /** Undefined: everybody is unknown, nothing is done. */
-  readonly policy: TrustPolicy | undefined;
+  /** The one in force; undefined: everybody is unknown, nothing is done. */
+  readonly policy: () => TrustPolicy | undefined;
+  /** Bundles of the centre; absent: policy and references come by other ways, and none is passed on. */
+  readonly base?: TrustBase;
   readonly software: string;
   readonly clock: Clock;
   readonly after: After;

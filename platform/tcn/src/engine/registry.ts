@@ -45,9 +45,10 @@ export class Registry {
     const { policy, clock, onEvent, onChange } = this.#options;
     const changed = records.filter((record) => {
       const before = record.assessment;
-      if (!record.reassess(policy, clock.monotonic(), clock.now())) return false;
+      if (!record.reassess(policy(), clock.monotonic(), clock.now())) return false;
       const after = record.assessment!;
-      if (before?.reaction !== after.reaction || before.status !== after.status) {
+      const unknown = !before && !record.neighbour && after.reaction === 'none';
+      if (!unknown && (before?.reaction !== after.reaction || before.status !== after.status)) {
         const text = `${record.name}: ${after.status}, ${after.reaction}: ${after.reason}`;
         onEvent?.({ kind: 'reaction', code: `tcn.${after.reaction}`, node: record.name, text });
       }

@@ -10,8 +10,8 @@ import type { Standing } from './standing.ts';
 
 export interface SilenceOptions {
   readonly identity: TcnIdentity;
-  readonly policy: TrustPolicy | undefined;
-  readonly timing: Timing;
+  readonly policy: () => TrustPolicy | undefined;
+  readonly timing: () => Timing;
   readonly clock: Clock;
   readonly publish: (standing: Standing) => void;
 }
@@ -19,12 +19,15 @@ export interface SilenceOptions {
 export class SilenceWatch {
   readonly #options: SilenceOptions;
   readonly #sequences = new Map<string, number>();
-  /** A silence is repeated while it lasts, and forgotten when nobody repeats it, milliseconds. */
-  readonly #repeat: number;
 
   constructor(options: SilenceOptions) {
     this.#options = options;
-    this.#repeat = Math.max((options.policy?.validFor ?? 60) * 1000, 5 * options.timing.period);
+  }
+
+  /** A silence is repeated while it lasts, and forgotten when nobody repeats it, milliseconds. */
+  get #repeat(): number {
+    const { policy, timing } = this.#options;
+    return Math.max((policy()?.validFor ?? 60) * 1000, 5 * timing().period);
   }
 
   get expiry(): number {
@@ -33,7 +36,7 @@ export class SilenceWatch {
 
   /** Declares or takes back, as the record says. */
   look(record: NodeRecord): void {
-    if (!this.#options.policy) return;
+    if (!this.#options.policy()) return;
     const now = this.#options.clock.monotonic();
     const { missingSince, declaredSilent } = record;
     if (missingSince === undefined) {
@@ -41,7 +44,7 @@ export class SilenceWatch {
       record.declaredSilent = undefined;
       void this.#say(record.name, false);
     } else if (
-      now - missingSince > 2 * this.#options.timing.period &&
+      now - missingSince > 2 * this.#options.timing().period &&
       (declaredSilent === undefined || now - declaredSilent > this.#repeat)
     ) {
       record.declaredSilent = now;

@@ -34,6 +34,8 @@ export interface TlsTransportOptions {
 /** Connections at the same time, those that have not shown who they are included. */
 const MAX_CONNECTIONS = 128;
 const HANDSHAKE_TIMEOUT = 10_000;
+/** A connection that lasted this long, milliseconds, was one. */
+const LASTING = 10_000;
 /** Pause before dialling again, milliseconds; doubled with each failure. */
 const RETRY = { least: 500, most: 15_000 } as const;
 
@@ -201,8 +203,14 @@ export class TlsTransport {
       settled = true;
       socket.setTimeout(0);
       const channel = this.#connected(socket, true, name);
-      if (typeof channel === 'string') again(failures + 1);
-      else channel.onClosed(() => again(0));
+      if (typeof channel === 'string') {
+        again(failures + 1);
+        return;
+      }
+      const { clock } = this.#options;
+      const since = clock.monotonic();
+      // What does not last is no success: two who take turns at one connection must not do so ever faster.
+      channel.onClosed(() => again(clock.monotonic() - since < LASTING ? failures + 1 : 0));
     });
   }
 

@@ -288,10 +288,10 @@ export function accountRoutes(
       config: { access: 'enrol.write' },
       schema: {
         tags: ['accounts'],
-        summary: 'A one-time token with which a gateway or service gets its certificate',
+        summary: 'A one-time token with which a gateway, service or network node gets its certificate',
         body: Type.Object({
           name: Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$' }),
-          role: Type.Enum(['edge', 'service'] as const),
+          role: Type.Enum(['edge', 'service', 'network'] as const),
         }),
         response: { 201: Type.Object({ token: Type.String(), name: Type.String(), role: Type.String() }) },
       },

@@ -54,8 +54,10 @@ describe('the state of a node', () => {
     expect(stateOf(node('a', { status: 'contraindicated', reaction: 'quarantine' }), NOW)).toBe('quarantined');
   });
   it('does not count what carries no term as good', () => {
-    expect(stateOf(node('a', { trustedUntil: null, fresh: false }), NOW)).toBe('ranOut');
+    expect(stateOf(node('a', { trustedUntil: null, fresh: false, reaction: 'restrict' }), NOW)).toBe('warned');
     expect(stateOf(node('a', { trustedUntil: null }), NOW)).toBe('warned');
+    expect(countTrust([node('a', { trustedUntil: null })], NOW).good).toBe(0);
+    expect(countTrust([node('a', { status: 'warning' })], NOW)).toMatchObject({ good: 1, software: 0 });
   });
 
   const mixed = [

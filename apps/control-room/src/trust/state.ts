@@ -6,7 +6,7 @@ import type { LinkTrust, NodeTrustJson, TrustPolicyJson, ValueTrust } from '../a
 
 /**
  * `attested`: fresh and good, with a key in a chip. `software`: fresh and good as far as software can tell, which is less.
- * `warned`: fresh, with a finding. `ranOut`: it was good, and no newer result has come. `unknown`: nobody can say.
+ * `warned`: a result with a finding. `ranOut`: it was good, and no newer result has come. `unknown`: nobody can say.
  */
 export type NodeState = 'quarantined' | 'failed' | 'ranOut' | 'unknown' | 'warned' | 'software' | 'attested';
 
@@ -35,12 +35,15 @@ export function stateOf(
   const left = trustLeft(node, now);
   if (left !== undefined && left <= 0) return 'ranOut';
   if (node.status === 'none') return 'unknown';
-  if (left === undefined) return node.fresh ? 'warned' : 'ranOut';
+  // A result that stands and does not count as good.
+  if (left === undefined) return 'warned';
   if (node.tier === 'software') return 'software';
   return node.status === 'affirming' ? 'attested' : 'warned';
 }
 
-export const isGood = (state: NodeState): boolean => state === 'attested' || state === 'software';
+/** Whether its result counts as good at this moment. */
+export const isGood = (node: Parameters<typeof stateOf>[0], now: Date): boolean =>
+  (trustLeft(node, now) ?? 0) > 0 && !isBadState(stateOf(node, now));
 /** What asks for somebody: a node that failed, or of which nothing is known any more. */
 export const isBadState = (state: NodeState): boolean => state === 'quarantined' || state === 'failed';
 
@@ -57,7 +60,7 @@ export interface TrustCount {
 
 export function countTrust(nodes: readonly NodeTrustJson[], now: Date): TrustCount {
   const states = nodes.map((node) => stateOf(node, now));
-  const good = states.filter(isGood).length;
+  const good = nodes.filter((node) => isGood(node, now)).length;
   const bad = states.filter(isBadState).length;
   return {
     all: nodes.length,
@@ -107,10 +110,9 @@ export function commandHindrance(
   policy: Pick<TrustPolicyJson, 'commandTier'> | null | undefined,
   now: Date,
 ): string | undefined {
-  const state = stateOf(node, now);
   if (!policy) return 'There is no policy: no command is allowed through it.';
   if (node.reaction === 'restrict' || node.reaction === 'quarantine') return 'Commands through it are stopped.';
-  if (!isGood(state) && state !== 'warned') return 'It has no fresh good result: commands through it are refused.';
+  if (!isGood(node, now)) return 'It has no fresh good result: commands through it are refused.';
   if (policy.commandTier === 'tpm' && node.tier !== 'tpm')
     return 'The policy asks for a TPM: commands through it are refused.';
   return undefined;

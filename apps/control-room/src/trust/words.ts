@@ -25,7 +25,7 @@ export const STATE_WORDS: Readonly<Record<NodeState, string>> = {
   failed: 'failed attestation',
   ranOut: 'trust ran out',
   unknown: 'unknown',
-  warned: 'attested with a warning',
+  warned: 'attested with a finding',
   software: 'attested by software',
   attested: 'attested',
 };
@@ -36,7 +36,7 @@ export const STATE_MEANINGS: Readonly<Record<NodeState, string>> = {
   failed: 'Its evidence contradicts what is expected of it.',
   ranOut: 'It was good; no newer result has come in time.',
   unknown: 'No result, or none that counts. Unknown is never good.',
-  warned: 'A fresh result, with a finding that somebody should look at.',
+  warned: 'A result with a finding that somebody should look at.',
   software: 'Fresh and good as far as software can tell: whoever owns the machine can deceive it.',
   attested: 'Fresh and good, by a key that cannot leave its chip.',
 };

@@ -1,5 +1,13 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import {
+  isConsistent,
+  isSignedBy,
+  parseCheckpoint,
+  readAnchor,
+  rootFromInclusion,
+  verifyReceipt,
+} from '@enerchain/provenance';
 import { enrol } from '@enerchain/trust';
 import pino from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -88,6 +96,64 @@ describe('a centre from the first start', () => {
       .poll(async () => (await call('GET', `/history/${voltage.mRID}`)).samples)
       .toMatchObject([[expect.any(Number), 20.4, 0]]);
     expect((await call('GET', '/sources')).items).toMatchObject([{ source: 'edge-a', connected: true }]);
+  });
+
+  it('says where a value comes from, and gives its receipt and what it is checked against', async () => {
+    const way = await call('GET', `/points/${voltage.mRID}/provenance`);
+    expect(way).toMatchObject({
+      point: voltage.mRID,
+      name: 'U',
+      unit: 'kV',
+      value: 20.4,
+      source: 'edge-a',
+      holds: false,
+    });
+    expect(way.steps.map(({ kind, state }: { kind: string; state: string }) => `${kind} ${state}`)).toEqual([
+      'device weak',
+      'gateway ok',
+      'software missing',
+      'neighbours weak',
+      'signature ok',
+      'log ok',
+      'witnesses missing',
+    ]);
+    const at = new Date(way.sourceTime).toISOString();
+    expect((await call('GET', `/points/${voltage.mRID}/provenance?at=${at}`)).sourceTime).toBe(way.sourceTime);
+    const answer = await fetch(`${centre.url}/api/v1/points/${voltage.mRID}/receipt`, { headers: headers() });
+    expect([answer.status, answer.headers.get('content-type')]).toEqual([200, 'application/cbor']);
+    const bytes = new Uint8Array(await answer.arrayBuffer());
+    const anchor = await call('GET', '/trust/anchor');
+    const { value, findings } = verifyReceipt(bytes, readAnchor(anchor));
+    expect(value).toMatchObject({ value: 20.4, source: 'edge-a' });
+    expect(findings.filter(({ state }) => state === 'bad')).toEqual([]);
+    await expect
+      .poll(async () => (await call('GET', '/audit?limit=50')).items)
+      .toContainEqual(expect.objectContaining({ action: 'receipt.made', actor: 'anna' }));
+
+    const text = async (path: string) => (await fetch(`${centre.url}/api/v1${path}`, { headers: headers() })).text();
+    const first = parseCheckpoint(await text('/transparency/checkpoint'));
+    expect(isSignedBy(first, readAnchor(anchor).logKey)).toBe(true);
+    await gateway.observe(voltage.mRID, 20.4);
+    await expect
+      .poll(async () => parseCheckpoint(await text('/transparency/checkpoint')).checkpoint.size)
+      .toBeGreaterThan(first.checkpoint.size);
+    const second = parseCheckpoint(await text('/transparency/checkpoint')).checkpoint;
+    const hashes = (proof: string[]) => proof.map((hash) => Buffer.from(hash, 'base64'));
+    const range = `from=${first.checkpoint.size}&to=${second.size}`;
+    const { proof } = await call('GET', `/transparency/consistency?${range}`);
+    expect(isConsistent(first.checkpoint, second, hashes(proof))).toBe(true);
+    const { leaf, proof: path } = await call('GET', `/transparency/inclusion?index=3&size=${second.size}`);
+    expect(rootFromInclusion(Buffer.from(leaf, 'base64'), 3, second.size, hashes(path))).toEqual(second.root);
+
+    for (const [path, status, code] of [
+      [`/points/${breaker.mRID}/receipt`, 404, 'receipt.not-found'],
+      ['/points/00000000-0000-4000-8000-00000000ffff/receipt', 404, 'receipt.point'],
+      [`/points/${voltage.mRID}/receipt?at=2001-01-01T00:00:00Z`, 404, 'receipt.not-found'],
+      [`/points/${voltage.mRID}/receipt?at=yesterday`, 400, 'api.invalid'],
+      ['/transparency/inclusion?index=9&size=99999999', 404, 'provenance.proof.index'],
+    ] as const) {
+      expect(await call('GET', path)).toMatchObject({ status, code });
+    }
   });
 
   it('takes a command down to the device and its result back up, and raises the alarm that follows', async () => {

@@ -105,6 +105,28 @@ describe('the keeper of the transparency log', () => {
     await world.keeper.close();
   });
 
+  it('shows for a batch without a signature the headers that lead to one', async () => {
+    const world = await new World().open();
+    const { source, log, keeper } = world;
+    const put = async (defer: boolean) => {
+      const batch = await source.observe(1, source.points, world.clock.now(), { defer });
+      world.batches.push(batchToBytes(batch));
+      await log.append({ rejected: [], batch: batchToBytes(batch) });
+      return batch;
+    };
+    await put(true);
+    const [second, third] = [await put(true), await put(false)];
+    await put(true);
+    await keeper.reached(4, AbortSignal.timeout(10_000));
+    const finder = new RecordFinder(log, keeper.index);
+    const covering = (await finder.record(0))?.covering?.map((each) => Buffer.from(each));
+    expect(covering).toEqual([Buffer.from(second.signed), Buffer.from(third.signed)]);
+    expect((await finder.record(2))?.covering).toBeUndefined();
+    // Nothing covers the last one: there is no receipt of it yet.
+    expect(await finder.record(3)).toBeUndefined();
+    await keeper.close();
+  });
+
   it('finds the last value at a time, also an old one and one that came late, and says what is gone', async () => {
     const world = await new World().open();
     const begin = world.clock.now();

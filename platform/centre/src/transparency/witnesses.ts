@@ -3,6 +3,7 @@
  * second while something is new, and shown to witnesses less often: what they sign covers everything before.
  */
 import type { KeyObject } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { LinkPeer } from '@enerchain/link';
 import { type Clock, describeError, EnerchainError, validator } from '@enerchain/model';
 import { type Cosignature, keyIdOf, parseCheckpoint, spkiPem, WITNESS_METHOD } from '@enerchain/provenance';
@@ -27,6 +28,8 @@ const TICK_MILLIS = 1_000;
 /** Between two rounds that nobody waits for. */
 const ROUND_MILLIS = 5_000;
 const ANSWER_MILLIS = 3_000;
+/** Between any two rounds, however many ask: the key of a witness may be slow. */
+const PAUSE_MILLIS = 250;
 /** How long the others may still take once there are as many cosignatures as a receipt needs. */
 const GRACE_MILLIS = 200;
 /** Sources asked in one round; with more, they take turns. */
@@ -103,10 +106,15 @@ export class WitnessRounds {
   }
 
   async #ask(): Promise<string | undefined> {
-    const { keeper, clock, keyOf } = this.#options;
+    const { keeper, clock, keyOf, quorum } = this.#options;
+    const wait = this.#lastRound + PAUSE_MILLIS - clock.monotonic();
+    if (wait > 0) await pause(wait);
     this.#lastRound = clock.monotonic();
     const note = await keeper.checkpoint();
     if (note === undefined) return undefined;
+    const { cosigned } = keeper.log;
+    const last = parseCheckpoint(note).checkpoint.size - 1;
+    if (cosigned !== undefined && quorum() > 0 && covers(cosigned, last) >= quorum()) return cosigned;
     this.counters.rounds++;
     const cosignatures = await this.#gather(note);
     this.counters.cosignatures += cosignatures.length;

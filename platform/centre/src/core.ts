@@ -332,6 +332,7 @@ async function assemble(
     },
     troubles: () => [
       ...(log.healthy ? [] : ['the ingest log cannot be written']),
+      ...[ca.trouble()].filter((each) => each !== undefined),
       ...(transparency.keeper.log.trouble ? [transparency.keeper.log.trouble.text] : []),
       ...[trust?.keeper.trouble()].filter((trouble) => trouble !== undefined),
       ...(database.available ? [] : [`the database (${database.where}) is away: ${database.reason}`]),

@@ -30,6 +30,8 @@ const ROOT_DAYS = 3650;
 const ISSUING_DAYS = 365;
 /** Days before the end of an issuing certificate at which the next one is made. */
 const ROTATE_BEFORE_DAYS = 90;
+/** Days after that at which it is trouble that there is none. */
+const WARN_AFTER_DAYS = 7;
 /** Certificates begin a little earlier, for devices whose clock is behind. */
 export const BACKDATE = 5 * 60_000;
 
@@ -148,6 +150,16 @@ export class AuthorityKeys {
     const left = (this.#issuing.at(-1)?.certificate.notAfter.getTime() ?? 0) - now;
     if (this.#alone || !this.#rootSigner || left > ROTATE_BEFORE_DAYS * DAY + this.#announce) return undefined;
     return this.rotate(now);
+  }
+
+  /** What will keep it from issuing in some weeks, one sentence; `undefined` when nothing will. */
+  trouble(now: number): string | undefined {
+    const end = this.#alone ? this.root.notAfter : this.#issuing.at(-1)?.certificate.notAfter;
+    const left = (end?.getTime() ?? 0) - now;
+    if (left > (ROTATE_BEFORE_DAYS - WARN_AFTER_DAYS) * DAY) return undefined;
+    const what = this.#alone || this.#rootSigner ? 'the authority' : 'the issuing certificate of the authority';
+    const help = this.#rootSigner ? 'set up another authority' : 'bring back ca.key, so that the next one is made';
+    return `${what} ends on ${end?.toISOString().slice(0, 10) ?? 'no date'}; ${help}`;
   }
 
   /** Makes the next issuing key now. @throws EnerchainError `trust.ca.key` (fault caller) without the root key */

@@ -261,6 +261,11 @@ export class DevelopmentCa {
     return this.#keys.issuers(this.#now());
   }
 
+  /** What will keep it from issuing in some weeks, one sentence; `undefined` when nothing will. */
+  trouble(): string | undefined {
+    return this.#keys.trouble(this.#now());
+  }
+
   /** Number of the next revocation list: the time, or more. Durable before it is used. */
   nextCrlNumber(): Promise<number> {
     return this.#exclusively(async () => {

@@ -103,7 +103,9 @@ describe('the authority', () => {
     renameSync(join(dir, 'ca', 'ca.key'), join(dir, 'away.key'));
     ca = await open();
     await expect(ca.rotateIssuingKey()).rejects.toMatchObject({ code: 'trust.ca.key', fault: 'caller' });
+    expect(ca.trouble()).toBeUndefined();
     wall += 364 * DAY;
+    expect(ca.trouble()).toMatch(/ends on 2027-01-01; bring back ca.key/);
     const { certificate, caPem } = await identity('edge-late');
     const [issuing] = readBundle(caPem).issuing;
     expect(certificate.notAfter).toEqual(issuing!.notAfter);
@@ -116,6 +118,7 @@ describe('the authority', () => {
     renameSync(join(dir, 'away.key'), join(dir, 'ca', 'ca.key'));
     ca = await open();
     expect((await identity('edge-later')).name).toBe('edge-later');
+    expect(ca.trouble()).toBeUndefined();
   });
 
   it('gives one key to one name', async () => {

@@ -1,6 +1,6 @@
 import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:https';
+import { Agent, createServer, request as httpsRequest, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -236,6 +236,47 @@ describe('EST', () => {
     const body = est.encodeBody(buildCertificatesOnly([other]));
     const spki = deviceKey.publicKey.export({ type: 'spki', format: 'der' });
     expect(() => est.certificateFor(spki, est.readCertificatesBody(body))).toThrow('no certificate for the key');
+  });
+
+  it('answers what is no request, or one with a bit changed, with a refusal and never with a failure', async () => {
+    await listen();
+    const agent = new Agent({ keepAlive: true, ca: caPem });
+    const post = (body: string, type: string): Promise<number> =>
+      new Promise((resolve, reject) => {
+        const headers = {
+          'content-type': type,
+          authorization: `Basic ${Buffer.from('a:geheim:ü').toString('base64')}`,
+        };
+        const call = httpsRequest(
+          `${url}/.well-known/est/simpleenroll`,
+          { method: 'POST', headers, agent },
+          (answer) => {
+            answer.resume();
+            answer.on('end', () => resolve(answer.statusCode ?? 0));
+          },
+        );
+        call.on('error', reject);
+        call.end(body);
+      });
+    const valid = await maker()(undefined);
+    await fc.assert(
+      fc.asyncProperty(fc.nat(valid.length - 1), fc.integer({ min: 1, max: 255 }), async (at, change) => {
+        const changed = Uint8Array.from(valid);
+        changed[at]! ^= change;
+        expect([200, 400]).toContain(await post(est.encodeBody(changed), 'application/pkcs10'));
+      }),
+      { numRuns: 150 },
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.string({ maxLength: 200 }), async (body) => {
+        expect(await post(body, 'application/pkcs10')).toBe(400);
+      }),
+      { numRuns: 50 },
+    );
+    expect(await post(est.encodeBody(valid), 'text/plain')).toBe(415);
+    expect(await post('A'.repeat(300_000), 'application/pkcs10')).toBe(413);
+    expect(events.filter(({ outcome }) => outcome === 'failed')).toEqual([]);
+    agent.destroy();
   });
 
   it('ends with a typed error when nobody answers, or who answers makes no sense', async () => {

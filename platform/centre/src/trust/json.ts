@@ -2,8 +2,9 @@
 import type { AttestationResult, NodeTrust } from '@enerchain/attestation';
 import { toIso, type UtcNanos } from '@enerchain/model';
 import Type from 'typebox';
-import type { LinkState, TrustKeeper } from './keeper.ts';
+import type { TrustKeeper } from './keeper.ts';
 import type { TrustChange } from './node-state.ts';
+import type { LinkState } from './ways.ts';
 
 const DateTime = Type.String({ description: 'ISO 8601' });
 const Tier = Type.Enum(['tpm', 'software'] as const);

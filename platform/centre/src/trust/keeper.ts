@@ -3,7 +3,7 @@
  * source says that something has changed, appraises it, keeps what follows of it — the state of each node, the trust of its
  * values, alarms, reactions — and puts the results into the log, where receipts find them.
  */
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import {
   type AttestationResult,
   type Attester,
@@ -25,7 +25,7 @@ import {
   VerifierWatch,
 } from '@enerchain/attestation';
 import type { After, LinkPeer } from '@enerchain/link';
-import { type Clock, describeError, EnerchainError, type UtcNanos } from '@enerchain/model';
+import { type Clock, describeError, type UtcNanos } from '@enerchain/model';
 import { type CborValue, coseParse1, type EvidenceGate, type Identity } from '@enerchain/trust';
 import type { Logger } from 'pino';
 import { clockTime } from '../alarms/conditions.ts';
@@ -35,6 +35,8 @@ import type { LogPublisher, LogWriter } from '../ports.ts';
 import { alarmOf } from './alarms.ts';
 import { NetworkView } from './network.ts';
 import { type KeptNode, NodeState, type Release, reasonOf } from './node-state.ts';
+import { ReleaseDesk } from './release-desk.ts';
+import { type LinkState, linkStates, nodesBetween } from './ways.ts';
 
 /** A source as the keeper asks it. */
 export type AttestedPeer = Pick<LinkPeer, 'source' | 'holder' | 'exporter' | 'request'>;
@@ -71,6 +73,8 @@ interface Charge {
   running: boolean;
   /** Asked for again while one was under way. */
   again: boolean;
+  /** When it was asked last; monotonic milliseconds. */
+  at: number;
 }
 
 /** Milliseconds that a source may take for its evidence; a TPM behind a slow processor takes seconds. */
@@ -79,29 +83,21 @@ const ANSWER_WITHIN = 10_000;
 const LOOK_EVERY = 1_000;
 /** The first question comes when the source has had a moment to measure itself. */
 const FIRST_AFTER = 100;
+/** Milliseconds between two looks at one node at least. */
+const SOONEST = 100;
 /** A channel of the centre with itself has no exporter. */
 const NO_CHANNEL = new Uint8Array(32);
 const MILLI = 1_000_000n;
 
-export interface LinkState {
-  readonly a: string;
-  readonly b: string;
-  readonly state: 'attested' | 'failing' | 'silent' | 'unknown';
-  readonly at: UtcNanos | undefined;
-}
-
 export class TrustKeeper implements TrustPort {
   readonly policy: TrustPolicy | undefined;
-  get networkCounters(): Readonly<Record<string, number>> {
-    return this.#network.counters;
-  }
-
   readonly counters = { appraised: 0, good: 0, notGood: 0, silent: 0, logged: 0, quarantined: 0, released: 0 };
   readonly #options: TrustKeeperOptions;
   readonly #verifier: Verifier;
   /** For what comes with requests for certificates. */
   readonly #gate: Verifier;
   readonly #network: NetworkView;
+  readonly #desk: ReleaseDesk;
   readonly #watch: VerifierWatch;
   readonly #nodes = new Map<string, NodeState>();
   readonly #charges = new Map<string, Charge>();
@@ -156,10 +152,21 @@ export class TrustKeeper implements TrustPort {
         this.#settle([node]);
       },
     });
+    this.#desk = new ReleaseDesk({
+      clock,
+      nodes: this.#nodes,
+      audit: (...record) => this.#audit(...record),
+      decided: (...decision) => this.#decided(...decision),
+      asked: (node) => this.#changed([node]),
+    });
     this.#watch = new VerifierWatch(this.#period, clock.monotonic());
     for (const kept of options.kept ?? []) {
       this.#nodes.set(kept.node, new NodeState(kept.node, kept.role, clock.now(), kept));
     }
+  }
+
+  get networkCounters(): Readonly<Record<string, number>> {
+    return this.#network.counters;
   }
 
   /** Milliseconds between two looks at a node. */
@@ -171,7 +178,13 @@ export class TrustKeeper implements TrustPort {
   start(): void {
     const { own, after } = this.#options;
     if (own) {
-      this.#charges.set(CENTRE, { peer: undefined, cancel: () => undefined, running: false, again: false });
+      this.#charges.set(CENTRE, {
+        peer: undefined,
+        cancel: () => undefined,
+        running: false,
+        again: false,
+        at: Number.NEGATIVE_INFINITY,
+      });
       this.#node(CENTRE, 'centre').connect(true);
       this.#unwatchOwn = own.onChange(() => this.#now(CENTRE));
       this.#plan(CENTRE, FIRST_AFTER);
@@ -202,7 +215,13 @@ export class TrustKeeper implements TrustPort {
     if (holder.role === 'relay')
       node.silent(this.#options.clock.now(), `it is connected through the relay ${holder.name}`);
     else {
-      this.#charges.set(source, { peer, cancel: () => undefined, running: false, again: false });
+      this.#charges.set(source, {
+        peer,
+        cancel: () => undefined,
+        running: false,
+        again: false,
+        at: Number.NEGATIVE_INFINITY,
+      });
       this.#plan(source, FIRST_AFTER);
     }
     this.#settle([node]);
@@ -221,7 +240,12 @@ export class TrustKeeper implements TrustPort {
 
   /** The source says that something it measures has changed. */
   changed(peer: AttestedPeer): void {
-    if (this.#charges.get(peer.source)?.peer === peer) this.#now(peer.source);
+    const charge = this.#charges.get(peer.source);
+    if (charge?.peer !== peer) return;
+    // A source that cries without end is looked at often, and not without end.
+    const since = this.#options.clock.monotonic() - charge.at;
+    if (since >= SOONEST) this.#now(peer.source);
+    else this.#plan(peer.source, SOONEST - since);
   }
 
   /** A report of a source about its neighbours, see `NetworkView`. @throws EnerchainError (fault peer) */
@@ -265,34 +289,8 @@ export class TrustKeeper implements TrustPort {
     if (!last) return [];
     const centre = this.#nodes.get(CENTRE)?.trust;
     if (!centre || source === CENTRE) return [last];
-    return [centre, ...this.#between(source), last];
-  }
-
-  /** Network nodes on the shortest way that the nodes tell of; none where they tell of no way. */
-  #between(source: string): NodeTrust[] {
-    const ways = new Map<string, string[]>();
-    const way = (from: string, to: string) => ways.set(from, [...(ways.get(from) ?? []), to]);
-    for (const { a, b } of this.#network.links()) {
-      way(a, b);
-      way(b, a);
-    }
-    const cameFrom = new Map<string, string>([[CENTRE, CENTRE]]);
-    for (const queue = [CENTRE]; queue.length > 0; ) {
-      const at = queue.shift() as string;
-      // Only nodes of the network pass anything on.
-      if (at !== CENTRE && this.#nodes.get(at)?.role !== 'network') continue;
-      for (const next of ways.get(at) ?? []) {
-        if (cameFrom.has(next)) continue;
-        cameFrom.set(next, at);
-        queue.push(next);
-      }
-    }
-    const path: NodeTrust[] = [];
-    for (let at = cameFrom.get(source); at !== undefined && at !== CENTRE; at = cameFrom.get(at)) {
-      const trust = this.#nodes.get(at)?.trust;
-      if (trust) path.unshift(trust);
-    }
-    return path;
+    const between = nodesBetween(source, this.#network.links(), (node) => this.#nodes.get(node)?.role === 'network');
+    return [centre, ...between.flatMap((node) => this.#nodes.get(node)?.trust ?? []), last];
   }
 
   onChange(listener: (changed: readonly NodeTrust[]) => void): () => void {
@@ -322,26 +320,7 @@ export class TrustKeeper implements TrustPort {
   }
 
   links(): LinkState[] {
-    const links: LinkState[] = [];
-    for (const { node, trust, connected, results } of this.#nodes.values()) {
-      if (node !== CENTRE) {
-        const bad = results[0] !== undefined && trust.status !== 'none' && trust.trustedUntil === undefined;
-        const state = trust.trustedUntil ? 'attested' : bad ? 'failing' : connected ? 'silent' : 'unknown';
-        if (this.#charges.has(node) || trust.role !== 'network') {
-          links.push({ a: CENTRE, b: node, state, at: results[0]?.issuedAt });
-        }
-      }
-      for (const { node: neighbour, status, at } of trust.neighbours) {
-        const state =
-          status === 'silent' ? status : status === 'affirming' || status === 'warning' ? 'attested' : 'failing';
-        links.push({ a: neighbour, b: node, state, at });
-      }
-    }
-    for (const { a, b, connected } of this.#network.links()) {
-      const told = links.some((link) => (link.a === a && link.b === b) || (link.a === b && link.b === a));
-      if (!told) links.push({ a, b, state: connected ? 'unknown' : 'silent', at: undefined });
-    }
-    return links;
+    return linkStates(this.#nodes.values(), this.#network.links(), (node) => this.#charges.has(node));
   }
 
   /** Everything in order → undefined; else what is wrong with the verifier. */
@@ -352,74 +331,26 @@ export class TrustKeeper implements TrustPort {
 
   // --- people --------------------------------------------------------------------------------------------------------
 
-  /** @throws EnerchainError `trust.node.unknown` */
+  /** @throws as `ReleaseDesk` */
   quarantine(name: string, reason: string, by: string): void {
-    const node = this.#known(name);
-    const at = this.#options.clock.now();
-    node.isolate(at, `${by} put it into quarantine: ${reason}`, by);
-    this.counters.quarantined++;
-    this.#audit('trust.quarantine', by, name, { reason });
-    void this.#network.order(name, 'quarantine', reason, [by]);
-    this.#settle([node]);
-    this.#tellValues(name, at);
+    this.#desk.quarantine(name, reason, by);
   }
 
-  /**
-   * The first person asks for a release.
-   * @throws EnerchainError `trust.node.unknown`, `trust.release.needless`, `trust.release.evidence`
-   */
+  /** @throws as `ReleaseDesk` */
   requestRelease(name: string, reason: string, by: string): Release {
-    const node = this.#known(name);
-    this.#releasable(node);
-    const release: Release = { id: randomUUID(), requestedBy: by, reason, at: this.#options.clock.now() };
-    node.ask(release);
-    this.#audit('trust.release.request', by, name, { reason, release: release.id });
-    this.#changed([node]);
-    return release;
+    return this.#desk.request(name, reason, by);
   }
 
-  /**
-   * The second person approves it, and the node is let in again.
-   * @throws EnerchainError `trust.release.unknown`, `trust.release.same-person`, `trust.release.evidence`
-   */
+  /** @throws as `ReleaseDesk` */
   approveRelease(id: string, by: string): NodeTrust {
-    const node = [...this.#nodes.values()].find(({ release }) => release?.id === id);
-    if (!node?.release) {
-      throw new EnerchainError('caller', 'trust.release.unknown', `there is no release ${id} that waits for approval`);
-    }
-    const { requestedBy, reason } = node.release;
-    if (requestedBy === by) {
-      const text = `${by} has asked for the release of ${node.node}; another person has to approve it`;
-      throw new EnerchainError('caller', 'trust.release.same-person', text);
-    }
-    this.#releasable(node);
-    this.#readmit(node, by, { reason, requestedBy });
-    return node.trust;
+    return this.#desk.approve(id, by).trust;
   }
 
-  #releasable(node: NodeState): void {
-    if (!node.quarantine) {
-      throw new EnerchainError(
-        'caller',
-        'trust.release.needless',
-        `${node.node} is not in quarantine; nothing was done`,
-      );
-    }
-    if (!node.goodEvidence(this.#options.clock.now())) {
-      const text = `${node.node} has no fresh good evidence, so it cannot be released: ${node.trust.reason}`;
-      throw new EnerchainError('caller', 'trust.release.evidence', text);
-    }
-  }
-
-  #readmit(node: NodeState, by: string, detail: Record<string, unknown>): void {
-    const from = node.quarantine?.since;
-    node.readmit(this.#options.clock.now());
-    this.counters.released++;
-    this.#audit('trust.release', by, node.node, detail);
-    const persons = [detail.requestedBy, by].filter((person) => typeof person === 'string');
-    void this.#network.order(node.node, 'release', String(detail.reason ?? ''), persons);
+  #decided(node: NodeState, action: 'quarantine' | 'release', reason: string, persons: readonly string[]): void {
+    this.counters[action === 'quarantine' ? 'quarantined' : 'released']++;
+    void this.#network.order(node.node, action, reason, persons);
     this.#settle([node]);
-    if (from !== undefined) this.#tellValues(node.node, from);
+    this.#tellValues(node.node, node.lastQuarantine?.since ?? this.#options.clock.now());
   }
 
   // --- the rounds ----------------------------------------------------------------------------------------------------
@@ -440,10 +371,11 @@ export class TrustKeeper implements TrustPort {
     }
     charge.cancel();
     charge.running = true;
+    charge.at = this.#options.clock.monotonic();
     void this.#attest(node, charge).finally(() => {
       charge.running = false;
       if (this.#charges.get(node) !== charge) return;
-      const next = charge.again ? 0 : this.#period;
+      const next = charge.again ? SOONEST : this.#period;
       charge.again = false;
       this.#plan(node, next);
     });
@@ -520,7 +452,7 @@ export class TrustKeeper implements TrustPort {
     this.#publish(result, bytes);
     const { vouchedAnew } = this.#options;
     if (vouchedAnew && node.quarantine?.by === 'policy' && node.goodEvidence(this.#options.clock.now())) {
-      this.#readmit(node, 'development authority', { reason: 'the installation was vouched for anew at the start' });
+      this.#desk.readmit(node, 'the installation was vouched for anew at the start', ['development authority']);
     }
     this.#settle([node]);
     if (from !== undefined) this.#tellValues(node.node, from);
@@ -632,11 +564,5 @@ export class TrustKeeper implements TrustPort {
       this.#nodes.set(name, node);
     }
     return node;
-  }
-
-  #known(name: string): NodeState {
-    const node = this.#nodes.get(name);
-    if (node) return node;
-    throw new EnerchainError('caller', 'trust.node.unknown', `there is no node ${name}`);
   }
 }

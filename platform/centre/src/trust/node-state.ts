@@ -136,6 +136,11 @@ export class NodeState {
     return this.#connected;
   }
 
+  /** The last one, whether or not it stands. */
+  get lastQuarantine(): Quarantine | undefined {
+    return this.#quarantines.at(-1);
+  }
+
   get quarantine(): Quarantine | undefined {
     const last = this.#quarantines.at(-1);
     return last?.until === undefined ? last : undefined;

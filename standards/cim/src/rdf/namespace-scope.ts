@@ -1,0 +1,102 @@
+/** Prefixes in scope (Namespaces in XML 1.0), and the store's symbol of each name, looked up once per scope. */
+import { CimError } from '../error.ts';
+import type { CimStore } from '../store/store.ts';
+import type { NameTable } from '../xml/names.ts';
+import type { Attributes } from '../xml/scanner.ts';
+import { shortName } from './namespaces.ts';
+
+const XML = 'http://www.w3.org/XML/1998/namespace';
+const MAX_NAMESPACES = 256;
+
+export class NamespaceScope {
+  readonly #names: NameTable;
+  readonly #store: CimStore;
+  #bindings: Map<string, string> = new Map([['xml', XML]]);
+  readonly #outer: { depth: number; bindings: Map<string, string> }[] = [];
+  /** Symbol + 1 of an element name, 0 unknown; likewise of an attribute name. */
+  #elements: number[] = [];
+  #attributes: number[] = [];
+  /** Whether an attribute name declares a namespace: 1 no, 2 yes. */
+  readonly #declares: number[] = [];
+  /** Every namespace bound so far. */
+  readonly seen = new Set<string>();
+
+  constructor(names: NameTable, store: CimStore) {
+    this.#names = names;
+    this.#store = store;
+  }
+
+  declares(name: number): boolean {
+    let known = this.#declares[name];
+    if (known === undefined) {
+      const text = this.#names.text(name);
+      known = text === 'xmlns' || text.startsWith('xmlns:') ? 2 : 1;
+      this.#declares[name] = known;
+    }
+    return known === 2;
+  }
+
+  /** Takes in the declarations of a tag. @param depth of its element */
+  enter(attributes: Attributes, depth: number, line: number): void {
+    let bindings: Map<string, string> | undefined;
+    for (let index = 0; index < attributes.count; index++) {
+      const name = attributes.name(index);
+      if (!this.declares(name)) continue;
+      bindings ??= new Map(this.#bindings);
+      const bytes = attributes.bytes(index);
+      const uri = Buffer.from(bytes.subarray(attributes.start(index), attributes.end(index))).toString('utf8');
+      const prefix = this.#names.text(name).slice('xmlns:'.length);
+      if (prefix !== '' && uri === '') {
+        throw new CimError('peer', 'xml.namespace', `the prefix ${prefix} is bound to nothing`, { line });
+      }
+      bindings.set(prefix, uri);
+      this.seen.add(uri);
+      if (this.seen.size > MAX_NAMESPACES) {
+        throw new CimError('peer', 'xml.limit', `more than ${MAX_NAMESPACES} namespaces`, { line });
+      }
+    }
+    if (!bindings) return;
+    this.#outer.push({ depth, bindings: this.#bindings });
+    this.#change(bindings);
+  }
+
+  leave(depth: number): void {
+    if (this.#outer.at(-1)?.depth === depth) this.#change(this.#outer.pop()!.bindings);
+  }
+
+  #change(bindings: Map<string, string>): void {
+    this.#bindings = bindings;
+    this.#elements = [];
+    this.#attributes = [];
+  }
+
+  /** @throws CimError `xml.namespace` for a prefix nobody bound */
+  element(name: number, line: number): number {
+    const known = this.#elements[name];
+    if (known !== undefined) return known;
+    const symbol = this.#resolve(name, line, true);
+    this.#elements[name] = symbol;
+    return symbol;
+  }
+
+  attribute(name: number, line: number): number {
+    const known = this.#attributes[name];
+    if (known !== undefined) return known;
+    const symbol = this.#resolve(name, line, false);
+    this.#attributes[name] = symbol;
+    return symbol;
+  }
+
+  #resolve(name: number, line: number, element: boolean): number {
+    const text = this.#names.text(name);
+    const colon = text.indexOf(':');
+    const prefix = colon < 0 ? '' : text.slice(0, colon);
+    const local = text.slice(colon + 1);
+    if (prefix === '' && !element) return this.#store.symbol(`@${local}`);
+    const namespace = this.#bindings.get(prefix);
+    if (namespace === undefined && prefix !== '') {
+      throw new CimError('peer', 'xml.namespace', `the prefix ${prefix} of ${text} is not declared`, { line });
+    }
+    return this.#store.symbol(shortName(namespace ?? '', local));
+  }
+}

@@ -1,0 +1,20 @@
+/** CIM and CGMES: reads the exchange of grid models (IEC 61970-552, -600) and says what is wrong with it. */
+export { checkModel } from './check/check.ts';
+export { CimError, type CimFault } from './error.ts';
+export { type Finding, Findings, type Severity } from './findings.ts';
+export { applyDifferences, type CimFile, type CimModel, type ModelHeader, readModel } from './model.ts';
+export type { CimVersion } from './rdf/namespaces.ts';
+export { type RdfFile, readRdf } from './rdf/reader.ts';
+export { type Profile, profileOf } from './schema/profiles.ts';
+export {
+  type CimClass,
+  type CimProperty,
+  type Primitive,
+  type PropertyType,
+  Schema,
+  schemaOf,
+} from './schema/schema.ts';
+export { openSources, type Source } from './source/source.ts';
+export { ZIP_LIMITS, type ZipLimits } from './source/zip.ts';
+export { CimStore, type Naming, type Section, type Value, type ValueKind } from './store/store.ts';
+export { type Attributes, XML_LIMITS, type XmlHandler, type XmlLimits, XmlScanner } from './xml/scanner.ts';

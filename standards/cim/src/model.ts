@@ -1,0 +1,179 @@
+/** A model as it came in: files, their headers, what they say, and what is wrong with it. */
+import { CimError } from './error.ts';
+import { Findings } from './findings.ts';
+import type { CimVersion } from './rdf/namespaces.ts';
+import { type RdfFile, readRdf } from './rdf/reader.ts';
+import { PROFILE_LETTERS, type Profile, profileOf } from './schema/profiles.ts';
+import { type Schema, schemaOf } from './schema/schema.ts';
+import type { Source } from './source/source.ts';
+import { CimStore } from './store/store.ts';
+
+/** What `md:FullModel` or `dm:DifferenceModel` says (IEC 61970-552, model header). */
+export interface ModelHeader {
+  /** Identifier of the model, `_` and a UUID as a rule. */
+  readonly id: string;
+  readonly kind: 'full' | 'difference';
+  readonly file: string;
+  readonly profiles: readonly Profile[];
+  readonly profileUris: readonly string[];
+  readonly dependentOn: readonly string[];
+  readonly supersedes: readonly string[];
+  /** As the file has them: CGMES 2.4.15 leaves the time zone out. */
+  readonly created: string | undefined;
+  readonly scenarioTime: string | undefined;
+  readonly version: string | undefined;
+  readonly modelingAuthoritySet: string | undefined;
+  readonly description: string | undefined;
+}
+
+export interface CimFile extends RdfFile {
+  readonly header: ModelHeader | undefined;
+  /** Letters of the profiles the file is of; empty when it does not say. */
+  readonly letters: string;
+}
+
+export interface CimModel {
+  readonly store: CimStore;
+  readonly schema: Schema;
+  readonly version: CimVersion;
+  readonly files: readonly CimFile[];
+  readonly findings: Findings;
+  /** Letters of every profile present. */
+  readonly letters: string;
+}
+
+/** Reads every source into one model: EQ, SSH, TP, … of one or several authorities and their boundary. */
+export async function readModel(sources: AsyncIterable<Source> | Iterable<Source>): Promise<CimModel> {
+  const store = new CimStore();
+  const findings = new Findings();
+  const files: CimFile[] = [];
+  for await (const source of sources) {
+    if (source.finding) findings.add(source.finding);
+    if (!source.open) continue;
+    const first = store.descriptions;
+    const file = await readRdf(source.name, source.open(), store, findings);
+    const header = headerOf(store, source.name, first, findings);
+    const letters = (header?.profiles ?? []).map((profile) => PROFILE_LETTERS[profile]).join('');
+    files.push({ ...file, header, letters });
+  }
+  if (files.length === 0) findings.add({ severity: 'error', code: 'cim.nothing', text: 'there is no CIM file' });
+  const version = versionOf(files, findings);
+  const letters = [...new Set(files.flatMap((file) => [...file.letters]))].join('');
+  return { store, schema: schemaOf(version), version, files, findings, letters };
+}
+
+function headerOf(store: CimStore, file: string, from: number, findings: Findings): ModelHeader | undefined {
+  for (let description = from; description < store.descriptions; description++) {
+    const name = store.descriptionClass(description);
+    if (name !== 'md:FullModel' && name !== 'dm:DifferenceModel') continue;
+    const all = (property: string): string[] => {
+      const [start, end] = store.range(description);
+      const values: string[] = [];
+      for (let statement = start; statement < end; statement++) {
+        if (store.description(statement) === description && store.property(statement) === property) {
+          values.push(store.value(statement));
+        }
+      }
+      return values;
+    };
+    const profileUris = all('md:Model.profile');
+    const profiles = new Set<Profile>();
+    for (const uri of profileUris) {
+      const known = profileOf(uri);
+      if (known) profiles.add(known.profile);
+      else {
+        const text = `the profile ${uri} is not known; what belongs to it is kept and not checked`;
+        findings.add({ severity: 'warning', code: 'cim.profile', text, file, line: store.line(description) });
+      }
+    }
+    return {
+      id: store.key(store.object(description)),
+      kind: name === 'md:FullModel' ? 'full' : 'difference',
+      file,
+      profiles: [...profiles],
+      profileUris,
+      dependentOn: all('md:Model.DependentOn'),
+      supersedes: all('md:Model.Supersedes'),
+      created: all('md:Model.created')[0],
+      scenarioTime: all('md:Model.scenarioTime')[0],
+      version: all('md:Model.version')[0],
+      modelingAuthoritySet: all('md:Model.modelingAuthoritySet')[0],
+      description: all('md:Model.description')[0],
+    };
+  }
+  if (store.descriptions > from) {
+    const text = 'there is no md:FullModel: which profile this is, and of which model, nobody says';
+    findings.add({ severity: 'error', code: 'cim.header', text, file, line: 1 });
+  }
+  return undefined;
+}
+
+function versionOf(files: readonly CimFile[], findings: Findings): CimVersion {
+  const first = files.find(({ version }) => version !== undefined);
+  const version = first?.version ?? '3.0';
+  for (const file of files) {
+    if (file.version === undefined || file.version === version) continue;
+    const text = `the file is CGMES ${file.version} and ${first!.name} is ${version}; one model has one version`;
+    findings.add({ severity: 'error', code: 'cim.version', text, file: file.name, line: 1 });
+  }
+  return version;
+}
+
+/**
+ * Puts the difference models among the files in force, in the order they were read: what a reverse section names goes,
+ * what a forward section names comes (IEC 61970-552, difference model).
+ */
+export function applyDifferences(model: CimModel): void {
+  const { store, findings } = model;
+  for (const [index, file] of model.files.entries()) {
+    if (file.header?.kind !== 'difference') continue;
+    if (!file.complete) {
+      throw new CimError('peer', 'cim.difference', `${file.name} is not whole; half a difference is not applied`);
+    }
+    for (const section of ['reverse', 'forward'] as const) {
+      for (let description = 0; description < store.descriptions; description++) {
+        if (store.file(description) !== index || store.section(description) !== section) continue;
+        if (section === 'reverse') remove(store, description, file.name, findings);
+        else add(store, description);
+      }
+    }
+  }
+}
+
+function* own(store: CimStore, description: number): Generator<number> {
+  const [from, to] = store.range(description);
+  for (let statement = from; statement < to; statement++) {
+    if (store.description(statement) === description) yield statement;
+  }
+}
+
+function remove(store: CimStore, description: number, file: string, findings: Findings): void {
+  const object = store.object(description);
+  for (const statement of own(store, description)) {
+    let found = false;
+    for (const other of [...store.statementsOf(object)]) {
+      if (store.propertySymbol(other) !== store.propertySymbol(statement)) continue;
+      if (store.valueText(other) !== store.valueText(statement)) continue;
+      store.setInForce(other, false);
+      found = true;
+    }
+    if (found) continue;
+    const property = store.property(statement);
+    findings.add({
+      severity: 'error',
+      code: 'cim.difference',
+      text: `the difference takes away ${property} = ${store.value(statement)}, which the model does not say`,
+      file,
+      line: store.statementLine(statement),
+      object: store.key(object),
+      property,
+    });
+  }
+  if (store.descriptionClass(description) !== undefined) store.setClass(object, undefined);
+}
+
+function add(store: CimStore, description: number): void {
+  const name = store.descriptionClass(description);
+  if (name !== undefined) store.setClass(store.object(description), store.symbol(name));
+  for (const statement of own(store, description)) store.setInForce(statement, true);
+}

@@ -31,6 +31,7 @@ import {
   systemClock,
 } from '@enerchain/model';
 import {
+  type CborValue,
   CommandSession,
   DevelopmentCa,
   enrolmentHandler,
@@ -59,6 +60,8 @@ export class TestCentre {
   port = 0;
   /** What commands answer. */
   readonly session = new CommandSession(systemClock);
+  /** What further requests of the edge are answered with, by method. */
+  readonly requests = new Map<string, (params: CborValue) => CborValue>();
   /** How many challenges have come. */
   challenges = 0;
   #server: Server | undefined;
@@ -112,6 +115,8 @@ export class TestCentre {
         admit: () => ({ completed: this.verifier.completed, cursors: this.verifier.cursors() }),
         onBatch: async (peer, bytes) => this.#take(peer, bytes),
         onRequest: (_peer, method, params) => {
+          const answer = this.requests.get(method);
+          if (answer) return answer(params);
           if (method !== SESSION_METHOD) throw new EnerchainError('unsupported', 'link.method', method);
           this.challenges++;
           this.session.challenged(params);
@@ -191,6 +196,11 @@ export class TestCentre {
     const bytes = await signCommand(sign, this.identity.kid, this.session.answer(order));
     this.#link!.peer('edge-test')!.command(bytes);
     return bytes;
+  }
+
+  /** Asks the edge. */
+  ask(method: string, params: CborValue): Promise<CborValue> {
+    return this.#link!.peer('edge-test')!.request(method, params);
   }
 
   sendBytes(bytes: Uint8Array): void {

@@ -63,13 +63,16 @@ export class TcnStation {
     const { identity, attester, settings, dataDir, clock = systemClock, onNotice = () => undefined } = options;
     this.#identity = identity;
     const newest = () => this.#identity;
+    let held: TrustBase | undefined;
     this.keys = new CertificateDirectory({
       caPem: () => newest().caPem,
       clock,
-      isRevoked: (kid) => this.base.isRevoked(Buffer.from(kid).toString('hex')),
+      // While the bundle of the last run is read, none is in force.
+      isRevoked: (kid) => held?.isRevoked(Buffer.from(kid).toString('hex')) ?? false,
     });
     this.base = new TrustBase({ keys: this.keys, file: join(dataDir, 'tcn', 'bundle'), onTrouble: onNotice });
     const { base } = this;
+    held = base;
     const verifier = () =>
       new Verifier({
         name: identity.name,
@@ -189,6 +192,7 @@ export class TcnStation {
     this.node.close();
     await this.#coap?.close();
     await this.#transport.close();
+    await this.base.kept;
   }
 }
 

@@ -28,6 +28,7 @@ export interface TrustBaseOptions {
 export class TrustBase {
   readonly #options: TrustBaseOptions;
   readonly #listeners = new Set<() => void>();
+  #keeping: Promise<void> = Promise.resolve();
   #held: HeldBundle | undefined;
   #bundle: TrustBundle | undefined;
   #references = new ReferenceValues();
@@ -45,6 +46,11 @@ export class TrustBase {
       // Without it everybody is unknown until the centre or a neighbour gives one.
       if (!missing) onTrouble(`the bundle in ${file} is not used: ${describeError(error)}`);
     }
+  }
+
+  /** Resolves when the one that is held is on disk. */
+  get kept(): Promise<void> {
+    return this.#keeping;
   }
 
   get held(): HeldBundle | undefined {
@@ -76,7 +82,7 @@ export class TrustBase {
    */
   take(bytes: Uint8Array): boolean {
     if (!this.#use(bytes)) return false;
-    void this.#keep(bytes);
+    this.#keeping = this.#keep(bytes);
     for (const listener of this.#listeners) listener();
     return true;
   }

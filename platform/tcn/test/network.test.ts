@@ -93,6 +93,32 @@ describe('the network', () => {
     world.close();
   });
 
+  it('fifty nodes: several incidents at once, each found by all neighbours and by nobody about anybody else', async () => {
+    const names = Array.from({ length: 50 }, (_, i) => `n${String(i).padStart(2, '0')}`);
+    const world = ringOf(names, 3);
+    world.start();
+    await world.time.run(5000);
+    for (const [a, b] of world.edges()) expect([world.good(a, b), world.good(b, a)]).toEqual([true, true]);
+    const bad = ['n05', 'n20', 'n35'];
+    for (const [i, name] of bad.entries()) world.get(name).device.change('something else', i === 0);
+    await world.time.until(
+      () => bad.every((of) => names.every((at) => at === of || world.reaction(of, at) === 'quarantine')),
+      4000,
+    );
+    for (const at of names) {
+      const wrong = world
+        .get(at)
+        .node.all()
+        .filter(({ node, reaction }) => reaction !== 'none' && !bad.includes(node));
+      expect(wrong).toEqual([]);
+    }
+    // What a node sends is bounded by its neighbours, not by the network.
+    const before = world.get('n00').node.traffic().sentBytes;
+    await world.time.run(20_000);
+    expect((world.get('n00').node.traffic().sentBytes - before) / 20).toBeLessThan(8 * 1024);
+    world.close();
+  });
+
   it('without a policy nobody is good and nothing is done', async () => {
     const world = new World();
     world.add('a', ['b'], { policy: () => undefined });

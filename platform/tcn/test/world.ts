@@ -28,17 +28,17 @@ const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
 const sha256 = (bytes: Uint8Array): Uint8Array => createHash('sha256').update(bytes).digest();
 
 /** Certificates without certification: bytes that say who holds which key. */
-class Keys implements KeyDirectory {
+export class TestKeys implements KeyDirectory {
   static readonly issued = new Map<string, KnownKey>();
   readonly #known = new Set<string>();
 
   keyOf(kid: Uint8Array): KnownKey | undefined {
-    return this.#known.has(hex(kid)) ? Keys.issued.get(hex(kid)) : undefined;
+    return this.#known.has(hex(kid)) ? TestKeys.issued.get(hex(kid)) : undefined;
   }
 
   learn(der: Uint8Array): KnownKey {
     const kid = hex(sha256(der));
-    const known = Keys.issued.get(kid);
+    const known = TestKeys.issued.get(kid);
     if (!known) throw new Error('not of our authority');
     this.#known.add(kid);
     return known;
@@ -57,7 +57,7 @@ export function testIdentity(name: string, role: NodeRole): TestIdentity {
   const { privateKey: key, publicKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
   const certificate = encodeCbor([name, role, publicKey.export({ type: 'spki', format: 'der' })]);
   const kid = sha256(certificate);
-  Keys.issued.set(hex(kid), { name, role, key: publicKey, der: certificate });
+  TestKeys.issued.set(hex(kid), { name, role, key: publicKey, der: certificate });
   const signer: Signer = {
     algorithm: 'ES256',
     origin: 'file',
@@ -205,7 +205,7 @@ export class World {
   readonly centre = testIdentity('centre', 'centre');
   readonly #links = new Map<string, Channel>();
   readonly #random: () => number;
-  readonly #keys = new Map<string, Keys>();
+  readonly #keys = new Map<string, TestKeys>();
   #orders = 0;
 
   constructor(seed = 1) {
@@ -218,7 +218,7 @@ export class World {
     const policy = options.policy ? options.policy() : TEST_POLICY;
     const device = new Device(name, this.time);
     const verifier = new TestVerifier(identity, this.time, policy ?? TEST_POLICY);
-    const keys = new Keys();
+    const keys = new TestKeys();
     keys.learn(this.centre.certificate);
     this.#keys.set(name, keys);
     const events: TcnEvent[] = [];

@@ -41,6 +41,8 @@ export interface DialogueOptions
   readonly adverse: EvidenceStore;
   /** A result of our own that others are to hear of. @param whole its evidence can be appraised by who knows nothing yet */
   tell(signed: SignedResult, whole: boolean): void;
+  /** A result of our own that convinces nobody else; the centre hears of it all the same. */
+  note(signed: SignedResult): void;
   /** The connection has to go. */
   dead(neighbour: Neighbour): void;
 }
@@ -253,6 +255,7 @@ export class Dialogue {
     // question. That an answer does not fit our question is for us alone to see.
     const bad = result.status === 'contraindicated';
     if (!bad || (whole && isAuthentic(result))) this.#options.tell(signed, whole);
+    else this.#options.note(signed);
     silence.look(record);
     registry.reassess([record]);
     if (bad && !whole) this.step(neighbour, { kind: 'event' });

@@ -78,6 +78,7 @@ export class TcnNode {
       silence: this.#silence,
       adverse: this.#adverse,
       tell: (signed, whole) => this.#tell(signed, whole),
+      note: (signed) => this.#options.onStatement?.({ ...this.#standingOf(signed), result: signed.result }),
       dead: (neighbour) => {
         neighbour.channel?.close('no answers');
         this.#down(neighbour);
@@ -415,9 +416,8 @@ export class TcnNode {
 
   // ---- spreading -------------------------------------------------------------------------------------------------------
 
-  /** Our own result goes to the neighbours; what is bad, and what follows upon it, to everybody. */
-  #tell({ result, bytes }: SignedResult, whole: boolean): void {
-    const standing: Standing = {
+  #standingOf({ result, bytes }: SignedResult): Standing {
+    return {
       kind: 'result',
       issuer: this.name,
       node: result.node,
@@ -426,6 +426,12 @@ export class TcnNode {
       adverse: result.status === 'contraindicated',
       takenAt: this.#options.clock.monotonic(),
     };
+  }
+
+  /** Our own result goes to the neighbours; what is bad, and what follows upon it, to everybody. */
+  #tell(signed: SignedResult, whole: boolean): void {
+    const { result } = signed;
+    const standing = this.#standingOf(signed);
     const neighbour = this.#neighbours.get(result.node);
     if (neighbour?.turnedAway !== undefined) {
       this.#twin(neighbour, neighbour.turnedAway);

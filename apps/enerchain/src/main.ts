@@ -115,6 +115,15 @@ program
   .action(async (options) => (await import('./commands/grid-state.ts')).gridState(options));
 
 program
+  .command('import')
+  .description('read a grid model (CGMES 3.0 or 2.4.15: XML files, folders, zips) and say what is wrong with it')
+  .argument('<files...>', 'equipment, hypothesis, topology, … and their boundary')
+  .requiredOption('--check', 'only read and check; nothing is stored')
+  .option('--limit <n>', 'findings told of each kind', '10')
+  .option(...json)
+  .action(async (files, options) => (await import('./commands/import.ts')).importModel(files, options));
+
+program
   .command('network-node')
   .description('a node of the Trusted Core Network of the lab: attests its neighbours, carries no values')
   .argument('<file>', 'written by the lab')

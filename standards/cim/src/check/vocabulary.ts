@@ -64,7 +64,7 @@ class VocabularyCheck {
     const { store, files } = this.#model;
     for (let description = 0; description < store.descriptions; description++) {
       const section = store.section(description);
-      if (section !== 'body') continue;
+      if (section !== 'body' && section !== 'forward') continue;
       const name = store.descriptionClass(description);
       if (name !== undefined && HEADERS.has(name)) continue;
       const file = files[store.file(description)]!;
@@ -93,7 +93,11 @@ class VocabularyCheck {
     const { store, schema } = this.#model;
     const object = store.object(description);
     const first = store.first(object);
-    if (store.naming(first) === 'about' && store.naming(description) === 'about') {
+    if (
+      store.section(description) === 'body' &&
+      store.naming(first) === 'about' &&
+      store.naming(description) === 'about'
+    ) {
       this.#ask('error', 'cim.undefined', description, store.descriptionClass(description) ?? 'rdf:Description');
     }
     const name = store.descriptionClass(description);
@@ -127,9 +131,11 @@ class VocabularyCheck {
         this.#find('error', 'cim.cardinality', description, text, statement, property.name);
       }
       seen.push(property);
+      // A difference may have taken it away.
+      if (store.section(description) === 'body' && !store.inForce(statement)) continue;
       this.#value(description, statement, property);
     }
-    if (!known || letters === '') return;
+    if (!known || letters === '' || store.section(description) !== 'body') return;
     for (const property of this.#requiredOf(known, letters)) {
       if (seen.includes(property)) continue;
       this.#find('error', 'cim.required', description, `${property.name} is missing`, undefined, property.name);

@@ -134,7 +134,6 @@ export class CimStore {
   setInForce(statement: number, inForce: boolean): void {
     const packed = this.#statementProperty.at(statement);
     this.#statementProperty.set(statement, inForce ? packed | 1 : packed & ~1);
-    this.#index = undefined;
   }
 
   setClass(object: number, classSymbol: number | undefined): void {
@@ -223,7 +222,9 @@ export class CimStore {
   /** Statements in force about an object, in the order of the files. */
   *statementsOf(object: number): Generator<number> {
     const { starts, statements } = this.#indexed();
-    for (let at = starts[object]!; at < starts[object + 1]!; at++) yield statements[at]!;
+    for (let at = starts[object]!; at < starts[object + 1]!; at++) {
+      if (this.inForce(statements[at]!)) yield statements[at]!;
+    }
   }
 
   values(object: number): Value[] {
@@ -241,7 +242,8 @@ export class CimStore {
     if (symbol === undefined) return undefined;
     const { starts, statements } = this.#indexed();
     for (let at = starts[object + 1]! - 1; at >= starts[object]!; at--) {
-      if (this.propertySymbol(statements[at]!) === symbol) return statements[at];
+      const statement = statements[at]!;
+      if (this.propertySymbol(statement) === symbol && this.inForce(statement)) return statement;
     }
     return undefined;
   }
@@ -294,13 +296,13 @@ export class CimStore {
     const count = this.statements;
     const starts = new Uint32Array(this.objects + 1);
     for (let statement = 0; statement < count; statement++) {
-      if (this.inForce(statement)) starts[this.object(this.description(statement)) + 1]!++;
+      starts[this.object(this.description(statement)) + 1]!++;
     }
     for (let object = 0; object < this.objects; object++) starts[object + 1]! += starts[object]!;
     const next = starts.slice();
     const statements = new Uint32Array(starts[this.objects]!);
     for (let statement = 0; statement < count; statement++) {
-      if (this.inForce(statement)) statements[next[this.object(this.description(statement))]!++] = statement;
+      statements[next[this.object(this.description(statement))]!++] = statement;
     }
     this.#index = { starts, statements };
     return this.#index;

@@ -1,6 +1,6 @@
 /**
  * Takes the pictures of the README from a running system: `docs/control-room-light.png` and `-dark.png`, 1600 × 960, and the
- * trust page with a gateway in quarantine, `docs/trust-light.png` and `-dark.png`.
+ * trust page with a gateway whose firmware was changed, `docs/trust-light.png` and `-dark.png`.
  *
  *     node --disable-warning=ExperimentalWarning interop/system/take-screenshots.ts [seconds]
  *
@@ -18,7 +18,7 @@ import { root, startSystem, until } from './running-system.ts';
 const SECONDS = Number(process.argv[2] ?? 480);
 const NOON = 12;
 const SIZE = { width: 1600, height: 960 };
-const SHUT = 'edge-west';
+const CHANGED = 'edge-west';
 const USER = { user: 'operator', password: 'a sentence is a good password' };
 
 if (noBrowser) throw new Error(noBrowser);
@@ -56,15 +56,14 @@ try {
     await page.screenshot({ path: join(docs, `control-room-${theme}.png`) });
     pages.set(theme, page);
   }
+  const changed = await enerchain(['lab', 'fault', 'firmware-changed', CHANGED, '--data', system.data]);
+  if (changed.status !== 0) throw new Error(changed.stderr);
   for (const [theme, page] of pages) {
-    await page.goto(`${system.url}/#/trust/node/${SHUT}`);
-    if (theme === 'light') {
-      await page.getByRole('button', { name: 'Quarantine …' }).click();
-      await page.getByLabel('Reason').fill('the seal of its cabinet is broken');
-      await page.getByRole('button', { name: 'Quarantine it' }).click();
-    }
-    await page.locator('.node-inspector .node-state', { hasText: 'quarantined' }).waitFor();
-    await page.locator('.node-inspector .result-card').first().waitFor();
+    await page.goto(`${system.url}/#/trust/node/${CHANGED}`);
+    const detail = page.locator('.node-inspector');
+    await detail.locator('.node-state', { hasText: 'quarantined' }).waitFor();
+    await detail.locator('.says', { hasText: 'not to be trusted' }).first().waitFor();
+    await detail.locator('.result-card').first().waitFor();
     await page.waitForTimeout(3_000);
     await page.screenshot({ path: join(docs, `trust-${theme}.png`) });
   }

@@ -84,8 +84,8 @@ describe('the state of a node', () => {
   });
   it('shows a missed round before the result runs out', () => {
     expect(freshness(node('a', { trustedUntil: after(30) }), POLICY, NOW)).toEqual({ share: 1, late: false });
-    expect(freshness(node('a', { trustedUntil: after(20) }), POLICY, NOW)?.late).toBe(false);
-    expect(freshness(node('a', { trustedUntil: after(12) }), POLICY, NOW)).toEqual({ share: 0.4, late: true });
+    expect(freshness(node('a', { trustedUntil: after(11) }), POLICY, NOW)?.late).toBe(false);
+    expect(freshness(node('a', { trustedUntil: after(9) }), POLICY, NOW)).toEqual({ share: 0.3, late: true });
     expect(freshness(node('a', { trustedUntil: after(-3) }), POLICY, NOW)?.share).toBe(0);
     expect(freshness(node('a', { trustedUntil: null }), POLICY, NOW)).toBeUndefined();
   });
@@ -215,6 +215,14 @@ describe('the drawing of the network', () => {
     expect(map.nodes).toHaveLength(1001);
     expect(new Set(map.nodes.map(({ x, y }) => `${x} ${y}`)).size).toBe(1001);
     expect(map.nodes.filter(({ compact }) => compact)).toHaveLength(1000);
+  });
+  it('links two that attest each other once, in the worse of their states', () => {
+    const both: TrustLinkJson[] = [
+      { a: 'a', b: 'b', state: 'attested' },
+      { a: 'b', b: 'a', state: 'silent' },
+      { a: 'a', b: 'b', state: 'unknown' },
+    ];
+    expect(layoutTrust([node('a'), node('b')], both, 500).links.map(({ state }) => state)).toEqual(['silent']);
   });
   it('leaves out links to nodes that nobody knows, and is empty for nobody', () => {
     expect(layoutTrust([], links, 500)).toMatchObject({ nodes: [], links: [], height: 0 });

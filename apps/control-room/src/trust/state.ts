@@ -99,8 +99,8 @@ export function freshness(
   const seconds = Math.max(0, left / 1000);
   return {
     share: Math.min(1, seconds / policy.validFor),
-    // Half a period of grace: results come a moment after their round.
-    late: policy.validFor - seconds > 1.5 * policy.period,
+    // A period of grace: what neighbours find comes to the centre by way of others.
+    late: policy.validFor - seconds > 2 * policy.period,
   };
 }
 

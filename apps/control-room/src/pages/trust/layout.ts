@@ -3,7 +3,7 @@
  * The same network always gives the same drawing: nodes by the mean place of their neighbours above, then by name. Pure.
  */
 import type { NodeRole, TrustLinkJson } from '../../api/trust.ts';
-import { byName } from '../../trust/state.ts';
+import { byName, worseLink } from '../../trust/state.ts';
 
 export interface PlacedNode {
   readonly node: string;
@@ -85,7 +85,7 @@ export function layoutTrust(
     width,
     height: last ? last.y + BOTTOM : 0,
     nodes: [...placed.values()],
-    links: links.flatMap((link) => drawn(link, placed, rows)),
+    links: onePerPair(links).flatMap((link) => drawn(link, placed, rows)),
   };
 }
 
@@ -102,6 +102,17 @@ function stack(rows: readonly Row[], height: number): void {
     const step = steps[index] ?? 0;
     y += step === CELL.height ? step + more : step;
   }
+}
+
+/** Two that attest each other are linked once, in the worse of the two states. */
+export function onePerPair(links: readonly TrustLinkJson[]): TrustLinkJson[] {
+  const pairs = new Map<string, TrustLinkJson>();
+  for (const link of links) {
+    const key = link.a < link.b ? `${link.a}\n${link.b}` : `${link.b}\n${link.a}`;
+    const known = pairs.get(key);
+    if (!known || worseLink(known.state, link.state) !== known.state) pairs.set(key, link);
+  }
+  return [...pairs.values()];
 }
 
 function neighbourMap(links: readonly TrustLinkJson[]): Map<string, string[]> {

@@ -1,0 +1,12 @@
+/** MMS (ISO 9506) and the layers below it. */
+
+export * from './ber/primitive.ts';
+export { type BerLimits, BerReader, DEFAULT_BER_LIMITS } from './ber/reader.ts';
+export * from './ber/type.ts';
+export { BerWriter } from './ber/writer.ts';
+export { type Fault, MmsError } from './errors.ts';
+export * from './transport/cotp.ts';
+export * from './transport/tpkt.ts';
+export * from './upper/acse.ts';
+export * from './upper/presentation.ts';
+export * from './upper/session.ts';

@@ -251,6 +251,11 @@ export class DevelopmentCa {
     return this.#issued.get(Buffer.from(kid).toString('hex'));
   }
 
+  /** Thumbprints of what was issued for a key. */
+  kidsOf(spki: Uint8Array): readonly Uint8Array[] {
+    return this.#issued.kidsOf(spki).map((kid) => Buffer.from(kid, 'hex'));
+  }
+
   /** Everything that was issued to a name, valid or ended, by thumbprint (hex). */
   certificatesOf(name: string): ReadonlyMap<string, Certificate> {
     return new Map([...this.#issued.all()].filter(([, certificate]) => holderOf(certificate).name === name));

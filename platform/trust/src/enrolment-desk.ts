@@ -14,6 +14,8 @@ import { checkedCertificate, type HeldCertificate, type Holder, maySign, TLS_ONL
 export interface EnrolmentAuthority {
   /** Anchor and issuing certificates. */
   readonly certificatePem: string;
+  /** Thumbprints of what was issued for a key before. */
+  kidsOf(spki: Uint8Array): readonly Uint8Array[];
   /** Takes a token for a key. @throws EnerchainError (fault peer) */
   claim(secret: Uint8Array, spki: Uint8Array): Promise<Holder>;
   /** For the key of a TPM that signs evidence alone. */
@@ -125,7 +127,14 @@ export class EnrolmentDesk {
   /** By token. @returns PEM */
   async enrol(secret: Uint8Array, requestDer: Uint8Array, along: Accompanying): Promise<string> {
     const request = parseRequest(requestDer);
-    const holder = await this.#options.authority.claim(secret, request.spki);
+    const { authority, isRevoked } = this.#options;
+    // Whoever has a copy of a revoked key would be let in with it again.
+    if (isRevoked && authority.kidsOf(request.spki).some((kid) => isRevoked(kid))) {
+      const text =
+        'a certificate of this key was revoked; remove the identity folder, so that the device makes another key';
+      throw refuse('trust.enrol.key-revoked', text);
+    }
+    const holder = await authority.claim(secret, request.spki);
     return this.#issue(holder, request, along);
   }
 

@@ -13,8 +13,8 @@ const KEPT_DAYS = 400;
 export class IssuedCertificates {
   readonly #dir: string;
   readonly #byKid = new Map<string, Certificate>();
-  /** Whose key it is, by SHA-256 of the public key. */
-  readonly #holders = new Map<string, Holder>();
+  /** Whose key it is and what was issued for it (thumbprints, hex), by SHA-256 of the public key. */
+  readonly #keys = new Map<string, { readonly holder: Holder; readonly kids: string[] }>();
 
   private constructor(dir: string) {
     this.#dir = dir;
@@ -33,8 +33,11 @@ export class IssuedCertificates {
   }
 
   #know(certificate: Certificate): void {
-    this.#byKid.set(kidOf(certificate), certificate);
-    this.#holders.set(keyOf(certificate.spki), holderOf(certificate));
+    const kid = kidOf(certificate);
+    this.#byKid.set(kid, certificate);
+    const known = this.#keys.get(keyOf(certificate.spki));
+    if (known) known.kids.push(kid);
+    else this.#keys.set(keyOf(certificate.spki), { holder: holderOf(certificate), kids: [kid] });
   }
 
   /** @param kid thumbprint, hex */
@@ -46,12 +49,17 @@ export class IssuedCertificates {
     return this.#byKid;
   }
 
+  /** Thumbprints (hex) of what was issued for a key. */
+  kidsOf(spki: Uint8Array): readonly string[] {
+    return this.#keys.get(keyOf(spki))?.kids ?? [];
+  }
+
   /**
    * A key stands for one holder: the same one under a second name is a copied folder or a stolen key.
    * @throws EnerchainError `trust.ca.key-in-use` (fault peer)
    */
   checkKey(spki: Uint8Array, holder: Holder): void {
-    const owner = this.#holders.get(keyOf(spki));
+    const owner = this.#keys.get(keyOf(spki))?.holder;
     if (!owner || (owner.name === holder.name && owner.role === holder.role)) return;
     throw new EnerchainError(
       'peer',

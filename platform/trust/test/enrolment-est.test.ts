@@ -272,6 +272,19 @@ describe('two nodes with one key', () => {
   });
 });
 
+describe('a revoked key', () => {
+  it('is not enrolled again, by no token; another key of the same device is', async () => {
+    const identity = await enrolled();
+    revoked.add(Buffer.from(identity.kid).toString('hex'));
+    const token = await tokenFor();
+    expect(await detailOf(enrol({ dir: join(dir, 'edge'), token }))).toContain('remove the identity folder');
+    expect(events.at(-1)).toMatchObject({ action: 'enrol', outcome: 'refused' });
+    await rm(join(dir, 'edge'), { recursive: true });
+    const again = await enrol({ dir: join(dir, 'edge'), token });
+    expect(again.signer.publicKey.equals(identity.signer.publicKey)).toBe(false);
+  });
+});
+
 describe('the rotation of a key', () => {
   const TYPE = 'test';
   it('certifies the next key on the word of the present one, and what both have signed is verified', async () => {

@@ -95,7 +95,7 @@ export async function revoke(
     { reason, ...(fingerprint ? { fingerprint } : {}) },
   );
   for (const each of revoked) print(`revoked ${each}`);
-  print(`${name} is shut out; a new enrolment token lets it in again`);
+  print(`${name} is shut out; without its identity folder, a new enrolment token lets it in again with another key`);
 }
 
 export async function enrolToken(name: string, options: { data: string; role: string }): Promise<void> {

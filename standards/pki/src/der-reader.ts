@@ -140,21 +140,26 @@ export class DerReader {
     if (contents.length === 0 || contents.length > 128 || contents[contents.length - 1]! & 0x80) {
       throw this.fail(`${what} is no object identifier`);
     }
-    const arcs: bigint[] = [];
-    let arc = 0n;
+    // Numbers as long as they hold, since nearly every arc is short.
+    let text = '';
+    let arc = 0;
+    let large: bigint | undefined;
     let fresh = true;
     for (const octet of contents) {
       if (fresh && octet === 0x80) throw this.fail(`${what} has an arc that is not in its shortest form`);
-      arc = (arc << 7n) | BigInt(octet & 0x7f);
+      if (large === undefined && arc >= 2 ** 45) large = BigInt(arc);
+      if (large === undefined) arc = arc * 128 + (octet & 0x7f);
+      else large = (large << 7n) | BigInt(octet & 0x7f);
       fresh = (octet & 0x80) === 0;
-      if (fresh) {
-        arcs.push(arc);
-        arc = 0n;
-      }
+      if (!fresh) continue;
+      // The first two arcs share a number (§ 8.19.4).
+      if (text !== '') text += `.${large ?? arc}`;
+      else if (large !== undefined) text = `2.${large - 80n}`;
+      else text = arc < 80 ? `${Math.floor(arc / 40)}.${arc % 40}` : `2.${arc - 80}`;
+      arc = 0;
+      large = undefined;
     }
-    const head = arcs[0]!;
-    const first = head < 40n ? 0n : head < 80n ? 1n : 2n;
-    return [first, head - first * 40n, ...arcs.slice(1)].join('.');
+    return text;
   }
 
   octetString(what: string): Uint8Array {
@@ -215,15 +220,28 @@ export class DerReader {
   /** UTCTime or GeneralizedTime in the forms of RFC 5280 § 4.1.2.5. */
   time(what: string): Date {
     const { tag, contents } = this.any(what);
-    const text = Buffer.from(contents).toString('latin1');
-    let full: string | undefined;
-    if (tag === TAG.utcTime && /^\d{12}Z$/.test(text)) full = (text < '50' ? '20' : '19') + text;
-    if (tag === TAG.generalizedTime && /^\d{14}Z$/.test(text)) full = text;
-    const iso = full?.replace(/^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/, '$1-$2-$3T$4:$5:$6.000Z');
-    const at = new Date(iso ?? Number.NaN);
-    if (Number.isNaN(at.getTime()) || at.toISOString() !== iso) throw this.fail(`${what} '${text}' is no time`);
+    const yearDigits = tag === TAG.utcTime ? 2 : tag === TAG.generalizedTime ? 4 : 0;
+    const at = yearDigits === 0 || contents.length !== yearDigits + 11 ? undefined : utcOf(contents, yearDigits);
+    if (!at) throw this.fail(`${what} '${Buffer.from(contents).toString('latin1').slice(0, 32)}' is no time`);
     return at;
   }
 }
 
 const hex = (tag: number | undefined) => (tag === undefined ? 'nothing' : `0x${tag.toString(16).padStart(2, '0')}`);
+
+/** Digits and `Z`; lists of a hundred thousand times are read, so no text is made of them. `undefined` for what is no date. */
+function utcOf(contents: Uint8Array, yearDigits: 2 | 4): Date | undefined {
+  if (contents[contents.length - 1] !== 0x5a) return undefined;
+  for (let i = 0; i < contents.length - 1; i++) if (contents[i]! < 0x30 || contents[i]! > 0x39) return undefined;
+  const two = (i: number) => (contents[i]! - 0x30) * 10 + contents[i + 1]! - 0x30;
+  const first = two(0);
+  const year = yearDigits === 4 ? first * 100 + two(2) : first < 50 ? 2000 + first : 1900 + first;
+  const [month, day, hour] = [two(yearDigits), two(yearDigits + 2), two(yearDigits + 4)];
+  const [minute, second] = [two(yearDigits + 6), two(yearDigits + 8)];
+  const at = new Date(Date.UTC(2000, month - 1, day, hour, minute, second));
+  // Date.UTC takes the years below 100 for those of the last century.
+  at.setUTCFullYear(year, month - 1, day);
+  // A date that is none moves on: the 30th of February, hour 24, second 60.
+  const is = at.getUTCMonth() === month - 1 && at.getUTCDate() === day && at.getUTCHours() === hour;
+  return is && at.getUTCMinutes() === minute && at.getUTCSeconds() === second ? at : undefined;
+}

@@ -43,6 +43,33 @@ describe('DER', () => {
     );
   });
 
+  it.each([
+    ['20240229235959Z', '2024-02-29T23:59:59.000Z'],
+    ['20260229000000Z', undefined],
+    ['21000229000000Z', undefined],
+    ['20261301000000Z', undefined],
+    ['20260001000000Z', undefined],
+    ['20260100000000Z', undefined],
+    ['20260131240000Z', undefined],
+    ['20260131006000Z', undefined],
+    ['20260131000060Z', undefined],
+    ['2026013100000 Z', undefined],
+    ['20260131000000', undefined],
+    ['202601310000.5Z', undefined],
+    ['00010101000000Z', '0001-01-01T00:00:00.000Z'],
+    ['500101000000Z', '1950-01-01T00:00:00.000Z'],
+    ['491231235959Z', '2049-12-31T23:59:59.000Z'],
+    ['260230000000Z', undefined],
+  ])('reads the time %s as %s', (text, iso) => {
+    const tag = text.length < 14 ? '17' : '18';
+    const bytes = Buffer.from(
+      `${tag}${text.length.toString(16).padStart(2, '0')}${Buffer.from(text).toString('hex')}`,
+      'hex',
+    );
+    if (iso) expect(new DerReader(bytes).time('x').toISOString()).toBe(iso);
+    else expect(() => new DerReader(bytes).time('x')).toThrow('is no time');
+  });
+
   it('reads back the second a time was given in', () => {
     fc.assert(
       fc.property(fc.date({ min: new Date('1950-01-01'), max: new Date('9999-12-31'), noInvalidDate: true }), (at) => {

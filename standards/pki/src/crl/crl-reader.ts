@@ -29,6 +29,15 @@ export interface CrlReaderOptions {
 const MAX_ELEMENT = 64 * 1024;
 const MAX_SERIAL = 21;
 
+/** Different extensions of entries that are remembered. */
+const MAX_KNOWN = 64;
+
+interface EntryExtensions {
+  readonly reason: number;
+  readonly invalidSince: number | undefined;
+}
+const NOTHING_SAID: EntryExtensions = { reason: 0, invalidSince: undefined };
+
 type Stage = 'list' | 'signed part' | 'preamble' | 'entries' | 'extensions' | 'signature' | 'done';
 
 export class CrlReader {
@@ -57,6 +66,8 @@ export class CrlReader {
   #number: bigint | undefined;
   #scope: CrlScope = 'all';
   #signature: Uint8Array | undefined;
+  /** Extensions of entries by their octets: the same few stand in all of them. */
+  readonly #known = new Map<string, EntryExtensions>();
 
   constructor(options: CrlReaderOptions) {
     this.#issuer = options.issuer;
@@ -212,19 +223,28 @@ export class CrlReader {
     const entry = new DerReader(raw, 0, this.#base + this.#at).sequence('entry');
     const serialNumber = entry.integerBytes('serial number', MAX_SERIAL);
     const revokedAt = entry.time('revocation date').getTime();
-    let reason = 0;
-    let invalidSince: number | undefined;
-    if (!entry.done) {
-      for (const { oid, critical, value } of readExtensionList(entry)) {
-        const inner = new DerReader(value);
-        if (oid === OID.reasonCode) reason = inner.enumerated('reason');
-        else if (oid === OID.invalidityDate) invalidSince = inner.time('invalidity date').getTime();
-        // Among them certificateIssuer, which makes a list indirect (§ 5.3.3).
-        else if (critical) throw this.#fail(`has an entry with the critical extension ${oid}`);
-      }
-    }
+    const { reason, invalidSince } = entry.done ? NOTHING_SAID : this.#entryExtensions(entry);
     entry.end('entry');
     this.#index.add(serialNumber, revokedAt, reason, invalidSince);
+  }
+
+  #entryExtensions(entry: DerReader): EntryExtensions {
+    const { raw } = entry.any('extensions');
+    const key = Buffer.from(raw.buffer, raw.byteOffset, raw.length).toString('latin1');
+    const known = this.#known.get(key);
+    if (known) return known;
+    let reason = 0;
+    let invalidSince: number | undefined;
+    for (const { oid, critical, value } of readExtensionList(new DerReader(raw))) {
+      const inner = new DerReader(value);
+      if (oid === OID.reasonCode) reason = inner.enumerated('reason');
+      else if (oid === OID.invalidityDate) invalidSince = inner.time('invalidity date').getTime();
+      // Among them certificateIssuer, which makes a list indirect (§ 5.3.3).
+      else if (critical) throw this.#fail(`has an entry with the critical extension ${oid}`);
+    }
+    const read = { reason, invalidSince };
+    if (this.#known.size < MAX_KNOWN) this.#known.set(key, read);
+    return read;
   }
 
   #extensions(): boolean {

@@ -39,6 +39,7 @@ program
   .option('--tls-key <file>', 'PEM private key for the control room')
   .option('--no-lab', 'without the simulated grid')
   .option('--site <files...>', 'site files of gateways of your own, run beside the lab')
+  .option('--no-tpm', 'without TPMs of the lab (swtpm): software attests, the lower tier')
   .option('--seed <number>', 'seed of the simulated grid', '1')
   .option('--speed <factor>', 'simulated time per real time', '1')
   .option('--trust-policy <policy>', 'what a good node is: development, production, or a JSON file', 'development')
@@ -69,6 +70,7 @@ program
   )
   .option('--tpm-maker <files...>', 'PEM files: who certifies endorsement keys of TPMs')
   .option('--vouch-site <files...>', 'development: site files of gateways that are vouched for as they are now')
+  .option('--vouch-boot <file>', 'development: golden values of PCRs, {"<pcr>": "<SHA-256, hex>"}')
   .option('--certificate-hours <hours>', 'validity of certificates; they renew themselves at a third of it', '72')
   .action(async (options) => (await import('./commands/centre.ts')).centre(options));
 
@@ -94,6 +96,7 @@ program
   .option(...data)
   .option('--seed <number>', 'same seed, same run', '1')
   .option('--counter-every <ms>', 'how often the ledger counter of each RTU steps', '1000')
+  .option('--no-tpm', 'without TPMs, also where swtpm is installed')
   .option('--speed <factor>', 'simulated time per real time', '1')
   .action(async (grid, options) => (await import('./commands/lab.ts')).lab(grid, options))
   .command('fault')

@@ -16,6 +16,7 @@ import { pointListOf } from './rtu/station-points.ts';
 import { SensorField } from './sensors/sensor-field.ts';
 import { GridSimulation } from './simulation/simulation.ts';
 import { siteIdOf, writeSiteFiles } from './site-files.ts';
+import { findSwtpm, goldenRegisters, LAB_BOOT, TpmFleet } from './tpm/index.ts';
 
 export interface LabOptions {
   /** Everything the lab writes lies in here. */
@@ -30,6 +31,8 @@ export interface LabOptions {
   readonly startAt?: number;
   /** Milliseconds between two steps of the ledger counters. Default 1000. */
   readonly counterMillis?: number;
+  /** A TPM for each gateway and network node, where swtpm is installed. Default true. */
+  readonly tpm?: boolean;
   readonly logger: Logger;
   readonly signal?: AbortSignal;
 }
@@ -39,6 +42,8 @@ export interface LabHandle {
   readonly siteFiles: readonly string[];
   /** What the network nodes are started with. */
   readonly networkFiles: readonly string[];
+  /** The TPMs of gateways and network nodes, or why there are none. */
+  readonly tpms: LabTpms | { readonly missing: string };
   readonly simulation: GridSimulation;
   readonly rtus: readonly Rtu[];
   readonly brokerPort: number;
@@ -47,6 +52,13 @@ export interface LabHandle {
   /** @returns what was done; @throws EnerchainError (caller) */
   fault(request: unknown): string;
   close(): Promise<void>;
+}
+
+export interface LabTpms {
+  /** PEM file: who certifies their endorsement keys. */
+  readonly makers: string;
+  /** JSON file: what PCRs 0 to 7 are after a boot as delivered. */
+  readonly golden: string;
 }
 
 const TICK = 1000;
@@ -97,7 +109,15 @@ export async function runLab(options: LabOptions): Promise<LabHandle> {
   let sensors: SensorField;
   let siteFiles: string[];
   let networkFiles: string[];
+  let fleet: TpmFleet | undefined;
+  let tpms: LabHandle['tpms'];
   try {
+    const started = await startTpms(options);
+    tpms = started.tpms;
+    if (started.fleet) {
+      fleet = started.fleet;
+      closing.push(() => started.fleet.close());
+    }
     for (const station of grid.stations) {
       const rtu = await Rtu.start({
         station,
@@ -125,9 +145,9 @@ export async function runLab(options: LabOptions): Promise<LabHandle> {
       dataDir,
       rtus.map((rtu) => ({ station: rtu.station, points: points.get(rtu.name)!, host, port: rtu.port })),
       { host, port: sensors.port },
-      (edge) => networkSettings(edge, host, ports),
+      (edge) => networkSettings(edge, host, ports, fleet?.get(edge)),
     );
-    networkFiles = writeNetworkFiles(dataDir, host, ports);
+    networkFiles = writeNetworkFiles(dataDir, host, ports, (node) => fleet?.get(node));
     for (const node of CORES) forgetMischief(dataDir, node);
     const control = await ControlPort.open(dataDir, (request) => act(checkFault(request), rtus, sensors, dataDir));
     closing.push(() => control.close());
@@ -181,6 +201,7 @@ export async function runLab(options: LabOptions): Promise<LabHandle> {
     gridFile,
     siteFiles,
     networkFiles,
+    tpms,
     simulation,
     rtus,
     brokerPort: sensors.port,
@@ -188,6 +209,25 @@ export async function runLab(options: LabOptions): Promise<LabHandle> {
     fault: (request) => act(checkFault(request), rtus, sensors, dataDir),
     close,
   };
+}
+
+/** TPMs for the machines of the lab, where that is wanted and possible. */
+async function startTpms({
+  dataDir,
+  tpm = true,
+  logger,
+}: LabOptions): Promise<{ fleet: TpmFleet; tpms: LabTpms } | { fleet?: undefined; tpms: { missing: string } }> {
+  if (!tpm) return { tpms: { missing: 'without TPMs, as was asked for' } };
+  const tools = await findSwtpm();
+  if (!tools.installed) return { tpms: { missing: tools.reason } };
+  const fleet = await TpmFleet.start({
+    folder: join(dataDir, 'tpm'),
+    nodes: NETWORK_NODES,
+    onEvent: (event) => logger.info(event, 'TPM'),
+  });
+  const golden = join(dataDir, 'tpm', 'golden-registers.json');
+  writeFileSync(golden, `${JSON.stringify(goldenRegisters(LAB_BOOT), undefined, 1)}\n`);
+  return { fleet, tpms: { makers: fleet.nodes[0]!.ekAuthority, golden } };
 }
 
 /** Carries a fault out. */

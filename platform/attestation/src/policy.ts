@@ -15,9 +15,9 @@ export const Appraisal = Type.Object(
     bootPcrs: Type.Array(Type.Integer({ minimum: 0, maximum: 23 }), { maxItems: 24 }),
     /**
      * `reference`: each of them needs a golden value, from a manifest. `unjudged`: they are quoted and not judged; then no
-     * node is affirmed.
+     * node is affirmed. `whereKnown`: the one where manifests have golden values for the node, else the other.
      */
-    boot: Type.Enum(['reference', 'unjudged'] as const),
+    boot: Type.Enum(['reference', 'whereKnown', 'unjudged'] as const),
     /** PCR of the measurement list, in the SHA-256 bank. */
     listPcr: Type.Integer({ minimum: 0, maximum: 23 }),
     /**
@@ -87,7 +87,7 @@ export const DEVELOPMENT_POLICY: TrustPolicy = {
   essential: [],
   secondPerson: [],
   witnesses: 1,
-  appraisal: { firstConfiguration: true, boot: 'unjudged', unsafeClock: 'allowed' },
+  appraisal: { firstConfiguration: true, boot: 'whereKnown', unsafeClock: 'allowed' },
 };
 
 export const PRODUCTION_POLICY: TrustPolicy = {

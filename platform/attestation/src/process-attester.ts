@@ -90,7 +90,9 @@ export class ProcessAttester {
     return openSoftwareAttester({ identity, secretFile: join(dataDir, FOLDER, 'uds'), measurements, clock });
   }
 
-  async #openTpm({ tpm: { client }, eventLog, identityDir }: TpmSettings): Promise<Attester> {
+  async #openTpm(settings: TpmSettings): Promise<Attester> {
+    const { tpm, eventLog, identityDir } = settings;
+    const { client } = tpm;
     const { identity, dataDir, onTrouble, clock = systemClock } = this.#options;
     const list = await TpmList.open({ tpm: client, dir: join(dataDir, FOLDER), onTrouble });
     const ak = await openAttestationKey(client);
@@ -98,7 +100,7 @@ export class ProcessAttester {
     const kept = await attestationIn(identityDir);
     if (kept?.publicKey.equals(ak.publicKey)) this.#akCertificate = kept;
     const measurements = await this.#measure(list.list);
-    return new TpmAttester({
+    const attester = new TpmAttester({
       identity,
       tpm: client,
       ak,
@@ -108,6 +110,19 @@ export class ProcessAttester {
       logs: { ...LINUX_LOGS, ...(eventLog ? { events: eventLog } : {}) },
       clock,
     });
+    return {
+      node: attester.node,
+      tier: attester.tier,
+      onChange: (listener) => attester.onChange(listener),
+      evidence: async (bindings, since) => {
+        // Somebody asks: a good moment to have the attestation key certified.
+        this.#certifying ??= this.#certify(settings).finally(() => {
+          this.#certifying = undefined;
+        });
+        await this.#certifying;
+        return attester.evidence(bindings, since);
+      },
+    };
   }
 
   /** Gets a certificate for the attestation key of the TPM when there is none, or it ends soon. */
@@ -158,13 +173,6 @@ export class ProcessAttester {
   async answer(params: CborValue): Promise<CborValue> {
     const { bindings, since } = readEvidenceRequest(params);
     const attester = await this.#opened;
-    // The centre is there: a good moment to have the attestation key certified.
-    if (this.#options.tpm) {
-      this.#certifying ??= this.#certify(this.#options.tpm).finally(() => {
-        this.#certifying = undefined;
-      });
-      await this.#certifying;
-    }
     const evidence = await attester.evidence(bindings, since);
     this.#asked.resolve();
     return { evidence, origin: this.#options.identity().signer.origin };

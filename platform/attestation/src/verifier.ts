@@ -237,7 +237,7 @@ export class Verifier {
     memory.list = list;
     findings.claim('instanceIdentity', CLAIM_VALUE.instanceIdentity.trustworthy);
     judgeComponents(list.judge(node, snapshot), list, snapshot, appraisal, findings);
-    if (proof.tier === 'software' || appraisal.boot === 'unjudged') {
+    if (proof.tier === 'software' || !memory.tpm?.bootJudged) {
       findings.cap('executables', CLAIM_VALUE.executables.unsafeRuntime);
     }
     return `${boot}.${list.starts}`;

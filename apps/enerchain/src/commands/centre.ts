@@ -2,7 +2,7 @@
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { trustPolicy } from '@enerchain/attestation';
+import { type RegisterValue, trustPolicy } from '@enerchain/attestation';
 import { runCentre } from '@enerchain/centre';
 import { measuredFiles } from '@enerchain/edge';
 import { EnerchainError } from '@enerchain/model';
@@ -28,6 +28,7 @@ export interface CentreOptions {
   /** `development`, `production`, or a file. */
   readonly trustPolicy: string;
   readonly vouchSite?: readonly string[];
+  readonly vouchBoot?: string;
   /** PEM files. */
   readonly tpmMaker?: readonly string[];
 }
@@ -58,6 +59,7 @@ export async function centre(options: CentreOptions): Promise<void> {
       policy: trustPolicy(options.trustPolicy),
       installation: installation(),
       nodes: new Map((options.vouchSite ?? []).map((file) => [sourceOf(file), measuredFiles(file)])),
+      ...(options.vouchBoot ? { boot: registersIn(options.vouchBoot) } : {}),
     },
     logger,
     signal,
@@ -69,6 +71,16 @@ export async function centre(options: CentreOptions): Promise<void> {
   reportReady({ url: handle.url, link: handle.linkUrl, ...(handle.setupLink ? { setupLink: handle.setupLink } : {}) });
   await handle.closed;
   if (process.connected) process.disconnect();
+}
+
+/** A file `{"<pcr>": "<SHA-256, hex>"}`. */
+function registersIn(file: string): RegisterValue[] {
+  return Object.entries(JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>).map(([pcr, digest]) => {
+    if (!/^\d{1,2}$/.test(pcr) || typeof digest !== 'string' || !/^[0-9a-f]{64}$/.test(digest)) {
+      throw new EnerchainError('caller', 'cli.option', `${file}: '${pcr}' is no PCR with a SHA-256 digest in hex`);
+    }
+    return { pcr: Number(pcr), digest: Buffer.from(digest, 'hex') };
+  });
 }
 
 function tlsOf({ tlsCert, tlsKey }: CentreOptions): { cert: string; key: string } | undefined {

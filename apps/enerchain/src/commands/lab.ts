@@ -11,6 +11,7 @@ export interface LabOptions {
   readonly seed: string;
   readonly speed: string;
   readonly counterEvery: string;
+  readonly tpm: boolean;
 }
 
 export async function lab(grid: string, options: LabOptions): Promise<void> {
@@ -30,10 +31,12 @@ export async function lab(grid: string, options: LabOptions): Promise<void> {
     seed: wholeNumber(options.seed, '--seed', 0, 2 ** 31 - 1),
     speed,
     counterMillis: wholeNumber(options.counterEvery, '--counter-every', 10, 3_600_000),
+    tpm: options.tpm,
     logger: createLogger('lab'),
     signal: stopSignal(),
   });
-  reportReady({ gridFile: handle.gridFile, siteFiles: handle.siteFiles, networkFiles: handle.networkFiles });
+  const { gridFile, siteFiles, networkFiles, tpms } = handle;
+  reportReady({ gridFile, siteFiles, networkFiles, tpms });
   await handle.closed;
   if (process.connected) process.disconnect();
 }

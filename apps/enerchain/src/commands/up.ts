@@ -5,6 +5,7 @@ import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { lockFolder } from '@enerchain/host';
+import type { LabHandle } from '@enerchain/lab';
 import { EnerchainError, type GridModel } from '@enerchain/model';
 import { parse } from 'yaml';
 import { type DataFolder, openDataFolder } from '../data-folder.ts';
@@ -23,6 +24,7 @@ export interface UpOptions {
   readonly site?: readonly string[];
   readonly seed: string;
   readonly speed: string;
+  readonly tpm: boolean;
   /** `development`, `production`, or a file. */
   readonly trustPolicy: string;
   /** Names of services. */
@@ -75,15 +77,31 @@ async function startAll(
   for (const site of sites) sourceOf(site);
   const cores: string[] = [];
   let gridFile: string | undefined;
+  let tpms: LabHandle['tpms'] | undefined;
   if (options.lab) {
     say('· starting the lab grid');
     const lab = await supervisor.start({
       name: 'lab',
-      args: () => ['lab', '--data', data.root, '--seed', options.seed, '--speed', options.speed],
+      args: () => [
+        'lab',
+        '--data',
+        data.root,
+        '--seed',
+        options.seed,
+        '--speed',
+        options.speed,
+        ...(options.tpm ? [] : ['--no-tpm']),
+      ],
     });
     gridFile = String(lab.gridFile);
     sites.push(...(lab.siteFiles as string[]));
     cores.push(...(lab.networkFiles as string[]));
+    tpms = lab.tpms as LabHandle['tpms'];
+    say(
+      'missing' in tpms
+        ? `· software attests, the lower tier: ${tpms.missing}`
+        : '· a TPM (swtpm) for each gateway and network node',
+    );
   }
 
   if (signal.aborted) return;
@@ -95,6 +113,7 @@ async function startAll(
     '--trust-policy',
     options.trustPolicy,
     ...(sites.length > 0 ? ['--vouch-site', ...sites, ...cores] : []),
+    ...(tpms && 'makers' in tpms ? ['--tpm-maker', tpms.makers, '--vouch-boot', tpms.golden] : []),
   ];
   const centre = await supervisor.start({
     name: 'centre',

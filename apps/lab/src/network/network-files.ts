@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EDGES, type EdgeName } from '../grid/lab-grid.ts';
+import type { LabTpm } from '../tpm/index.ts';
 
 /** Nodes that carry no values: switches and routers of the station network stand for them in a real grid. */
 export const CORES = ['core-1', 'core-2'] as const;
@@ -21,17 +22,28 @@ const neighboursOf = (node: string): readonly string[] =>
 export const firmwareFile = (dataDir: string, node: string): string => join(dataDir, 'sites', `${node}.firmware`);
 
 /** The section `trust` of a site file. */
-export function networkSettings(node: string, host: string, ports: ReadonlyMap<string, number>) {
+export function networkSettings(
+  node: string,
+  host: string,
+  ports: ReadonlyMap<string, number>,
+  tpm?: Pick<LabTpm, 'socket' | 'eventLog'>,
+) {
   const address = (name: string) => `${host}:${ports.get(networkPort(name))}`;
   return {
     listen: address(node),
     neighbours: neighboursOf(node).map((name) => ({ name, address: address(name) })),
     measure: [`${node}.firmware`],
+    ...(tpm ? { tpm: tpm.socket, eventLog: tpm.eventLog } : {}),
   };
 }
 
 /** @returns the paths of the files with which the cores are started */
-export function writeNetworkFiles(dataDir: string, host: string, ports: ReadonlyMap<string, number>): string[] {
+export function writeNetworkFiles(
+  dataDir: string,
+  host: string,
+  ports: ReadonlyMap<string, number>,
+  tpmOf: (node: string) => LabTpm | undefined,
+): string[] {
   const folder = join(dataDir, 'sites');
   mkdirSync(folder, { recursive: true });
   // Firmware stays as it is, also when somebody has changed it: that is the point of it.
@@ -41,7 +53,7 @@ export function writeNetworkFiles(dataDir: string, host: string, ports: Readonly
   }
   return CORES.map((node) => {
     const file = join(folder, `${node}.json`);
-    const content = { source: node, trust: networkSettings(node, host, ports) };
+    const content = { source: node, trust: networkSettings(node, host, ports, tpmOf(node)) };
     writeFileSync(`${file}.new`, `${JSON.stringify(content, undefined, 2)}\n`);
     renameSync(`${file}.new`, file);
     return file;

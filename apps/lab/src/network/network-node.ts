@@ -9,7 +9,17 @@ import { type EvidenceCursor, ProcessAttester } from '@enerchain/attestation';
 import { lockFolder } from '@enerchain/host';
 import { describeError, EnerchainError } from '@enerchain/model';
 import { type TcnSettings, TcnStation } from '@enerchain/tcn';
-import { enrol, hasEnded, type Identity, openIdentity, Renewal } from '@enerchain/trust';
+import {
+  enrol,
+  hasEnded,
+  type Identity,
+  type NodeKeys,
+  type NodeTpm,
+  openIdentity,
+  openNodeKeys,
+  Renewal,
+  type Signer,
+} from '@enerchain/trust';
 import type { Logger } from 'pino';
 import { type Mischief, mischiefNow } from './mischief.ts';
 
@@ -38,6 +48,9 @@ interface NodeFile {
     readonly listen: string;
     readonly neighbours: readonly { readonly name: string; readonly address: string }[];
     readonly measure: readonly string[];
+    /** Socket of its TPM, and the event log of its boot. */
+    readonly tpm?: string;
+    readonly eventLog?: string;
   };
 }
 
@@ -49,10 +62,13 @@ const LOOK = 300;
 export async function runNetworkNode(options: NetworkNodeOptions): Promise<NetworkNodeHandle> {
   const { file, dataDir, logger, signal } = options;
   const content = JSON.parse(readFileSync(file, 'utf8')) as NodeFile;
+  const { tpm } = content.trust;
   const lock = lockFolder(dataDir, `the network node ${content.source}`);
+  let keys: NodeKeys | undefined;
   try {
-    const identity = await identityOf(options, content.source);
-    const node = new NetworkNode(options, content, identity);
+    keys = await openNodeKeys(tpm === undefined ? { key: { place: 'file' } } : { tpm, key: { place: 'tpm' } });
+    const identity = await identityOf(options, content.source, keys.signer);
+    const node = new NetworkNode(options, content, identity, keys);
     void node.closed.then(() => lock.release());
     await node.start();
     if (signal?.aborted) await node.close();
@@ -60,14 +76,19 @@ export async function runNetworkNode(options: NetworkNodeOptions): Promise<Netwo
     logger.info({ address: node.station.address }, 'network node runs');
     return node;
   } catch (error) {
+    await keys?.close();
     lock.release();
     throw error;
   }
 }
 
-async function identityOf({ dataDir, centre, logger, signal }: NetworkNodeOptions, name: string): Promise<Identity> {
+async function identityOf(
+  { dataDir, centre, logger, signal }: NetworkNodeOptions,
+  name: string,
+  signer: Signer | undefined,
+): Promise<Identity> {
   const dir = join(dataDir, 'identity');
-  const known = await openIdentity(dir).catch((error: unknown) => {
+  const known = await openIdentity(dir, signer).catch((error: unknown) => {
     if (error instanceof EnerchainError && error.code === 'trust.identity.missing') return undefined;
     throw error;
   });
@@ -79,7 +100,8 @@ async function identityOf({ dataDir, centre, logger, signal }: NetworkNodeOption
   }
   for (;;) {
     try {
-      return await enrol({ dir, token, url: `https://${new URL(centre.url).host}` });
+      const url = `https://${new URL(centre.url).host}`;
+      return await enrol({ dir, token, url, ...(signer ? { signer } : {}) });
     } catch (error) {
       if (!(error instanceof EnerchainError) || error.code !== 'trust.enrol.connect') throw error;
       signal?.throwIfAborted();
@@ -95,6 +117,7 @@ class NetworkNode implements NetworkNodeHandle {
   station: TcnStation;
   readonly #options: NetworkNodeOptions;
   readonly #content: NodeFile;
+  readonly #keys: NodeKeys;
   readonly #renewal: Renewal;
   readonly #attester: ProcessAttester;
   readonly #faultFile: string;
@@ -107,11 +130,12 @@ class NetworkNode implements NetworkNodeHandle {
   #closing: Promise<void> | undefined;
   #resolveClosed: () => void = () => undefined;
 
-  constructor(options: NetworkNodeOptions, content: NodeFile, identity: Identity) {
+  constructor(options: NetworkNodeOptions, content: NodeFile, identity: Identity, keys: NodeKeys) {
     const { dataDir, centre, logger, file } = options;
     this.name = content.source;
     this.#options = options;
     this.#content = content;
+    this.#keys = keys;
     this.#faultFile = join(dirname(resolve(file)), `${content.source}.fault`);
     this.closed = new Promise((done) => {
       this.#resolveClosed = done;
@@ -123,7 +147,7 @@ class NetworkNode implements NetworkNodeHandle {
       onRenewed: (renewed) => this.station.renewed(renewed),
       onFailed: (error) => logger.warn({ error: describeError(error) }, 'the certificate could not be renewed'),
     });
-    this.#attester = this.#newAttester(dataDir);
+    this.#attester = this.#newAttester(dataDir, keys.tpm);
     this.station = this.#newStation(dataDir, this.#attester, true);
   }
 
@@ -144,10 +168,14 @@ class NetworkNode implements NetworkNodeHandle {
     await this.#endClone();
     await this.station.close();
     this.#attester.close();
+    await this.#keys.close();
   }
 
-  #newAttester(dataDir: string): ProcessAttester {
+  #newAttester(dataDir: string, tpm?: NodeTpm): ProcessAttester {
     const folder = dirname(resolve(this.#options.file));
+    const { eventLog } = this.#content.trust;
+    const url = `https://${new URL(this.#options.centre.url).host}`;
+    const settings = tpm && { tpm, identityDir: join(dataDir, 'identity'), url, ...(eventLog ? { eventLog } : {}) };
     return new ProcessAttester({
       root: this.#options.installation,
       dataDir,
@@ -156,6 +184,7 @@ class NetworkNode implements NetworkNodeHandle {
         ['config:site', resolve(this.#options.file)],
         ...this.#content.trust.measure.map((each): [string, string] => [`device:${each}`, resolve(folder, each)]),
       ]),
+      ...(settings ? { tpm: settings } : {}),
       onTrouble: (error) => this.#options.logger.error({ error: describeError(error) }, 'this node cannot attest'),
     });
   }

@@ -1,5 +1,6 @@
 /** What the firmware of a lab machine measures while it boots, in the words of the TCG PC Client Platform Firmware Profile. */
-import { EVENT_TYPES, type EventToWrite, type EventTypeName } from '@enerchain/tpm2';
+import { hash } from 'node:crypto';
+import { digestsOf, EVENT_TYPES, type EventToWrite, type EventTypeName } from '@enerchain/tpm2';
 
 export interface BootProfile {
   readonly firmware: string;
@@ -16,6 +17,17 @@ export const LAB_BOOT: BootProfile = {
   kernel: 'lab kernel 6.1.0-28',
   commandLine: 'root=/dev/vda1 ro quiet',
 };
+
+/** Golden values of PCRs 0 to 7 after a boot, SHA-256 as hex; what who approves the firmware would publish. */
+export function goldenRegisters(profile: BootProfile): Record<string, string> {
+  const registers = Array.from({ length: 8 }, () => Buffer.alloc(32));
+  for (const event of bootEvents(profile)) {
+    const before = registers[event.pcr];
+    const digest = digestsOf(['sha256'], event).get('sha256');
+    if (before && digest) registers[event.pcr] = hash('sha256', Buffer.concat([before, digest]), 'buffer');
+  }
+  return Object.fromEntries(registers.map((value, pcr) => [pcr, value.toString('hex')]));
+}
 
 /** The same machine after somebody else has put his firmware into it. */
 export const CHANGED_FIRMWARE: BootProfile = { ...LAB_BOOT, firmware: 'CloudEnerChain lab firmware 1.0 (changed)' };

@@ -28,6 +28,8 @@ export const AIK_USAGE = '2.23.133.8.3';
 /** What is remembered of the TPM of a node. */
 export interface TpmMemory {
   readonly boot: string;
+  /** Whether its registers were compared with golden values. */
+  readonly bootJudged: boolean;
   readonly list: string;
   readonly earlier: Earlier;
   /** TPMT_PUBLIC and certificate as they were checked. */
@@ -110,9 +112,9 @@ export function checkTpm(check: TpmCheck): TpmMemory | undefined {
   const logs = followLogs(check, boot);
   if (!logs) return undefined;
   findings.claim('hardware', CLAIM_VALUE.hardware.genuine);
-  judgeBoot(check);
+  const bootJudged = judgeBoot(check);
   if (appraisal.ima === 'reference') judgeIma(check, logs);
-  return { boot, list: claims.list, earlier: { clockInfo, firmwareVersion }, ...key, logs };
+  return { boot, bootJudged, list: claims.list, earlier: { clockInfo, firmwareVersion }, ...key, logs };
 }
 
 /** Replays what is new in the logs of the boot. @returns undefined when one of them does not lead to the quoted values */
@@ -215,8 +217,10 @@ function requiredPcrs({ evidence, proof, appraisal, findings }: TpmCheck): boole
   return true;
 }
 
-function judgeBoot({ proof, appraisal, snapshot, node, findings }: TpmCheck): void {
-  if (appraisal.boot === 'unjudged') return;
+/** @returns whether what was booted was judged at all */
+function judgeBoot({ proof, appraisal, snapshot, node, findings }: TpmCheck): boolean {
+  const { boot, bootPcrs } = appraisal;
+  if (boot === 'unjudged' || (boot === 'whereKnown' && !snapshot.hasRegisters(node, bootPcrs))) return false;
   for (const pcr of appraisal.bootPcrs) {
     const value = proof.pcrs.get(pcr) as Uint8Array;
     const { verdict, expected } = snapshot.checkRegister(node, pcr, value);
@@ -229,6 +233,7 @@ function judgeBoot({ proof, appraisal, snapshot, node, findings }: TpmCheck): vo
       findings.fault('executables', CLAIM_VALUE.executables.contraindicatedRuntime, text);
     }
   }
+  return true;
 }
 
 /** Name of an attestation key, as its TPM computes it. */

@@ -74,6 +74,12 @@ export class ReferenceSnapshot {
     return { verdict: 'changed', expected: [...(common ?? []), ...(own ?? [])] };
   }
 
+  /** Whether any of these PCRs has a golden value for a node. */
+  hasRegisters(node: string, pcrs: readonly number[]): boolean {
+    const known = [this.#registers.get(''), this.#registers.get(node)];
+    return pcrs.some((pcr) => known.some((registers) => registers?.has(pcr)));
+  }
+
   /** Whether a PCR has a golden value for a node, and whether this is one. */
   checkRegister(node: string, pcr: number, digest: Uint8Array): Expectation {
     const sets = [this.#registers.get('')?.get(pcr), this.#registers.get(node)?.get(pcr)].filter(

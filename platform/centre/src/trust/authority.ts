@@ -12,10 +12,12 @@ import { join } from 'node:path';
 import {
   type Component,
   digestOfFile,
+  type Manifest,
   ManifestFolder,
   type Measurement,
   manifestOfInstallation,
   type ReferenceValues,
+  type RegisterValue,
   type SignedManifest,
   sha256,
   signManifest,
@@ -34,6 +36,8 @@ export interface AuthorityOptions {
   readonly installation?: string | undefined;
   /** Set under a development policy: files of nodes it vouches for, path by component name by node. */
   readonly nodes?: ReadonlyMap<string, ReadonlyMap<string, string>> | undefined;
+  /** Set under a development policy: golden values of the boot of every node with a TPM. */
+  readonly boot?: readonly RegisterValue[] | undefined;
 }
 
 const SECOND = 1_000_000_000n;
@@ -76,7 +80,7 @@ export class Authorities {
 
   /** @throws EnerchainError `centre.trust.authority` when the key or a folder cannot be used */
   static async open(options: AuthorityOptions): Promise<Authorities> {
-    const { dir, logger, installation, nodes } = options;
+    const { dir, logger, installation, nodes, boot } = options;
     const development = installation === undefined ? undefined : await developmentKey(dir);
     const keys = new Map<string, KeyObject>();
     const readKeys = async () => {
@@ -94,6 +98,7 @@ export class Authorities {
     const changed = await vouchForInstallation(folder, development, installation, options);
     const authorities = new Authorities(options, keys, folder, development, changed, readKeys);
     for (const [node, files] of nodes ?? []) await authorities.#vouchForFiles(node, files);
+    if (boot) await authorities.#vouchForBoot(boot);
     return authorities;
   }
 
@@ -151,18 +156,25 @@ export class Authorities {
     await this.#signFor(node, components);
   }
 
-  async #signFor(node: string, components: readonly Component[]): Promise<void> {
+  async #vouchForBoot(registers: readonly RegisterValue[]): Promise<void> {
+    const snapshot = this.references.at(this.#options.clock.now());
+    const known = ({ pcr, digest }: RegisterValue) => snapshot.checkRegister('', pcr, digest).verdict === 'known';
+    if (!registers.every(known)) await this.#sign({ id: 'boot of the nodes', components: [], registers });
+  }
+
+  #signFor(node: string, components: readonly Component[]): Promise<void> {
+    return this.#sign({ id: `files of ${node}`, node, components, registers: [] });
+  }
+
+  async #sign(content: Pick<Manifest, 'id' | 'node' | 'components' | 'registers'>): Promise<void> {
     const signer = this.#development as Signer;
     const now = secondOf(this.#options.clock.now());
     const manifest = {
-      id: `files of ${node}`,
+      ...content,
       version: Number(now / SECOND),
       signer: SIGNER,
       notBefore: now,
       notAfter: now + DEVELOPMENT_LIFE,
-      node,
-      components,
-      registers: [],
     };
     await this.#folder.add((await signManifest(manifest, signer, kidOf(signer))).bytes);
   }

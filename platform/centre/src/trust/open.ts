@@ -1,6 +1,6 @@
 /** Puts the trust of a centre together: policy, authorities, attester of its own, keeper, and what is kept of it. */
 import { join } from 'node:path';
-import { ProcessAttester, type TrustPolicy } from '@enerchain/attestation';
+import { ProcessAttester, type RegisterValue, type TrustPolicy } from '@enerchain/attestation';
 import { systemAfter } from '@enerchain/link';
 import { type Clock, describeError } from '@enerchain/model';
 import type { DevelopmentCa } from '@enerchain/trust';
@@ -24,6 +24,8 @@ export interface TrustOptions {
   readonly installation?: string;
   /** Development: files of nodes that are vouched for, path by component name by node. */
   readonly nodes?: ReadonlyMap<string, ReadonlyMap<string, string>>;
+  /** Development: golden values of the boot of every node with a TPM. */
+  readonly boot?: readonly RegisterValue[];
 }
 
 export interface TrustParts {
@@ -53,13 +55,13 @@ export interface OpenTrust {
 /** @throws EnerchainError when keys or folders cannot be used */
 export async function openTrust(parts: TrustParts): Promise<OpenTrust> {
   const { trust, dataDir, identity, ca, log, out, findings, revocations, roleOf, clock, logger } = parts;
-  const { policy, installation, nodes } = trust;
+  const { policy, installation, nodes, boot } = trust;
   const development = policy.appraisal?.firstConfiguration === true;
   const authorities = await Authorities.open({
     dir: join(dataDir, 'trust'),
     clock,
     logger,
-    ...(development ? { installation, nodes } : {}),
+    ...(development ? { installation, nodes, boot } : {}),
   });
   const own = installation
     ? new ProcessAttester({

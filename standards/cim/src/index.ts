@@ -2,6 +2,22 @@
 export { checkModel } from './check/check.ts';
 export { CimError, type CimFault } from './error.ts';
 export { type Finding, Findings, type Severity } from './findings.ts';
+export {
+  type MatpowerBranch,
+  type MatpowerBus,
+  type MatpowerCase,
+  type MatpowerGenerator,
+  readMatpower,
+} from './formats/matpower.ts';
+export {
+  type PgmChange,
+  type PgmComponent,
+  type PgmInput,
+  type PgmUpdate,
+  type PgmValue,
+  readPowerGridModel,
+  readPowerGridModelBatch,
+} from './formats/power-grid-model.ts';
 export { applyDifferences, type CimFile, type CimModel, type ModelHeader, readModel } from './model.ts';
 export type { CimVersion } from './rdf/namespaces.ts';
 export { type RdfFile, readRdf } from './rdf/reader.ts';

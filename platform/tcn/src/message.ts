@@ -84,9 +84,25 @@ const TYPE_OF = new Map(
 const refuse = (text: string) => new EnerchainError('peer', 'tcn.message', text);
 
 export function encodeTcnMessage(message: TcnMessage): Uint8Array {
-  const writer = new CborWriter(128);
+  const writer = new CborWriter(sizeOf(message) + 64);
   writer.value([TCN_MESSAGE_CODES[message.type][0], ...fieldsOf(message)]);
   return writer.finish();
+}
+
+/** Octets of what is long in a message, so that the buffer need not grow. */
+function sizeOf(message: TcnMessage): number {
+  switch (message.type) {
+    case 'challenge':
+      return message.request.length + 64;
+    case 'answer':
+      return message.response.length;
+    case 'statements':
+      return message.statements.reduce((sum, { bytes }) => sum + bytes.length + 8, 0);
+    case 'have':
+      return message.bytes.length;
+    default:
+      return 64;
+  }
 }
 
 function fieldsOf(message: TcnMessage): readonly CborValue[] {

@@ -2,7 +2,7 @@
  * The answer between nodes of ours: `[version, [[element id, octets]…]]`. Elements not known here are skipped, so that
  * later versions can add some; no element may stand twice.
  */
-import { CborReader, encodeCbor } from '@enerchain/trust';
+import { CBOR_MAJOR, CborReader, CborWriter } from '@enerchain/trust';
 import { IE, TAP_LIMITS, TAP_VERSION } from './elements.ts';
 import { bounded, readTapVersion, tapRefused } from './request.ts';
 
@@ -15,10 +15,21 @@ export interface NativeResponse {
 }
 
 export function encodeNativeResponse({ evidence, binding, result }: NativeResponse): Uint8Array {
-  return encodeCbor([
-    TAP_VERSION,
-    [[IE.evidence, evidence], [IE.binding, binding], ...(result ? [[IE.result, result]] : [])],
-  ]);
+  const elements: readonly (readonly [number, Uint8Array])[] = [
+    [IE.evidence, evidence],
+    [IE.binding, binding],
+    ...(result ? ([[IE.result, result]] as const) : []),
+  ];
+  const writer = new CborWriter(elements.reduce((sum, [, bytes]) => sum + bytes.length + 12, 16));
+  writer.head(CBOR_MAJOR.array, 2);
+  writer.int(TAP_VERSION);
+  writer.head(CBOR_MAJOR.array, elements.length);
+  for (const [id, bytes] of elements) {
+    writer.head(CBOR_MAJOR.array, 2);
+    writer.int(id);
+    writer.bytes(bytes);
+  }
+  return writer.finish();
 }
 
 /** @throws EnerchainError `tcn.tap`, `tcn.tap.version` or `cbor.malformed` */
@@ -42,5 +53,6 @@ export function decodeNativeResponse(bytes: Uint8Array): NativeResponse {
   if (!evidence) throw tapRefused('an answer without evidence');
   if (binding?.length !== 32) throw tapRefused('an answer that does not say for which binding it is');
   if (result) bounded(result, 'the result', TAP_LIMITS.result);
-  return { evidence: evidence.slice(), binding: binding.slice(), ...(result ? { result: result.slice() } : {}) };
+  // Views into the message, which nobody else holds.
+  return { evidence, binding, ...(result ? { result } : {}) };
 }

@@ -59,6 +59,7 @@ function newKeeper(options: Partial<TrustKeeperOptions> & { policy?: TrustPolicy
     logger: pino({ level: 'silent' }),
     caPem: ca.certificatePem,
     isRevoked: () => false,
+    certificateOf: (kid) => ca.certificateOf(kid),
     ...options,
   });
 }
@@ -540,6 +541,7 @@ describe('the network of neighbours', () => {
       code: 'tcn.report',
     });
     const stranger = await identityOf('edge-sued', 'edge');
+    keeper = newKeeper({ certificateOf: () => undefined });
     await keeper.gossip(nord, report('edge-nord', [word.bytes, randomBytes(40)], stranger));
     await settle();
     expect(keeper.networkCounters).toMatchObject({ statements: 2, refused: 2 });

@@ -54,6 +54,8 @@ export interface TrustKeeperOptions {
   /** Asked for each time. */
   readonly caPem: string;
   isRevoked(fingerprint: string): boolean;
+  /** What the authority here has issued, by thumbprint. */
+  certificateOf?(kid: Uint8Array): { readonly der: Uint8Array } | undefined;
   /** Development: takes as right what is particular to a node and was never seen. @returns whether it did */
   acceptFirst?(node: string, measurements: readonly Measurement[]): Promise<boolean>;
   /** Attests the centre itself; absent: the centre is no node of its own. */
@@ -141,6 +143,7 @@ export class TrustKeeper implements TrustPort {
       clock,
       logger,
       isRevoked: (fingerprint) => isRevoked(fingerprint),
+      certificateOf: (kid) => options.certificateOf?.(kid),
       attestsItself: (node) => this.#charges.has(node),
       onBadWord: (node) => this.#now(node),
       onWord: (result, bytes) => this.#publish(result, bytes),

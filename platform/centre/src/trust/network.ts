@@ -34,6 +34,8 @@ export interface NetworkOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   isRevoked(fingerprint: string): boolean;
+  /** What the authority here has issued, by thumbprint. */
+  certificateOf?(kid: Uint8Array): { readonly der: Uint8Array } | undefined;
   /** Whether the centre attests this node over a link of its own. */
   attestsItself(node: string): boolean;
   /** Somebody has found a node bad, and the evidence says so here as well: look at it now. */
@@ -132,13 +134,19 @@ export class NetworkView {
         this.#certificates.size >= LIMITS.certificates ? this.#certificates.keys().next().value : undefined;
       if (oldest !== undefined) this.#certificates.delete(oldest);
       this.#certificates.set(key, certificate);
-    } catch {
+    } catch (error) {
       this.counters.refused++;
+      this.#options.logger.debug({ error: describeError(error) }, 'a certificate was not used');
     }
   }
 
   #signerOf(kid: Uint8Array): HeldCertificate | undefined {
     const key = Buffer.from(kid).toString('hex');
+    if (!this.#certificates.has(key)) {
+      // What a neighbour said itself was taken over a channel that named it; nobody needed its certificate on the way.
+      const issued = this.#options.certificateOf?.(kid);
+      if (issued) this.#know(issued.der);
+    }
     const certificate = this.#certificates.get(key);
     return certificate && !this.#options.isRevoked(key) ? certificate : undefined;
   }

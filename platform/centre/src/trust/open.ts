@@ -89,6 +89,7 @@ export async function openTrust(parts: TrustParts): Promise<OpenTrust> {
       return ca.certificatePem;
     },
     isRevoked: (fingerprint) => revocations.has(fingerprint),
+    certificateOf: (kid) => ca.certificateOf(kid),
     acceptFirst: (node, measurements) => authorities.acceptFirst(node, measurements),
     vouchedAnew: authorities.changed,
     ...(own ? { own } : {}),

@@ -119,10 +119,14 @@ program
 
 program
   .command('import')
-  .description('read a grid model (CGMES 3.0 or 2.4.15: XML files, folders, zips) and say what is wrong with it')
-  .argument('<files...>', 'equipment, hypothesis, topology, … and their boundary')
-  .requiredOption('--check', 'only read and check; nothing is stored')
+  .description('read a grid model (CGMES 3.0 or 2.4.15), say what is wrong with it, and put it in force')
+  .argument('<files...>', 'equipment, hypothesis, topology, … and their boundary: XML files, folders, zips')
+  .option('--check', 'only read and check; nothing is stored')
+  .option('--partial', 'store the grid without the equipment that the platform has no class for yet')
+  .option('--name <name>', 'name of the grid; default: the authority of the equipment file')
+  .option('--frequency <hz>', 'nominal frequency, which CIM does not say', '50')
   .option('--limit <n>', 'findings told of each kind', '10')
+  .option(...data)
   .option(...json)
   .action(async (files, options) => (await import('./commands/import.ts')).importModel(files, options));
 

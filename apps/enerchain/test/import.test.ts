@@ -1,8 +1,13 @@
 /** `enerchain import --check`: what an engineer sees of an export, and the exit status that scripts go by. */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { json } from 'node:stream/consumers';
+import { GridModel, validator } from '@enerchain/model';
 import { afterAll, describe, expect, it } from 'vitest';
 
 const MAIN = join(import.meta.dirname, '..', 'src', 'main.ts');
@@ -68,5 +73,159 @@ describe('enerchain import --check', { timeout: 60_000 }, () => {
     expect(stderr).toMatch(/nowhere\.xml cannot be read/);
     expect(stderr).not.toContain('    at ');
     expect(status).toBe(1);
+  });
+});
+
+describe('enerchain import', { timeout: 60_000 }, () => {
+  const named = (id: string): string => `<cim:IdentifiedObject.name>${id}</cim:IdentifiedObject.name>`;
+  const to = (property: string, id: string): string => `<cim:${property} rdf:resource="#_${id}"/>`;
+  const object = (name: string, id: string, ...rest: string[]): string =>
+    `<cim:${name} rdf:ID="_${id}">${named(id)}${rest.join('')}</cim:${name}>\n`;
+  const number = (property: string, value: unknown): string => `<cim:${property}>${value}</cim:${property}>`;
+  const terminals = (equipment: string, ...nodes: string[]): string =>
+    nodes
+      .map((node, at) =>
+        object(
+          'Terminal',
+          `${equipment}-${at}`,
+          number('ACDCTerminal.sequenceNumber', at + 1),
+          to('Terminal.ConductingEquipment', equipment),
+          to('Terminal.ConnectivityNode', node),
+        ),
+      )
+      .join('');
+  const level = (id: string, voltage: number): string =>
+    object('BaseVoltage', `${id}-base`, number('BaseVoltage.nominalVoltage', voltage)) +
+    object('VoltageLevel', id, to('VoltageLevel.Substation', 'station'), to('VoltageLevel.BaseVoltage', `${id}-base`));
+  const node = (id: string, of: string): string =>
+    object('ConnectivityNode', id, to('ConnectivityNode.ConnectivityNodeContainer', of));
+  const within = (id: string): string => to('Equipment.EquipmentContainer', id);
+  const NODES = [node('a', 'high'), node('b', 'high'), node('c', 'low'), node('d', 'low')].join('');
+  const GRID =
+    object('GeographicalRegion', 'land') +
+    object('SubGeographicalRegion', 'part', to('SubGeographicalRegion.Region', 'land')) +
+    object('Substation', 'station', to('Substation.Region', 'part')) +
+    level('high', 110) +
+    level('low', 20) +
+    NODES +
+    object(
+      'ExternalNetworkInjection',
+      'feed',
+      within('high'),
+      ...['maxP', 'minP', 'maxQ', 'minQ', 'governorSCD'].map((name) => number(`ExternalNetworkInjection.${name}`, 0)),
+    ) +
+    terminals('feed', 'a') +
+    object('Breaker', 'q0', within('high'), number('Switch.normalOpen', false), number('Switch.retained', true)) +
+    terminals('q0', 'a', 'b') +
+    object('PowerTransformer', 't1', within('station')) +
+    terminals('t1', 'b', 'c') +
+    ['b', 'c']
+      .map((_, at) =>
+        object(
+          'PowerTransformerEnd',
+          `t1-end${at}`,
+          to('PowerTransformerEnd.PowerTransformer', 't1'),
+          to('TransformerEnd.Terminal', `t1-${at}`),
+          to('TransformerEnd.BaseVoltage', at === 0 ? 'high-base' : 'low-base'),
+          number('TransformerEnd.endNumber', at + 1),
+          ...(at === 0 ? [number('PowerTransformerEnd.ratedS', 40)] : []),
+          number('PowerTransformerEnd.ratedU', at === 0 ? 110 : 20),
+          ...['r', 'b'].map((name) => number(`PowerTransformerEnd.${name}`, 0)),
+          number('PowerTransformerEnd.x', at === 0 ? 36 : 0),
+        ),
+      )
+      .join('') +
+    object(
+      'ACLineSegment',
+      'cable',
+      to('ConductingEquipment.BaseVoltage', 'low-base'),
+      number('Conductor.length', 5),
+      ...['r', 'x', 'bch'].map((name) => number(`ACLineSegment.${name}`, 0.5)),
+    ) +
+    terminals('cable', 'c', 'd') +
+    object('EnergyConsumer', 'load', within('low'), number('EnergyConsumer.pfixed', 3)) +
+    terminals('load', 'd');
+  const MACHINE =
+    object(
+      'SynchronousMachine',
+      'machine',
+      within('low'),
+      '<cim:SynchronousMachine.type rdf:resource="http://iec.ch/TC57/CIM100#SynchronousMachineKind.condenser"/>',
+    ) + terminals('machine', 'd');
+  const ssh = file('ssh2.xml', 'SteadyStateHypothesis', '');
+
+  /** A system that takes the grid and remembers it. */
+  async function run(
+    ...args: string[]
+  ): Promise<{ status: number; stdout: string; stderr: string; bodies: unknown[] }> {
+    const bodies: unknown[] = [];
+    const server = createServer(async (request, response) => {
+      expect(`${request.method} ${request.url} ${request.headers.authorization}`).toBe(
+        'PUT /api/v1/grid Bearer secret',
+      );
+      bodies.push(await json(request));
+      response.setHeader('content-type', 'application/json').end('{"version":7,"changed":true}');
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', MAIN, ...args], {
+      env: { ...process.env, ENERCHAIN_URL: `http://127.0.0.1:${port}`, ENERCHAIN_TOKEN: 'secret' },
+    });
+    let [stdout, stderr] = ['', ''];
+    child.stdout.on('data', (text) => {
+      stdout += text;
+    });
+    child.stderr.on('data', (text) => {
+      stderr += text;
+    });
+    const [status] = (await once(child, 'close')) as [number];
+    server.close();
+    return { status, stdout, stderr, bodies };
+  }
+
+  it('puts the grid in force: nodes, switch, transformer with its rating, line, load and feed', async () => {
+    const { status, stdout, stderr, bodies } = await run('import', file('grid.xml', 'CoreEquipment', GRID), ssh);
+    expect(stderr).toBe('');
+    expect(stdout).toContain('0 errors');
+    expect(stdout).toContain('in force as version 7: 4 nodes, 5 pieces of equipment');
+    expect(status).toBe(0);
+    const grid = bodies[0] as GridModel;
+    expect(validator(GridModel).findings(grid, 5)).toEqual([]);
+    const of = (name: string) => grid.equipment.find((item) => item.name === name);
+    expect(of('t1')).toMatchObject({
+      class: 'PowerTransformer',
+      ends: [
+        { ratedU: 110, ratedS: 40, x: 36 },
+        { ratedU: 20, ratedS: 40, x: 0 },
+      ],
+    });
+    expect(of('feed')).toMatchObject({ voltage: 110 });
+    expect(of('load')).toMatchObject({ p: 3, q: 0 });
+    expect(of('cable')).toMatchObject({ length: 5, r: 0.5 });
+    const nodeOf = (name: string) => grid.connectivityNodes.find((item) => item.name === name)!.mRID;
+    expect(of('q0')!.terminals.map(({ connectivityNode }) => connectivityNode)).toEqual([nodeOf('a'), nodeOf('b')]);
+  });
+
+  it('does not store a grid without its machines unless told so, and names them', async () => {
+    const path = file('machine.xml', 'CoreEquipment', GRID + MACHINE);
+    const refused = await run('import', path, ssh);
+    expect(refused.stdout).toContain(
+      "left out: 1 SynchronousMachine, 'machine': the grid model of the platform has no such class",
+    );
+    expect(refused).toMatchObject({ status: 1, bodies: [] });
+    const stored = await run('import', path, ssh, '--partial', '--json');
+    expect(JSON.parse(stored.stdout.trim().split('\n').at(-1)!)).toMatchObject({
+      kind: 'stored',
+      stored: true,
+      version: 7,
+    });
+    expect(stored.bodies).toHaveLength(1);
+  });
+
+  it('does not store a model with errors', async () => {
+    const path = file('broken.xml', 'CoreEquipment', GRID.replace('#_low-base', '#_nowhere'));
+    const { status, stdout, bodies } = await run('import', path, ssh, '--partial');
+    expect(stdout).toContain('not stored: a model with errors is not put in force');
+    expect({ status, bodies }).toEqual({ status: 1, bodies: [] });
   });
 });

@@ -1,20 +1,33 @@
-/** `enerchain import`: a grid model read and checked; what came in, and what is wrong with it. */
+/** `enerchain import`: a grid model read, checked, and put in force in a running system. */
 import { applyDifferences, type CimModel, checkModel, type Finding, openSources, readModel } from '@enerchain/cim';
 import { EnerchainError } from '@enerchain/model';
+import { type Conversion, gridFromCim } from '../grid/from-cim.ts';
+import { SystemClient } from '../system-client.ts';
 
 const print = (text: string): void => void process.stdout.write(`${text}\n`);
 
+export interface ImportOptions {
+  readonly data: string;
+  readonly limit: string;
+  readonly frequency: string;
+  readonly name?: string;
+  readonly check?: boolean;
+  readonly partial?: boolean;
+  readonly json?: boolean;
+}
+
 /**
- * Ends with status 1 when there are errors.
- * @throws EnerchainError `cli.option`; CimError `cim.file` when a file is not there
+ * Ends with status 1 when there are errors or the grid is not stored.
+ * @throws EnerchainError `cli.option`, and what the system says; CimError `cim.file` when a file is not there
  */
-export async function importModel(
-  files: readonly string[],
-  options: { check: true; limit: string; json?: boolean },
-): Promise<void> {
+export async function importModel(files: readonly string[], options: ImportOptions): Promise<void> {
   const limit = Number(options.limit);
+  const frequency = Number(options.frequency);
   if (!Number.isInteger(limit) || limit < 0) {
     throw new EnerchainError('caller', 'cli.option', `--limit is a whole number, not ${options.limit}`);
+  }
+  if (!(frequency > 0 && frequency < 1_000)) {
+    throw new EnerchainError('caller', 'cli.option', `--frequency is a number of Hz, not ${options.frequency}`);
   }
   const began = performance.now();
   const model = await readModel(openSources(files));
@@ -23,7 +36,63 @@ export async function importModel(
   const seconds = (performance.now() - began) / 1000;
   if (options.json) asLines(model);
   else asText(model, limit, seconds);
-  if (model.findings.counts.error > 0) process.exitCode = 1;
+  if (model.findings.counts.error > 0) {
+    if (!options.check) say(options, { stored: false, why: 'a model with errors is not put in force' });
+    process.exitCode = 1;
+  } else if (!options.check) await store(model, { ...options, frequency });
+}
+
+async function store(
+  model: CimModel,
+  options: Omit<ImportOptions, 'frequency'> & { frequency: number },
+): Promise<void> {
+  const name = options.name ?? nameOf(model);
+  const conversion = gridFromCim(model, { name: name.slice(0, 200), frequency: options.frequency });
+  const { grid, leftOut, derived } = conversion;
+  const size = { nodes: grid.connectivityNodes.length, equipment: grid.equipment.length, derived };
+  if (leftOut.length > 0 && !options.partial) {
+    say(options, {
+      stored: false,
+      ...size,
+      leftOut,
+      why: 'it would be another grid without these; --partial stores it so',
+    });
+    process.exitCode = 1;
+    return;
+  }
+  const client = SystemClient.find(options.data);
+  const { version, changed } = await client.request<{ version: number; changed: boolean }>('PUT', '/grid', grid);
+  say(options, { stored: true, version, changed, ...size, leftOut });
+}
+
+const nameOf = ({ files }: CimModel): string =>
+  files.find(({ letters }) => letters.includes('E'))?.header?.modelingAuthoritySet ?? files[0]!.name;
+
+interface Outcome {
+  readonly stored: boolean;
+  readonly why?: string;
+  readonly version?: number;
+  readonly changed?: boolean;
+  readonly nodes?: number;
+  readonly equipment?: number;
+  readonly derived?: number;
+  readonly leftOut?: Conversion['leftOut'];
+}
+
+function say({ json }: { json?: boolean }, outcome: Outcome): void {
+  if (json) {
+    print(JSON.stringify({ kind: 'stored', ...outcome }));
+    return;
+  }
+  const { stored, why, version, changed, nodes, equipment, derived, leftOut = [] } = outcome;
+  print('');
+  for (const { count, class: name, reason, example } of leftOut) {
+    print(`  left out: ${count} ${name}, '${example}'${count > 1 ? ' the first' : ''}: ${reason}`);
+  }
+  if (derived) print(`  ${plural(derived, 'identifier')} that are no UUIDs got one that follows from them`);
+  if (!stored) print(`not stored: ${why}`);
+  else if (changed) print(`in force as version ${version}: ${nodes} nodes, ${equipment} pieces of equipment`);
+  else print(`version ${version} is this grid already`);
 }
 
 const countsOf = ({ store }: CimModel): [name: string, count: number][] =>

@@ -197,12 +197,22 @@ export type ChoiceValue<A> = { [K in keyof A]: { readonly kind: K; readonly valu
 /** CHOICE: a value is `{ kind, value }`, `kind` being the name of the alternative. */
 export function choice<A extends Alternatives>(name: string, alternatives: A): Type<ChoiceValue<A>> {
   const list = Object.entries(alternatives);
+  // Alternatives by tag, found once each: a service is one of thirty, and a tag has two octets at most.
+  const known = new Map<number, readonly [string, Type<unknown>] | undefined>();
+  const find = (tag: number) => {
+    if (!known.has(tag))
+      known.set(
+        tag,
+        list.find(([, type]) => type.accepts(tag)),
+      );
+    return known.get(tag);
+  };
   return {
-    accepts: (tag) => list.some(([, type]) => type.accepts(tag)),
+    accepts: (tag) => find(tag) !== undefined,
     read(reader) {
-      for (const [kind, type] of list)
-        if (type.accepts(reader.tag)) return { kind, value: type.read(reader) } as ChoiceValue<A>;
-      throw unexpected(reader.tag, reader.at);
+      const found = find(reader.tag);
+      if (!found) throw unexpected(reader.tag, reader.from);
+      return { kind: found[0], value: found[1].read(reader) } as ChoiceValue<A>;
     },
     write(writer, { kind, value }) {
       const type = Object.hasOwn(alternatives, kind) ? alternatives[kind as string] : undefined;

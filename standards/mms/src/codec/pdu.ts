@@ -1,0 +1,63 @@
+/** MMS PDUs (ISO 9506-2 § 7.1): octets to data and back. */
+import { nothing, unsigned32 } from '../ber/primitive.ts';
+import { type BerLimits, BerReader } from '../ber/reader.ts';
+import { choice, context, element, encodeWith, optional, plain, sequence, type Value } from '../ber/type.ts';
+import { rejectPdu, serviceError } from '../spec/faults.ts';
+import { initiate } from '../spec/initiate.ts';
+import { serviceRequest, serviceResponse, unconfirmedService } from '../spec/services.ts';
+
+/** Modifiers (attach to event condition, attach to semaphore) are kept as they are: nothing here can honour them. */
+const modifiers = plain<Uint8Array>(
+  0x30,
+  (reader) => reader.content(),
+  (writer, value) => writer.octets(value),
+);
+
+const mmsPdu = choice('MMSpdu', {
+  confirmedRequest: context(
+    0,
+    sequence('confirmed-RequestPDU', {
+      invokeId: unsigned32,
+      modifiers: optional(modifiers),
+      service: serviceRequest,
+    }),
+  ),
+  confirmedResponse: context(1, sequence('confirmed-ResponsePDU', { invokeId: unsigned32, service: serviceResponse })),
+  confirmedError: context(
+    2,
+    sequence('confirmed-ErrorPDU', {
+      invokeId: context(0, unsigned32),
+      modifierPosition: optional(context(1, unsigned32)),
+      error: context(2, serviceError),
+    }),
+  ),
+  unconfirmed: context(3, sequence('unconfirmed-PDU', { service: unconfirmedService })),
+  reject: context(4, rejectPdu),
+  cancelRequest: context(5, unsigned32),
+  cancelResponse: context(6, unsigned32),
+  cancelError: context(
+    7,
+    sequence('cancel-ErrorPDU', { invokeId: context(0, unsigned32), error: context(1, serviceError) }),
+  ),
+  initiateRequest: context(8, initiate),
+  initiateResponse: context(9, initiate),
+  initiateError: context(10, serviceError),
+  concludeRequest: context(11, nothing),
+  concludeResponse: context(12, nothing),
+  concludeError: context(13, serviceError),
+});
+
+export type MmsPdu = Value<typeof mmsPdu>;
+
+/** MmsError (peer) when the octets are not exactly one PDU. Octet strings, bit strings and file data are views. */
+export function decodeMms(bytes: Uint8Array, limits?: BerLimits): MmsPdu {
+  const reader = new BerReader(bytes, 0, bytes.length, limits);
+  const pdu = element(reader, mmsPdu);
+  reader.finish();
+  return pdu;
+}
+
+/** MmsError (caller) for values that do not fit their type. */
+export function encodeMms(pdu: MmsPdu): Uint8Array<ArrayBuffer> {
+  return encodeWith(mmsPdu, pdu);
+}

@@ -15,6 +15,7 @@ import { GridStore } from '../src/grid/store.ts';
 import { fromCounters, HttpMetrics, Metrics } from '../src/metrics/metrics.ts';
 import type { Historian, ServiceRoutes } from '../src/ports.ts';
 import { StreamHub, type StreamLimits } from '../src/stream/hub.ts';
+import type { TrustKeeper } from '../src/trust/keeper.ts';
 import {
   MemoryAccounts,
   MemoryAuthenticators,
@@ -38,6 +39,7 @@ export async function newFace(
     controlRoomDir?: string;
     stream?: Partial<StreamLimits>;
     secondPerson?: string[];
+    trust?: TrustKeeper;
     tls?: { cert: string; key: string };
   } = {},
 ) {
@@ -66,7 +68,15 @@ export async function newFace(
   const commands = new Commands({ log, points, sources, live, clock, secondPerson });
   const stop = new AbortController();
   void commands.follow(0, stop.signal);
-  const stream = new StreamHub({ journal, log, live, sources, clock, limits: options.stream ?? {} });
+  const stream = new StreamHub({
+    journal,
+    log,
+    live,
+    sources,
+    clock,
+    trust: options.trust,
+    limits: options.stream ?? {},
+  });
   const metrics = new Metrics();
   metrics.add(() => fromCounters('journal', 'the journal', journal.counters));
   let away = false;
@@ -103,6 +113,7 @@ export async function newFace(
     stream,
     transparency: noTransparency,
     services,
+    trust: options.trust,
     trustCertificates: () => [],
     certificates: { certificates: () => [], revoke: async () => [] },
     metrics,

@@ -239,7 +239,7 @@ export class NodeState {
     };
     if (quarantine) {
       const why = good
-        ? `${quarantine.reason}; its evidence is good again, and two persons can release it`
+        ? `${quarantine.reason}; its evidence is good, and two persons can release it`
         : quarantine.reason;
       return { ...base, trustedUntil: undefined, reaction: 'quarantine', reason: why };
     }

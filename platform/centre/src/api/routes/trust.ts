@@ -35,6 +35,13 @@ export function trustRoutes(app: App, { trust, trustCertificates, clock }: ApiCo
     throw new ApiError(404, 'trust.node.unknown', `There is no node ${name}.`);
   };
 
+  /** A token is nobody: whoever makes one could be their own second person with it. */
+  const person = (principal: Principal): string => {
+    if (principal.kind === 'user') return principal.name;
+    const text = 'A release takes two persons who are logged in; a token cannot stand for one. Nothing was done.';
+    throw new ApiError(403, 'trust.release.person', text);
+  };
+
   app.get(
     '/trust',
     {
@@ -90,7 +97,7 @@ export function trustRoutes(app: App, { trust, trustCertificates, clock }: ApiCo
     },
     async ({ params, body, principal }, reply) => {
       const { node } = known(params.node);
-      const { id } = keeper().requestRelease(node, body.reason, (principal as Principal).name);
+      const { id } = keeper().requestRelease(node, body.reason, person(principal as Principal));
       return reply.code(202).send({ id });
     },
   );
@@ -107,7 +114,7 @@ export function trustRoutes(app: App, { trust, trustCertificates, clock }: ApiCo
       },
     },
     async ({ params, principal }) => {
-      const node = keeper().approveRelease(params.id, (principal as Principal).name);
+      const node = keeper().approveRelease(params.id, person(principal as Principal));
       return nodeJson(keeper(), node, clock.now());
     },
   );

@@ -7,6 +7,7 @@ import { constants, crc32, deflateRawSync } from 'node:zlib';
 import { afterAll, describe, expect, test } from 'vitest';
 import { applyDifferences, readModel } from '../src/model.ts';
 import { openSources } from '../src/source/source.ts';
+import { busesOf } from '../src/topology/buses.ts';
 import { CONTAINERS, document, FEED, full, LOAD, line, named, node, read, SSH, terminal, told } from './exchange.ts';
 
 const GOOD = full('EQ', CONTAINERS + line() + LOAD + FEED);
@@ -224,6 +225,29 @@ describe('electrical sense', () => {
     expect(await tap('9', '9')).toEqual({ ...end, 'grid.tap-position': 2 });
     expect(await tap('3', '-3')).toEqual({ ...end, 'grid.tap-contradiction': 1 });
     expect(await tap('3', '3', '9')).toEqual({ ...end, 'grid.tap-range': 1 });
+  });
+});
+
+describe('buses', () => {
+  const toggle = (property: string): string =>
+    `<cim:Breaker rdf:ID="_q">${named('q')}<cim:Equipment.EquipmentContainer rdf:resource="#_vl"/><cim:Switch.normalOpen>false</cim:Switch.normalOpen>
+    <cim:Switch.retained>${property === 'retained'}</cim:Switch.retained></cim:Breaker>${terminal('q', 1, 'n1')}${terminal('q', 2, 'n2')}`;
+  const state = (text: string): string => full('SSH', `<cim:Breaker rdf:about="#_q">${text}</cim:Breaker>`);
+
+  test.each([
+    ['closed', '<cim:Switch.open>false</cim:Switch.open>', 1],
+    ['open in SSH though normally closed', '<cim:Switch.open>true</cim:Switch.open>', 2],
+    ['out of service', '<cim:Equipment.inService>false</cim:Equipment.inService>', 2],
+    ['retained', '', 2],
+  ])('two nodes and a switch that is %s', async (name, ssh, buses) => {
+    const model = await read({ 'eq.xml': full('EQ', CONTAINERS + toggle(name)), 'ssh.xml': state(ssh) });
+    expect(new Set(busesOf(model).values()).size).toBe(buses);
+  });
+
+  test('a disconnected terminal joins nothing', async () => {
+    const off = `<cim:Terminal rdf:about="#_q-t1"><cim:ACDCTerminal.connected>false</cim:ACDCTerminal.connected></cim:Terminal>`;
+    const model = await read({ 'eq.xml': full('EQ', CONTAINERS + toggle('')), 'ssh.xml': full('SSH', off) });
+    expect(new Set(busesOf(model).values()).size).toBe(2);
   });
 });
 

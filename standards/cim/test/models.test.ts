@@ -5,6 +5,7 @@ import { checkModel } from '../src/check/check.ts';
 import { type CimModel, readModel } from '../src/model.ts';
 import { CGMES_3_0 } from '../src/schema/cgmes-3.0.ts';
 import { openSources } from '../src/source/source.ts';
+import { busesOf } from '../src/topology/buses.ts';
 import { generate } from '../tools/generate-schema.ts';
 import { data, missing } from './reference-data.ts';
 
@@ -74,6 +75,24 @@ describe.skipIf(missing !== undefined)(`models of ENTSO-E${missing ? ` (${missin
     const dangling = read.findings.list.filter(({ code }) => code === 'cim.dangling');
     expect(dangling.length).toBeGreaterThan(0);
     expect(dangling.every(({ file, line, object, property }) => file && line && object && property)).toBe(true);
+  });
+
+  test.each([
+    ['MiniGrid', 103, 13],
+    ['MicroGrid', 42, 18],
+    ['SmallGrid', 1225, 118],
+  ])('the buses of %s are those of its own TP', async (name, nodes, buses) => {
+    const { store, ...read } = await readModel(openSources([cgmes3(name)]));
+    const busOf = busesOf({ store, ...read });
+    expect(busOf.size).toBe(nodes);
+    const partition = (of: (node: number) => unknown): number[][] => {
+      const groups = new Map<unknown, number[]>();
+      for (const node of busOf.keys()) groups.set(of(node), [...(groups.get(of(node)) ?? []), node]);
+      return [...groups.values()];
+    };
+    const published = partition((node) => store.reference(node, 'ConnectivityNode.TopologicalNode'));
+    expect(published).toHaveLength(buses);
+    expect(partition((node) => busOf.get(node))).toEqual(published);
   });
 
   test('nothing is lost: every identifier and value of SmallGrid EQ is in the store', async () => {

@@ -210,6 +210,10 @@ class Converter {
     const store = this.#store;
     const number = (property: string): number | undefined => store.number(object, property);
     if (store.boolean(object, 'Equipment.inService') === false) return 'it is out of service';
+    const own = this.#terminals.get(object) ?? [];
+    if (own.some((terminal) => store.boolean(terminal, 'ACDCTerminal.connected') === false)) {
+      return 'a terminal of it is disconnected';
+    }
     const terminals = this.#terminalsOf(object);
     if (!terminals) return 'a terminal has no node in a voltage level (the boundary has none)';
     const held = store.reference(object, 'Equipment.EquipmentContainer');
@@ -271,17 +275,28 @@ class Converter {
           p: number('EnergyConsumer.p') ?? number('EnergyConsumer.pfixed') ?? 0,
           q: number('EnergyConsumer.q') ?? number('EnergyConsumer.qfixed') ?? 0,
         };
-      case 'ExternalNetworkInjection': {
-        if (!ofOne) return count;
-        const control = store.reference(object, 'RegulatingCondEq.RegulatingControl');
-        const target = control === undefined ? undefined : store.number(control, 'RegulatingControl.targetValue');
-        return { class: className, ...head, terminals: ofOne, voltage: target ?? this.#nominal(object) };
-      }
+      case 'ExternalNetworkInjection':
+        return ofOne ? { class: className, ...head, terminals: ofOne, voltage: this.#voltage(object) } : count;
       case 'PowerElectronicsConnection':
         return ofOne ? this.#converter(object, head, ofOne) : count;
       default:
         return 'the grid model of the platform has no such class';
     }
+  }
+
+  /** kV held at the terminal: the set-point of a voltage control, else nominal. */
+  #voltage(object: number): number {
+    const store = this.#store;
+    const nominal = this.#nominal(object);
+    const control = store.reference(object, 'RegulatingCondEq.RegulatingControl');
+    if (control === undefined) return nominal;
+    const mode = store.text(control, 'RegulatingControl.mode');
+    const target = store.number(control, 'RegulatingControl.targetValue');
+    if (mode !== 'RegulatingControlModeKind.voltage' || target === undefined) return nominal;
+    const multiplier = store.text(control, 'RegulatingControl.targetValueUnitMultiplier');
+    const kilovolts = multiplier === 'UnitMultiplier.none' ? target / 1000 : target;
+    // A control may regulate a node of another voltage level; its set-point says nothing here.
+    return Math.abs(kilovolts / nominal - 1) < 0.25 ? kilovolts : nominal;
   }
 
   /** kV at the only terminal. */

@@ -66,16 +66,15 @@ export function checkIslands(model: CimModel): void {
     findings.add({ severity: 'warning', code: 'grid.island-without-source', text, ...place(model, island) });
   }
 
+  const held = new Set<number>();
+  for (const terminal of store.ofClass('Terminal')) {
+    const node = store.reference(terminal, 'Terminal.TopologicalNode');
+    const equipment = store.reference(terminal, 'Terminal.ConductingEquipment');
+    if (node !== undefined && equipment !== undefined && sources.has(store.class(equipment) ?? '')) held.add(node);
+  }
   for (const island of store.ofClass('TopologicalIsland')) {
     const slack = store.reference(island, 'TopologicalIsland.AngleRefTopologicalNode');
-    if (slack === undefined) continue;
-    let machine = false;
-    for (const terminal of store.ofClass('Terminal')) {
-      if (store.reference(terminal, 'Terminal.TopologicalNode') !== slack) continue;
-      const equipment = store.reference(terminal, 'Terminal.ConductingEquipment');
-      machine ||= equipment !== undefined && sources.has(store.class(equipment) ?? '');
-    }
-    if (machine) continue;
+    if (slack === undefined || held.has(slack)) continue;
     const text = 'the angle reference of the island is a node without machine or injection';
     findings.add({ severity: 'warning', code: 'grid.slack', text, ...place(model, slack) });
   }

@@ -126,11 +126,11 @@ class VocabularyCheck {
       if (known && !this.#isOf(symbol, property, known)) {
         this.#ask('warning', 'cim.property-of-class', description, `${property.name} of ${name}`, statement);
       }
-      if (seen.includes(property) && !overlaps(property.manyIn, letters)) {
+      if (!seen.includes(property)) seen.push(property);
+      else if (!overlaps(property.manyIn, letters)) {
         const text = `${property.name} stands more than once`;
         this.#find('error', 'cim.cardinality', description, text, statement, property.name);
       }
-      seen.push(property);
       // A difference may have taken it away.
       if (store.section(description) === 'body' && !store.inForce(statement)) continue;
       this.#value(description, statement, property);

@@ -19,8 +19,8 @@ const NONCE_BYTES = 32;
 const LEAST_NONCE = 16;
 /** A verifier of ours that takes longer than this, milliseconds, has stalled: nobody stays good because of that. */
 const APPRAISAL_TIMEOUT = 30_000;
-/** Evidence up to so many octets travels whole each time, so that others can appraise it as well. */
-const LARGE = 64 << 10;
+/** Evidence up to so many octets travels whole each time; of longer one, only now and then. */
+const LARGE = 2 << 10;
 /** Questions in a row without an answer after which a connection is closed: its other end may be gone. */
 const DEAD = 2;
 

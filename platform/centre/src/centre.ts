@@ -225,12 +225,10 @@ async function startFace(
     sources,
     certificates: core.link,
     trust,
-    trustCertificates: () => {
-      const names = [CENTRE, ...sources.status().map(({ source }) => source)];
-      return certificatesOf(names, core.ca, core.revocations, (name) =>
+    trustCertificates: () =>
+      certificatesOf(core.ca, core.revocations, (name) =>
         name === CENTRE ? core.identity.signer.origin : trust?.state(name)?.keyOrigin,
-      );
-    },
+      ),
     store,
     stream,
     transparency: core.transparency,

@@ -279,6 +279,7 @@ describe('the stream', () => {
       {
         all: () => nodes,
         state: () => undefined,
+        certifiedOriginOf: () => undefined,
         trustOf: () => 'attested',
         onChange: (listener) => {
           change = () => listener([]);

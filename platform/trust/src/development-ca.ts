@@ -236,14 +236,15 @@ export class DevelopmentCa {
     });
   }
 
+  /** What was issued and has not ended yet, by thumbprint (hex). */
+  validCertificates(): ReadonlyMap<string, Certificate> {
+    const now = this.#now();
+    return new Map([...this.#issued.all()].filter(([, { notAfter }]) => notAfter.getTime() > now));
+  }
+
   /** What was issued under a name and has not ended yet, by thumbprint (hex). */
   validCertificatesOf(name: string): ReadonlyMap<string, Certificate> {
-    const now = this.#now();
-    return new Map(
-      [...this.#issued.all()].filter(
-        ([, certificate]) => holderOf(certificate).name === name && certificate.notAfter.getTime() > now,
-      ),
-    );
+    return new Map([...this.validCertificates()].filter(([, certificate]) => holderOf(certificate).name === name));
   }
 
   /** The certificate with this thumbprint, if this authority issued it. */

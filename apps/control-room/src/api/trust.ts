@@ -105,7 +105,7 @@ export interface CertificateJson {
   readonly notAfter: string;
   readonly keyOrigin: KeyOrigin | null;
   readonly revoked: boolean;
-  readonly use: 'identity' | 'attestation' | 'log' | 'authority';
+  readonly use: 'identity' | 'attestation' | 'connections' | 'log' | 'authority';
 }
 
 export type StepKind = 'device' | 'gateway' | 'software' | 'neighbours' | 'signature' | 'log' | 'witnesses' | 'receipt';

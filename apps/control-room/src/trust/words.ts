@@ -205,8 +205,9 @@ export function asSentence(text: string): string {
 }
 
 export const USE_WORDS: Readonly<Record<CertificateJson['use'], string>> = {
-  identity: 'identity (TLS, signatures)',
-  attestation: 'attestation results',
+  identity: 'identity: signatures, and connections where it has no other key',
+  attestation: 'signs evidence, inside the TPM',
+  connections: 'connections alone; signs nothing',
   log: 'transparency log',
   authority: 'issues certificates',
 };

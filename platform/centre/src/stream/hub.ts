@@ -39,7 +39,9 @@ export interface StreamHubOptions {
   readonly live: LiveState;
   readonly sources: Sources;
   readonly clock: Clock;
-  readonly trust?: Pick<TrustKeeper, 'all' | 'state' | 'trustOf' | 'onChange' | 'onValueTrust'> | undefined;
+  readonly trust?:
+    | Pick<TrustKeeper, 'all' | 'state' | 'trustOf' | 'onChange' | 'onValueTrust' | 'certifiedOriginOf'>
+    | undefined;
   readonly limits?: Partial<StreamLimits>;
 }
 

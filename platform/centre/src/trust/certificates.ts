@@ -1,14 +1,13 @@
 /** The certificates that this centre's authority has issued, for people. */
 import { AIK_USAGE } from '@enerchain/attestation';
-import { commonNameOf, thumbprint } from '@enerchain/pki';
-import { type DevelopmentCa, holderOf } from '@enerchain/trust';
+import { type Certificate, commonNameOf, thumbprint } from '@enerchain/pki';
+import { assuranceOf, type DevelopmentCa, holderOf, maySign } from '@enerchain/trust';
 import type { TrustCertificateJson } from '../api/routes/trust.ts';
 import type { RevocationList } from '../sources/revocation.ts';
 import type { KeyOrigin } from './node-state.ts';
 
-/** @param names of the nodes that are known */
+/** @param originOf where the identity key of a node lies, as it says itself */
 export function certificatesOf(
-  names: Iterable<string>,
   ca: DevelopmentCa,
   revocations: Pick<RevocationList, 'has'>,
   originOf: (name: string) => KeyOrigin | undefined,
@@ -26,20 +25,39 @@ export function certificatesOf(
       use: 'authority',
     }),
   );
-  for (const name of new Set(names)) {
-    for (const [fingerprint, certificate] of ca.validCertificatesOf(name)) {
-      const attestation = certificate.extensions.extKeyUsage?.includes(AIK_USAGE) ?? false;
-      list.push({
-        name,
-        role: holderOf(certificate).role,
-        fingerprint,
-        notBefore: certificate.notBefore.toISOString(),
-        notAfter: certificate.notAfter.toISOString(),
-        keyOrigin: attestation ? 'tpm' : (originOf(name) ?? null),
-        revoked: revocations.has(fingerprint),
-        use: attestation ? 'attestation' : 'identity',
-      });
-    }
+  for (const [fingerprint, certificate] of ca.validCertificates()) {
+    const { name, role } = holderOf(certificate);
+    const use = useOf(certificate);
+    list.push({
+      name,
+      role,
+      fingerprint,
+      notBefore: certificate.notBefore.toISOString(),
+      notAfter: certificate.notAfter.toISOString(),
+      keyOrigin: ORIGIN[use] ?? originIn(certificate) ?? originOf(name) ?? null,
+      revoked: revocations.has(fingerprint),
+      use,
+    });
   }
   return list;
 }
+
+/** Where the identity key of a node lies, as its newest certificate says; undefined when it does not. */
+export function certifiedOriginOf(name: string, ca: DevelopmentCa): KeyOrigin | undefined {
+  const identity = [...ca.validCertificatesOf(name).values()]
+    .filter((certificate) => useOf(certificate) === 'identity')
+    .sort((a, b) => b.notBefore.getTime() - a.notBefore.getTime())[0];
+  return identity && originIn(identity);
+}
+
+type Use = 'identity' | 'attestation' | 'connections';
+/** An attestation key lies in a TPM; a key that makes connections alone lies in a file beside one that does not. */
+const ORIGIN: Partial<Record<Use, KeyOrigin>> = { attestation: 'tpm', connections: 'file' };
+
+function useOf(certificate: Certificate): Use {
+  if (certificate.extensions.extKeyUsage?.includes(AIK_USAGE)) return 'attestation';
+  return maySign(certificate) ? 'identity' : 'connections';
+}
+
+const originIn = (certificate: Certificate): KeyOrigin | undefined =>
+  assuranceOf(certificate).includes('tpm') ? 'tpm' : undefined;

@@ -101,7 +101,11 @@ export type NodeDetailJson = Type.Static<typeof NodeDetailJson>;
 
 const iso = (at: UtcNanos | undefined): string | null => (at === undefined ? null : toIso(at));
 
-export function nodeJson(keeper: Pick<TrustKeeper, 'state'>, trust: NodeTrust, now: UtcNanos): NodeTrustJson {
+export function nodeJson(
+  keeper: Pick<TrustKeeper, 'state' | 'certifiedOriginOf'>,
+  trust: NodeTrust,
+  now: UtcNanos,
+): NodeTrustJson {
   const state = keeper.state(trust.node);
   const { release, keyOrigin } = state ?? {};
   const fresh = trust.trustedUntil !== undefined && now < trust.trustedUntil;
@@ -115,7 +119,7 @@ export function nodeJson(keeper: Pick<TrustKeeper, 'state'>, trust: NodeTrust, n
     reason: trust.reason,
     since: toIso(trust.since),
     neighbours: trust.neighbours.map(({ node, status, at }) => ({ node, status, at: iso(at) })),
-    keyOrigin: keyOrigin ?? null,
+    keyOrigin: keyOrigin ?? keeper.certifiedOriginOf(trust.node) ?? null,
     fresh,
     ...(release
       ? { release: { id: release.id, requestedBy: release.requestedBy, reason: release.reason, at: toIso(release.at) } }

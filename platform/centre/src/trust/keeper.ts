@@ -34,7 +34,7 @@ import { CENTRE } from '../ingest/own-chain.ts';
 import type { LogPublisher, LogWriter } from '../ports.ts';
 import { alarmOf } from './alarms.ts';
 import { NetworkView } from './network.ts';
-import { type KeptNode, NodeState, type Release, reasonOf } from './node-state.ts';
+import { type KeptNode, type KeyOrigin, NodeState, type Release, reasonOf } from './node-state.ts';
 import { ReleaseDesk } from './release-desk.ts';
 import { type LinkState, linkStates, nodesBetween } from './ways.ts';
 
@@ -54,6 +54,8 @@ export interface TrustKeeperOptions {
   /** Asked for each time. */
   readonly caPem: string;
   isRevoked(fingerprint: string): boolean;
+  /** Where the identity key of a node lies, as its certificate says. */
+  certifiedOriginOf?(node: string): KeyOrigin | undefined;
   /** What the authority here has issued, by thumbprint. */
   certificateOf?(kid: Uint8Array): { readonly der: Uint8Array } | undefined;
   /** Development: takes as right what is particular to a node and was never seen. @returns whether it did */
@@ -262,6 +264,10 @@ export class TrustKeeper implements TrustPort {
     node.connect(true);
     node.take(result, this.policy);
     this.#settle([node]);
+  }
+
+  certifiedOriginOf(node: string): KeyOrigin | undefined {
+    return this.#options.certifiedOriginOf?.(node);
   }
 
   /**

@@ -12,6 +12,7 @@ import type { LogPublisher, LogWriter, SourceRole } from '../ports.ts';
 import type { RevocationList } from '../sources/revocation.ts';
 import { Authorities } from './authority.ts';
 import { BundleSigner } from './bundle.ts';
+import { certifiedOriginOf } from './certificates.ts';
 import { TrustKeeper } from './keeper.ts';
 import { readTrust, writeTrust } from './snapshot.ts';
 
@@ -89,6 +90,7 @@ export async function openTrust(parts: TrustParts): Promise<OpenTrust> {
       return ca.certificatePem;
     },
     isRevoked: (fingerprint) => revocations.has(fingerprint),
+    certifiedOriginOf: (node) => certifiedOriginOf(node, ca),
     certificateOf: (kid) => ca.certificateOf(kid),
     acceptFirst: (node, measurements) => authorities.acceptFirst(node, measurements),
     vouchedAnew: authorities.changed,

@@ -18,7 +18,7 @@ export const TrustCertificateJson = Type.Object(
     notAfter: DateTime,
     keyOrigin: Type.Union([Type.Enum(['file', 'hsm', 'tpm'] as const), Type.Null()]),
     revoked: Type.Boolean(),
-    use: Type.Enum(['identity', 'attestation', 'log', 'authority'] as const),
+    use: Type.Enum(['identity', 'attestation', 'connections', 'log', 'authority'] as const),
   },
   { $id: 'TrustCertificate' },
 );

@@ -34,4 +34,5 @@ export { openSources, type Source } from './source/source.ts';
 export { ZIP_LIMITS, type ZipLimits } from './source/zip.ts';
 export { CimStore, type Naming, type Section, type Value, type ValueKind } from './store/store.ts';
 export { busesOf } from './topology/buses.ts';
+export { writeFile } from './write/writer.ts';
 export { type Attributes, XML_LIMITS, type XmlHandler, type XmlLimits, XmlScanner } from './xml/scanner.ts';

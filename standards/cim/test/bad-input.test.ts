@@ -112,6 +112,15 @@ describe('objects', () => {
     expect(model.store.text(model.store.find('_flux')!, 'FluxCompensator.power')).toBe('1.21');
   });
 
+  test('a class in the namespace of the extension is read and told', async () => {
+    const text = eq(line())
+      .replaceAll('cim:BaseVoltage', 'eu:BaseVoltage')
+      .replace('xmlns:cim', 'xmlns:eu="http://iec.ch/TC57/CIM100-European#" xmlns:cim');
+    const { findings, store } = await read({ 'eq.xml': text, 'ssh.xml': SSH });
+    expect(findings.byCode).toEqual({ 'cim.namespace': 2 });
+    expect(store.ofClass('BaseVoltage')).toHaveLength(1);
+  });
+
   test('NaN, INF, text for a number, a value of another enumeration, a missing and a doubled property', async () => {
     for (const value of ['NaN', 'INF', 'ten', '', '1e999', '0x10', '1,5']) {
       expect(told(await read({ 'eq.xml': eq(line('1', value)), 'ssh.xml': SSH })), value).toEqual([

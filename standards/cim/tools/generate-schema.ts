@@ -30,6 +30,11 @@ interface Property {
   present: string;
   required: string;
   many: string;
+  european: boolean;
+}
+interface Enumeration {
+  readonly european: boolean;
+  readonly values: Set<string>;
 }
 interface Class {
   parent: string;
@@ -43,7 +48,7 @@ interface Class {
 /** @returns the table as text, one class or type per block; the same for the same vocabularies */
 export async function generate(folder: string): Promise<string> {
   const classes = new Map<string, Class>();
-  const enumerations = new Map<string, Set<string>>();
+  const enumerations = new Map<string, Enumeration>();
   const datatypes = new Map<string, string>();
   for (const [file, letter] of LETTERS) {
     const [path] = globSync(`${folder}/*${file}*.rdf`);
@@ -61,7 +66,7 @@ function take(
   store: CimStore,
   letter: string,
   classes: Map<string, Class>,
-  enumerations: Map<string, Set<string>>,
+  enumerations: Map<string, Enumeration>,
   datatypes: Map<string, string>,
 ): void {
   const all = (object: number, property: string): string[] =>
@@ -75,14 +80,18 @@ function take(
     if (type === 'Class') {
       const marks = all(object, 'cims:stereotype');
       stereotypes.set(name, marks);
-      if (marks.includes('enumeration')) enumerations.set(name, enumerations.get(name) ?? new Set());
+      if (marks.includes('enumeration'))
+        enumerations.set(
+          name,
+          enumerations.get(name) ?? { european: isEuropean(store.key(object)), values: new Set() },
+        );
       else if (!marks.includes('CIMDatatype') && !marks.includes('Primitive')) {
         const known = classes.get(name);
         const own = known ?? {
           parent: '',
           present: '',
           concrete: '',
-          european: store.key(object).includes('European'),
+          european: isEuropean(store.key(object)),
           compound: marks.includes('Compound'),
           properties: new Map(),
         };
@@ -93,8 +102,9 @@ function take(
       }
     } else if (type === 'Property') properties.push(object);
     else if (type !== undefined && all(object, 'cims:stereotype').includes('enum')) {
-      const values = enumerations.get(type) ?? new Set();
-      enumerations.set(type, values.add(name.slice(type.length + 1)));
+      const known = enumerations.get(type) ?? { european: isEuropean(store.key(object)), values: new Set() };
+      known.values.add(name.slice(type.length + 1));
+      enumerations.set(type, known);
     }
   }
   for (const object of properties) {
@@ -116,7 +126,13 @@ function take(
     if (!owner) continue;
     const compound = range !== undefined && (stereotypes.get(range) ?? []).includes('Compound');
     const type = dataType ?? (enumerations.has(range!) ? `:${range}` : compound ? `*${range}` : `>${range}`);
-    const property = owner.properties.get(name) ?? { type, present: '', required: '', many: '' };
+    const property = owner.properties.get(name) ?? {
+      type,
+      present: '',
+      required: '',
+      many: '',
+      european: isEuropean(store.key(object)),
+    };
     const multiplicity = one(object, 'cims:multiplicity') ?? '';
     property.present += letter;
     if (/M:1/.test(multiplicity)) property.required += letter;
@@ -125,22 +141,26 @@ function take(
   }
 }
 
+const isEuropean = (iri: string): boolean => iri.includes('CIM100-European#');
 const local = (iri: string): string => (iri.startsWith('http') ? iri.slice(iri.indexOf('#') + 1) : iri);
 
 function print(
   classes: Map<string, Class>,
-  enumerations: Map<string, Set<string>>,
+  enumerations: Map<string, Enumeration>,
   datatypes: Map<string, string>,
 ): string {
   const lines: string[] = [];
   const sorted = <T>(map: Map<string, T>): [string, T][] => [...map].sort(([a], [b]) => (a < b ? -1 : 1));
   for (const [name, value] of sorted(datatypes)) lines.push(`d ${name} ${value}`.trimEnd());
-  for (const [name, values] of sorted(enumerations)) lines.push(`e ${name} ${[...values].join(' ')}`);
+  for (const [name, { european: own, values }] of sorted(enumerations)) {
+    lines.push(`${own ? 'E' : 'e'} ${name} ${[...values].join(' ')}`);
+  }
   for (const [name, { parent, present, concrete, european, compound, properties }] of sorted(classes)) {
     const marks = `${european ? 'u' : ''}${compound ? 'k' : ''}`;
     lines.push(`c ${name} ${parent || '-'} ${present} ${concrete || '-'} ${marks}`.trimEnd());
-    for (const [property, { type, present: letters, required, many }] of sorted(properties)) {
-      lines.push(` ${property} ${type} ${letters} ${required || '-'} ${many}`.trimEnd());
+    for (const [property, { type, present: letters, required, many, european: own }] of sorted(properties)) {
+      const end = own ? `${many || '-'} u` : many;
+      lines.push(` ${property} ${type} ${letters} ${required || '-'} ${end}`.trimEnd());
     }
   }
   return lines.join('\n');
@@ -154,9 +174,9 @@ if (import.meta.main) {
  * ENTSO-E publishes under the Apache License 2.0 (see NOTICE). Do not edit.
  *
  *   d datatype primitive multiplier unit
- *   e enumeration values…
+ *   e enumeration values… (E for one of the European extension)
  *   c class parent profiles concrete-in marks (u European, k compound)
- *    property type profiles required-in many-in; a type is a datatype, :enumeration, >class or *compound
+ *    property type profiles required-in many-in marks; a type is a datatype, :enumeration, >class or *compound
  */
 export const CGMES_3_0 = \``;
   writeFileSync(new URL('../src/schema/cgmes-3.0.ts', import.meta.url), `${head}${await generate(folder)}\`;\n`);

@@ -5,6 +5,7 @@
  */
 import type { Severity } from '../findings.ts';
 import type { CimModel } from '../model.ts';
+import { CIM100, CIM100_EU } from '../rdf/namespaces.ts';
 import type { CimClass, CimProperty, Primitive } from '../schema/schema.ts';
 
 const FLOAT = /^[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$/;
@@ -76,6 +77,21 @@ class VocabularyCheck {
       this.#statements(description, name, known ?? undefined, file.letters);
     }
     this.#tell();
+    this.#namespaces();
+  }
+
+  /** Names of the European extension in its namespace, all others in that of CIM. 2.4.15 has its own division. */
+  #namespaces(): void {
+    const { store, schema, findings, files, version } = this.#model;
+    if (version !== '3.0') return;
+    for (const { symbol, namespace, file, line } of store.spellings) {
+      const name = store.symbolText(symbol);
+      const known = schema.classes.get(name) ?? schema.property(name);
+      const wanted = known?.european ? CIM100_EU : CIM100;
+      if (!known || namespace === wanted || files[file]!.version !== '3.0') continue;
+      const text = `${name} stands in the namespace ${namespace} and belongs to ${wanted}; it is read all the same`;
+      findings.add({ severity: 'warning', code: 'cim.namespace', text, file: files[file]!.name, line });
+    }
   }
 
   #class(name: string): CimClass | undefined {

@@ -3,7 +3,7 @@ import { CimError } from '../error.ts';
 import type { CimStore } from '../store/store.ts';
 import type { NameTable } from '../xml/names.ts';
 import type { Attributes } from '../xml/scanner.ts';
-import { shortName } from './namespaces.ts';
+import { shortName, VOCABULARIES } from './namespaces.ts';
 
 const XML = 'http://www.w3.org/XML/1998/namespace';
 const MAX_NAMESPACES = 256;
@@ -21,9 +21,12 @@ export class NamespaceScope {
   /** Every namespace bound so far. */
   readonly seen = new Set<string>();
 
-  constructor(names: NameTable, store: CimStore) {
+  readonly #file: number;
+
+  constructor(names: NameTable, store: CimStore, file: number) {
     this.#names = names;
     this.#store = store;
+    this.#file = file;
   }
 
   declares(name: number): boolean {
@@ -97,6 +100,10 @@ export class NamespaceScope {
     if (namespace === undefined && prefix !== '') {
       throw new CimError('peer', 'xml.namespace', `the prefix ${prefix} of ${text} is not declared`, { line });
     }
-    return this.#store.symbol(shortName(namespace ?? '', local));
+    const symbol = this.#store.symbol(shortName(namespace ?? '', local));
+    if (namespace !== undefined && VOCABULARIES.has(namespace)) {
+      this.#store.spell({ symbol, namespace, file: this.#file, line });
+    }
+    return symbol;
   }
 }

@@ -4,7 +4,7 @@
  */
 import { CimError } from '../error.ts';
 import type { Findings, Severity } from '../findings.ts';
-import type { CimStore, Naming, Section } from '../store/store.ts';
+import type { CimStore, Naming, Section, ValueKind } from '../store/store.ts';
 import { isSpace } from '../xml/characters.ts';
 import { Utf8Gate } from '../xml/encoding.ts';
 import { type Attributes, type XmlHandler, type XmlLimits, XmlScanner } from '../xml/scanner.ts';
@@ -37,6 +37,20 @@ export interface RdfFile {
   readonly version: CimVersion | undefined;
   readonly octets: number;
   readonly encoding: string;
+}
+
+interface Within {
+  readonly key: number;
+  readonly type: number | undefined;
+  readonly line: number;
+  readonly naming: Naming;
+  readonly section: Section;
+  readonly statements: {
+    readonly property: number;
+    readonly kind: ValueKind;
+    readonly value: number;
+    readonly line: number;
+  }[];
 }
 
 /** @returns what was read; whatever is wrong with the file is a finding, and what came before it stays in the store */
@@ -87,6 +101,8 @@ class RdfReader implements XmlHandler {
   /** Whether the innermost property holds a node instead of text. */
   #holdsNode = false;
   #anonymous = 0;
+  /** Nodes within properties of the description that is open; description −1 is the first of them. */
+  readonly #within: Within[] = [];
   #strayText = false;
 
   readonly #rdfRoot: number;
@@ -103,7 +119,7 @@ class RdfReader implements XmlHandler {
     this.#fileName = name;
     this.#file = store.files.push(name) - 1;
     this.#scanner = new XmlScanner(this, limits);
-    this.#scope = new NamespaceScope(this.#scanner.names, store);
+    this.#scope = new NamespaceScope(this.#scanner.names, store, this.#file);
     this.#gate = new Utf8Gate(
       (chunk) => this.#scanner.write(chunk),
       () => this.#scanner.lastLine,
@@ -214,9 +230,24 @@ class RdfReader implements XmlHandler {
     }
     if (naming === 'defined' && this.#section === 'body') this.#duplicate(key, symbol, line);
     const type = symbol === this.#untyped ? undefined : symbol;
-    const description = this.#store.describe(key, type, this.#file, line, naming, this.#section);
-    if (within) this.#store.state(this.#descriptions.at(-1)!, this.#properties.at(-1)!, 'reference', key, line);
+    if (within) this.#state(this.#descriptions.at(-1)!, this.#properties.at(-1)!, 'reference', key, line);
+    const description = within
+      ? -this.#within.push({ key, type, line, naming, section: this.#section, statements: [] })
+      : this.#store.describe(key, type, this.#file, line, naming, this.#section);
     this.#push(NODE, description, 0);
+  }
+
+  /** Statements of a description stand together in the store, so those of nodes within it wait for its end. */
+  #state(description: number, property: number, kind: ValueKind, value: number, line: number): void {
+    if (description >= 0) this.#store.state(description, property, kind, value, line);
+    else this.#within[-description - 1]!.statements.push({ property, kind, value, line });
+  }
+
+  #endOfNode(): void {
+    for (const { key, type, line, naming, section, statements } of this.#within.splice(0)) {
+      const description = this.#store.describe(key, type, this.#file, line, naming, section);
+      for (const each of statements) this.#store.state(description, each.property, each.kind, each.value, each.line);
+    }
   }
 
   #duplicate(key: number, symbol: number, line: number): void {
@@ -265,16 +296,16 @@ class RdfReader implements XmlHandler {
     const end = attributes.end(index);
     const key = this.#identifier(bytes, start, end);
     if (key >= 0) {
-      this.#store.state(description, property, 'reference', key, line);
+      this.#state(description, property, 'reference', key, line);
       return;
     }
     for (const namespace of ENUMERATIONS) {
       if (!begins(bytes, start, end, namespace)) continue;
       const value = this.#store.strings.intern(bytes, start + namespace.length, end);
-      this.#store.state(description, property, 'enumeration', value, line);
+      this.#state(description, property, 'enumeration', value, line);
       return;
     }
-    this.#store.state(description, property, 'iri', this.#store.strings.intern(bytes, start, end), line);
+    this.#state(description, property, 'iri', this.#store.strings.intern(bytes, start, end), line);
   }
 
   /** `#_x` and `urn:uuid:x` name the same object `_x` (IEC 61970-552, clause on identifiers); -1 for any other IRI. */
@@ -317,11 +348,12 @@ class RdfReader implements XmlHandler {
     if (kind === PROPERTY) {
       if (!this.#holdsNode) {
         const value = this.#store.strings.intern(this.#text, 0, this.#length);
-        this.#store.state(description, property, 'literal', value, this.#propertyLine);
+        this.#state(description, property, 'literal', value, this.#propertyLine);
       }
       this.#holdsNode = false;
     } else if (kind === SECTION) this.#section = 'body';
     else if (kind === NODE && this.#kinds.at(-1) === PROPERTY) this.#holdsNode = true;
+    else if (kind === NODE && this.#within.length > 0) this.#endOfNode();
     this.#scope.leave(this.#kinds.length);
   }
 }

@@ -3,9 +3,9 @@
  * ENTSO-E publishes under the Apache License 2.0 (see NOTICE). Do not edit.
  *
  *   d datatype primitive multiplier unit
- *   e enumeration values…
+ *   e enumeration values… (E for one of the European extension)
  *   c class parent profiles concrete-in marks (u European, k compound)
- *    property type profiles required-in many-in; a type is a datatype, :enumeration, >class or *compound
+ *    property type profiles required-in many-in marks; a type is a datatype, :enumeration, >class or *compound
  */
 export const CGMES_3_0 = `d ActivePower Float M W
 d ActivePowerPerCurrentFlow Float M WPerA
@@ -46,7 +46,7 @@ e GeneratorControlSource unavailable offAGC onAGC plantControl
 e HydroEnergyConversionKind generator pumpAndGenerator
 e HydroPlantStorageKind runOfRiver pumpedStorage storage
 e HydroTurbineKind francis pelton kaplan
-e LimitKind patl patlt tatl tc tct highVoltage lowVoltage operationalVoltageLimit alarmVoltage warningVoltage stability
+E LimitKind patl patlt tatl tc tct highVoltage lowVoltage operationalVoltageLimit alarmVoltage warningVoltage stability
 e OperationalLimitDirectionKind high low absoluteValue
 e OrientationKind positive negative
 e PetersenCoilModeKind fixed manual automaticPositioning
@@ -157,15 +157,15 @@ c BatteryUnit PowerElectronicsUnit EH EH
 c Bay EquipmentContainer EB EB
  VoltageLevel >VoltageLevel EB EB
 c BoundaryPoint PowerSystemResource EB EB u
- ConnectivityNode >ConnectivityNode EB EB
- fromEndIsoCode String EB EB
- fromEndName String EB EB
- fromEndNameTso String EB EB
- isDirectCurrent Boolean EB -
- isExcludedFromAreaInterchange Boolean EB -
- toEndIsoCode String EB EB
- toEndName String EB EB
- toEndNameTso String EB EB
+ ConnectivityNode >ConnectivityNode EB EB - u
+ fromEndIsoCode String EB EB - u
+ fromEndName String EB EB - u
+ fromEndNameTso String EB EB - u
+ isDirectCurrent Boolean EB - - u
+ isExcludedFromAreaInterchange Boolean EB - - u
+ toEndIsoCode String EB EB - u
+ toEndName String EB EB - u
+ toEndNameTso String EB EB - u
 c Breaker ProtectedSwitch EH EH
 c BusNameMarker IdentifiedObject E E
  ReportingGroup >ReportingGroup E -
@@ -453,10 +453,10 @@ c HydroPump Equipment E E
 c IOPoint IdentifiedObject O -
 c IdentifiedObject - EBHTVOSDG -
  description String EBTOD -
- energyIdentCodeEic String EBT -
+ energyIdentCodeEic String EBT - - u
  mRID String EBHTVOSDG EBHTVOSDG
  name String EBTVODG EBVOD
- shortName String EBT -
+ shortName String EBT - - u
 c Jumper Switch EH EH
 c Junction Connector EB EB
 c Limit IdentifiedObject O -
@@ -538,7 +538,7 @@ c OperationalLimitType IdentifiedObject E E
  acceptableDuration Seconds E -
  direction :OperationalLimitDirectionKind E E
  isInfiniteDuration Boolean E E
- kind :LimitKind E E
+ kind :LimitKind E E - u
 c PetersenCoil EarthFaultCompensator ES ES
  mode :PetersenCoilModeKind S S
  nominalU Voltage S S
@@ -692,7 +692,7 @@ c ShuntCompensator RegulatingCondEq EHVS -
  sections Float H H
  voltageSensitivity VoltagePerReactivePower E -
 c SolarGeneratingUnit GeneratingUnit EH EH
- SolarPowerPlant >SolarPowerPlant E -
+ SolarPowerPlant >SolarPowerPlant E - - u
 c SolarPowerPlant PowerSystemResource E E u
 c StaticVarCompensator RegulatingCondEq EH EH
  capacitiveRating Reactance E E
@@ -881,7 +881,7 @@ c VsConverter ACDCConverter EHV EHV
  uv Voltage V V
 c WaveTrap AuxiliaryEquipment E E
 c WindGeneratingUnit GeneratingUnit EH EH
- WindPowerPlant >WindPowerPlant E -
+ WindPowerPlant >WindPowerPlant E - - u
  windGenUnitType :WindGenUnitKind E E
 c WindPowerPlant PowerSystemResource E E u
 c WorkLocation Location G -`;

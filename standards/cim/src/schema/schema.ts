@@ -33,6 +33,8 @@ export interface CimProperty {
   readonly profiles: string;
   readonly requiredIn: string;
   readonly manyIn: string;
+  /** In the European extension's namespace. */
+  readonly european: boolean;
 }
 
 export interface CimClass {
@@ -50,13 +52,17 @@ export interface CimClass {
 export class Schema {
   readonly version: CimVersion;
   readonly classes: ReadonlyMap<string, CimClass>;
+  /** Enumerations in the European extension's namespace. */
+  readonly europeanEnumerations: ReadonlySet<string>;
   readonly #properties = new Map<string, CimProperty>();
   readonly #lineages = new Map<string, ReadonlySet<string>>();
 
   /** @param tables in the form cgmes-3.0.ts describes; a later one adds to those before */
   constructor(version: CimVersion, ...tables: string[]) {
     this.version = version;
-    this.classes = parse(tables);
+    const { classes, europeanEnumerations } = parse(tables);
+    this.classes = classes;
+    this.europeanEnumerations = europeanEnumerations;
     for (const { properties } of this.classes.values()) {
       for (const property of properties) this.#properties.set(property.name, property);
     }
@@ -90,15 +96,20 @@ export class Schema {
   }
 }
 
-function parse(tables: readonly string[]): Map<string, CimClass> {
+function parse(tables: readonly string[]): {
+  classes: Map<string, CimClass>;
+  europeanEnumerations: Set<string>;
+} {
   const datatypes = new Map<string, [primitive: string, multiplier: string, unit: string]>();
   const enumerations = new Map<string, Set<string>>();
+  const europeanEnumerations = new Set<string>();
   const classes = new Map<string, CimClass & { properties: CimProperty[] }>();
   const lines = tables.join('\n').split('\n');
   for (const line of lines) {
     const [mark, name = '', ...rest] = line.split(' ');
     if (mark === 'd') datatypes.set(name, [rest[0] ?? '', rest[1] ?? '', rest[2] ?? '']);
-    else if (mark === 'e') {
+    else if (mark === 'e' || mark === 'E') {
+      if (mark === 'E') europeanEnumerations.add(name);
       const values = enumerations.get(name) ?? new Set();
       for (const value of rest) values.add(value);
       enumerations.set(name, values);
@@ -129,18 +140,19 @@ function parse(tables: readonly string[]): Map<string, CimClass> {
       classes.set(name, current);
     } else if (mark === '' && name !== '') {
       if (!current) throw new CimError('local', 'cim.table', `the property ${name} stands before any class`);
-      const [type = '', profiles = '', required = '-', many = ''] = rest;
+      const [type = '', profiles = '', required = '-', many = '-', marks = ''] = rest;
       current.properties.push({
         name: `${current.name}.${name}`,
         domain: current.name,
         type: typeOf(type),
         profiles,
         requiredIn: required === '-' ? '' : required,
-        manyIn: many,
+        manyIn: many === '-' ? '' : many,
+        european: marks.includes('u'),
       });
     }
   }
-  return classes;
+  return { classes, europeanEnumerations };
 }
 
 let schemas: Record<CimVersion, Schema> | undefined;

@@ -26,6 +26,14 @@ export interface Value {
   readonly text: string;
 }
 
+/** That a file writes a name in a vocabulary's namespace, and where first. */
+export interface Spelling {
+  readonly symbol: number;
+  readonly namespace: string;
+  readonly file: number;
+  readonly line: number;
+}
+
 export class CimStore {
   readonly strings = new StringPool();
   readonly files: string[] = [];
@@ -81,6 +89,17 @@ export class CimStore {
   }
   symbolText(id: number): string {
     return this.#symbols[id]!;
+  }
+
+  readonly #spellings = new Map<string, Spelling>();
+
+  /** Namespaces are left out of names; this remembers which one a file has a name in. */
+  spell(spelling: Spelling): void {
+    const key = `${spelling.symbol} ${spelling.file} ${spelling.namespace}`;
+    if (!this.#spellings.has(key)) this.#spellings.set(key, spelling);
+  }
+  get spellings(): Iterable<Spelling> {
+    return this.#spellings.values();
   }
 
   /* Writing: a reader describes one object after the other. */

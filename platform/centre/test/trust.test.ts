@@ -502,6 +502,24 @@ describe('the network of neighbours', () => {
     expect(keeper.networkCounters.disagreed).toBe(1);
   });
 
+  it('asks again with the next word when the evidence behind one is not to be had', async () => {
+    const nord = await gateway();
+    const identity = await identityOf('edge-nord', 'edge');
+    const node = await Source.open(await identityOf('switch-1', 'edge'), dir);
+    await vouch([component('config:site', 'switch-1')], 'switch-1');
+    // A neighbour keeps only evidence that is whole.
+    nord.others.set('tcn.evidence', () => null);
+    await keeper.gossip(nord, report('edge-nord', [(await wordOf(identity, node)).bytes], identity));
+    await settle();
+    expect(keeper.get('switch-1')?.status ?? 'none').toBe('none');
+    await time.pass(1_000);
+    const word = await wordOf(identity, node);
+    nord.others.set('tcn.evidence', () => word.evidence);
+    await keeper.gossip(nord, report('edge-nord', [word.bytes], identity));
+    await settle();
+    expect(keeper.get('switch-1')?.status).toBe('warning');
+  });
+
   it('looks at once at a node that a neighbour has found bad, when the evidence says so, too', async () => {
     const nord = await gateway();
     const identity = await identityOf('edge-nord', 'edge');

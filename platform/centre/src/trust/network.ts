@@ -209,12 +209,15 @@ export class NetworkView {
     if (good && left > span * LOOK_AGAIN) return;
     if (this.#asking >= LIMITS.asking) return;
     this.#asking++;
+    const asked = { digest, until: word.validUntil };
+    let known = false;
     try {
-      this.#asked.set(node, { digest, until: word.validUntil });
+      this.#asked.set(node, asked);
       const evidence = await peer.request(TCN_METHODS.evidence, word.evidence);
       if (!(evidence instanceof Uint8Array)) return;
       verifier.forget(node);
       const { result } = await verifier.appraise(evidence, { node, binding: word.binding });
+      known = true;
       this.counters.reappraised++;
       if (Buffer.compare(result.evidence, word.evidence) !== 0) {
         logger.warn(
@@ -241,6 +244,8 @@ export class NetworkView {
       logger.debug({ from: peer.source, node, error: describeError(error) }, 'evidence of a neighbour cannot be had');
     } finally {
       this.#asking--;
+      // The next word of anybody is another chance.
+      if (!known && this.#asked.get(node) === asked) this.#asked.delete(node);
     }
   }
 }

@@ -6,6 +6,8 @@ export * from './ber/type.ts';
 export { BerWriter } from './ber/writer.ts';
 export { decodeMms, encodeMms, type MmsPdu } from './codec/pdu.ts';
 export { type Fault, MmsError } from './errors.ts';
+export * from './machine/association.ts';
+export * from './machine/defaults.ts';
 export * from './spec/data.ts';
 export * from './spec/faults.ts';
 export * from './spec/initiate.ts';

@@ -33,7 +33,7 @@ import { AUTHORITY, CHORD_OF, type Command, neighboursOf, type Setup, threadOf }
 
 const setup = workerData as Setup & { readonly port: MessagePort };
 const { nodes: NODES, components: COMPONENTS, thread, threads, period } = setup;
-const POLICY = { ...DEVELOPMENT_POLICY, name: 'benchmark', period, validFor: 5 * period };
+const POLICY = { ...DEVELOPMENT_POLICY, name: 'benchmark', period, validFor: 15 * period };
 const HOUR = 3_600_000;
 const clock = systemClock;
 /** The same in all threads, milliseconds. */
@@ -205,7 +205,7 @@ for (let i = 0; i < NODES; i++) {
     random: Math.random,
     randomBytes,
     // Not all at once: a network that has just been switched on is another matter.
-    timing: { first: period * 1000 },
+    timing: { first: 10 * period * 1000, timeout: 10_000 },
     onChange: (changed) => {
       for (const { node: about, reaction } of changed) {
         if (reaction === 'quarantine') parentPort!.postMessage({ quarantined: about, at: identity.name, time: wall() });

@@ -24,6 +24,8 @@ const TWIN_COUNT = 4;
 const TWINS_AGAIN = 60_000;
 /** Seconds between two questions while there is no policy. */
 const UNKNOWN_PERIOD = 10;
+/** Hops of a silence: it is for the other neighbours of who is silent. */
+const SILENCE_TTL = 4;
 /** What stands is compared with each neighbour every so many periods. */
 const DIGEST_PERIODS = 5;
 /** Bad results of so many nodes about one travel; more of them convince nobody who is not convinced already. */
@@ -471,7 +473,7 @@ export class TcnNode {
     record.silentTo(this.name, standing.adverse, clock.monotonic());
     if (standing.adverse) record.viewed(this.name, { status: 'silent', at: clock.now(), sequence: -1 });
     onStatement?.(standing);
-    this.#pass(standing, MAX_TTL, undefined);
+    this.#pass(standing, SILENCE_TTL, undefined);
   }
 
   #pass(statement: Standing, ttl: number, from: Neighbour | undefined): void {

@@ -44,12 +44,19 @@ export class SilenceWatch {
       record.declaredSilent = undefined;
       void this.#say(record.name, false);
     } else if (
-      now - missingSince > 2 * this.#options.timing().period &&
+      now - missingSince > this.#patience(record) &&
       (declaredSilent === undefined || now - declaredSilent > this.#repeat)
     ) {
       record.declaredSilent = now;
       void this.#say(record.name, true);
     }
+  }
+
+  /** A network that has just been switched on is given more time. */
+  #patience({ own }: NodeRecord): number {
+    const { timing, policy } = this.#options;
+    const period = 2 * timing().period;
+    return own ? period : Math.max(period, (policy()?.validFor ?? 0) * 1000);
   }
 
   async #say(node: string, silent: boolean): Promise<void> {

@@ -95,11 +95,16 @@ export class StandingTable {
     return this.all().filter((entry) => entry.node === node);
   }
 
+  /** What two nodes compare: not silences, which are repeated while they last, and concern those nearby. */
+  #compared(): Entry[] {
+    return [...this.#byShort.values()].filter(({ kind }) => kind !== 'silence');
+  }
+
   /** SHA-256 over all keys and sequences, in order; equal at two nodes when the same stands there. */
   digest(): Uint8Array {
     if (!this.#digest) {
       const hash = createHash('sha256');
-      for (const { short, sequence } of [...this.#byShort.values()].sort((a, b) => (a.short < b.short ? -1 : 1))) {
+      for (const { short, sequence } of this.#compared().sort((a, b) => (a.short < b.short ? -1 : 1))) {
         hash.update(`${short}:${sequence};`);
       }
       this.#digest = hash.digest();
@@ -108,12 +113,12 @@ export class StandingTable {
   }
 
   summary(): { readonly key: Uint8Array; readonly sequence: number }[] {
-    return [...this.#byShort.values()].map(({ short, sequence }) => ({ key: Buffer.from(short, 'hex'), sequence }));
+    return this.#compared().map(({ short, sequence }) => ({ key: Buffer.from(short, 'hex'), sequence }));
   }
 
   /** What another node lacks, by its summary. */
   missingIn(summary: readonly { readonly key: Uint8Array; readonly sequence: number }[]): Standing[] {
     const theirs = new Map(summary.map(({ key, sequence }) => [Buffer.from(key).toString('hex'), sequence]));
-    return this.all().filter((entry) => ((theirs.get((entry as Entry).short) ?? -1) as number) < entry.sequence);
+    return this.#compared().filter(({ short, sequence }) => (theirs.get(short) ?? -1) < sequence);
   }
 }

@@ -1,0 +1,107 @@
+/** Our client with a server of libiec61850, and a client of libiec61850 with our server. */
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { MmsClient, MmsServerSession, nameOf, socketTransport, tcpConnect } from '@enerchain/mms';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { PEERS } from '../peers.ts';
+
+const VERSION = '1.6.1.7';
+const folder = join(PEERS, 'mms');
+const python = join(folder, 'bin', 'python');
+const installed = () =>
+  spawnSync(python, [
+    '-c',
+    `import importlib.metadata as m; assert m.version('pyiec61850-ng') == '${VERSION}'; import pyiec61850.pyiec61850`,
+  ]).status === 0;
+
+/** undefined when pyiec61850-ng (GPL-3, a program of its own here) is there; else why not. */
+function install(): string | undefined {
+  if (installed()) return undefined;
+  try {
+    execFileSync('python3', ['-m', 'venv', folder], { stdio: 'ignore', timeout: 120_000 });
+    execFileSync(python, ['-m', 'pip', 'install', '-q', `pyiec61850-ng==${VERSION}`], {
+      stdio: 'ignore',
+      timeout: 180_000,
+    });
+  } catch {
+    return `pyiec61850-ng ${VERSION} could not be installed`;
+  }
+  return installed() ? undefined : `pyiec61850-ng ${VERSION} does not load on this machine`;
+}
+
+const missing = install();
+const script = (name: string) => join(import.meta.dirname, 'peers', name);
+const access = {
+  kind: 'variables',
+  value: [{ specification: { kind: 'name', value: nameOf('GGIO1$ST$Ind1', 'IEDLD0') } }],
+} as const;
+
+describe.skipIf(missing !== undefined)(`libiec61850${missing ? ` (skipped: ${missing})` : ''}`, () => {
+  test('its server with our client: browse, type, read, refusals, conclude', async () => {
+    const free = createServer().listen(0, '127.0.0.1');
+    await once(free, 'listening');
+    const { port } = free.address() as { port: number };
+    free.close();
+    await once(free, 'close');
+    const server = spawn(python, [script('libiec61850_server.py'), String(port)], {
+      stdio: ['pipe', 'pipe', 'ignore'],
+    });
+    onTestFinished(() => {
+      server.kill();
+    });
+    expect(String((await once(server.stdout, 'data'))[0])).toContain('ready');
+    const client = await MmsClient.associate(await tcpConnect('127.0.0.1', port)(AbortSignal.timeout(10_000)));
+    expect(await client.call('identify', null)).toMatchObject({ model: 'LIBIEC61850' });
+    const domains = { class: { kind: 'basic', value: 9 }, scope: { kind: 'vmd', value: null } } as const;
+    expect((await client.call('getNameList', domains)).names).toEqual(['IEDLD0']);
+    const variables = { class: { kind: 'basic', value: 0 }, scope: { kind: 'domain', value: 'IEDLD0' } } as const;
+    expect((await client.call('getNameList', variables)).names).toContain('GGIO1$ST$Ind1$stVal');
+    const { type } = await client.call('getVariableAccessAttributes', access.value[0].specification);
+    expect(type).toMatchObject({
+      kind: 'structure',
+      value: { components: [{ name: 'stVal' }, { name: 'q' }, { name: 't' }] },
+    });
+    const { results } = await client.call('read', { withSpecification: false, access });
+    expect(results).toMatchObject([
+      { kind: 'success', value: { kind: 'structure', value: [{ kind: 'boolean', value: false }, {}, {}] } },
+    ]);
+    const answer = await client.call('write', { access, data: [{ kind: 'boolean', value: true }] });
+    expect(answer).toMatchObject([{ kind: 'failure' }]);
+    await expect(client.call('fileOpen', { name: ['none'], position: 0 })).rejects.toMatchObject({
+      code: 'service.file',
+    });
+    await client.conclude();
+  });
+
+  test('its client with our server: connect, read, a value that is not there', async () => {
+    const listener = createServer({ pauseOnConnect: true }, (socket) => {
+      new MmsServerSession(socketTransport(socket), {
+        handlers: {
+          read: ({ access: asked }) => ({
+            results: (asked.kind === 'variables' ? asked.value : []).map(({ specification }) =>
+              JSON.stringify(specification).includes('Ind1')
+                ? { kind: 'success', value: { kind: 'boolean', value: true } }
+                : { kind: 'failure', value: 10 },
+            ),
+          }),
+        },
+      });
+    }).listen(0, '127.0.0.1');
+    onTestFinished(() => {
+      listener.close();
+    });
+    await once(listener, 'listening');
+    const { port } = listener.address() as { port: number };
+    const client = spawn(python, [script('libiec61850_client.py'), String(port)], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    let text = '';
+    client.stdout.on('data', (chunk) => {
+      text += chunk;
+    });
+    await once(client, 'close');
+    expect(text.trim().split('\n')).toEqual(['connect 0', 'read True 0', 'missing True']);
+  });
+});

@@ -10,13 +10,23 @@ import {
   ReferenceValues,
   readEvidenceRequest,
   signManifest,
+  signResult,
   type TrustPolicy,
   trustPolicy,
   Verifier,
 } from '@enerchain/attestation';
 import { EnerchainError, type RaisedAlarm } from '@enerchain/model';
+import { certificateFromPem, FileKeySigner, thumbprint } from '@enerchain/pki';
 import { decodeRelease, RELEASE_TYPE, tcnReportValue } from '@enerchain/tcn';
-import { type CborValue, coseVerify1, DevelopmentCa, type Identity, obtainIdentity } from '@enerchain/trust';
+import {
+  type CborValue,
+  coseVerify1,
+  DevelopmentCa,
+  type Identity,
+  obtainIdentity,
+  requestFor,
+  TLS_ONLY,
+} from '@enerchain/trust';
 import pino from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Findings } from '../src/ingest/findings.ts';
@@ -500,6 +510,37 @@ describe('the network of neighbours', () => {
     await settle();
     expect(keeper.get('switch-1')).toMatchObject({ status: 'contraindicated', reaction: 'quarantine' });
     expect(keeper.networkCounters.disagreed).toBe(1);
+  });
+
+  it('trusts nobody longer because a neighbour dates its word ahead', async () => {
+    const nord = await gateway();
+    const identity = await identityOf('edge-nord', 'edge');
+    const node = await Source.open(await identityOf('switch-1', 'edge'), dir);
+    await vouch([component('config:site', 'switch-1')], 'switch-1');
+    const word = await wordOf(identity, node);
+    const year = 365n * 86_400n * SECOND;
+    const { issuedAt, validUntil } = word.result;
+    const ahead = { ...word.result, issuedAt: issuedAt + year, validUntil: validUntil + year };
+    const { bytes } = await signResult(ahead, identity.signer, identity.kid);
+    nord.others.set('tcn.evidence', () => word.evidence);
+    await keeper.gossip(nord, report('edge-nord', [bytes], identity));
+    await settle();
+    expect(keeper.get('switch-1')?.trustedUntil).toBe(validUntil);
+  });
+
+  it('believes no word under the key of the connections of a neighbour', async () => {
+    const nord = await gateway();
+    const node = await Source.open(await identityOf('switch-1', 'edge'), dir);
+    const own = await identityOf('edge-nord', 'edge');
+    const holder = { name: 'edge-nord', role: 'edge' } as const;
+    const signer = await FileKeySigner.create(join(dir, 'connections.pem'));
+    const pem = await ca.issue(await requestFor(holder, signer), { ...holder, hosts: [TLS_ONLY] });
+    const certificate = certificateFromPem(pem);
+    const stolen = { ...own, signer, certificate, kid: thumbprint(certificate) };
+    const word = await wordOf(stolen, node);
+    await keeper.gossip(nord, report('edge-nord', [word.bytes], stolen));
+    await settle();
+    expect(keeper.networkCounters).toMatchObject({ statements: 1, refused: 1 });
   });
 
   it('asks again with the next word when the evidence behind one is not to be had', async () => {

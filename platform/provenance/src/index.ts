@@ -7,6 +7,7 @@ export * from './log/witness.ts';
 export * from './log/witness-file.ts';
 export * from './log/witness-rpc.ts';
 export * from './receipt/anchor.ts';
+export { isNeighbour } from './receipt/bracket.ts';
 export * from './receipt/build.ts';
 export * from './receipt/finding.ts';
 export * from './receipt/format.ts';

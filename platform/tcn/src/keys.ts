@@ -1,7 +1,7 @@
 /** Whose key is it: certificates of nodes, by the identifier under which they sign. */
 import type { KeyObject } from 'node:crypto';
-import { type Clock, systemClock, toMillis } from '@enerchain/model';
-import { checkedCertificate, type HeldCertificate, type Role } from '@enerchain/trust';
+import { type Clock, EnerchainError, systemClock, toMillis } from '@enerchain/model';
+import { checkedCertificate, type HeldCertificate, maySign, type Role } from '@enerchain/trust';
 import { TCN_LIMITS } from './engine/limits.ts';
 
 export interface KnownKey {
@@ -15,7 +15,8 @@ export interface KeyDirectory {
   /** Undefined when it is not known, revoked, or has ended. */
   keyOf(kid: Uint8Array): KnownKey | undefined;
   /**
-   * Takes a certificate after checking it against our CA.
+   * Takes a certificate after checking it against our CA. One whose key makes connections only, or signs evidence only, is
+   * none of a signer.
    * @throws PkiError or EnerchainError (fault peer)
    */
   learn(der: Uint8Array): KnownKey;
@@ -43,6 +44,10 @@ export class CertificateDirectory implements KeyDirectory {
 
   learn(der: Uint8Array): KnownKey {
     const held = checkedCertificate(der.slice(), this.#caPem(), new Date(toMillis(this.#clock.now())));
+    if (!maySign(held)) {
+      const text = `the key of ${held.holder.name} makes connections only, or signs evidence only`;
+      throw new EnerchainError('peer', 'tcn.certificate', text);
+    }
     const id = Buffer.from(held.kid).toString('hex');
     this.#known.delete(id);
     this.#known.set(id, held);

@@ -158,16 +158,15 @@ export class EnrolmentDesk {
     if (!request.publicKey.equals(named.publicKey)) {
       throw refuse('trust.renew.key', `the request is for another key than that of ${name}`);
     }
-    if (this.#options.authority.isSuperseded(request.spki)) {
-      throw refuse('trust.renew.superseded', `the key of ${name} has given way to another`);
-    }
+    this.#checkPresent(name, request.spki);
     return request;
   }
 
   /** A certificate for the key of the connections, on the word of the identity's key. */
-  tls(named: HeldCertificate, statement: Uint8Array): Promise<string> {
+  async tls(named: HeldCertificate, statement: Uint8Array): Promise<string> {
     const { name, role } = named.holder;
     const request = this.#signedBy(named, TLS_REQUEST_TYPE, statement);
+    this.#checkPresent(name, named.spki);
     return this.#options.authority.issue(request, { name, role, hosts: [TLS_ONLY] });
   }
 
@@ -208,6 +207,11 @@ export class EnrolmentDesk {
     this.#checkSigns(named);
     const known = (kid: Uint8Array) => (Buffer.compare(kid, named.kid) === 0 ? named.publicKey : undefined);
     return coseVerify1(statement, type, known).payload;
+  }
+
+  #checkPresent(name: string, spki: Uint8Array): void {
+    if (!this.#options.authority.isSuperseded(spki)) return;
+    throw refuse('trust.renew.superseded', `the key of ${name} has given way to another`);
   }
 
   #checkSigns(named: HeldCertificate): void {

@@ -17,7 +17,6 @@ import {
   validatePath,
 } from '@enerchain/pki';
 import {
-  encodePublic,
   makeCredential,
   objectName,
   parsePublic,
@@ -144,7 +143,9 @@ export class TpmDesk {
     const [secret, nonce] = [randomBytes(SECRET_BYTES), randomBytes(32)];
     const credential = tpm('the endorsement key', () => makeCredential(ek, objectName(akPublic), secret));
     const id = randomBytes(16).toString('hex');
-    const ekHash = createHash('sha256').update(encodePublic(ek)).digest('hex');
+    // Over the key alone: the rest of its description is what the node says, and the chip would open the credential for any.
+    const spki = tpm('the endorsement key', () => toKeyObject(ek).export({ type: 'spki', format: 'der' }));
+    const ekHash = createHash('sha256').update(spki).digest('hex');
     const pending = { claim: { akPublic, known, identity }, holder, request, ek: ekHash, secret, nonce };
     this.#pending.set(id, { ...pending, until: now + ANSWER_WITHIN });
     return { id, ...credential, nonce };

@@ -27,6 +27,7 @@ import {
   coseVerify1,
   DevelopmentCa,
   ENROLMENT_EXPORTER,
+  EnrolmentDesk,
   type EnrolmentEvent,
   EVIDENCE_ATTRIBUTE,
   type EvidenceToJudge,
@@ -43,6 +44,7 @@ import {
   requestFor,
   rotateKey,
   serverTls,
+  signedTlsRequest,
   tlsContext,
 } from '../src/index.ts';
 
@@ -312,6 +314,17 @@ describe('the rotation of a key', () => {
     expect(await detailOf(rotateKey({ dir: copy, identity: before, url: address }))).toContain('old copy');
     expect(await detailOf(renew({ dir: copy, identity: before, url: address }))).toContain('given way');
     expect(events.slice(-2).map(({ outcome }) => outcome)).toEqual(['refused', 'refused']);
+  });
+
+  it('is for good: an old copy of the key gets no certificate for a connection either', async () => {
+    const before = await enrolled();
+    const desk = new EnrolmentDesk({ authority: ca, clock });
+    const connection = await FileKeySigner.create(join(dir, 'connection.pem'));
+    const request = await signedTlsRequest(before, before, connection);
+    const held = desk.held(before.certificate.der);
+    expect(await detailOf(desk.tls(held, request))).toBe('resolved');
+    await rotateKey({ dir: join(dir, 'edge'), identity: before, url: address });
+    expect(await detailOf(desk.tls(held, request))).toContain('given way');
   });
 
   it('is asked for again with the same key when the answer was lost', async () => {

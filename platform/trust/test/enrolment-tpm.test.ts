@@ -224,6 +224,11 @@ describe('enrolment with a TPM', () => {
     await enrolTpm({ ...renewing(await node()), tpm });
     const second = await node('edge-sued');
     expect(await detailOf(enrolTpm({ ...renewing(second), tpm }))).toContain('this TPM is that of edge-nord');
+    // The same chip under another description of its key, which changes nothing about what it can open.
+    const disguised = { ...tpm, ek: encodePublic({ ...tpm.ekPublic, authPolicy: new Uint8Array(32) }) };
+    expect(await detailOf(enrolTpm({ ...renewing(second), tpm: disguised }))).toContain(
+      'this TPM is that of edge-nord',
+    );
   });
 
   it('takes an answer once, and not after a minute', async () => {

@@ -1,15 +1,17 @@
 /** Receipts of a running centre: the records are found, put together, and checked before they leave. */
-import { decodeResult, isGood } from '@enerchain/attestation';
-import type { Clock, Mrid, UtcNanos } from '@enerchain/model';
+import { type AttestationResult, decodeResult, isGood } from '@enerchain/attestation';
+import { type Clock, type Mrid, toMillis, type UtcNanos } from '@enerchain/model';
+import { parseCertificate } from '@enerchain/pki';
 import {
   type AnchorFile,
   buildReceipt,
+  isNeighbour,
   type LoggedBatch,
   ReceiptVerifier,
   readAnchor,
   type Verdict,
 } from '@enerchain/provenance';
-import { coseParse1, decodeCbor } from '@enerchain/trust';
+import { coseParse1, decodeCbor, holderOf } from '@enerchain/trust';
 import type { IngestLog } from '../log/log.ts';
 import type { Historian, LiveState, PointDirectory } from '../ports.ts';
 import { ReceiptError } from './error.ts';
@@ -46,6 +48,16 @@ const NEIGHBOURS_AMONG = 64;
 /** How long a record may take into the tree, ms. */
 const REACH_MILLIS = 5_000;
 const MILLISECOND = 1_000_000n;
+
+/** A result of attestation in the log. */
+interface Logged {
+  readonly logged: LoggedBatch;
+  readonly result: AttestationResult;
+  /** Certificate of the verifier. */
+  readonly kid: Uint8Array;
+  /** Of the centre, on its own chain. */
+  readonly own: boolean;
+}
 
 export class ReceiptDesk {
   readonly #options: ReceiptDeskOptions;
@@ -146,12 +158,22 @@ export class ReceiptDesk {
     for (const index of this.#finder.results(source, bracket.at(-1)?.index ?? record.index, -1)) {
       if (++looked > NEIGHBOURS_AMONG || found.size >= MOST_NEIGHBOURS) break;
       const result = used.has(index) ? undefined : await this.#resultAt(index);
-      if (result && !result.own && !found.has(result.result.verifier)) found.set(result.result.verifier, result.logged);
+      if (result && this.#isWord(result, source) && !found.has(result.result.verifier)) {
+        found.set(result.result.verifier, result.logged);
+      }
     }
     return [...found.values()];
   }
 
-  async #resultAt(index: number) {
+  /** A word of a neighbour that its certificate allows; another one would break the receipt. */
+  #isWord({ own, kid, result }: Pick<Logged, 'own' | 'kid' | 'result'>, source: string): boolean {
+    const certificate = own ? undefined : parseCertificate(this.#options.certificateOf(kid)!);
+    if (!certificate || !isNeighbour(holderOf(certificate), source)) return false;
+    const at = toMillis(result.issuedAt);
+    return certificate.notBefore.getTime() <= at && at <= certificate.notAfter.getTime();
+  }
+
+  async #resultAt(index: number): Promise<Logged | undefined> {
     const logged = await this.#finder.record(index);
     if (!logged) return undefined;
     try {
@@ -160,7 +182,12 @@ export class ReceiptDesk {
       const result = decodeResult(payload);
       // Without its verifier's certificate it would be of no use to anybody.
       if (!this.#options.certificateOf(kid)) return undefined;
-      return { logged, result, own: result.verifier === logged.batch.header.source && result.verifier === 'centre' };
+      return {
+        logged,
+        result,
+        kid,
+        own: result.verifier === logged.batch.header.source && result.verifier === 'centre',
+      };
     } catch {
       return undefined;
     }

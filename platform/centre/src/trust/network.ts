@@ -22,7 +22,14 @@ import {
   TCN_METHODS,
   type TcnReport,
 } from '@enerchain/tcn';
-import { type CborValue, checkedCertificate, coseCheck1, type HeldCertificate, type Identity } from '@enerchain/trust';
+import {
+  type CborValue,
+  checkedCertificate,
+  coseCheck1,
+  type HeldCertificate,
+  type Identity,
+  maySign,
+} from '@enerchain/trust';
 import type { Logger } from 'pino';
 import type { AttestedPeer } from './keeper.ts';
 
@@ -129,7 +136,7 @@ export class NetworkView {
       const { caPem, clock, isRevoked } = this.#options;
       const certificate = checkedCertificate(der, caPem, new Date(toMillis(clock.now())));
       const key = Buffer.from(certificate.kid).toString('hex');
-      if (isRevoked(key)) return;
+      if (isRevoked(key) || !maySign(certificate)) return;
       const oldest =
         this.#certificates.size >= LIMITS.certificates ? this.#certificates.keys().next().value : undefined;
       if (oldest !== undefined) this.#certificates.delete(oldest);
@@ -233,13 +240,10 @@ export class NetworkView {
         if (!isGood(result)) onBadWord(node);
         return;
       }
-      // It was fresh when the neighbour saw it, and not any longer than that.
-      const validUntil = word.validUntil < result.validUntil ? word.validUntil : result.validUntil;
-      onResult({
-        ...result,
-        issuedAt: word.issuedAt,
-        validUntil: validUntil > word.issuedAt ? validUntil : word.issuedAt,
-      });
+      // It was fresh when the neighbour saw it, and not any longer than that; nobody has seen it later than now.
+      const issuedAt = earlier(word.issuedAt, result.issuedAt);
+      const validUntil = earlier(word.validUntil, result.validUntil);
+      onResult({ ...result, issuedAt, validUntil: validUntil > issuedAt ? validUntil : issuedAt });
     } catch (error) {
       logger.debug({ from: peer.source, node, error: describeError(error) }, 'evidence of a neighbour cannot be had');
     } finally {
@@ -249,3 +253,5 @@ export class NetworkView {
     }
   }
 }
+
+const earlier = (a: UtcNanos, b: UtcNanos): UtcNanos => (a < b ? a : b);

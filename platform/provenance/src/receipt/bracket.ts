@@ -13,7 +13,7 @@ import {
   type ValueTrust,
 } from '@enerchain/attestation';
 import { describeError, toIso, type UtcNanos } from '@enerchain/model';
-import { coseCheck1, coseParse1, decodeCbor } from '@enerchain/trust';
+import { coseCheck1, coseParse1, decodeCbor, type Holder } from '@enerchain/trust';
 import type { CheckedEntry } from './entries.ts';
 import { BrokenLink, type ChainLink, type Finding } from './finding.ts';
 import type { SignerCertificate, Signers } from './signers.ts';
@@ -83,6 +83,10 @@ export function judge(results: readonly LoggedResult[], value: Judged, signers: 
   }
   for (const { result, verifier, loggedBy } of results) {
     if (result.node !== source) throw broken(`a result is about ${result.node}, not about ${source}`);
+    // A gateway, or one that is in league with it, could vouch for itself; what others say of it are neighbours' words.
+    if (verifier.holder.role !== 'centre' || loggedBy.holder.role !== 'centre') {
+      throw broken(`a result is one of ${verifier.holder.role} ${verifier.holder.name}, not of the centre`);
+    }
     signers.validAt(verifier, result.issuedAt, link, 'a result of attestation');
     signers.validAt(loggedBy, result.issuedAt, link, 'a record with a result of attestation');
   }
@@ -144,8 +148,14 @@ export function judge(results: readonly LoggedResult[], value: Judged, signers: 
   return found('attested', 'weak', 'software.attested', text);
 }
 
+/** Roles of those who attest their neighbours. */
+const NEIGHBOURS: ReadonlySet<string> = new Set(['edge', 'network', 'centre']);
+
+/** Whether somebody can vouch for a source as its neighbour: nobody does so for itself. */
+export const isNeighbour = ({ name, role }: Holder, source: string): boolean => name !== source && NEIGHBOURS.has(role);
+
 /** What neighbours say of the source, near the value. */
-export function neighbourFinding(results: readonly LoggedResult[], source: string): Finding {
+export function neighbourFinding(results: readonly LoggedResult[], source: string, signers: Signers): Finding {
   const link = 'neighbours' as const;
   if (results.length === 0) {
     return {
@@ -155,13 +165,14 @@ export function neighbourFinding(results: readonly LoggedResult[], source: strin
       text: `No neighbour's result about ${source} is part of the receipt.`,
     };
   }
-  for (const { result } of results) {
-    if (result.node === source) continue;
-    throw new BrokenLink(
-      link,
-      'receipt.neighbours',
-      `a neighbour's result is about ${result.node}, not about ${source}`,
-    );
+  const broken = (text: string) => new BrokenLink(link, 'receipt.neighbours', text);
+  for (const { result, verifier, loggedBy } of results) {
+    if (result.node !== source) throw broken(`a neighbour's result is about ${result.node}, not about ${source}`);
+    if (!isNeighbour(verifier.holder, source)) {
+      throw broken(`${verifier.holder.role} ${verifier.holder.name} is no neighbour of ${source}`);
+    }
+    signers.validAt(verifier, result.issuedAt, link, 'a result of a neighbour');
+    signers.validAt(loggedBy, result.issuedAt, link, 'a record with a result of a neighbour');
   }
   const details = { neighbours: results.map(({ result }) => result.verifier).join(', ') };
   const said = ({ result }: LoggedResult) => `${result.verifier} at ${toIso(result.issuedAt)}`;

@@ -106,6 +106,7 @@ export class ReceiptVerifier {
           neighbourFinding(
             receipt.neighbours.map((each) => this.#result(each, 'neighbours', context)),
             source,
+            signers,
           ),
         );
         if (neighbours) findings.push(neighbours);

@@ -131,6 +131,14 @@ program
   .action(async (files, options) => (await import('./commands/import.ts')).importModel(files, options));
 
 program
+  .command('powerflow')
+  .description('power flow of a case file; exit status 0 only when it converged')
+  .argument('<case>', 'MATPOWER case, version 2 (.m); other formats are not solved yet')
+  .option('--q-limits', 'hold generators at their reactive limits, where they no longer hold the voltage')
+  .option('--json', 'print one JSON object: voltages and powers in pu, angles in degrees, the bus numbers of the file')
+  .action(async (file, options) => (await import('./commands/powerflow.ts')).powerflow(file, options));
+
+program
   .command('network-node')
   .description('a node of the Trusted Core Network of the lab: attests its neighbours, carries no values')
   .argument('<file>', 'written by the lab')

@@ -1,5 +1,14 @@
 /** Grid state: topology and power flow as pure functions, and the service that runs them on live values. */
 export {
+  type CaseBranchResult,
+  type CaseBusResult,
+  type CaseIslandResult,
+  type CaseOptions,
+  type CaseResult,
+  CaseSolver,
+} from './cases/case-solver.ts';
+export { type CaseBranch, type CaseGrid, caseOfMatpower } from './cases/matpower.ts';
+export {
   type BranchResult,
   type BusResult,
   type Flow,

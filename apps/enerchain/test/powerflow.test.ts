@@ -1,0 +1,72 @@
+/** `enerchain powerflow`: what an engineer and a script see of a case, and the exit status. */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+
+const MAIN = join(import.meta.dirname, '..', 'src', 'main.ts');
+const folder = mkdtempSync(join(tmpdir(), 'enerchain-powerflow-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const powerflow = (name: string, content: string, ...more: string[]) => {
+  const path = join(folder, name);
+  writeFileSync(path, content);
+  return spawnSync(process.execPath, ['--disable-warning=ExperimentalWarning', MAIN, 'powerflow', path, ...more], {
+    encoding: 'utf8',
+  });
+};
+/** @param load MW at bus 20, Mvar likewise */
+const twoBuses = (load: number): string => `function mpc = two
+mpc.version = '2';
+mpc.baseMVA = 100;
+mpc.bus = [10 3 0 0 0 0 1 1 0 110 1 1.1 0.9; 20 1 ${load} ${load} 0 0 1 1 0 110 1 1.1 0.9];
+mpc.gen = [10 0 0 Inf -Inf 1.05 100 1 Inf 0];
+mpc.branch = [10 20 0 0.1 0 60 0 0 0 0 1];
+`;
+
+describe('enerchain powerflow', { timeout: 60_000 }, () => {
+  it('prints the solution in pu and degrees under the bus numbers of the file, and ends with 0', () => {
+    const { status, stdout } = powerflow('two.m', twoBuses(40), '--json');
+    expect(status).toBe(0);
+    const result = JSON.parse(stdout);
+    expect(result).toMatchObject({ converged: true, baseMVA: 100, buses: [{ id: 10, vm: 1.05, va: 0 }, { id: 20 }] });
+    expect(result.iterations).toBeGreaterThan(0);
+    expect(result.maxMismatch).toBeLessThan(1e-8);
+    // V² of the one line without resistance, in closed form: v⁴ + (2qx − e²)v² + x²(p² + q²) = 0.
+    const half = (1.05 ** 2 - 2 * 0.4 * 0.1) / 2;
+    const v = Math.sqrt(half + Math.sqrt(half ** 2 - 0.01 * 2 * 0.16));
+    expect(result.buses[1].vm).toBeCloseTo(v, 9);
+    expect(result.buses[1].va).toBeCloseTo((-Math.asin((0.4 * 0.1) / (1.05 * v)) * 180) / Math.PI, 7);
+    expect(result.branches).toMatchObject([{ from: 10, to: 20, inService: true }]);
+    expect(result.branches[0].pTo).toBeCloseTo(-0.4, 9);
+
+    const text = powerflow('two.m', twoBuses(40));
+    expect(text.status).toBe(0);
+    expect(text.stdout).toMatch(/^two: 2 buses, 1 branches/);
+    expect(text.stdout).toMatch(/converged in \d iterations/);
+    expect(text.stdout).toContain(`      20   ${v.toFixed(5)}`);
+  });
+
+  it('says where it does not add up and ends with 1 when there is no solution', () => {
+    const { status, stdout } = powerflow('much.m', twoBuses(4000));
+    expect(stdout).toMatch(/NOT converged[\s\S]*at bus 20 there is a mismatch/);
+    expect(status).toBe(1);
+    const json = powerflow('much.m', twoBuses(4000), '--json');
+    expect(json.status).toBe(1);
+    expect(JSON.parse(json.stdout)).toMatchObject({
+      converged: false,
+      buses: [{ id: 10, vm: null }, { id: 20 }],
+      islands: [{ largestMismatches: [{ bus: 20 }] }],
+    });
+  });
+
+  it('refuses in a sentence what is no case or is of a format that is not solved', () => {
+    const code = powerflow('code.m', 'function mpc = x\nmpc.baseMVA = 2 * 50;\n');
+    expect(code.status).toBe(1);
+    expect(code.stderr).toMatch(/computes is not read/);
+    const other = powerflow('input.json', '{"version": "1.0", "type": "input"}');
+    expect(other.status).toBe(1);
+    expect(other.stderr).toMatch(/is JSON; so far this command solves MATPOWER cases/);
+  });
+});

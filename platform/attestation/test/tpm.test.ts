@@ -455,6 +455,14 @@ describe('the boot', () => {
     await extend(entries[1] as Buffer);
     expect((await attest(own, made.attester)).status).toBe('affirming');
     expect(own.cursor('edge-nord')?.ima).toBe(Buffer.concat(entries).length);
+    // Once cut short it is not good, and good again when all of it is shown: nothing of the bad list is remembered.
+    const third = imaEntry('/usr/bin/node', 'node');
+    await extend(third);
+    writeFileSync(file, Buffer.concat([...entries, imaEntry('/usr/bin/bash', 'bash')]));
+    expect((await attest(own, made.attester)).reasons[0]).toContain('does not lead to the value of PCR 10');
+    entries.push(third);
+    writeFileSync(file, Buffer.concat(entries));
+    expect(await attest(own, made.attester)).toMatchObject({ status: 'affirming', reasons: [] });
     // A changed program, and one that nobody knows.
     const more = [imaEntry('/usr/bin/bash', 'trojan'), imaEntry('/tmp/x', 'x')];
     for (const entry of more) await extend(entry);

@@ -6,6 +6,7 @@ import {
   type HeldCertificate,
   hasOwnTlsKey,
   type Identity,
+  maySign,
 } from '@enerchain/trust';
 import {
   Connection,
@@ -344,7 +345,12 @@ export class LinkClient {
     const now = new Date(toMillis(this.#clock.now()));
     const before = this.#centre;
     const renewed = der instanceof Uint8Array ? checkedCertificate(der.slice(), this.#identity.caPem, now) : undefined;
-    if (!before || renewed?.holder.role !== 'centre' || !renewed.publicKey.equals(before.publicKey)) {
+    if (
+      !before ||
+      renewed?.holder.role !== 'centre' ||
+      !maySign(renewed) ||
+      !renewed.publicKey.equals(before.publicKey)
+    ) {
       throw new EnerchainError('peer', 'link.certificate', 'it is not another certificate of this centre');
     }
     if (Buffer.compare(renewed.kid, before.kid) !== 0) {
@@ -362,6 +368,11 @@ export class LinkClient {
     const centre = checkedCertificate(welcome.certificate, identity.caPem, now);
     if (centre.holder.role !== 'centre') {
       throw new EnerchainError('peer', 'link.protocol', `${centre.holder.role} ${centre.holder.name} is not a centre`);
+    }
+    // Whoever has copied the key of its connections can stand in for a centre, and must not command.
+    if (!maySign(centre)) {
+      const text = `the key that ${centre.holder.name} names for commands makes connections only, or signs evidence only`;
+      throw new EnerchainError('peer', 'link.protocol', text);
     }
     this.#centre = centre;
     this.#centreBefore = undefined;

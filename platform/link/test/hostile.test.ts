@@ -19,7 +19,7 @@ import {
   memoryPair,
   serveWebSocket,
 } from '../src/index.ts';
-import { ManualTime, makePki, type Pki, settle, TestCentre, TestSource } from './world.ts';
+import { ManualTime, makePki, newSigner, type Pki, settle, TestCentre, TestSource } from './world.ts';
 
 let pki: Pki;
 let edge: Identity;
@@ -287,13 +287,21 @@ describe('a source', () => {
     await source.client.close();
   });
 
-  it('does not believe a centre whose command certificate is that of an edge', async () => {
+  it.each([
+    ['of an edge', async () => edge.certificate.der, 'edge edge-nord is not a centre'],
+    [
+      'of the key of its connections',
+      async () => (await pki.identity({ name: 'centre-hsm', role: 'centre' }, newSigner())).tls.certificate.der,
+      'makes connections only',
+    ],
+  ])('does not believe a centre whose command certificate is that %s', async (_, of, text) => {
+    const named = await of();
     const time = new ManualTime();
     const states: string[] = [];
     const centre = new TestCentre(pki.centre, {
       clock: time.clock,
       after: time.after,
-      commandCertificate: () => edge.certificate.der,
+      commandCertificate: () => named,
     });
     const source = new TestSource(edge, {
       url: 'wss://centre',
@@ -308,7 +316,7 @@ describe('a source', () => {
     });
     source.client.start();
     await settle();
-    expect(states.at(-1)).toContain('edge edge-nord is not a centre');
+    expect(states.at(-1)).toContain(text);
     await source.client.close();
   });
 });

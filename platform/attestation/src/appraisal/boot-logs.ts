@@ -99,6 +99,11 @@ export class BootLogs {
         text: `${this.#ima.mismatches.length} entries of the IMA list are not what their digests say`,
       };
     }
+    // What was replayed leads nowhere: the next list is followed from its beginning, or nothing good could ever come again.
+    this.#ima = new ImaReplay();
+    this.#imaBytes = 0;
+    this.#entries = [];
+    this.#snapshot = undefined;
     return {
       kind: 'forged',
       text: `the IMA list does not lead to the value of PCR ${IMA_PCR}: it was cut short or changed`,

@@ -1,5 +1,6 @@
 /** What the link needs of a connection: whole messages in order, and to know when it sends faster than the wire. */
 import { randomBytes } from 'node:crypto';
+import { EXPORTER_BYTES } from '@enerchain/trust';
 
 /** What a transport tells its user. No call comes before `open`, none after `closed`. */
 export interface TransportHandlers {
@@ -17,8 +18,7 @@ export interface LinkTransport {
   /** Bytes taken by `send` that are not on the wire yet. */
   readonly buffered: number;
   /**
-   * 32 octets that both ends of this connection know and nobody else: keying material that TLS exports (RFC 8446 § 7.5)
-   * under `EXPORTER_LABEL` with an empty context. What is bound to it cannot be shown on another connection.
+   * 32 octets that both ends of this connection know and nobody else (`exporterOf`). What is bound to it cannot be shown on another connection.
    * @throws EnerchainError `link.exporter` (fault environment) when the connection has gone
    */
   exporter(): Uint8Array;
@@ -29,10 +29,6 @@ export interface LinkTransport {
   /** Closes at once. */
   abort(): void;
 }
-
-/** Label of the exporter (RFC 5705 § 4) to which evidence is bound. */
-export const EXPORTER_LABEL = 'EXPORTER-enerchain-attestation';
-export const EXPORTER_BYTES = 32;
 
 /** Above this many bytes not yet on the wire, batches wait. */
 export const BUFFER_MARK = 1 << 20;

@@ -4,16 +4,10 @@ import type { Server } from 'node:https';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { EnerchainError } from '@enerchain/model';
-import { type Identity, tlsContext } from '@enerchain/trust';
+import { exporterOf, type Identity, tlsContext } from '@enerchain/trust';
 import { type RawData, WebSocket, WebSocketServer } from 'ws';
 import { LINK_PATH, MAX_MESSAGE_BYTES, SUBPROTOCOL } from './message.ts';
-import {
-  BUFFER_MARK,
-  EXPORTER_BYTES,
-  EXPORTER_LABEL,
-  type LinkTransport,
-  type TransportHandlers,
-} from './transport.ts';
+import { BUFFER_MARK, type LinkTransport, type TransportHandlers } from './transport.ts';
 
 /** Milliseconds for the TLS and WebSocket handshakes. */
 const HANDSHAKE_TIMEOUT = 15_000;
@@ -61,7 +55,7 @@ class WebSocketTransport implements LinkTransport {
 
   exporter(): Uint8Array {
     try {
-      this.#exported ??= this.#tls.exportKeyingMaterial(EXPORTER_BYTES, EXPORTER_LABEL, Buffer.alloc(0));
+      this.#exported ??= exporterOf(this.#tls);
     } catch (cause) {
       const text = `the connection to ${this.remote} has ended; nothing can be bound to it`;
       throw new EnerchainError('environment', 'link.exporter', text, { cause });

@@ -42,7 +42,7 @@ export type EvidenceGate = (ask: EvidenceToJudge) => Promise<{ readonly ok: bool
 /**
  * Binds evidence to one request on one TLS channel: SHA-256 over the CBOR array of a label, the exporter, name and role, and
  * the public key. No nonce is needed: the exporter is new with every channel.
- * @param exporter 32 octets, `ENROLMENT_EXPORTER`
+ * @param exporter 32 octets, of this channel (`exporterOf`)
  * @param spki SubjectPublicKeyInfo of the request
  */
 export function enrolmentBinding(exporter: Uint8Array, holder: Holder, spki: Uint8Array): Uint8Array {
@@ -51,6 +51,3 @@ export function enrolmentBinding(exporter: Uint8Array, holder: Holder, spki: Uin
   writer.value(fields);
   return createHash('sha256').update(writer.finish()).digest();
 }
-
-/** Label of the TLS exporter (RFC 8446 § 7.5), as for evidence on the link; context empty, 32 octets. */
-export const ENROLMENT_EXPORTER = 'EXPORTER-enerchain-attestation';

@@ -5,9 +5,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { EnerchainError } from '@enerchain/model';
 import { certificateFromPem, DerReader, est, fromPem, PkiError } from '@enerchain/pki';
-import { ENROLMENT_EXPORTER, EVIDENCE_ATTRIBUTE } from './assurance.ts';
+import { EVIDENCE_ATTRIBUTE } from './assurance.ts';
 import type { EnrolmentDesk } from './enrolment-desk.ts';
 import type { EnrolmentEvent } from './enrolment-server.ts';
+import { EXPORTER_LABEL } from './exporter.ts';
 import { maySign } from './role.ts';
 import { readToken, TOKEN_PREFIX } from './token.ts';
 
@@ -52,7 +53,7 @@ function along({ request, exporter }: est.EstRequest) {
   const attribute = request.attributes.find(({ type }) => type === EVIDENCE_ATTRIBUTE);
   return {
     evidence: attribute && new DerReader(attribute.value).octetString('evidence'),
-    exporter: exporter(ENROLMENT_EXPORTER),
+    exporter: exporter(EXPORTER_LABEL),
   };
 }
 

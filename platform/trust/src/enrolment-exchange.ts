@@ -2,7 +2,7 @@
 import { request as httpsRequest, type RequestOptions } from 'node:https';
 import type { TLSSocket } from 'node:tls';
 import { EnerchainError } from '@enerchain/model';
-import { ENROLMENT_EXPORTER } from './assurance.ts';
+import { exporterOf } from './exporter.ts';
 
 const MAX_ANSWER = 64 * 1024;
 const TIMEOUT = 15_000;
@@ -85,8 +85,7 @@ function exchange(
     }
     request.on('socket', (socket) =>
       socket.once('secureConnect', () => {
-        const exporter = (socket as TLSSocket).exportKeyingMaterial(32, ENROLMENT_EXPORTER, Buffer.alloc(0));
-        make(exporter).then(
+        make(exporterOf(socket as TLSSocket)).then(
           (body) => request.end(body),
           (error: unknown) => {
             reject(error);

@@ -14,10 +14,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import { EnerchainError } from '@enerchain/model';
 import { PkiError } from '@enerchain/pki';
-import { ENROLMENT_EXPORTER } from './assurance.ts';
 import { type Accompanying, type DeskOptions, EnrolmentDesk } from './enrolment-desk.ts';
 import { estHandler } from './enrolment-est.ts';
 import type { TpmAnswer } from './enrolment-tpm.ts';
+import { exporterOf } from './exporter.ts';
 import { maySign } from './role.ts';
 
 export interface EnrolmentEvent {
@@ -102,10 +102,10 @@ async function answer(desk: EnrolmentDesk, request: IncomingMessage, action: Act
   const octets = (field: string) => Buffer.from(fieldOf(body, field), 'base64');
   const perhaps = (field: string) => (has(body, field) ? octets(field) : undefined);
   if (action === 'tpm') {
-    return desk.answered(tpmAnswer(body, octets), { exporter: exporterOf(request), evidence: perhaps('evidence') });
+    return desk.answered(tpmAnswer(body, octets), { exporter: channelOf(request), evidence: perhaps('evidence') });
   }
   const asked = octets('request');
-  const along = { evidence: perhaps('evidence'), exporter: exporterOf(request) };
+  const along = { evidence: perhaps('evidence'), exporter: channelOf(request) };
   const named = () => desk.held(octets('certificate'));
   // The certificate of the connection, or, where that makes connections only, the one that is named.
   const meant = () => (maySign(shown!) ? shown! : named());
@@ -153,10 +153,9 @@ function clientCertificate(request: IncomingMessage): Uint8Array {
   return certificate.raw;
 }
 
-function exporterOf(request: IncomingMessage): Accompanying['exporter'] {
+function channelOf(request: IncomingMessage): Accompanying['exporter'] {
   const socket = request.socket as TLSSocket;
-  if (socket.getProtocol?.() !== 'TLSv1.3') return undefined;
-  return socket.exportKeyingMaterial(32, ENROLMENT_EXPORTER, Buffer.alloc(0));
+  return socket.getProtocol?.() === 'TLSv1.3' ? exporterOf(socket) : undefined;
 }
 
 function fieldOf(body: unknown, field: string): string {

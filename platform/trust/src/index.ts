@@ -13,6 +13,7 @@ export * from './enrolment-client.ts';
 export * from './enrolment-desk.ts';
 export * from './enrolment-server.ts';
 export { type EndorsementPolicy, endorsementPolicyIn } from './enrolment-tpm.ts';
+export * from './exporter.ts';
 export * from './identity.ts';
 export * from './node-keys.ts';
 export * from './operator-keys.ts';

@@ -26,11 +26,11 @@ import {
   coseSign1,
   coseVerify1,
   DevelopmentCa,
-  ENROLMENT_EXPORTER,
   EnrolmentDesk,
   type EnrolmentEvent,
   EVIDENCE_ATTRIBUTE,
   type EvidenceToJudge,
+  EXPORTER_LABEL,
   enrol,
   enrolmentBinding,
   enrolmentHandler,
@@ -255,7 +255,7 @@ describe('evidence before a certificate', () => {
   });
 
   it('uses the exporter that the link uses', () => {
-    expect(ENROLMENT_EXPORTER).toBe('EXPORTER-enerchain-attestation');
+    expect(EXPORTER_LABEL).toBe('EXPORTER-enerchain-attestation');
   });
 });
 

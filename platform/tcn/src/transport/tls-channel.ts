@@ -1,13 +1,10 @@
 /** One connection between neighbours: mutual TLS 1.3, frames, bounds in time and octets. */
 import type { TLSSocket } from 'node:tls';
 import { type Clock, describeError, EnerchainError, toMillis } from '@enerchain/model';
-import { checkedCertificate, type HeldCertificate } from '@enerchain/trust';
+import { checkedCertificate, exporterOf, type HeldCertificate } from '@enerchain/trust';
 import type { After, Channel, ChannelHandlers } from '../channel.ts';
 import { encodeFrame, FrameReader } from './framing.ts';
 
-/** Label of the exporter (RFC 5705 § 4, RFC 8446 § 7.5) to which evidence is bound; context empty. */
-export const TCN_EXPORTER_LABEL = 'EXPORTER-enerchain-attestation';
-const EXPORTER_BYTES = 32;
 /** A frame that has begun must be whole after so many milliseconds. */
 const FRAME_TIMEOUT = 30_000;
 /** Octets that may wait for a peer that does not read; then it is given up. */
@@ -59,7 +56,7 @@ export class TlsChannel implements Channel {
       throw new EnerchainError('peer', 'tcn.revoked', `the certificate of ${this.certificate.holder.name} was revoked`);
     }
     this.peer = this.certificate.holder;
-    this.exporter = socket.exportKeyingMaterial(EXPORTER_BYTES, TCN_EXPORTER_LABEL, Buffer.alloc(0));
+    this.exporter = exporterOf(socket);
     this.remote = `${socket.remoteAddress}:${socket.remotePort}`;
     this.dialled = options.dialled;
     this.#socket = socket;

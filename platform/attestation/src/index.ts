@@ -11,6 +11,7 @@ export * from './node-trust.ts';
 export * from './policy.ts';
 export * from './policy-file.ts';
 export * from './process-attester.ts';
+export * from './reference/authority-keys.ts';
 export * from './reference/corim.ts';
 export * from './reference/folder.ts';
 export * from './reference/installation.ts';

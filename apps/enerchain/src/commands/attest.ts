@@ -1,8 +1,9 @@
 /** `enerchain attest …`: the tools of who vouches for software, and of who wants to check. */
-import { createPublicKey, generateKeyPairSync, type KeyObject, sign, X509Certificate } from 'node:crypto';
+import { generateKeyPairSync, sign } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import {
+  authorityKeys,
   type Component,
   decodeEvidence,
   decodeManifest,
@@ -31,7 +32,6 @@ import { wholeNumber } from '../options.ts';
 const SECOND = 1_000_000_000n;
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
-const spkiOf = (key: KeyObject): Uint8Array => key.export({ type: 'spki', format: 'der' });
 
 export interface ManifestOptions {
   readonly key: string;
@@ -66,7 +66,7 @@ export async function manifest(options: ManifestOptions): Promise<void> {
     components,
     registers: [],
   };
-  const spki = spkiOf(signer.publicKey);
+  const spki = signer.publicKey.export({ type: 'spki', format: 'der' });
   const { bytes, digest } = await signManifest(content, signer, sha256(spki));
   const file = join(options.out, `${digest}.corim`);
   writeFileSync(file, bytes);
@@ -140,7 +140,7 @@ export interface AppraiseOptions {
 
 export async function appraise(file: string, options: AppraiseOptions): Promise<void> {
   const evidence = readFileSync(file);
-  const keys = new Map(options.authority.flatMap((each) => keysOf(readFileSync(each, 'utf8'))));
+  const keys = new Map(options.authority.flatMap((each) => authorityKeys(readFileSync(each, 'utf8'))));
   const references = new ReferenceValues();
   for (const each of options.manifest) references.add(readManifest(readFileSync(each), (kid) => keys.get(hex(kid))));
   const at = options.at === undefined ? systemClock.now() : fromIso(options.at);
@@ -164,15 +164,6 @@ export async function appraise(file: string, options: AppraiseOptions): Promise<
     if (options.binding === undefined) say('  The binding was not checked: this may be an old answer.');
   }
   process.exitCode = isGood(result) ? 0 : 1;
-}
-
-/** By key identifier: SHA-256 of the key, and of the certificate where it is one. */
-function keysOf(pem: string): [string, KeyObject][] {
-  const certificate = pem.includes('BEGIN CERTIFICATE') ? new X509Certificate(pem) : undefined;
-  const key = certificate?.publicKey ?? createPublicKey(pem);
-  const entries: [string, KeyObject][] = [[hex(sha256(spkiOf(key))), key]];
-  if (certificate) entries.push([hex(sha256(certificate.raw)), key]);
-  return entries;
 }
 
 /** The result is printed and not sent: nobody has to know the key. */

@@ -6,10 +6,11 @@
  * it finds it, so that `npm start` has reference values from the first minute. That says what the files were at that
  * moment and nothing about where they came from; production brings manifests of its own, and has no such authority.
  */
-import { createPublicKey, type KeyObject, X509Certificate } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
+  authorityKeys,
   type Component,
   digestOfFile,
   type Manifest,
@@ -237,17 +238,14 @@ async function developmentKey(dir: string): Promise<Signer> {
   }
 }
 
-/** Public keys by key identifier: SHA-256 of the SPKI; of a certificate also SHA-256 of its DER. */
+/** Public keys by key identifier. */
 async function keysIn(dir: string, logger: Logger): Promise<Map<string, KeyObject>> {
   const keys = new Map<string, KeyObject>();
   await mkdir(dir, { recursive: true, mode: 0o700 });
   for (const file of (await readdir(dir)).filter((name) => name.endsWith('.pem'))) {
     try {
       const pem = await readFile(join(dir, file), 'utf8');
-      const certificate = pem.includes('BEGIN CERTIFICATE') ? new X509Certificate(pem) : undefined;
-      const key = certificate?.publicKey ?? createPublicKey(pem);
-      keys.set(hex(sha256(key.export({ type: 'spki', format: 'der' }))), key);
-      if (certificate) keys.set(hex(sha256(certificate.raw)), key);
+      for (const [kid, key] of authorityKeys(pem)) keys.set(kid, key);
     } catch (error) {
       logger.warn({ file, error: String(error) }, 'the key of an authority cannot be read');
     }

@@ -1,7 +1,7 @@
 /** What one node knows about another one, and how that becomes a state. */
 import type { NeighbourView, NodeRole, NodeTrust, TrustPolicy, Trustworthiness } from '@enerchain/attestation';
 import type { UtcNanos } from '@enerchain/model';
-import { type Assessment, assess, type Conviction, type OwnResult } from './assess.ts';
+import { type Assessment, assess, type Conviction, KNOWN_NOTHING, type OwnResult } from './assess.ts';
 import { TCN_LIMITS } from './limits.ts';
 
 /** What another node says of this one. */
@@ -177,7 +177,7 @@ export class NodeRecord {
 
   trust(now: number, wall: UtcNanos): NodeTrust {
     const { assessment, since } = this.#state ?? {
-      assessment: assess({ ...NOTHING, neighbour: this.neighbour }, undefined, now),
+      assessment: assess({ ...KNOWN_NOTHING, neighbour: this.neighbour }, undefined, now),
       since: wall,
     };
     const { tier, status, reaction, reason, goodUntil } = assessment;
@@ -196,15 +196,3 @@ export class NodeRecord {
     };
   }
 }
-
-const NOTHING = {
-  own: undefined,
-  conviction: undefined,
-  missingSince: undefined,
-  unsound: 0,
-  unsoundReason: undefined,
-  isolated: false,
-  missedBy: [],
-  contradicted: undefined,
-  twins: undefined,
-} as const;

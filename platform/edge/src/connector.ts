@@ -3,16 +3,7 @@
  * only place that knows both its protocol and the model. What it hears goes into its `Intake`; what it is told comes
  * as an `Order`; how it fares it says in `health`. It never waits for the disk and never keeps what it has handed over.
  */
-import type {
-  Clock,
-  CommandOrder,
-  CommandStep,
-  Mrid,
-  SourceEvent,
-  TimeQuality,
-  UtcNanos,
-  Value,
-} from '@enerchain/model';
+import type { Clock, CommandOrder, CommandStep, SourceEvent, TimeQuality, UtcNanos, Value } from '@enerchain/model';
 import type { Logger } from 'pino';
 import type { BoundPoint } from './site/site.ts';
 
@@ -98,7 +89,3 @@ export interface Connector {
   /** Closes the connection in an orderly way; nothing is handed over afterwards. */
   stop(): Promise<void>;
 }
-
-/** Canonical identity of a point in messages of the log. */
-export const pointLabel = (point: { readonly point: { readonly mRID: Mrid; readonly name: string } }): string =>
-  `'${point.point.name}' (${point.point.mRID})`;

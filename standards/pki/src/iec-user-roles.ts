@@ -26,7 +26,6 @@ export const IEC_ROLES = {
   SECAUD: 5,
   RBACMNT: 6,
 } as const;
-export type IecRoleName = keyof typeof IEC_ROLES;
 
 const OPERATIONS = ['add', 'delete', 'change'] as const;
 /** Most grants, and most roles in one, that are read. */

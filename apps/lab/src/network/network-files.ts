@@ -6,7 +6,6 @@ import type { LabTpm } from '../tpm/index.ts';
 
 /** Nodes that carry no values: switches and routers of the station network stand for them in a real grid. */
 export const CORES = ['core-1', 'core-2'] as const;
-export type CoreName = (typeof CORES)[number];
 
 const GATEWAYS = Object.keys(EDGES) as EdgeName[];
 /** Everybody in the network. */

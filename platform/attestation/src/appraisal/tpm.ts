@@ -4,7 +4,6 @@ import { describeError } from '@enerchain/model';
 import {
   type ClockInfo,
   type Earlier,
-  objectName,
   type ProblemCode,
   parsePublic,
   Tpm2Error,
@@ -235,6 +234,3 @@ function judgeBoot({ proof, appraisal, snapshot, node, findings }: TpmCheck): bo
   }
   return true;
 }
-
-/** Name of an attestation key, as its TPM computes it. */
-export const akName = (ak: Uint8Array): Uint8Array => objectName(parsePublic(ak));

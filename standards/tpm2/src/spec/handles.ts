@@ -10,12 +10,6 @@ export const HANDLE_TYPES = {
   transient: 0x80,
   persistent: 0x81,
 } as const;
-export type HandleType = keyof typeof HANDLE_TYPES;
-
-export function handleType(handle: number): HandleType | undefined {
-  const top = handle >>> 24;
-  return (Object.keys(HANDLE_TYPES) as HandleType[]).find((type) => HANDLE_TYPES[type] === top);
-}
 
 /** TPM_RH (§ 7.4). */
 export const HANDLES = {

@@ -5,6 +5,7 @@ import type { CommandJson } from '../api/types.ts';
 import { useApp } from '../app.ts';
 import { shown } from '../format/number.ts';
 import { CheckGlyph } from '../ui/glyphs.tsx';
+import { Problem } from '../ui/parts.tsx';
 import { signWith } from './authenticator.ts';
 import { Checks } from './Checks.tsx';
 import { choicesOf } from './order-words.ts';
@@ -103,13 +104,7 @@ function Request(props: { command: CommandJson }) {
         {timeLeft(props.command.expiresAt, app.now())} left
       </p>
       <Checks checks={props.command.checks} />
-      <Show when={problem()}>
-        {(text) => (
-          <p class="result p1-text" role="alert">
-            <CheckGlyph state="bad" /> {text()}
-          </p>
-        )}
-      </Show>
+      <Problem text={problem()} />
       <div class="btns end">
         <button type="button" disabled={busy()} onClick={() => void run(() => api.step(props.command.id, 'cancel'))}>
           Refuse

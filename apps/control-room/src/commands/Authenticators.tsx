@@ -3,7 +3,7 @@ import { type AuthenticatorJson, operatorsApi } from '../api/operators.ts';
 import { useApp } from '../app.ts';
 import { shortStamp } from '../format/time.ts';
 import { CheckGlyph } from '../ui/glyphs.tsx';
-import { Notice, Skeleton } from '../ui/parts.tsx';
+import { Notice, Problem, Skeleton } from '../ui/parts.tsx';
 import { createCredential, noAuthenticators, signWith } from './authenticator.ts';
 
 /** The operators' authenticators: registering one's own, and vouching for those of others. */
@@ -134,13 +134,7 @@ export function AuthenticatorsDialog(props: { onClose: () => void }) {
         </button>
       </form>
       <Show when={refusal()}>{(why) => <p class="sub refusal">{why()}</p>}</Show>
-      <Show when={problem()}>
-        {(text) => (
-          <p class="result p1-text" role="alert">
-            <CheckGlyph state="bad" /> {text()}
-          </p>
-        )}
-      </Show>
+      <Problem text={problem()} />
       <div class="btns end">
         <button type="button" onClick={() => props.onClose()}>
           Close

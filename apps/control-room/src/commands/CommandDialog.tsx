@@ -7,6 +7,7 @@ import { shown } from '../format/number.ts';
 import { clockMillis } from '../format/time.ts';
 import { CheckGlyph } from '../ui/glyphs.tsx';
 import { LiveText, useLive } from '../ui/live.tsx';
+import { Problem } from '../ui/parts.tsx';
 import { signWith } from './authenticator.ts';
 import { BreakGlass } from './BreakGlass.tsx';
 import { Checks } from './Checks.tsx';
@@ -349,13 +350,7 @@ export function CommandDialog(props: { point: PointInfo; onClose: () => void }) 
           </>
         )}
       </Show>
-      <Show when={problem()}>
-        {(text) => (
-          <p class="result p1-text" role="alert">
-            <CheckGlyph state="bad" /> {text()}
-          </p>
-        )}
-      </Show>
+      <Problem text={problem()} />
       <div class="btns end">
         <button type="button" onClick={close}>
           {phase() === 'done' || operatedAt() !== undefined ? 'Close' : 'Cancel'}

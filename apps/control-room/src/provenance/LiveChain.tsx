@@ -3,9 +3,10 @@ import type { PointInfo } from '../api/types.ts';
 import { useApp } from '../app.ts';
 import { count } from '../format/number.ts';
 import { isBad } from '../format/quality.ts';
-import { clock, clockMillis, instant, stamp } from '../format/time.ts';
+import { clockMillis, instant, stamp } from '../format/time.ts';
 import { CheckGlyph } from '../ui/glyphs.tsx';
 import { useLive } from '../ui/live.tsx';
+import { SilentScreen } from './SilentScreen.tsx';
 
 /** Device, gateway, log as this screen knows them from the stream: what is left to say without the centre's own chain. */
 export function LiveChain(props: { point: PointInfo }) {
@@ -51,13 +52,7 @@ export function LiveChain(props: { point: PointInfo }) {
           </li>
         )}
       </Show>
-      <Show when={!app.live()}>
-        <li>
-          <CheckGlyph state="bad" />
-          This screen
-          <small class="warn">has heard nothing from the centre since {clock(app.link().since)}</small>
-        </li>
-      </Show>
+      <SilentScreen />
     </ol>
   );
 }

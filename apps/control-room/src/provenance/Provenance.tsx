@@ -10,6 +10,7 @@ import { CheckGlyph } from '../ui/glyphs.tsx';
 import { Skeleton } from '../ui/parts.tsx';
 import { LiveChain } from './LiveChain.tsx';
 import { Receipt } from './Receipt.tsx';
+import { SilentScreen } from './SilentScreen.tsx';
 import type { ProvenanceView } from './useProvenance.ts';
 import { chainSentence, detailRows, STEP_STATE_WORDS, STEP_TONE, withLocalTimes } from './words.ts';
 
@@ -49,13 +50,7 @@ export function Provenance(props: { point: PointInfo; view: ProvenanceView }) {
               <ol class="chain" classList={{ stale: !app.live() }}>
                 {/* By place, so that what was opened stays open when the chain is fetched again. */}
                 <Index each={found().steps}>{(step) => <Step step={step()} source={props.point.source} />}</Index>
-                <Show when={!app.live()}>
-                  <li>
-                    <CheckGlyph state="bad" />
-                    This screen
-                    <small class="warn">has heard nothing from the centre since {clock(app.link().since)}</small>
-                  </li>
-                </Show>
+                <SilentScreen />
               </ol>
               <p class="sub chain-of">
                 <Which of={found()} point={props.point} past={props.view.at() !== undefined} />

@@ -3,6 +3,7 @@ import type { PointInfo, Sample } from '../api/types.ts';
 import { fixed, type Scale, shownNumber } from '../format/number.ts';
 import { isBad } from '../format/quality.ts';
 import { hourMinute } from '../format/time.ts';
+import { CheckGlyph } from './glyphs.tsx';
 
 /** What a place says that has nothing to show. */
 export function Notice(props: { title: string; children?: JSX.Element; tone?: 'error' }) {
@@ -17,6 +18,19 @@ export function Notice(props: { title: string; children?: JSX.Element; tone?: 'e
         <p>{props.children}</p>
       </Show>
     </div>
+  );
+}
+
+/** Why what was asked for was not done. */
+export function Problem(props: { text: string | undefined }) {
+  return (
+    <Show when={props.text}>
+      {(text) => (
+        <p class="result p1-text" role="alert">
+          <CheckGlyph state="bad" /> {text()}
+        </p>
+      )}
+    </Show>
   );
 }
 

@@ -1,7 +1,7 @@
-import { createSignal, onMount, Show } from 'solid-js';
+import { createSignal, onMount } from 'solid-js';
 import { type NodeTrustJson, trustApi } from '../../api/trust.ts';
 import { useApp } from '../../app.ts';
-import { CheckGlyph } from '../../ui/glyphs.tsx';
+import { Problem } from '../../ui/parts.tsx';
 import { TRUST_RIGHT } from './places.ts';
 
 const TEXTS = {
@@ -68,13 +68,7 @@ export function ReasonDialog(props: { node: NodeTrustJson; what: keyof typeof TE
             onInput={(event) => setReason(event.currentTarget.value)}
           />
         </label>
-        <Show when={problem()}>
-          {(text) => (
-            <p class="result p1-text" role="alert">
-              <CheckGlyph state="bad" /> {text()}
-            </p>
-          )}
-        </Show>
+        <Problem text={problem()} />
         <div class="btns end">
           <button type="button" onClick={() => props.onClose()}>
             Cancel

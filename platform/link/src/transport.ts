@@ -2,6 +2,8 @@
 import { randomBytes } from 'node:crypto';
 import { EXPORTER_BYTES } from '@enerchain/trust';
 
+export { type After, systemAfter } from '@enerchain/model';
+
 /** What a transport tells its user. No call comes before `open`, none after `closed`. */
 export interface TransportHandlers {
   message(bytes: Uint8Array): void;
@@ -32,14 +34,6 @@ export interface LinkTransport {
 
 /** Above this many bytes not yet on the wire, batches wait. */
 export const BUFFER_MARK = 1 << 20;
-
-/** Timers come in from outside, so that tests need no waiting. @returns cancels */
-export type After = (milliseconds: number, action: () => void) => () => void;
-
-export const systemAfter: After = (milliseconds, action) => {
-  const timer = setTimeout(action, milliseconds);
-  return () => clearTimeout(timer);
-};
 
 /** One end of a connection inside a process. */
 class MemoryTransport implements LinkTransport {

@@ -98,6 +98,14 @@ export const systemClock: Clock = {
   monotonic: () => performance.now(),
 };
 
+/** Timers come in from outside as well. @returns cancels */
+export type After = (milliseconds: number, action: () => void) => () => void;
+
+export const systemAfter: After = (milliseconds, action) => {
+  const timer = setTimeout(action, milliseconds);
+  return () => clearTimeout(timer);
+};
+
 // performance.timeOrigin does not follow when the operating system's clock is set, so the difference to Date.now()
 // is added once it is larger than the resolution of Date.now().
 function wallClockCorrection(): bigint {

@@ -1,6 +1,8 @@
 /** What the network needs of a connection to a neighbour: whole messages in order, and to know who is at the other end. */
 import type { Role } from '@enerchain/trust';
 
+export { type After, systemAfter } from '@enerchain/model';
+
 export interface ChannelHandlers {
   message(bytes: Uint8Array): void;
   /** Nothing comes afterwards. */
@@ -22,11 +24,3 @@ export interface Channel {
   send(bytes: Uint8Array): void;
   close(reason: string): void;
 }
-
-/** Timers come in from outside, so that tests need no waiting. @returns cancels */
-export type After = (milliseconds: number, action: () => void) => () => void;
-
-export const systemAfter: After = (milliseconds, action) => {
-  const timer = setTimeout(action, milliseconds);
-  return () => clearTimeout(timer);
-};

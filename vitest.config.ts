@@ -11,7 +11,7 @@ export default defineConfig({
     include: slow ? ['**/test/**/*.slow.test.ts'] : ['**/test/**/*.test.ts'],
     exclude: ['**/node_modules/**', '**/.peers/**', 'interop/**', ...(slow ? [] : ['**/*.slow.test.ts'])],
     pool: 'forks',
-    maxWorkers: 2,
+    maxWorkers: slow ? 2 : 3, // tests of the fast suite wait for sockets and disks for a third of their time
     testTimeout: slow ? 600_000 : 20_000,
     hookTimeout: slow ? 120_000 : 30_000,
     execArgv: ['--disable-warning=ExperimentalWarning'],

@@ -11,19 +11,22 @@ const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 /** Lower number = lower layer. `benchmarks` and `interop` stand outside the house and may look at all of it. */
 const LAYERS: Record<string, number> = { standards: 0, platform: 1, services: 2, apps: 3, benchmarks: 4, interop: 4 };
 
-/** Inside the platform layer the packages have an order of their own; service, edge and centre never import each other. */
-const PLATFORM_ORDER: Record<string, number> = {
-  model: 0,
-  host: 1,
-  trust: 1,
-  attestation: 2,
-  link: 2,
-  tcn: 3,
-  provenance: 3,
-  service: 4,
-  edge: 4,
-  centre: 4,
-  smgwa: 4,
+/** Inside two layers the packages have an order of their own; those of one rank (service, edge, centre) never import each other. */
+const ORDER: Record<string, Record<string, number>> = {
+  standards: { transport: 0, cim: 1, iec60870: 1, mms: 1, pki: 1, tpm2: 1, iec61850: 2 },
+  platform: {
+    model: 0,
+    host: 1,
+    trust: 1,
+    attestation: 2,
+    link: 2,
+    tcn: 3,
+    provenance: 3,
+    service: 4,
+    edge: 4,
+    centre: 4,
+    smgwa: 4,
+  },
 };
 
 interface Package {
@@ -99,12 +102,10 @@ function check(pkg: Package, file: string, specifier: string, isTest: boolean): 
   if (target.layer > pkg.layer) return `'${name}' lies in a layer above`;
   if (target === pkg) return undefined;
   if (!pkg.declared.has(name) && !isTest) return `'${name}' is not in the package's dependencies`;
-  const [ownRank, targetRank] = [
-    PLATFORM_ORDER[pkg.folder.split(sep)[1]!],
-    PLATFORM_ORDER[target.folder.split(sep)[1]!],
-  ];
-  if (pkg.layer === 1 && target.layer === 1 && !isTest && (targetRank ?? 9) >= (ownRank ?? 9)) {
-    return `'${name}' is not below '${pkg.name}' (order: ${Object.keys(PLATFORM_ORDER).join(' < ')})`;
+  const order = pkg.layer === target.layer && !isTest ? ORDER[pkg.folder.split(sep)[0]!] : undefined;
+  const rank = (of: Package): number => order?.[of.folder.split(sep)[1]!] ?? 9;
+  if (order && rank(target) >= rank(pkg)) {
+    return `'${name}' is not below '${pkg.name}' (order: ${Object.keys(order).join(', ')})`;
   }
   return undefined;
 }

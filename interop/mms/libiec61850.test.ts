@@ -3,7 +3,8 @@ import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { MmsClient, MmsServerSession, nameOf, socketTransport, tcpConnect } from '@enerchain/mms';
+import { MmsClient, MmsServerSession, nameOf } from '@enerchain/mms';
+import { socketTransport, tcpConnect } from '@enerchain/transport';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { PEERS } from '../peers.ts';
 

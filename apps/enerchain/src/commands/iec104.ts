@@ -1,15 +1,8 @@
 /** `enerchain iec104 listen | command | scan`: what a field engineer reaches for. */
 import { readFileSync } from 'node:fs';
-import {
-  type Asdu,
-  type Connect,
-  Iec104Client,
-  normalizedRaw,
-  tlsConnect,
-  typeByName,
-  typeSpec,
-} from '@enerchain/iec60870';
+import { type Asdu, Iec104Client, normalizedRaw, typeByName, typeSpec } from '@enerchain/iec60870';
 import { EnerchainError } from '@enerchain/model';
+import { type Connect, tlsConnect } from '@enerchain/transport';
 import { objectLine, objectText } from '../iec104/json-lines.ts';
 import { wholeNumber } from '../options.ts';
 import { stopSignal } from '../supervisor/supervised.ts';

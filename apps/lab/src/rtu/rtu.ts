@@ -3,14 +3,9 @@
  * 60870-5-104. Nothing time-tagged goes on the wire that is not on the disk before.
  */
 import { join } from 'node:path';
-import {
-  cp56FromEpochMillis,
-  cp56ToEpochMillis,
-  Iec104Server,
-  type ServerHandlers,
-  socketTransport,
-} from '@enerchain/iec60870';
+import { cp56FromEpochMillis, cp56ToEpochMillis, Iec104Server, type ServerHandlers } from '@enerchain/iec60870';
 import { describeError, EnerchainError, type Mrid } from '@enerchain/model';
+import { socketTransport } from '@enerchain/transport';
 import type { Logger } from 'pino';
 import type { LabStation } from '../grid/lab-grid.ts';
 import { normal, randomStream } from '../simulation/random.ts';

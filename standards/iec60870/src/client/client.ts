@@ -2,22 +2,20 @@
  * A controlling station with one connection: connects, starts data transfer, reconnects, and offers the application
  * functions as promises. Every ASDU that arrives is handed to `onAsdu`, answers to requests included.
  */
+
+import { type Clock, type Connect, systemClock, type Transport, tcpConnect, tlsConnect } from '@enerchain/transport';
 import { type Asdu, asdu, type InformationObject } from '../codec/asdu.ts';
 import type { Cp56Time } from '../codec/time.ts';
 import { cp56FromEpochMillis } from '../codec/zone.ts';
 import { callerError, Iec104Error } from '../errors.ts';
 import { FileClient } from '../files/file-client.ts';
 import type { Transfer } from '../machine/link.ts';
-import { type Clock, systemClock } from '../session/clock.ts';
 import { Connection } from '../session/connection.ts';
 import { addCounters, emptyCounters } from '../session/counters.ts';
-import { tcpConnect } from '../session/tcp.ts';
-import type { Connect, Transport } from '../session/transport.ts';
 import { COT } from '../spec/causes.ts';
 import { broadcastAddress, completeParameters, type Parameters } from '../spec/parameters.ts';
 import { COUNTER_REQUEST, FIXED_TEST_PATTERN, FREEZE, QOI, QRP } from '../spec/qualifiers.ts';
 import { typeName, typeSpec } from '../spec/types.ts';
-import { tlsConnect } from '../tls/connect.ts';
 import { Backoff } from './backoff.ts';
 import { commandElement, parameterElement } from './command-element.ts';
 import type { CommandOutcome } from './command-machine.ts';

@@ -2,9 +2,10 @@
  * Requests under way: each has an ASDU to send, an eye on what arrives, and a time limit. Requests wait in a bounded
  * queue while the window (k) is closed; what was not sent when the connection ends was never sent.
  */
+
+import type { Clock } from '@enerchain/transport';
 import type { Asdu } from '../codec/asdu.ts';
 import { Iec104Error } from '../errors.ts';
-import type { Clock } from '../session/clock.ts';
 
 export interface Exchange {
   /** For messages and to recognise a second request of the same kind: `C_SC_NA_1 CA 1 IOA 5000`. */

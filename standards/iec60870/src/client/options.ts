@@ -1,14 +1,12 @@
 /** What a client is told and what it tells; shared by the single and the redundant client. */
+
+import type { Clock, Connect, SecurityEvent, TlsProfile } from '@enerchain/transport';
 import type { Asdu } from '../codec/asdu.ts';
 import type { Cp56Time } from '../codec/time.ts';
 import type { Iec104Error } from '../errors.ts';
-import type { Clock } from '../session/clock.ts';
 import type { Receipt } from '../session/connection.ts';
 import type { ConnectionCounters } from '../session/counters.ts';
-import type { Connect } from '../session/transport.ts';
 import type { Parameters } from '../spec/parameters.ts';
-import type { TlsProfile } from '../tls/profile.ts';
-import type { SecurityEvent } from '../tls/security-events.ts';
 import type { ReconnectOptions } from './backoff.ts';
 import type { CommandMode } from './command-machine.ts';
 import type { ExchangeCounters } from './exchanges.ts';

@@ -1,7 +1,7 @@
+import { type Clock, systemClock } from '@enerchain/transport';
 import { type Asdu, asdu, segmentRoom } from '../codec/asdu.ts';
 import type { Cp56Time } from '../codec/time.ts';
 import { callerError, Iec104Error } from '../errors.ts';
-import { type Clock, systemClock } from '../session/clock.ts';
 import { COT } from '../spec/causes.ts';
 import { completeParameters, type Parameters } from '../spec/parameters.ts';
 import {

@@ -1,9 +1,9 @@
+import { type Clock, systemClock } from '@enerchain/transport';
 import { type Asdu, asdu, type InformationObject, objectsPerAsdu, segmentRoom } from '../codec/asdu.ts';
 import type { Cp56Time } from '../codec/time.ts';
 import type { RequestContext } from '../server/handlers.ts';
 import type { ReplyJob } from '../server/reply-job.ts';
 import type { StationFiles, StationPeer } from '../server/station.ts';
-import { type Clock, systemClock } from '../session/clock.ts';
 import { COT } from '../spec/causes.ts';
 import { completeParameters, type Parameters } from '../spec/parameters.ts';
 import {

@@ -1,9 +1,8 @@
+import type { Clock, Transport } from '@enerchain/transport';
 import type { Asdu } from '../codec/asdu.ts';
 import { Iec104Error, peerError } from '../errors.ts';
-import type { Clock } from '../session/clock.ts';
 import { Connection, type Receipt } from '../session/connection.ts';
 import type { ConnectionCounters } from '../session/counters.ts';
-import type { Transport } from '../session/transport.ts';
 import type { Parameters } from '../spec/parameters.ts';
 import type { EventQueue } from './event-queue.ts';
 import type { RequestContext } from './handlers.ts';

@@ -1,16 +1,20 @@
 import { createServer, type Server as NetServer, type Socket } from 'node:net';
+import {
+  type Clock,
+  endpoint,
+  type SecurityEvent,
+  socketTransport,
+  systemClock,
+  type TlsProfile,
+  type Transport,
+  tlsListener,
+} from '@enerchain/transport';
 import { type Asdu, type AsduFields, asdu, encodeAsduInto, objectsPerAsdu } from '../codec/asdu.ts';
 import { cp56FromEpochMillis } from '../codec/zone.ts';
 import { callerError, Iec104Error } from '../errors.ts';
-import { type Clock, systemClock } from '../session/clock.ts';
 import type { ConnectionCounters } from '../session/counters.ts';
-import { endpoint, socketTransport } from '../session/tcp.ts';
-import type { Transport } from '../session/transport.ts';
 import { COT } from '../spec/causes.ts';
 import { broadcastAddress, completeParameters, type Parameters } from '../spec/parameters.ts';
-import { tlsListener } from '../tls/listener.ts';
-import type { TlsProfile } from '../tls/profile.ts';
-import type { SecurityEvent } from '../tls/security-events.ts';
 import { type DiscardPolicy, EventQueue, type EventQueueCounters, type QueueOverflow } from './event-queue.ts';
 import type { ServerHandlers } from './handlers.ts';
 import { type RedundancyGroupOptions, RedundancyGroups, type RedundancyMode } from './redundancy.ts';
@@ -179,6 +183,7 @@ export class Iec104Server {
       tls === undefined
         ? createServer({ noDelay: true }, (socket) => this.attach(socketTransport(socket)))
         : tlsListener({
+            service: 'iec104',
             profile: tls,
             onSocket: (socket, subject) => this.attach(socketTransport(socket), subject),
             ...(onSecurityEvent === undefined ? {} : { onSecurityEvent }),

@@ -2,6 +2,8 @@
  * One connection, in either role: drives the link machine with frames from a transport and with time, and does what
  * the machine asks for. Knows ASDUs, but not what they mean.
  */
+
+import { type Clock, systemClock, type Transport } from '@enerchain/transport';
 import {
   APCI_LENGTH,
   ApduReader,
@@ -37,9 +39,7 @@ import {
   tick,
 } from '../machine/link.ts';
 import type { Parameters } from '../spec/parameters.ts';
-import { type Clock, systemClock } from './clock.ts';
 import { type ConnectionCounters, emptyCounters } from './counters.ts';
-import type { Transport } from './transport.ts';
 
 /**
  * Stands for one received ASDU. With manual acknowledgement the peer is told that it has been received only once it

@@ -1,3 +1,4 @@
+import { turn, until, VirtualClock } from '@enerchain/transport/testing';
 import { describe, expect, test } from 'vitest';
 import { Backoff } from '../../src/client/backoff.ts';
 import { Iec104Client } from '../../src/client/client.ts';
@@ -6,7 +7,6 @@ import type { Asdu } from '../../src/codec/asdu.ts';
 import type { Receipt } from '../../src/session/connection.ts';
 import { COT } from '../../src/spec/causes.ts';
 import { type Answer, MiniRtu } from '../support/mini-rtu.ts';
-import { turn, until, VirtualClock } from '../support/virtual-clock.ts';
 
 async function station(answer: Answer = () => {}, options: Partial<Iec104ClientOptions> = {}) {
   const clock = new VirtualClock();

@@ -1,9 +1,9 @@
+import { turn, until, VirtualClock } from '@enerchain/transport/testing';
 import { describe, expect, test } from 'vitest';
 import { Iec104Client } from '../../src/client/client.ts';
 import type { CommandRequest, Iec104ClientOptions } from '../../src/client/options.ts';
 import { COT } from '../../src/spec/causes.ts';
 import { type Answer, MiniRtu } from '../support/mini-rtu.ts';
-import { turn, until, VirtualClock } from '../support/virtual-clock.ts';
 
 async function station(answer: Answer, options: Partial<Iec104ClientOptions> = {}) {
   const clock = new VirtualClock();

@@ -1,4 +1,6 @@
 /** Client and server of this package against each other over TCP, as an application uses them. */
+
+import { until } from '@enerchain/transport/testing';
 import { afterEach, expect, test } from 'vitest';
 import { Iec104Client } from '../../src/client/client.ts';
 import type { Iec104ClientOptions } from '../../src/client/options.ts';
@@ -7,7 +9,6 @@ import type { Asdu } from '../../src/codec/asdu.ts';
 import { cp56FromEpochMillis, cp56ToEpochMillis } from '../../src/codec/zone.ts';
 import { FileServer } from '../../src/files/file-server.ts';
 import { Iec104Server, type Iec104ServerOptions } from '../../src/server/server.ts';
-import { until } from '../support/virtual-clock.ts';
 import { opensslMissing, TestAuthority } from '../tls/pki.ts';
 
 const cleanups: (() => Promise<void>)[] = [];

@@ -1,7 +1,7 @@
+import { turn, until, VirtualClock } from '@enerchain/transport/testing';
 import { expect, test } from 'vitest';
 import { Iec104RedundantClient } from '../../src/client/redundant-client.ts';
 import { MiniRtu } from '../support/mini-rtu.ts';
-import { turn, until, VirtualClock } from '../support/virtual-clock.ts';
 
 async function group() {
   const clock = new VirtualClock();

@@ -1,10 +1,10 @@
+import { memoryPair } from '@enerchain/transport';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { asdu } from '../../src/codec/asdu.ts';
 import { FileServer } from '../../src/files/file-server.ts';
 import type { ServerHandlers } from '../../src/server/handlers.ts';
 import type { ServerConnection } from '../../src/server/server-connection.ts';
-import { memoryPair } from '../../src/session/memory.ts';
 import { DEFAULT_PARAMETERS } from '../../src/spec/parameters.ts';
 import { TYPES } from '../../src/spec/types.ts';
 import { asduOf } from '../support/arbitraries.ts';

@@ -1,12 +1,9 @@
 import { connect, createServer } from 'node:net';
+import { type Clock, memoryPair, socketTransport, systemClock, type Transport } from '@enerchain/transport';
 import type { Asdu } from '../../src/codec/asdu.ts';
 import type { Iec104Error } from '../../src/errors.ts';
 import { Iec104Server, type Iec104ServerOptions } from '../../src/server/server.ts';
-import { type Clock, systemClock } from '../../src/session/clock.ts';
 import { Connection, type Receipt } from '../../src/session/connection.ts';
-import { memoryPair } from '../../src/session/memory.ts';
-import { socketTransport } from '../../src/session/tcp.ts';
-import type { Transport } from '../../src/session/transport.ts';
 import { completeParameters, type Parameters } from '../../src/spec/parameters.ts';
 
 /** A clock moved by hand. */

@@ -1,11 +1,10 @@
+import type { Transport } from '@enerchain/transport';
+import { PAIRS, turn, until, VirtualClock } from '@enerchain/transport/testing';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type Asdu, asdu } from '../../src/codec/asdu.ts';
 import type { Iec104Error } from '../../src/errors.ts';
 import { Connection, type Receipt } from '../../src/session/connection.ts';
-import type { Transport } from '../../src/session/transport.ts';
 import { completeParameters, type Parameters } from '../../src/spec/parameters.ts';
-import { PAIRS } from '../support/pairs.ts';
-import { turn, until, VirtualClock } from '../support/virtual-clock.ts';
 
 class Station {
   readonly asdus: Asdu[] = [];

@@ -1,13 +1,14 @@
 /** A peer that sends anything at any time: the connection goes on or closes once with a typed error; nothing is thrown. */
+
+import { memoryPair } from '@enerchain/transport';
+import { VirtualClock } from '@enerchain/transport/testing';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { encodeApdu } from '../../src/codec/apdu.ts';
 import { asdu } from '../../src/codec/asdu.ts';
 import { Iec104Error } from '../../src/errors.ts';
 import { Connection } from '../../src/session/connection.ts';
-import { memoryPair } from '../../src/session/memory.ts';
 import { completeParameters, DEFAULT_PARAMETERS } from '../../src/spec/parameters.ts';
-import { VirtualClock } from '../support/virtual-clock.ts';
 
 const value = asdu({
   typeId: 1,

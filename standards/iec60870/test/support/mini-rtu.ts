@@ -1,9 +1,7 @@
+import { type Clock, type Connect, memoryPair } from '@enerchain/transport';
 import { type Asdu, asdu } from '../../src/codec/asdu.ts';
 import { Iec104Error } from '../../src/errors.ts';
-import type { Clock } from '../../src/session/clock.ts';
 import { Connection } from '../../src/session/connection.ts';
-import { memoryPair } from '../../src/session/memory.ts';
-import type { Connect } from '../../src/session/transport.ts';
 import { completeParameters, type Parameters } from '../../src/spec/parameters.ts';
 
 export type Answer = (received: Asdu, rtu: MiniRtu) => void;

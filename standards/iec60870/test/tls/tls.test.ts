@@ -1,11 +1,18 @@
 import { connect as connectPlain } from 'node:net';
 import { connect as connectTls } from 'node:tls';
+import {
+  cipherString,
+  clientOptions,
+  SECURITY_EVENTS,
+  type SecurityEvent,
+  securityEventOf,
+  serverOptions,
+  systemClock,
+  type TlsProfile,
+  tlsConnect,
+} from '@enerchain/transport';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Iec104Server } from '../../src/server/server.ts';
-import { systemClock } from '../../src/session/clock.ts';
-import { tlsConnect } from '../../src/tls/connect.ts';
-import { cipherString, clientOptions, serverOptions, type TlsProfile } from '../../src/tls/profile.ts';
-import { SECURITY_EVENTS, type SecurityEvent, securityEventOf } from '../../src/tls/security-events.ts';
 import { Master, until } from '../server/support.ts';
 import { type Issued, opensslMissing, TestAuthority } from './pki.ts';
 
@@ -20,7 +27,7 @@ describe('TLS profile', () => {
   });
 
   it('refuses versions below 1.2 and spans that are empty', () => {
-    expect(() => serverOptions({ ...base, minVersion: 'TLSv1.1' as 'TLSv1.2' })).toThrow(/62351-3/);
+    expect(() => serverOptions({ ...base, minVersion: 'TLSv1.1' as 'TLSv1.2' }, 'test')).toThrow(/62351-3/);
     expect(() => clientOptions({ ...base, minVersion: 'TLSv1.3', maxVersion: 'TLSv1.2' })).toThrow(/no version/);
     expect(() => clientOptions({ ...base, ca: [] })).toThrow(/no authority/);
   });

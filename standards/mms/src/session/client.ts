@@ -1,13 +1,12 @@
+import { type Clock, systemClock, type Transport } from '@enerchain/transport';
 import type { MmsPdu } from '../codec/pdu.ts';
 import { callerError, MmsError, peerError } from '../errors.ts';
 import { Association, type AssociationOptions } from '../machine/association.ts';
 import { DEFAULT_ASSOCIATION } from '../machine/defaults.ts';
 import type { Initiate } from '../spec/initiate.ts';
 import type { InformationReport, RequestOf, ResponseOf, ServiceName } from '../spec/services.ts';
-import { type Clock, systemClock } from './clock.ts';
 import { Connection } from './connection.ts';
 import { MmsRefusal } from './refusal.ts';
-import type { Transport } from './transport.ts';
 
 export interface ClientOptions {
   readonly association?: Partial<AssociationOptions>;

@@ -1,9 +1,8 @@
+import type { Clock, Transport } from '@enerchain/transport';
 import type { MmsPdu } from '../codec/pdu.ts';
 import type { MmsError } from '../errors.ts';
 import type { Association, AssociationEffect, Authentication } from '../machine/association.ts';
 import type { Initiate } from '../spec/initiate.ts';
-import type { Clock } from './clock.ts';
-import type { Transport } from './transport.ts';
 
 export interface ConnectionHandler {
   onAsked?(proposal: Initiate, authentication: Authentication | undefined): void;

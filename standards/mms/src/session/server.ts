@@ -1,3 +1,4 @@
+import { type Clock, systemClock, type Transport } from '@enerchain/transport';
 import type { MmsPdu } from '../codec/pdu.ts';
 import { MmsError } from '../errors.ts';
 import { Association, type AssociationOptions, type Authentication } from '../machine/association.ts';
@@ -6,10 +7,8 @@ import { REJECT, type ServiceError, serviceErrorOf } from '../spec/faults.ts';
 import type { Initiate } from '../spec/initiate.ts';
 import type { InformationReport, RequestOf, ResponseOf, ServiceName } from '../spec/services.ts';
 import { DIAGNOSTIC } from '../upper/acse.ts';
-import { type Clock, systemClock } from './clock.ts';
 import { Connection } from './connection.ts';
 import { MmsRefusal } from './refusal.ts';
-import type { Transport } from './transport.ts';
 
 /** Answers to services, by name; one that is not there is rejected as unrecognised. Throw MmsRefusal to say no. */
 export type ServiceHandlers = {

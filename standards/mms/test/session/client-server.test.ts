@@ -1,4 +1,6 @@
 /** Client and server together, once in memory and once over TCP. */
+
+import { PAIRS, until, VirtualClock } from '@enerchain/transport/testing';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { MmsError } from '../../src/errors.ts';
 import { type ClientOptions, MmsClient } from '../../src/session/client.ts';
@@ -9,8 +11,6 @@ import { nameOf } from '../../src/spec/names.ts';
 import type { InformationReport, ResponseOf } from '../../src/spec/services.ts';
 import { OID } from '../../src/upper/acse.ts';
 import { unhex } from '../support/fuzz.ts';
-import { PAIRS } from '../support/pairs.ts';
-import { until, VirtualClock } from '../support/virtual-clock.ts';
 import { Wire } from '../support/wire.ts';
 
 const identity: ResponseOf<'identify'> = { vendor: 'v', model: 'm', revision: '1' };

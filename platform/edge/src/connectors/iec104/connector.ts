@@ -13,10 +13,9 @@ import {
   Iec104Refusal,
   type Receipt,
   type Time,
-  type TlsProfile,
-  tlsConnect,
 } from '@enerchain/iec60870';
 import { describeError, EnerchainError, QUALITY, TIME_GOOD, TIME_QUALITY, type UtcNanos } from '@enerchain/model';
+import { type TlsProfile, tlsConnect } from '@enerchain/transport';
 import type {
   Connector,
   ConnectorHost,

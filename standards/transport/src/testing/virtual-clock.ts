@@ -1,4 +1,4 @@
-import type { Clock } from '../../src/session/clock.ts';
+import type { Clock } from '../clock.ts';
 
 /** Time that moves only when a test says so. */
 export class VirtualClock implements Clock {

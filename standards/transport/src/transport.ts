@@ -24,5 +24,5 @@ export interface TransportHandler {
   onClose(error?: Error): void;
 }
 
-/** Makes a connection; rejects with Iec104Error (environment, or peer for a refused TLS handshake). */
+/** Makes a connection; rejects with TransportError (environment, or peer for a refused TLS handshake). */
 export type Connect = (signal: AbortSignal) => Promise<Transport>;

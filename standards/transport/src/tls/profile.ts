@@ -63,7 +63,7 @@ export const CIPHER_SUITES: readonly CipherRow[] = [
   { name: 'TLS_RSA_WITH_AES_128_GCM_SHA256', openssl: 'AES128-GCM-SHA256', version: 'TLSv1.2', use: 'legacy' },
 ];
 
-/** TLS for a 104 connection as IEC 62351-3 wants it. Certificates are PEM (text or bytes). */
+/** TLS of a connection as IEC 62351-3 wants it. Certificates are PEM (text or bytes). */
 export interface TlsProfile {
   /** Own certificate, with the intermediate ones behind it. */
   readonly cert: string | Buffer;
@@ -139,8 +139,11 @@ function common(profile: TlsProfile) {
   };
 }
 
-/** Options of `tls.createServer`: mutual authentication, our order of suites, sessions no older than the profile allows. */
-export function serverOptions(profile: TlsProfile): TlsOptions {
+/**
+ * Options of `tls.createServer`: mutual authentication, our order of suites, sessions no older than the profile allows.
+ * @param service what is served, `iec104`: a session of another service is not resumed here
+ */
+export function serverOptions(profile: TlsProfile, service: string): TlsOptions {
   const resumption = profile.resumption ?? { maxAge: DEFAULT_RESUMPTION_MAX_AGE };
   return {
     ...common(profile),
@@ -148,7 +151,7 @@ export function serverOptions(profile: TlsProfile): TlsOptions {
     honorCipherOrder: true,
     handshakeTimeout: (profile.handshakeTimeout ?? DEFAULT_HANDSHAKE_TIMEOUT) * 1000,
     // Without this a resumed session of another service with the same ticket keys could pass for one of ours.
-    sessionIdContext: 'iec104',
+    sessionIdContext: service.slice(0, 32),
     ...(resumption === false ? { secureOptions: constants.SSL_OP_NO_TICKET } : { sessionTimeout: resumption.maxAge }),
   };
 }

@@ -1,10 +1,12 @@
 import { createServer, type Server, type TLSSocket } from 'node:tls';
-import { endpoint } from '../session/tcp.ts';
+import { endpoint } from '../tcp.ts';
 import { commonNameOf, describeCertificate, peerObjection } from './peer-check.ts';
 import { serverOptions, type TlsProfile } from './profile.ts';
 import { type SecurityEvent, type SecurityEventName, securityEvent, securityEventOf } from './security-events.ts';
 
 export interface TlsListenerOptions {
+  /** What is served, `iec104`; sessions are resumed within it only. */
+  readonly service: string;
   readonly profile: TlsProfile;
   /** A peer that the profile accepts; `subject` is the common name of its certificate. */
   readonly onSocket: (socket: TLSSocket, subject: string | undefined) => void;
@@ -18,7 +20,7 @@ export function tlsListener(options: TlsListenerOptions): Server {
     onSecurityEvent?.(securityEvent(name, 'server', peer, detail));
   // The library finishes the handshake and says what it thinks of the peer; we refuse. Were it to refuse by itself, the socket
   // would be gone before its address and certificate could be reported.
-  const server = createServer({ ...serverOptions(profile), rejectUnauthorized: false }, (socket) => {
+  const server = createServer({ ...serverOptions(profile, options.service), rejectUnauthorized: false }, (socket) => {
     const peer = endpoint(socket.remoteAddress, socket.remotePort);
     const certificate = socket.getPeerX509Certificate();
     const about = certificate === undefined ? undefined : describeCertificate(certificate);

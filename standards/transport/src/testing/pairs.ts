@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
-import { memoryPair } from '../../src/session/memory.ts';
-import { socketTransport, tcpConnect } from '../../src/session/tcp.ts';
-import type { Transport } from '../../src/session/transport.ts';
+import { memoryPair } from '../memory.ts';
+import { socketTransport, tcpConnect } from '../tcp.ts';
+import type { Transport } from '../transport.ts';
 
 /** Two connected transports; every session test runs on each kind. */
 export interface Pair {

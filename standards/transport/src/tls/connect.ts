@@ -1,9 +1,9 @@
 import type { X509Certificate } from 'node:crypto';
 import { connect as connectSocket, type TLSSocket } from 'node:tls';
-import { Iec104Error } from '../errors.ts';
-import { type Clock, systemClock } from '../session/clock.ts';
-import { endpoint, socketTransport } from '../session/tcp.ts';
-import type { Connect } from '../session/transport.ts';
+import { type Clock, systemClock } from '../clock.ts';
+import { TransportError, unreachable } from '../errors.ts';
+import { endpoint, socketTransport } from '../tcp.ts';
+import type { Connect } from '../transport.ts';
 import { isTlsError } from './listener.ts';
 import { describeCertificate, peerObjection } from './peer-check.ts';
 import { clientOptions, DEFAULT_RENEGOTIATE_AFTER, DEFAULT_RESUMPTION_MAX_AGE, type TlsProfile } from './profile.ts';
@@ -20,7 +20,7 @@ export interface TlsConnectOptions {
 /**
  * Connects over TLS, as `tcpConnect` does over TCP. The returned function remembers the last session and offers it to the next
  * connection as long as the profile allows. Every outcome is reported as a security event.
- * @returns rejects with Iec104Error: peer for what the handshake or the profile refused, environment for the network
+ * @returns rejects with TransportError: peer for what the handshake or the profile refused, environment for the network
  */
 export function tlsConnect(options: TlsConnectOptions): Connect {
   const { host, port, profile, onSecurityEvent } = options;
@@ -33,14 +33,7 @@ export function tlsConnect(options: TlsConnectOptions): Connect {
 
   return (signal) =>
     new Promise((resolve, reject) => {
-      const unreachable = (cause: unknown) =>
-        new Iec104Error(
-          'environment',
-          'connect',
-          `No connection to ${peer}: ${cause instanceof Error ? cause.message : String(cause)}`,
-          { cause },
-        );
-      if (signal.aborted) return reject(unreachable(signal.reason));
+      if (signal.aborted) return reject(unreachable(peer, signal.reason));
       const resume = session !== undefined && session.until > clock.monotonic() ? session : undefined;
       // Our own check follows in `secureConnect`, with address and certificate at hand for the report.
       const socket = connectSocket({
@@ -54,7 +47,7 @@ export function tlsConnect(options: TlsConnectOptions): Connect {
       const abort = () => {
         socket.destroy();
         if (connected) raise('handshake-timeout');
-        reject(unreachable(signal.reason));
+        reject(unreachable(peer, signal.reason));
       };
       signal.addEventListener('abort', abort, { once: true });
       const refuse = (name: SecurityEventName, detail: Parameters<typeof securityEvent>[3], cause?: unknown) => {
@@ -64,7 +57,7 @@ export function tlsConnect(options: TlsConnectOptions): Connect {
         const event = securityEvent(name, 'client', peer, detail);
         onSecurityEvent?.(event);
         socket.destroy();
-        reject(new Iec104Error('peer', `tls.${name}`, event.text, { cause }));
+        reject(new TransportError('peer', `tls.${name}`, event.text, { cause }));
       };
       socket.once('connect', () => {
         connected = true;
@@ -73,7 +66,7 @@ export function tlsConnect(options: TlsConnectOptions): Connect {
         // Before the TCP connection stands it is the network that failed; afterwards a reset is part of the handshake.
         if (connected) return refuse(securityEventOf(error.code), { code: error.code }, error);
         signal.removeEventListener('abort', abort);
-        reject(unreachable(error));
+        reject(unreachable(peer, error));
       });
       let sessionBytes: Buffer | undefined;
       /** Set when the profile has accepted it: the session of a refused peer is not kept. */

@@ -1,5 +1,5 @@
 import { connect as connectSocket, type Socket } from 'node:net';
-import { Iec104Error } from '../errors.ts';
+import { unreachable } from './errors.ts';
 import type { Connect, Transport, TransportHandler } from './transport.ts';
 
 /** `host:port`, with brackets around an IPv6 address. */
@@ -14,10 +14,13 @@ export function socketTransport(socket: Socket): Transport {
   let failure: Error | undefined;
   let handler: TransportHandler | undefined;
   let closed = false;
-  // An acknowledgement must not wait for Nagle's algorithm: the peer's window waits for it.
+  // An acknowledgement or a request must not wait for Nagle's algorithm: the peer's window waits for it.
   socket.setNoDelay(true);
   socket.pause();
-  socket.on('data', (chunk: Uint8Array) => handler?.onData(chunk));
+  // A plain Uint8Array, so that what is decoded is the same over every transport.
+  socket.on('data', (chunk: Uint8Array) =>
+    handler?.onData(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length)),
+  );
   socket.on('error', (error) => {
     failure = error;
   });
@@ -50,19 +53,19 @@ export function socketTransport(socket: Socket): Transport {
   };
 }
 
-/** Connects over TCP. Time-outs (t0) are the caller's, through the signal. */
+/** Connects over TCP. Time-outs are the caller's, through the signal. */
 export function tcpConnect(host: string, port: number): Connect {
   return (signal) =>
     new Promise((resolve, reject) => {
-      if (signal.aborted) return reject(refused(host, port, signal.reason));
+      if (signal.aborted) return reject(unreachable(endpoint(host, port), signal.reason));
       const socket = connectSocket({ host, port, noDelay: true });
       const abort = () => {
         socket.destroy();
-        reject(refused(host, port, signal.reason));
+        reject(unreachable(endpoint(host, port), signal.reason));
       };
       const fail = (error: Error) => {
         signal.removeEventListener('abort', abort);
-        reject(refused(host, port, error));
+        reject(unreachable(endpoint(host, port), error));
       };
       signal.addEventListener('abort', abort, { once: true });
       socket.once('error', fail);
@@ -72,9 +75,4 @@ export function tcpConnect(host: string, port: number): Connect {
         resolve(socketTransport(socket));
       });
     });
-}
-
-function refused(host: string, port: number, cause: unknown): Iec104Error {
-  const text = cause instanceof Error ? cause.message : String(cause);
-  return new Iec104Error('environment', 'connect', `No connection to ${endpoint(host, port)}: ${text}`, { cause });
 }

@@ -247,7 +247,7 @@ export function securityEvent(
     severity: row.severity,
     role,
     peer,
-    text: `IEC 104 TLS ${peer}: ${row.text}${about}${code}; ${outcome}`,
+    text: `TLS ${peer}: ${row.text}${about}${code}; ${outcome}`,
     ...(detail.code === undefined ? {} : { code: detail.code }),
     ...(detail.certificate === undefined ? {} : { certificate: detail.certificate }),
     ...(detail.protocol === undefined ? {} : { protocol: detail.protocol }),

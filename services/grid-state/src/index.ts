@@ -7,7 +7,7 @@ export {
   type CaseResult,
   CaseSolver,
 } from './cases/case-solver.ts';
-export { type CaseBranch, type CaseGrid, caseOfMatpower } from './cases/matpower.ts';
+export { type CaseBranch, type CaseGenerator, type CaseGrid, caseOfMatpower } from './cases/matpower.ts';
 export {
   type BranchResult,
   type BusResult,

@@ -6,47 +6,9 @@ import { NewtonSolver } from '../src/powerflow/newton.ts';
 import { branchPattern } from '../src/powerflow/pattern.ts';
 import { denseSolve, residual } from './dense-reference.ts';
 import { hasMatpower, readMatpower } from './matpower.ts';
+import { randomCase } from './random-case.ts';
 
 const solverFor = ({ buses, branches }: PowerFlowCase) => new NewtonSolver(buses.p.length, branches.from, branches.to);
-
-/** A connected grid: a random tree with some meshes, bus 0 the slack. */
-const randomCase = fc
-  .record({
-    size: fc.integer({ min: 2, max: 25 }),
-    seed: fc.array(fc.double({ min: 0, max: 0.999, noNaN: true }), { minLength: 200, maxLength: 200 }),
-    meshes: fc.integer({ min: 0, max: 6 }),
-  })
-  .map(({ size, seed, meshes }) => {
-    let at = 0;
-    const random = () => seed[at++ % seed.length]!;
-    const pairs: [number, number][] = [];
-    for (let i = 1; i < size; i++) pairs.push([Math.floor(random() * i), i]);
-    for (let k = 0; k < meshes; k++) {
-      const [a, b] = [Math.floor(random() * size), Math.floor(random() * size)];
-      if (a < size && b < size && a !== b) pairs.push([a, b]);
-    }
-    const buses = busTable(size);
-    const branches = branchTable(pairs.length);
-    buses.type[0] = BUS_TYPE.slack;
-    buses.vm[0] = 1.02;
-    for (let i = 1; i < size; i++) {
-      buses.p[i] = (random() - 0.6) * 0.05;
-      buses.q[i] = (random() - 0.6) * 0.03;
-      buses.bs[i] = random() * 0.01;
-    }
-    pairs.forEach(([from, to], k) => {
-      branches.from[k] = Math.min(from, size - 1);
-      branches.to[k] = Math.min(to, size - 1);
-      branches.r[k] = 0.01 + random() * 0.03;
-      branches.x[k] = 0.02 + random() * 0.05;
-      branches.bFrom[k] = random() * 0.01;
-      branches.bTo[k] = branches.bFrom[k]!;
-      branches.gFrom[k] = random() * 0.001;
-      branches.ratio[k] = 0.97 + random() * 0.06;
-      branches.shift[k] = k % 5 === 0 ? (random() - 0.5) * 0.2 : 0;
-    });
-    return { buses, branches };
-  });
 
 describe('Newton–Raphson power flow', () => {
   test('agrees with an independent dense solver on random grids', () => {
@@ -60,6 +22,31 @@ describe('Newton–Raphson power flow', () => {
         });
       }),
       { numRuns: 60 },
+    );
+  });
+
+  test('a branch out of service keeps its place and carries nothing', () => {
+    fc.assert(
+      fc.property(randomCase, ({ buses, branches }) => {
+        // A branch beside another one, so that nothing is cut off.
+        const count = branches.from.length;
+        const twice = branchTable(count + 1);
+        for (const column of Object.keys(twice) as (keyof typeof twice)[]) {
+          twice[column].set(branches[column]);
+          twice[column][count] = branches[column][0]!;
+        }
+        const outOfService = new Uint8Array(count + 1);
+        outOfService[count] = 1;
+        const whole = solverFor({ buses, branches }).solve({ buses, branches }, { tolerance: 1e-11 });
+        const solver = solverFor({ buses, branches: twice });
+        const without = solver.solve({ buses, branches: twice, outOfService }, { tolerance: 1e-11 });
+        expect(without.converged).toBe(true);
+        whole.vm.forEach((vm, i) => {
+          expect(without.vm[i]!).toBeCloseTo(vm, 10);
+        });
+        expect(Array.from(solver.solve({ buses, branches: twice }).vm)).not.toEqual(Array.from(whole.vm));
+      }),
+      { numRuns: 20 },
     );
   });
 

@@ -21,6 +21,13 @@ export interface CaseGrid {
   readonly qMax: Float64Array;
   /** All branches, in the order of the file. */
   readonly branches: readonly CaseBranch[];
+  /** Generators and the like in service, in the order of the file: what may be lost on its own. */
+  readonly generators?: readonly CaseGenerator[];
+  /** What consumers draw at each bus, without what is brought in there; pu. */
+  readonly load?: { readonly p: Float64Array; readonly q: Float64Array };
+  /** Voltage band of each bus, pu. */
+  readonly vMin?: Float64Array;
+  readonly vMax?: Float64Array;
   /** What was understood otherwise than one might think, a sentence each. */
   readonly notes: readonly string[];
 }
@@ -33,6 +40,18 @@ export interface CaseBranch {
   readonly row: number;
   /** MVA; 0 without one. */
   readonly rating: number;
+}
+
+export interface CaseGenerator {
+  /** Number in the file of its bus. */
+  readonly bus: number;
+  /** Powers that it brings in, pu. */
+  readonly p: number;
+  readonly q: number;
+  /** The most active power that it can bring in, pu. */
+  readonly pMax: number;
+  readonly qMin: number;
+  readonly qMax: number;
 }
 
 const RADIANS = Math.PI / 180;
@@ -50,6 +69,8 @@ export function caseOfMatpower(source: MatpowerCase): CaseGrid {
   const notes: string[] = [];
   const qMin = new Float64Array(count);
   const qMax = new Float64Array(count);
+  const generators: CaseGenerator[] = [];
+  const load = { p: new Float64Array(count), q: new Float64Array(count) };
   source.buses.forEach((bus, i) => {
     buses.vm[i] = bus.vm > 0 ? bus.vm : 1;
     buses.va[i] = bus.va * RADIANS;
@@ -58,6 +79,8 @@ export function caseOfMatpower(source: MatpowerCase): CaseGrid {
     buses.q[i] = -bus.qd / baseMVA;
     qMin[i] = buses.q[i]!;
     qMax[i] = buses.q[i]!;
+    load.p[i] = -buses.p[i]!;
+    load.q[i] = -buses.q[i]!;
     buses.gs[i] = bus.gs / baseMVA;
     buses.bs[i] = bus.bs / baseMVA;
   });
@@ -73,6 +96,14 @@ export function caseOfMatpower(source: MatpowerCase): CaseGrid {
     buses.q[i] = buses.q[i]! + generator.qg / baseMVA;
     qMin[i] = qMin[i]! + generator.qmin / baseMVA;
     qMax[i] = qMax[i]! + generator.qmax / baseMVA;
+    generators.push({
+      bus: generator.bus,
+      p: generator.pg / baseMVA,
+      q: generator.qg / baseMVA,
+      pMax: generator.pmax / baseMVA,
+      qMin: generator.qmin / baseMVA,
+      qMax: generator.qmax / baseMVA,
+    });
     if (type !== 'pq' && !(generator.vg > 0)) {
       throw new EnerchainError(
         'peer',
@@ -142,6 +173,10 @@ export function caseOfMatpower(source: MatpowerCase): CaseGrid {
       row: rows.get(branch) ?? -1,
       rating: branch.rateA,
     })),
+    generators,
+    load,
+    vMin: Float64Array.from(source.buses, ({ vmin }) => vmin),
+    vMax: Float64Array.from(source.buses, ({ vmax }) => vmax),
     notes,
   };
 }

@@ -207,6 +207,41 @@ export class BlockLu {
       vector[2 * order[i]! + 1] = y[2 * i + 1]!;
     }
   }
+
+  /** Solves with the transpose of the matrix, in place; what adjoint sensitivities are made of. */
+  solveTransposed(vector: Float64Array): void {
+    const { size, order, lowerStart, lowerColumn, upperStart, upperColumn } = this.symbolic;
+    const [lower, upper, inverse, y] = [this.#lower, this.#upper, this.#inverse, this.#vector];
+    for (let i = 0; i < size; i++) {
+      y[2 * i] = vector[2 * order[i]!]!;
+      y[2 * i + 1] = vector[2 * order[i]! + 1]!;
+    }
+    for (let i = 0; i < size; i++) {
+      const d = 4 * i;
+      const a = inverse[d]! * y[2 * i]! + inverse[d + 2]! * y[2 * i + 1]!;
+      const b = inverse[d + 1]! * y[2 * i]! + inverse[d + 3]! * y[2 * i + 1]!;
+      y[2 * i] = a;
+      y[2 * i + 1] = b;
+      for (let p = upperStart[i]!; p < upperStart[i + 1]!; p++) {
+        const k = 2 * upperColumn[p]!;
+        const u = 4 * p;
+        y[k] = y[k]! - (upper[u]! * a + upper[u + 2]! * b);
+        y[k + 1] = y[k + 1]! - (upper[u + 1]! * a + upper[u + 3]! * b);
+      }
+    }
+    for (let i = size - 1; i >= 0; i--) {
+      const a = y[2 * i]!;
+      const b = y[2 * i + 1]!;
+      for (let p = lowerStart[i]!; p < lowerStart[i + 1]!; p++) {
+        const k = 2 * lowerColumn[p]!;
+        const l = 4 * p;
+        y[k] = y[k]! - (lower[l]! * a + lower[l + 2]! * b);
+        y[k + 1] = y[k + 1]! - (lower[l + 1]! * a + lower[l + 3]! * b);
+      }
+      vector[2 * order[i]!] = a;
+      vector[2 * order[i]! + 1] = b;
+    }
+  }
 }
 
 function clear(work: Float64Array, at: number): void {

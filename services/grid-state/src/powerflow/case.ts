@@ -49,6 +49,11 @@ export interface BranchTable {
 export interface PowerFlowCase {
   readonly buses: BusTable;
   readonly branches: BranchTable;
+  /**
+   * Per branch: 1 where it carries nothing. It keeps its place in the pattern, so that an outage needs no new analysis.
+   * What it cuts off must hold its own angle: the kernel does not look for islands.
+   */
+  readonly outOfService?: Uint8Array;
 }
 
 export function busTable(count: number): BusTable {

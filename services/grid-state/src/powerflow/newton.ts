@@ -3,7 +3,7 @@
  * of 2×2 blocks [H N; −N H] off the diagonal, all four numbers of which fall out of one complex product. Slack and pv
  * buses keep identity rows: the pattern depends on the topology alone and its analysis is reused for every solution.
  */
-import { BlockLu } from './block-lu.ts';
+import { BlockLu, type SymbolicLu } from './block-lu.ts';
 import { BUS_TYPE, branchAdmittances, type PowerFlowCase } from './case.ts';
 import { type BranchPattern, branchPattern } from './pattern.ts';
 
@@ -56,10 +56,13 @@ export class NewtonSolver {
   readonly #q: Float64Array;
   readonly #y = new Float64Array(8);
 
-  /** @throws RangeError when a branch ends at no bus */
-  constructor(busCount: number, from: Int32Array, to: Int32Array) {
+  /**
+   * @param symbolic of a solver of the same topology, where there is one already
+   * @throws RangeError when a branch ends at no bus
+   */
+  constructor(busCount: number, from: Int32Array, to: Int32Array, symbolic?: SymbolicLu) {
     this.pattern = branchPattern(busCount, from, to);
-    this.lu = new BlockLu(this.pattern);
+    this.lu = new BlockLu(this.pattern, symbolic);
     const entries = this.pattern.column.length;
     this.#yRe = new Float64Array(entries);
     this.#yIm = new Float64Array(entries);
@@ -128,12 +131,13 @@ export class NewtonSolver {
   }
 
   /** Fills the bus admittance matrix; says what is wrong when a number is none. */
-  #buildAdmittances({ buses, branches }: PowerFlowCase): NewtonFailure | undefined {
+  #buildAdmittances({ buses, branches, outOfService }: PowerFlowCase): NewtonFailure | undefined {
     const [yRe, yIm, y] = [this.#yRe, this.#yIm, this.#y];
     const { entry, diagonal, size } = this.pattern;
     yRe.fill(0);
     yIm.fill(0);
     for (let k = 0; k < branches.from.length; k++) {
+      if (outOfService?.[k] === 1) continue;
       branchAdmittances(branches, k, y);
       for (let c = 0; c < 4; c++) {
         const at = entry[4 * k + c]!;

@@ -101,6 +101,30 @@ describe('the grid-state service', () => {
     );
   });
 
+  test('tries over HTTP what nobody has done, publishes nothing of it, and asks the centre for nothing', async () => {
+    await centre.field([
+      [LA.mRID, 2],
+      [CB1.mRID, 2],
+    ]);
+    await start();
+    await centre.until(() => loading() > 30);
+    const before = centre.contents.length;
+    const tried = await centre.http('grid-state', {
+      method: 'POST',
+      path: '/services/grid-state/what-if',
+      body: Buffer.from(JSON.stringify({ switches: { [id('CB1')]: false } })),
+    });
+    expect(tried.status).toBe(200);
+    const body = JSON.parse(Buffer.from(tried.body).toString());
+    const tryOut = body.branches.find((each: { equipment: string }) => each.equipment === id('A'));
+    expect(tryOut).toMatchObject({ loading: 0, live: { loading: expect.closeTo(loading(), 0) } });
+    // What the field says next is all that is published next.
+    await centre.field([[LA.mRID, 2.5]]);
+    await centre.until(() => loading() > 45);
+    for (const { content } of centre.contents.slice(before)) expect(content.kind).toBe('observations');
+    expect(loading()).toBeLessThan(70);
+  });
+
   test('adds a page whose files it serves as a browser runs them', async () => {
     await start();
     await centre.until(() => centre.pages.length > 0);

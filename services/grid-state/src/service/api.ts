@@ -81,7 +81,8 @@ export function answer(path: string, method: string, state: ApiState): HttpRespo
   return json(200, solutionJson(state.model, state.result, state));
 }
 
-function solutionJson(model: GridModel, result: PowerFlowResult, state: ApiState): object {
+/** A solution as it is answered. */
+export function solutionJson(model: GridModel, result: PowerFlowResult, state: ApiState) {
   const nodes: string[][] = result.buses.map(() => []);
   for (const [node, bus] of result.busOfNode) nodes[bus]!.push(node);
   const names = new Map(model.equipment.map(({ mRID, name }) => [mRID, name]));
@@ -91,7 +92,8 @@ function solutionJson(model: GridModel, result: PowerFlowResult, state: ApiState
     const bus = result.buses[result.busOfNode.get(equipment.terminals[0]!.connectivityNode) ?? -1];
     if (!bus) return [];
     const energised = result.islands[bus.island]?.energised ?? false;
-    return [{ equipment: mRID, point: pointOf(`equipment=${mRID} voltage`), name, energised, ...bus }];
+    const point = pointOf(`equipment=${mRID} voltage`);
+    return [{ equipment: mRID, point, name, node: equipment.terminals[0]!.connectivityNode, energised, ...bus }];
   });
   return {
     grid: { mRID: model.mRID, name: model.name, version: model.version },

@@ -5,6 +5,7 @@ import { buildNetwork } from '../topology/network.ts';
 import { type AlarmCondition, SolutionAlarms } from './alarms.ts';
 import { GridInputs, type InputCoverage } from './inputs.ts';
 import { type Output, OutputFilter, type OutputValue, outputsOf } from './outputs.ts';
+import type { WhatIfBase } from './what-if-api.ts';
 
 export interface Solution {
   readonly result: PowerFlowResult;
@@ -31,6 +32,12 @@ export class LiveGrid {
 
   get last(): PowerFlowResult | undefined {
     return this.#last;
+  }
+
+  /** The inputs as they are now, and what they came to last. */
+  get base(): WhatIfBase {
+    const { state } = this.#inputs;
+    return { model: this.model, state, injections: this.#inputs.injections(), last: this.#last };
   }
 
   get coverage(): InputCoverage {

@@ -21,12 +21,13 @@ import {
   validator,
   validity,
 } from '@enerchain/model';
-import { runService, type Service, type ServiceLogEntry } from '@enerchain/service';
+import { type HttpRequest, runService, type Service, type ServiceLogEntry } from '@enerchain/service';
 import type { Identity } from '@enerchain/trust';
 import type { Logger } from 'pino';
-import { answer, OPENAPI, PREFIX } from './api.ts';
+import { type ApiState, answer, OPENAPI, PREFIX } from './api.ts';
 import { LiveGrid } from './live-grid.ts';
 import { announcementOf, SOURCE } from './outputs.ts';
+import { answerWhatIf, WHAT_IF_OPENAPI } from './what-if-api.ts';
 
 export interface GridStateOptions {
   /** Identity, chain and checkpoint lie in here. */
@@ -75,7 +76,11 @@ export async function runGridState(options: GridStateOptions): Promise<GridState
     clock,
     name: SOURCE,
     software: SOFTWARE,
-    routes: { prefix: PREFIX, openapi: OPENAPI, answer: (path, request) => state.http(path, request.method) },
+    routes: {
+      prefix: PREFIX,
+      openapi: { ...OPENAPI, ...WHAT_IF_OPENAPI },
+      answer: (path, request) => state.http(path, request),
+    },
     pages: [PAGE],
     checkpoint: { save: () => state.save(), restore: (kept) => state.restore(kept) },
     onConnected: (to, signal) => state.fetchGrid(to, signal),
@@ -205,8 +210,8 @@ class GridState {
     for (const alarm of alarms) void service.raise(alarm);
   }
 
-  http(path: string, method: string) {
-    return answer(path, method, {
+  http(path: string, request: HttpRequest) {
+    const state: ApiState = {
       model: this.#live?.model,
       unusable: this.#unusable,
       result: this.#live?.last,
@@ -214,7 +219,9 @@ class GridState {
       solveMillis: this.#solveMillis,
       solvedAt: this.#solvedAt === undefined ? undefined : toIso(this.#solvedAt),
       behind: this.#behind,
-    });
+    };
+    if (path === '/what-if') return answerWhatIf(request, this.#live?.base, state);
+    return answer(path, request.method, state);
   }
 
   report(): { endpoints: EndpointReport[]; counters: Record<string, number> } {

@@ -1,18 +1,14 @@
-/** Who is at fault: what came from outside, the caller, this code, something not implemented, disk or memory. */
-export type CimFault = 'peer' | 'caller' | 'local' | 'unsupported' | 'environment';
+import { XmlError, type XmlFault } from '@enerchain/xml';
 
-/** The one error of this package. `code` is stable; the message says what, where and why. */
-export class CimError extends Error {
-  readonly fault: CimFault;
-  readonly code: string;
-  /** Line of the file the message speaks of, counted from 1. */
-  readonly line: number | undefined;
+export type CimFault = XmlFault;
 
+/**
+ * The error of this package: what an exchange says that CIM does not allow. A file that is no XML at all is told by its
+ * parent, with the same fields. `code` is stable; the message says what, where and why.
+ */
+export class CimError extends XmlError {
   constructor(fault: CimFault, code: string, message: string, options?: { cause?: unknown; line?: number }) {
-    super(message, options?.cause === undefined ? undefined : { cause: options.cause });
+    super(fault, code, message, options);
     this.name = 'CimError';
-    this.fault = fault;
-    this.code = code;
-    this.line = options?.line;
   }
 }

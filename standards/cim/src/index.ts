@@ -35,4 +35,3 @@ export { ZIP_LIMITS, type ZipLimits } from './source/zip.ts';
 export { CimStore, type Naming, type Section, type Value, type ValueKind } from './store/store.ts';
 export { busesOf } from './topology/buses.ts';
 export { writeFile } from './write/writer.ts';
-export { type Attributes, XML_LIMITS, type XmlHandler, type XmlLimits, XmlScanner } from './xml/scanner.ts';

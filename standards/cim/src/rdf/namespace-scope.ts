@@ -1,8 +1,7 @@
 /** Prefixes in scope (Namespaces in XML 1.0), and the store's symbol of each name, looked up once per scope. */
+import type { Attributes, NameTable } from '@enerchain/xml';
 import { CimError } from '../error.ts';
 import type { CimStore } from '../store/store.ts';
-import type { NameTable } from '../xml/names.ts';
-import type { Attributes } from '../xml/scanner.ts';
 import { shortName, VOCABULARIES } from './namespaces.ts';
 
 const XML = 'http://www.w3.org/XML/1998/namespace';

@@ -2,12 +2,18 @@
  * Reads one RDF/XML file in the form IEC 61970-552 gives it into a store: typed descriptions with `rdf:ID` or
  * `rdf:about`, literals and `rdf:resource`, the sections of difference models, nodes within properties.
  */
+import {
+  type Attributes,
+  isSpace,
+  Utf8Gate,
+  XmlError,
+  type XmlHandler,
+  type XmlLimits,
+  XmlScanner,
+} from '@enerchain/xml';
 import { CimError } from '../error.ts';
 import type { Findings, Severity } from '../findings.ts';
 import type { CimStore, Naming, Section, ValueKind } from '../store/store.ts';
-import { isSpace } from '../xml/characters.ts';
-import { Utf8Gate } from '../xml/encoding.ts';
-import { type Attributes, type XmlHandler, type XmlLimits, XmlScanner } from '../xml/scanner.ts';
 import { NamespaceScope } from './namespace-scope.ts';
 import { type CimVersion, VOCABULARIES } from './namespaces.ts';
 
@@ -71,7 +77,7 @@ export async function readRdf(
     }
     reader.finish();
   } catch (error) {
-    if (!(error instanceof CimError) || error.fault === 'local') throw error;
+    if (!(error instanceof XmlError) || error.fault === 'local') throw error;
     complete = false;
     const line = error.line;
     const rest = octets === 0 ? '' : '; what follows in this file is not read';

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { SaxesParser } from 'saxes';
 import { describe, expect, test } from 'vitest';
-import { CimError } from '../src/error.ts';
-import { Utf8Gate } from '../src/xml/encoding.ts';
-import { XmlScanner } from '../src/xml/scanner.ts';
+import { Utf8Gate } from '../src/encoding.ts';
+import { XmlError } from '../src/error.ts';
+import { XmlScanner } from '../src/scanner.ts';
 
 type Event = readonly ['open', string, Record<string, string>] | readonly ['close', string] | readonly ['text', string];
 
@@ -52,7 +52,7 @@ function ours(octets: Buffer, pieces: readonly number[] = []): Event[] | string 
     scanner.finish();
     return merge(events);
   } catch (error) {
-    if (error instanceof CimError && error.code.startsWith('xml.')) return error.code;
+    if (error instanceof XmlError && error.code.startsWith('xml.')) return error.code;
     throw error;
   }
 }

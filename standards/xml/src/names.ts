@@ -2,7 +2,7 @@
  * Names of elements and attributes, interned by their octets: a file of a million elements has a few hundred names,
  * so each is checked and made a string once.
  */
-import { CimError } from '../error.ts';
+import { XmlError } from './error.ts';
 
 /** XML 1.0 (fifth edition) production [5] Name. */
 const NAME =
@@ -25,11 +25,11 @@ export class NameTable {
 
   text(id: number): string {
     const text = this.#texts[id];
-    if (text === undefined) throw new CimError('local', 'xml.name-id', `no name has the number ${id}`);
+    if (text === undefined) throw new XmlError('local', 'xml.name-id', `no name has the number ${id}`);
     return text;
   }
 
-  /** The number of the name in `bytes[start, end)`. @throws CimError `xml.name`, `xml.limit` */
+  /** The number of the name in `bytes[start, end)`. @throws XmlError `xml.name`, `xml.limit` */
   intern(bytes: Uint8Array, start: number, end: number, line: number): number {
     let hash = end - start;
     for (let at = start; at < end; at++) hash = Math.imul(hash ^ bytes[at]!, 0x01000193);
@@ -43,15 +43,15 @@ export class NameTable {
   }
 
   #add(slot: number, bytes: Uint8Array, start: number, end: number, line: number): number {
-    if (end - start > MAX_NAME_OCTETS) throw new CimError('peer', 'xml.limit', 'a name is too long', { line });
+    if (end - start > MAX_NAME_OCTETS) throw new XmlError('peer', 'xml.limit', 'a name is too long', { line });
     if (this.#texts.length >= MAX_NAMES) {
-      throw new CimError('peer', 'xml.limit', `more than ${MAX_NAMES} different names of elements`, { line });
+      throw new XmlError('peer', 'xml.limit', `more than ${MAX_NAMES} different names of elements`, { line });
     }
     const octets = Buffer.from(bytes.subarray(start, end));
     const text = octets.toString('utf8');
     if (!isXmlName(text)) {
       const shown = JSON.stringify(text.slice(0, 40));
-      throw new CimError('peer', 'xml.name', `${shown} is no name of an element or attribute`, { line });
+      throw new XmlError('peer', 'xml.name', `${shown} is no name of an element or attribute`, { line });
     }
     this.#texts.push(text);
     this.#octets.push(octets);

@@ -3,8 +3,9 @@
  * checked (XML 1.0 § 2.1); a document type is refused, and with it every entity of its own. Namespaces are the reader's
  * business. Input is UTF-8 cut between characters (see encoding.ts); memory is bounded by the limits, not by the file.
  */
-import { CimError } from '../error.ts';
+
 import { AMP, BRACKET, CR, GT, isSpace, LF, LT, MAX_REFERENCE, resolve, SPACE, TAB } from './characters.ts';
+import { XmlError } from './error.ts';
 import { isXmlName, NameTable } from './names.ts';
 
 /** Attributes of the tag just opened. Valid until the handler returns. */
@@ -104,13 +105,13 @@ export class XmlScanner implements Attributes {
     return this.#resolved[index]?.length ?? this.#ends[index]!;
   }
 
-  /** @throws CimError `xml.*` with the line, when the text is no XML; the scanner is of no use afterwards */
+  /** @throws XmlError `xml.*` with the line, when the text is no XML; the scanner is of no use afterwards */
   write(chunk: Uint8Array): void {
     const piece = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
     this.#run(this.#rest.length > 0 ? Buffer.concat([this.#rest, piece]) : piece, false);
   }
 
-  /** @throws CimError `xml.truncated` when elements are still open, and as `write` */
+  /** @throws XmlError `xml.truncated` when elements are still open, and as `write` */
   finish(): void {
     this.#run(this.#rest, true);
     if (this.#open.length > 0) {
@@ -136,8 +137,8 @@ export class XmlScanner implements Attributes {
     this.#rest = at < bytes.length ? Buffer.from(bytes.subarray(at)) : NOTHING;
   }
 
-  #error(code: string, text: string, line = this.#line): CimError {
-    return new CimError('peer', `xml.${code}`, text, { line });
+  #error(code: string, text: string, line = this.#line): XmlError {
+    return new XmlError('peer', `xml.${code}`, text, { line });
   }
 
   #text(bytes: Buffer, start: number, final: boolean): number {

@@ -5,7 +5,7 @@
  */
 import { isUtf8 } from 'node:buffer';
 import { TextDecoder } from 'node:util';
-import { CimError } from '../error.ts';
+import { XmlError } from './error.ts';
 
 const DECLARED = /^<\?xml[^>]*?encoding\s*=\s*["']([A-Za-z][-A-Za-z0-9._]*)["']/;
 const HEAD = 256;
@@ -31,7 +31,7 @@ export class Utf8Gate {
     this.#line = line;
   }
 
-  /** @throws CimError `xml.encoding`, and what the sink throws */
+  /** @throws XmlError `xml.encoding`, and what the sink throws */
   write(chunk: Uint8Array): void {
     if (!this.#head) {
       this.#pass(chunk);
@@ -65,7 +65,7 @@ export class Utf8Gate {
       if (label !== undefined && label !== encoding && !(wide && label === 'utf-16')) this.mislabelled = label;
     } else if (label !== undefined && label !== 'utf-8') {
       if (!READ.test(label)) {
-        throw new CimError('unsupported', 'xml.encoding', `the encoding ${declared} is not read`, { line: 1 });
+        throw new XmlError('unsupported', 'xml.encoding', `the encoding ${declared} is not read`, { line: 1 });
       }
       // Nothing two octets wide begins with "<?xml" in one: what says UTF-16 there is UTF-8.
       if (label.startsWith('utf-16')) this.mislabelled = label;
@@ -93,13 +93,13 @@ export class Utf8Gate {
       const text = this.#decoder!.decode(chunk, { stream });
       if (text.length > 0) this.#sink(Buffer.from(text, 'utf8'));
     } catch (cause) {
-      if (cause instanceof CimError) throw cause;
+      if (cause instanceof XmlError) throw cause;
       const text = `what stands here is not ${this.encoding}`;
-      throw new CimError('peer', 'xml.encoding', text, { cause, line: this.#line() });
+      throw new XmlError('peer', 'xml.encoding', text, { cause, line: this.#line() });
     }
   }
 
-  #invalid(octets: Uint8Array): CimError {
+  #invalid(octets: Uint8Array): XmlError {
     let at = 0;
     let line = this.#line();
     for (let end = 0; end < octets.length; ) {
@@ -114,7 +114,7 @@ export class Utf8Gate {
     }
     const octet = (octets[at] ?? 0).toString(16).padStart(2, '0');
     const text = `0x${octet} is no UTF-8: the file may be windows-1252 or ISO 8859-1 and not say so`;
-    return new CimError('peer', 'xml.encoding', text, { line });
+    return new XmlError('peer', 'xml.encoding', text, { line });
   }
 }
 

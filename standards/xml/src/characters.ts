@@ -1,5 +1,5 @@
 /** References and line ends of XML text (XML 1.0 § 2.11, § 3.3.3, § 4.1, § 4.6), octet by octet. */
-import { CimError } from '../error.ts';
+import { XmlError } from './error.ts';
 
 export const LT = 0x3c;
 export const GT = 0x3e;
@@ -74,5 +74,5 @@ function character(name: string, line: number): string {
     : name === ''
       ? 'an & that begins no reference'
       : `the entity &${name}; is not one of the five of XML; no others are expanded`;
-  throw new CimError('peer', 'xml.entity', text, { line });
+  throw new XmlError('peer', 'xml.entity', text, { line });
 }

@@ -1,0 +1,6 @@
+/** XML 1.0 as it comes, piece by piece: a scanner, and the gate that makes UTF-8 of other encodings. */
+export { isSpace } from './characters.ts';
+export { Utf8Gate } from './encoding.ts';
+export { XmlError, type XmlFault } from './error.ts';
+export { isXmlName, NameTable } from './names.ts';
+export { type Attributes, XML_LIMITS, type XmlHandler, type XmlLimits, XmlScanner } from './scanner.ts';

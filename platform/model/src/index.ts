@@ -5,7 +5,7 @@ export * from './command.ts';
 export * from './errors.ts';
 export * from './event.ts';
 export * from './gap.ts';
-export * from './grid.ts';
+export * from './grid/index.ts';
 export * from './identity.ts';
 export * from './log-records.ts';
 export * from './observation.ts';

@@ -109,7 +109,10 @@ export const TRANSFORMER = {
 /** The 110 kV grid: held voltage per unit and short-circuit power, MVA. */
 export const SOURCE = { voltage: 1.03, maxS: 5000 } as const;
 
-export type DerUnit = Extract<ConductingEquipment, { class: 'PowerElectronicsConnection' }>['unit'];
+export type DerUnit = Exclude<
+  Extract<ConductingEquipment, { class: 'PowerElectronicsConnection' }>['unit'],
+  'PowerElectronicsUnit'
+>;
 
 export interface BenchmarkDer {
   readonly node: number;

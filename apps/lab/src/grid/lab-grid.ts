@@ -4,7 +4,7 @@
  * before each load and plant. Beside the model stands what a station engineer would know: which bay holds what, and
  * which RTU watches it.
  */
-import type { ConductingEquipment, GridModel, Mrid } from '@enerchain/model';
+import type { ConductingEquipment, GridModel, Mrid, SwitchEquipment } from '@enerchain/model';
 import {
   DER,
   type DerUnit,
@@ -19,7 +19,7 @@ import {
 import { GridBuilder, labMrid } from './grid-builder.ts';
 
 type OfClass<C extends ConductingEquipment['class']> = Extract<ConductingEquipment, { class: C }>;
-type Switch = OfClass<'Breaker' | 'LoadBreakSwitch' | 'Disconnector'>;
+type Switch = SwitchEquipment;
 type Transformer = OfClass<'PowerTransformer'>;
 type Consumer = OfClass<'EnergyConsumer'>;
 type Converter = OfClass<'PowerElectronicsConnection'>;

@@ -247,6 +247,8 @@ export class GridSimulation {
         return Math.min(equipment.maxP * this.weather.sun(equipment.name), setPoint ?? Number.POSITIVE_INFINITY);
       case 'PowerElectronicsWindUnit':
         return Math.min(equipment.maxP * windShare(this.weather.windSpeed), setPoint ?? Number.POSITIVE_INFINITY);
+      case 'PowerElectronicsUnit':
+        return setPoint ?? 0;
       case 'BatteryUnit': {
         const wanted = setPoint ?? equipment.maxP * batteryShare(this.#time);
         if (wanted > 0 && energy <= 0) return 0;

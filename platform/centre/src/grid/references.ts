@@ -1,5 +1,5 @@
 /** Whether the references of a grid model lead somewhere. Pure. */
-import type { Finding, GridModel } from '@enerchain/model';
+import { type Finding, type GridModel, tapChangersOf } from '@enerchain/model';
 
 /** @returns nothing wrong → empty; at most `limit` findings, with JSON pointers into the model */
 export function checkReferences(model: GridModel, limit = 50): Finding[] {
@@ -33,6 +33,8 @@ export function checkReferences(model: GridModel, limit = 50): Finding[] {
     refers(`/connectivityNodes/${at}/voltageLevel`, node.voltageLevel, levels, 'voltage level');
   const containers = new Set([...substations, ...levels, ...bays]);
   const drawable = new Set([...substations, ...levels, ...bays, ...nodes]);
+  const controls = new Set((model.regulatingControls ?? []).map(({ mRID }) => mRID));
+  for (const [at, { mRID }] of (model.regulatingControls ?? []).entries()) own(mRID, `/regulatingControls/${at}`);
   for (const [at, equipment] of model.equipment.entries()) {
     const path = `/equipment/${at}`;
     own(equipment.mRID, path);
@@ -42,13 +44,29 @@ export function checkReferences(model: GridModel, limit = 50): Finding[] {
       own(terminal.mRID, `${path}/terminals/${t}`);
       refers(`${path}/terminals/${t}/connectivityNode`, terminal.connectivityNode, nodes, 'connectivity node');
     }
-    if (equipment.class === 'PowerTransformer' && equipment.ratioTapChanger) {
-      const { mRID, lowStep, highStep, neutralStep, normalStep } = equipment.ratioTapChanger;
-      own(mRID, `${path}/ratioTapChanger`);
-      for (const step of [neutralStep, normalStep])
-        if (step < lowStep || step > highStep)
-          add(`${path}/ratioTapChanger`, `has the step ${step} outside ${lowStep} … ${highStep}`);
+    if ('regulatingControl' in equipment && equipment.regulatingControl)
+      refers(`${path}/regulatingControl`, equipment.regulatingControl, controls, 'regulating control');
+    if (equipment.class !== 'PowerTransformer') continue;
+    const { ends, terminals } = equipment;
+    if (ends.length !== terminals.length) add(path, `has ${ends.length} ends and ${terminals.length} terminals`);
+    for (const [t, changer] of tapChangersOf(equipment).entries()) {
+      const at = `${path}/${changer === equipment.ratioTapChanger ? 'ratioTapChanger' : `tapChangers/${equipment.ratioTapChanger ? t - 1 : t}`}`;
+      const { mRID, end, lowStep, highStep, neutralStep, normalStep, step, regulatingControl } = changer;
+      own(mRID, at);
+      if (end >= ends.length) add(`${at}/end`, `is ${end}, of ${ends.length} ends`);
+      for (const each of [neutralStep, normalStep, step ?? normalStep])
+        if (each < lowStep || each > highStep) add(at, `has the step ${each} outside ${lowStep} … ${highStep}`);
+      if (regulatingControl) refers(`${at}/regulatingControl`, regulatingControl, controls, 'regulating control');
     }
+  }
+  const terminals = new Set(model.equipment.flatMap((equipment) => equipment.terminals.map(({ mRID }) => mRID)));
+  for (const [at, { terminal }] of (model.regulatingControls ?? []).entries())
+    refers(`/regulatingControls/${at}/terminal`, terminal, terminals, 'terminal');
+  for (const [at, { mRID, terminal, equipment }] of (model.operationalLimitSets ?? []).entries()) {
+    const path = `/operationalLimitSets/${at}`;
+    own(mRID, path);
+    if (terminal) refers(`${path}/terminal`, terminal, terminals, 'terminal');
+    if (equipment) refers(`${path}/equipment`, equipment, drawable, 'equipment');
   }
   for (const [at, { object }] of (model.diagram ?? []).entries())
     refers(`/diagram/${at}/object`, object, drawable, 'object');

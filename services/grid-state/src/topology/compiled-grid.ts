@@ -1,8 +1,14 @@
 /** The grid model with its references resolved to numbers; made once per model, shared by all switch states. */
-import { type ConductingEquipment, EnerchainError, type GridModel, type Mrid } from '@enerchain/model';
+import {
+  type ConductingEquipment,
+  EnerchainError,
+  type GridModel,
+  type Mrid,
+  type SwitchEquipment,
+} from '@enerchain/model';
 
 type OfClass<C extends ConductingEquipment['class']> = Extract<ConductingEquipment, { class: C }>;
-export type Switch = Extract<ConductingEquipment, { normalOpen: boolean }>;
+export type Switch = SwitchEquipment;
 export type Line = OfClass<'ACLineSegment'>;
 export type Transformer = OfClass<'PowerTransformer'>;
 export type Consumer = OfClass<'EnergyConsumer'>;
@@ -67,6 +73,11 @@ export function compileGrid(model: GridModel): CompiledGrid {
       case 'Breaker':
       case 'LoadBreakSwitch':
       case 'Disconnector':
+      case 'Fuse':
+      case 'Jumper':
+      case 'Recloser':
+      case 'Sectionaliser':
+      case 'Switch':
         switches.push({ equipment, from: node, to: nodeOf(equipment, 1) });
         break;
       case 'ACLineSegment': {
@@ -76,6 +87,8 @@ export function compileGrid(model: GridModel): CompiledGrid {
         break;
       }
       case 'PowerTransformer':
+        if (equipment.ends.length > 2)
+          fail(`transformer '${equipment.name}' has three windings, which is not solved yet`);
         transformers.push({ equipment, from: node, to: nodeOf(equipment, 1) });
         break;
       case 'EnergyConsumer':
@@ -88,6 +101,23 @@ export function compileGrid(model: GridModel): CompiledGrid {
         injections.push({ equipment, node });
         break;
       case 'BusbarSection':
+      case 'Junction':
+      case 'GroundDisconnector':
+      case 'Ground':
+        break;
+      case 'SeriesCompensator':
+      case 'EquivalentBranch':
+      case 'EnergySource':
+      case 'SynchronousMachine':
+      case 'AsynchronousMachine':
+      case 'EquivalentInjection':
+      case 'CsConverter':
+      case 'VsConverter':
+      case 'LinearShuntCompensator':
+      case 'NonlinearShuntCompensator':
+      case 'StaticVarCompensator':
+      case 'EquivalentShunt':
+        fail(`${equipment.class} '${equipment.name}' is not solved yet`);
         break;
       default:
         equipment satisfies never;

@@ -60,8 +60,3 @@ export interface Challenge {
 export function bindingOf({ nonce, exporter, verifier, node }: Challenge): Uint8Array {
   return hash('sha256', encodeCbor(['enerchain-binding', nonce, exporter, verifier, node]), 'buffer');
 }
-
-/** What one signature over several bindings covers: SHA-256 over their concatenation. */
-export function bindingsDigest(bindings: readonly Uint8Array[]): Uint8Array {
-  return hash('sha256', bindings.length === 1 ? (bindings[0] as Uint8Array) : Buffer.concat(bindings), 'buffer');
-}

@@ -1,6 +1,6 @@
 /**
- * Evidence (RFC 9334 § 8.1) as it travels: CBOR `[1, tier, claims, proof]`. The claims say what runs; the proof ties them to
- * a key and, through the bindings, to a moment, a channel and who asked.
+ * Evidence (RFC 9334 § 8.1) as it travels: CBOR `[2, tier, claims, proof]`. The claims say what runs; the proof ties all of
+ * them to a key and, through the bindings, to a moment, a channel and who asked.
  *
  * Claims: map of
  *   1 node (text) · 2 bindings (array of 32 octets) · 3 list id (16 octets) · 4 number of the first record sent ·
@@ -12,16 +12,19 @@
  * Proof of tier tpm: map of 1 identity certificate (DER) · 2 certificate of the attestation key (DER) · 3 TPMS_ATTEST ·
  *   4 TPMT_SIGNATURE · 5 PCR values of the SHA-256 bank (map of index to 32 octets) · 6 PCR of the measurement list ·
  *   7 [octet from which the event log is sent, octets] · 8 the same of the IMA list · 9 TPMT_PUBLIC of the attestation key
+ *   The quote is over `quotedData` of claims, identity and PCR of the list; the logs lead to its registers.
+ *
+ * Version 1, whose quotes covered nothing of the claims but the bindings, is refused.
  */
 import { EnerchainError, type UtcNanos } from '@enerchain/model';
 import { CBOR_MAJOR, CborReader, type CborValue, CborWriter, decodeCbor, encodeCbor } from '@enerchain/trust';
 import { BINDING_BYTES, MAX_BINDINGS } from './attester.ts';
-import { DIGEST_BYTES, LIST_LIMITS } from './measure/list.ts';
+import { DIGEST_BYTES, LIST_LIMITS, sha256 } from './measure/list.ts';
 import type { Tier } from './result.ts';
 
 export const EVIDENCE_TYP = 'enerchain-evidence';
 export const ALIAS_TYP = 'enerchain-alias';
-const VERSION = 1;
+const VERSION = 2;
 const TIERS: readonly Tier[] = ['software', 'tpm'];
 /** Octets of one evidence. */
 export const MOST_EVIDENCE_BYTES = 16 * 1024 * 1024;
@@ -138,6 +141,15 @@ function decodeClaims(bytes: Uint8Array): Claims {
   const at = reader.int64('time');
   reader.end();
   return { node, bindings, list, from, records, count, head, at };
+}
+
+/**
+ * What a quote is made over as its qualifying data (TPMS_ATTEST extraData), 32 octets: SHA-256 over the CBOR array
+ * `["enerchain-quote", 2, SHA-256 of the claims, SHA-256 of the identity certificate, PCR of the list]`. So nothing that
+ * evidence says can be put beside a quote afterwards, its time and the name of its list included.
+ */
+export function quotedData(claimsBytes: Uint8Array, identity: Uint8Array, listPcr: number): Uint8Array {
+  return sha256(encodeCbor(['enerchain-quote', VERSION, sha256(claimsBytes), sha256(identity), listPcr]));
 }
 
 const partOf = (part: LogPart | undefined): CborValue => (part ? [part.from, part.bytes] : undefined);

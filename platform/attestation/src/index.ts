@@ -19,6 +19,7 @@ export * from './reference/values.ts';
 export * from './result.ts';
 export * from './software-attester.ts';
 export * from './timeline.ts';
+export * from './timeliness.ts';
 export * from './tpm-attester.ts';
 export * from './verifier.ts';
 export * from './watch.ts';

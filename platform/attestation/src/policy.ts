@@ -27,6 +27,11 @@ export const Appraisal = Type.Object(
     ima: Type.Enum(['off', 'replay', 'reference'] as const),
     /** A TPM whose clock is not safe was not shut down in order: a warning, or nothing. */
     unsafeClock: Type.Enum(['warning', 'allowed'] as const),
+    /**
+     * Seconds by which the time in evidence and that of a result may differ before it is taken for old evidence when it
+     * comes by way of a neighbour: what the clocks of two nodes are apart, and what a slow TPM takes.
+     */
+    clockTolerance: Type.Number({ exclusiveMinimum: 0, maximum: 86_400 }),
   },
   { additionalProperties: false },
 );
@@ -45,6 +50,7 @@ export const APPRAISAL: Appraisal = {
   listPcr: 13,
   ima: 'off',
   unsafeClock: 'warning',
+  clockTolerance: 60,
 };
 
 export const TrustPolicy = Type.Object(

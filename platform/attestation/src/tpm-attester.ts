@@ -13,8 +13,7 @@ import { encodePublic, type TpmClient, type TpmKey } from '@enerchain/tpm2';
 import { type Identity, writeDurably } from '@enerchain/trust';
 import { IMA_PCR } from './appraisal/boot-logs.ts';
 import type { Attester, EvidenceCursor } from './attester.ts';
-import { bindingsDigest } from './attester.ts';
-import { encodeClaims, encodeEvidence, type LogPart } from './evidence.ts';
+import { encodeClaims, encodeEvidence, type LogPart, quotedData } from './evidence.ts';
 import { extended, MeasurementList, ZERO_DIGEST } from './measure/list.ts';
 import { APPRAISAL } from './policy.ts';
 import { checkBindings, knownRecords, type Measurements } from './software-attester.ts';
@@ -194,10 +193,6 @@ export class TpmAttester implements Attester {
         const count = records.length;
         const from = knownRecords(list.list, since);
         const sent = records.slice(from);
-        const selection = [{ hash: SHA256, pcrs: this.#pcrs } as const];
-        const quoted = await tpm.quote(ak, bindingsDigest(bindings), selection);
-        // A module may have been loaded while the TPM was signing: then the quote is of another list.
-        if (list.list.records.length !== count) continue;
         const claims = encodeClaims({
           node: identity.name,
           bindings,
@@ -208,6 +203,10 @@ export class TpmAttester implements Attester {
           head,
           at: this.#clock.now(),
         });
+        const covered = quotedData(claims, identity.certificate.der, list.pcr);
+        const quoted = await tpm.quote(ak, covered, [{ hash: SHA256, pcrs: this.#pcrs }]);
+        // A module may have been loaded while the TPM was signing: then the quote is of another list.
+        if (list.list.records.length !== count) continue;
         const known = since?.list === id ? since : undefined;
         return encodeEvidence(claims, {
           tier: 'tpm',

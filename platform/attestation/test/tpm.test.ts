@@ -7,7 +7,9 @@ import { DevelopmentCa, type Holder, type Identity, requestFor } from '@enerchai
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import {
   type Attester,
+  type Claims,
   decodeEvidence,
+  encodeClaims,
   encodeEvidence,
   isGood,
   MeasurementList,
@@ -244,7 +246,6 @@ describe('attacks on quotes', () => {
     const again = challenge('edge-nord');
     // The attacker puts the new binding beside the old quote.
     const { claims, proof } = decodeEvidence(evidence);
-    const { encodeClaims } = await import('../src/index.ts');
     const replayed = encodeEvidence(encodeClaims({ ...claims, bindings: [again] }), proof);
     const result = (await verifier.appraise(replayed, { node: 'edge-nord', binding: again })).result;
     expect(result.reasons[0]).toContain('made for other qualifying data');
@@ -255,6 +256,39 @@ describe('attacks on quotes', () => {
       });
       expect(isGood((await verifier.appraise(cut, { node: 'edge-nord', binding: old })).result)).toBe(false);
     }
+  });
+
+  it('nothing that the evidence says can be put beside a quote afterwards, its time and its list included', async () => {
+    const { attester } = await node();
+    const binding = challenge('edge-nord');
+    const { claims, claimsBytes, proof } = decodeEvidence(await attester.evidence([binding]));
+    const appraise = async (evidence: Uint8Array) =>
+      (await world.verifier().appraise(evidence, { node: 'edge-nord', binding })).result;
+    expect(isGood(await appraise(encodeEvidence(claimsBytes, proof)))).toBe(true);
+    const changes: Partial<Claims>[] = [
+      { at: claims.at + 1n },
+      { list: randomBytes(16).toString('hex') },
+      { bindings: [binding, challenge('edge-nord')] },
+    ];
+    for (const change of changes) {
+      const forged = encodeEvidence(encodeClaims({ ...claims, ...change }), proof);
+      expect((await appraise(forged)).reasons[0]).toContain('made for other qualifying data');
+    }
+    const holder = { name: 'edge-nord', role: 'edge' } as const;
+    const another = await world.ca.issue(await requestFor(holder, identity.signer), holder);
+    const forged = encodeEvidence(claimsBytes, { ...(proof as TpmProof), identity: certificateFromPem(another).der });
+    expect((await appraise(forged)).reasons[0]).toContain('made for other qualifying data');
+  });
+
+  it('evidence of the first version, whose quotes covered less, is refused', async () => {
+    const { attester } = await node();
+    const binding = challenge('edge-nord');
+    const evidence = await attester.evidence([binding]);
+    expect(evidence[1]).toBe(2);
+    evidence[1] = 1;
+    const { result } = await verifier.appraise(evidence, { node: 'edge-nord', binding });
+    expect(isGood(result)).toBe(false);
+    expect(result.reasons[0]).toContain('is of another version');
   });
 
   it('a reset counter that jumps inside a boot is found, and a reboot is none', async () => {

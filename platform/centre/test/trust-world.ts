@@ -9,6 +9,7 @@ import {
   readEvidenceRequest,
   sha256,
 } from '@enerchain/attestation';
+import type { Clock } from '@enerchain/model';
 import type { CborValue, Identity } from '@enerchain/trust';
 import { expect } from 'vitest';
 import type { AttestedPeer } from '../src/trust/keeper.ts';
@@ -70,12 +71,13 @@ export class Source implements AttestedPeer {
     this.list.append({ kind: 'start', at: T0, components: [...SOFTWARE, component('config:site', identity.name)] });
   }
 
-  static async open(identity: Identity, dir: string): Promise<Source> {
+  static async open(identity: Identity, dir: string, clock?: Clock): Promise<Source> {
     const source = new Source(identity);
     source.attester = await openSoftwareAttester({
       identity: () => identity,
       secretFile: join(dir, `${identity.name}.uds`),
       measurements: { list: source.list, rescan: async () => undefined, onChange: () => () => undefined },
+      ...(clock ? { clock } : {}),
     });
     return source;
   }

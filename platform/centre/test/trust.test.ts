@@ -105,7 +105,7 @@ afterEach(() => {
 
 /** A gateway that is connected and has been appraised once. */
 async function gateway(name = 'edge-nord'): Promise<Source> {
-  const source = await Source.open(await identityOf(name, 'edge'), dir);
+  const source = await Source.open(await identityOf(name, 'edge'), dir, time.clock);
   keeper.start();
   keeper.connected(source);
   await time.pass(200);
@@ -178,7 +178,7 @@ describe('the trust keeper', () => {
     refused(() => keeper.requestRelease('edge-nord', 'looked at it', 'anna'), 'trust.release.evidence');
     // It is repaired and started anew.
     keeper.left(first);
-    const again = await Source.open(await identityOf('edge-nord', 'edge'), dir);
+    const again = await Source.open(await identityOf('edge-nord', 'edge'), dir, time.clock);
     keeper.connected(again);
     await time.pass(200);
     expect(keeper.get('edge-nord')).toMatchObject({
@@ -310,7 +310,7 @@ describe('the trust keeper', () => {
   });
 
   it('does not attest over a relay, and says so', async () => {
-    const source = await Source.open(await identityOf('edge-nord', 'edge'), dir);
+    const source = await Source.open(await identityOf('edge-nord', 'edge'), dir, time.clock);
     keeper.start();
     keeper.connected({
       ...source,
@@ -479,7 +479,7 @@ describe('the network of neighbours', () => {
   it('makes the centre appraise what a neighbour was shown, and believes nothing else', async () => {
     const nord = await gateway();
     const identity = await identityOf('edge-nord', 'edge');
-    const node = await Source.open(await identityOf('switch-1', 'edge'), dir);
+    const node = await Source.open(await identityOf('switch-1', 'edge'), dir, time.clock);
     await vouch([component('config:site', 'switch-1')], 'switch-1');
     const word = await wordOf(identity, node);
     nord.others.set('tcn.evidence', (digest) => {
@@ -515,22 +515,83 @@ describe('the network of neighbours', () => {
   it('trusts nobody longer because a neighbour dates its word ahead', async () => {
     const nord = await gateway();
     const identity = await identityOf('edge-nord', 'edge');
-    const node = await Source.open(await identityOf('switch-1', 'edge'), dir);
+    const node = await Source.open(await identityOf('switch-1', 'edge'), dir, time.clock);
     await vouch([component('config:site', 'switch-1')], 'switch-1');
     const word = await wordOf(identity, node);
-    const year = 365n * 86_400n * SECOND;
     const { issuedAt, validUntil } = word.result;
-    const ahead = { ...word.result, issuedAt: issuedAt + year, validUntil: validUntil + year };
-    const { bytes } = await signResult(ahead, identity.signer, identity.kid);
+    const dated = async (by: bigint, sequence: number) =>
+      (
+        await signResult(
+          { ...word.result, issuedAt: issuedAt + by, validUntil: validUntil + by, sequence },
+          identity.signer,
+          identity.kid,
+        )
+      ).bytes;
     nord.others.set('tcn.evidence', () => word.evidence);
-    await keeper.gossip(nord, report('edge-nord', [bytes], identity));
+    const year = 365n * 86_400n * SECOND;
+    await keeper.gossip(nord, report('edge-nord', [await dated(year, word.result.sequence)], identity));
+    await settle();
+    expect(keeper.get('switch-1')?.trustedUntil).toBeUndefined();
+    expect(audits().find(({ action }) => action === 'trust.stale-evidence')).toMatchObject({
+      actor: 'edge-nord',
+      outcome: 'refused',
+      subject: 'switch-1',
+    });
+    // By as little as clocks may be apart.
+    await keeper.gossip(nord, report('edge-nord', [await dated(59n * SECOND, word.result.sequence + 1)], identity));
     await settle();
     expect(keeper.get('switch-1')?.trustedUntil).toBe(validUntil);
   });
 
+  it('does not let old evidence pass for fresh, and names who shows it', async () => {
+    const nord = await gateway();
+    const identity = await identityOf('edge-nord', 'edge');
+    const node = await Source.open(await identityOf('switch-1', 'edge'), dir, time.clock);
+    await vouch([component('config:site', 'switch-1')], 'switch-1');
+    const first = await wordOf(identity, node);
+    const show = async (by: Identity, { bytes }: { bytes: Uint8Array }, evidence: Uint8Array) => {
+      nord.others.set('tcn.evidence', () => evidence);
+      await keeper.gossip(nord, report('edge-nord', [bytes], by));
+      await settle();
+    };
+    const again = (by: Identity, { result }: typeof first, sequence: number) => {
+      const issuedAt = time.clock.now();
+      const validUntil = issuedAt + 30n * SECOND;
+      return signResult({ ...result, verifier: by.name, issuedAt, validUntil, sequence }, by.signer, by.kid);
+    };
+    await show(identity, first, first.evidence);
+    const { trustedUntil } = keeper.get('switch-1')!;
+    expect(trustedUntil).toBe(first.result.validUntil);
+    // One quote has answered two neighbours: that is nobody's lie, and adds no time.
+    await time.pass(16_000);
+    const sued = await identityOf('edge-sued', 'edge');
+    await show(sued, await again(sued, first, 1), first.evidence);
+    expect([keeper.get('switch-1')?.trustedUntil, keeper.networkCounters.stale]).toEqual([trustedUntil, 0]);
+    // The same neighbour shows it once more, as if it had asked again.
+    await show(identity, await again(identity, first, first.result.sequence + 1), first.evidence);
+    expect([keeper.get('switch-1')?.trustedUntil, keeper.networkCounters.stale]).toEqual([trustedUntil, 1]);
+    // Evidence of a time when all was well, kept for when it is not.
+    const kept = await wordOf(identity, node);
+    await time.pass(120_000);
+    await show(identity, await again(identity, kept, kept.result.sequence + 1), kept.evidence);
+    expect(keeper.get('switch-1')?.trustedUntil).toBeUndefined();
+    expect(keeper.networkCounters.stale).toBe(2);
+    const alarm = () => alarms().filter(({ key }) => key === 'trust.stale.edge-nord');
+    expect(alarm()).toMatchObject([{ active: true, source: 'edge-nord', priority: 2 }]);
+    expect(alarm()[0]?.message).toBe(
+      'edge-nord passes old evidence of switch-1 off as fresh: it was shown by it before.',
+    );
+    // Fresh evidence counts as before; the alarm goes when nothing more of the kind has come.
+    const fresh = await wordOf(identity, node);
+    await show(identity, fresh, fresh.evidence);
+    expect(keeper.get('switch-1')?.trustedUntil).toBe(fresh.result.validUntil);
+    await time.pass(605_000);
+    expect(alarm().at(-1)?.active).toBe(false);
+  });
+
   it('believes no word under the key of the connections of a neighbour', async () => {
     const nord = await gateway();
-    const node = await Source.open(await identityOf('switch-1', 'edge'), dir);
+    const node = await Source.open(await identityOf('switch-1', 'edge'), dir, time.clock);
     const own = await identityOf('edge-nord', 'edge');
     const holder = { name: 'edge-nord', role: 'edge' } as const;
     const signer = await FileKeySigner.create(join(dir, 'connections.pem'));
@@ -546,7 +607,7 @@ describe('the network of neighbours', () => {
   it('asks again with the next word when the evidence behind one is not to be had', async () => {
     const nord = await gateway();
     const identity = await identityOf('edge-nord', 'edge');
-    const node = await Source.open(await identityOf('switch-1', 'edge'), dir);
+    const node = await Source.open(await identityOf('switch-1', 'edge'), dir, time.clock);
     await vouch([component('config:site', 'switch-1')], 'switch-1');
     // A neighbour keeps only evidence that is whole.
     nord.others.set('tcn.evidence', () => null);
@@ -564,7 +625,7 @@ describe('the network of neighbours', () => {
   it('looks at once at a node that a neighbour has found bad, when the evidence says so, too', async () => {
     const nord = await gateway();
     const identity = await identityOf('edge-nord', 'edge');
-    const sued = await Source.open(await identityOf('edge-sued', 'edge'), dir);
+    const sued = await Source.open(await identityOf('edge-sued', 'edge'), dir, time.clock);
     await vouch([component('config:site', 'edge-sued')], 'edge-sued');
     keeper.connected(sued);
     await time.pass(200);
@@ -594,7 +655,7 @@ describe('the network of neighbours', () => {
   it('takes no statement that nobody of this system has signed, and no report in another one’s name', async () => {
     const nord = await gateway();
     const identity = await identityOf('edge-nord', 'edge');
-    const node = await Source.open(await identityOf('switch-1', 'edge'), dir);
+    const node = await Source.open(await identityOf('switch-1', 'edge'), dir, time.clock);
     const word = await wordOf(identity, node);
     await expect(keeper.gossip(nord, report('edge-sued', [word.bytes], identity))).rejects.toMatchObject({
       code: 'tcn.report',

@@ -258,6 +258,56 @@ describe('attacks', () => {
     expect(world.reaction('d', 'b')).toBe('quarantine');
   });
 
+  it('old evidence that is passed off as fresh convicts nobody, and marks who shows it', async () => {
+    await settled();
+    const { device } = world.get('d');
+    const binding = new Uint8Array(32);
+    device.change('a fault of long ago', false);
+    const old = await device.evidence([binding]);
+    device.change('as delivered', false);
+    await world.time.run(120_000);
+    const { identity, verifier } = world.get('e');
+    const shown = await verifier.appraise(old, { node: 'd', binding });
+    const tell = async (bytes: Uint8Array) => {
+      const { send } = handConnection('h', 'g');
+      send({ type: 'statements', statements: [{ ttl: 9, bytes }] });
+      send({ type: 'have', what: 'certificate', bytes: identity.certificate });
+      await world.time.run(10);
+      send({ type: 'have', what: 'evidence', bytes: old });
+      await world.time.run(10);
+    };
+    await tell(shown.bytes);
+    expect(world.reaction('d', 'h') ?? 'none').toBe('none');
+    expect(codes(world.get('h'))).toContain('tcn.stale');
+    expect(world.get('h').events.find(({ code }) => code === 'tcn.stale')).toMatchObject({
+      node: 'e',
+      text: expect.stringMatching(/^it passes old evidence of d off as fresh, which was made at .* before it is said/),
+    });
+    // Whoever dates its word back to that time shows a fault of that time: that is what it was.
+    const made = verifier.timeOf(old) as bigint;
+    const dated = { ...shown.result, issuedAt: made, validUntil: made + 6_000_000_000n, sequence: 1e6 };
+    await tell((await signResult(dated, identity.signer, identity.kid)).bytes);
+    expect(world.reaction('d', 'h')).toBe('quarantine');
+  });
+
+  it('a node whose clock is wrong is judged by its neighbours, and nobody who tells of it looks like a liar', async () => {
+    await settled();
+    const { device } = world.get('d');
+    device.clockOff = -3_600_000_000_000n;
+    await world.time.run(10_000);
+    for (const at of AROUND_D) {
+      expect(world.good('d', at)).toBe(true);
+      expect(codes(world.get(at)).filter((code) => code === 'tcn.clock')).toHaveLength(1);
+    }
+    device.change('something else');
+    await world.time.run(10_000);
+    for (const at of AROUND_D) expect(world.reaction('d', at)).toBe('quarantine');
+    for (const name of NAMES) {
+      expect(codes(world.get(name))).not.toContain('tcn.stale');
+      expect(codes(world.get(name))).not.toContain('tcn.contradicted');
+    }
+  });
+
   it('a cloned device: an earlier boot comes back', async () => {
     await settled();
     const { device } = world.get('d');

@@ -76,6 +76,8 @@ export class Device implements Attester {
   /** Shown instead of what is fresh. */
   replay: Uint8Array | undefined;
   stopped = false;
+  /** By how much its clock is wrong, ns. */
+  clockOff = 0n;
   quotes = 0;
   readonly #time: VirtualTime;
   readonly #listeners = new Set<() => void>();
@@ -95,7 +97,7 @@ export class Device implements Attester {
     if (this.stopped) return new Promise(() => undefined);
     this.quotes++;
     if (this.replay) return Promise.resolve(this.replay);
-    const body = encodeCbor([this.node, this.software, this.boot, this.#time.clock.now(), bindings]);
+    const body = encodeCbor([this.node, this.software, this.boot, this.#time.clock.now() + this.clockOff, bindings]);
     return Promise.resolve(encodeCbor([body, mac(this.node, body)]));
   }
 

@@ -12,8 +12,7 @@ import {
   verifyQuote,
 } from '@enerchain/tpm2';
 import { assuranceOf, checkedCertificate, type HeldCertificate } from '@enerchain/trust';
-import { bindingsDigest } from '../attester.ts';
-import type { Evidence, TpmProof } from '../evidence.ts';
+import { type Evidence, quotedData, type TpmProof } from '../evidence.ts';
 import type { Appraisal } from '../policy.ts';
 import type { ReferenceSnapshot } from '../reference/values.ts';
 import type { TrustworthinessVector } from '../result.ts';
@@ -88,7 +87,7 @@ export function checkTpm(check: TpmCheck): TpmMemory | undefined {
     attest: proof.attest,
     signature: proof.signature,
     akPublic: key.akPublic,
-    qualifyingData: bindingsDigest(claims.bindings),
+    qualifyingData: quotedData(evidence.claimsBytes, proof.identity, proof.listPcr),
     pcrs: [{ hash: 'sha256', values: proof.pcrs }],
     ...(before ? { earlier: before.earlier } : {}),
   });

@@ -87,6 +87,8 @@ const ANSWER_WITHIN = 10_000;
 const LOOK_EVERY = 1_000;
 /** The first question comes when the source has had a moment to measure itself. */
 const FIRST_AFTER = 100;
+/** Milliseconds for which the alarm stands after somebody has passed old evidence off as fresh. */
+const STALE_SHOWN = 600_000;
 /** Milliseconds between two looks at one node at least. */
 const SOONEST = 100;
 /** A channel of the centre with itself has no exporter. */
@@ -107,6 +109,8 @@ export class TrustKeeper implements TrustPort {
   readonly #charges = new Map<string, Charge>();
   readonly #logged = new Map<string, { readonly at: UtcNanos; readonly status: string; readonly good: boolean }>();
   readonly #alarmed = new Map<string, string>();
+  /** Who has passed old evidence off as fresh, and when last; monotonic milliseconds. */
+  readonly #stales = new Map<string, number>();
   readonly #listeners = new Set<(changed: readonly NodeTrust[]) => void>();
   readonly #valueListeners = new Set<(source: string, from: UtcNanos) => void>();
   readonly #saveListeners = new Set<() => void>();
@@ -136,6 +140,7 @@ export class TrustKeeper implements TrustPort {
     this.#gate = newVerifier();
     this.#network = new NetworkView({
       verifier: newVerifier(),
+      policy: this.policy,
       get identity() {
         return options.identity;
       },
@@ -148,6 +153,7 @@ export class TrustKeeper implements TrustPort {
       certificateOf: (kid) => options.certificateOf?.(kid),
       attestsItself: (node) => this.#charges.has(node),
       onBadWord: (node) => this.#now(node),
+      onStale: (verifier, node, text) => this.#stale(verifier, node, text),
       onWord: (result, bytes) => this.#publish(result, bytes),
       onResult: (result) => this.#hear(result),
       onViews: (name, views) => {
@@ -264,6 +270,39 @@ export class TrustKeeper implements TrustPort {
     node.connect(true);
     node.take(result, this.policy);
     this.#settle([node]);
+  }
+
+  /** A node of the network lies about another one, or its clock and that of the other one are apart. */
+  #stale(verifier: string, node: string, text: string): void {
+    const { findings, clock } = this.#options;
+    findings.tell({
+      action: 'trust.stale-evidence',
+      actor: verifier,
+      outcome: 'refused',
+      subject: node,
+      detail: { detail: text },
+    });
+    const raised = this.#stales.has(verifier);
+    this.#stales.set(verifier, clock.monotonic());
+    if (raised) return;
+    findings.raise({
+      key: `trust.stale.${verifier}`,
+      priority: 2,
+      source: verifier,
+      message: text,
+      consequence: 'The evidence was not used. Whoever shows old evidence hides what a node is running now.',
+      action: `Look at ${verifier}: an honest node does not do this, whatever its clock says. Put it into quarantine if nothing explains it.`,
+    });
+  }
+
+  #forgetStales(): void {
+    const now = this.#options.clock.monotonic();
+    for (const [verifier, at] of this.#stales) {
+      if (now - at < STALE_SHOWN) continue;
+      this.#stales.delete(verifier);
+      const message = `${verifier} has shown no old evidence for ${STALE_SHOWN / 60_000} minutes.`;
+      this.#options.findings.raise({ key: `trust.stale.${verifier}`, priority: 2, source: verifier, message }, false);
+    }
   }
 
   certifiedOriginOf(node: string): KeyOrigin | undefined {
@@ -509,6 +548,7 @@ export class TrustKeeper implements TrustPort {
 
   #look(): void {
     this.#settle([...this.#nodes.values()]);
+    this.#forgetStales();
     const { ok, text } = this.#watch.check(this.#options.clock.monotonic());
     if (ok !== this.#troubled) return;
     this.#troubled = !ok;

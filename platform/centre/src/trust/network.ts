@@ -5,10 +5,13 @@
  */
 import {
   type AttestationResult,
+  decodeEvidence,
   isGood,
   type NeighbourView,
   RESULT_TYP,
   readResult,
+  type TrustPolicy,
+  untimely,
   type Verifier,
 } from '@enerchain/attestation';
 import { type Clock, describeError, EnerchainError, toMillis, type UtcNanos } from '@enerchain/model';
@@ -32,10 +35,12 @@ import {
 } from '@enerchain/trust';
 import type { Logger } from 'pino';
 import type { AttestedPeer } from './keeper.ts';
+import { UsedEvidence } from './used-evidence.ts';
 
 export interface NetworkOptions {
   /** Appraises what was shown to others; one of its own, which forgets each node before it looks. */
   readonly verifier: Verifier;
+  readonly policy: TrustPolicy | undefined;
   readonly identity: Identity;
   readonly caPem: string;
   readonly clock: Clock;
@@ -47,6 +52,8 @@ export interface NetworkOptions {
   attestsItself(node: string): boolean;
   /** Somebody has found a node bad, and the evidence says so here as well: look at it now. */
   onBadWord(node: string): void;
+  /** Somebody passes old evidence of a node off as fresh; it was not used. @param text one sentence */
+  onStale(verifier: string, node: string, text: string): void;
   /** A neighbour has said something new, under a signature that was checked. */
   onWord(result: AttestationResult, bytes: Uint8Array): void;
   /** A node that the centre cannot ask was appraised by the evidence that it gave to a neighbour. */
@@ -67,12 +74,13 @@ const LIMITS = { certificates: 4096, nodes: 4096, asking: 16 } as const;
 const LOOK_AGAIN = 0.5;
 
 export class NetworkView {
-  readonly counters = { reports: 0, statements: 0, refused: 0, reappraised: 0, disagreed: 0, orders: 0 };
+  readonly counters = { reports: 0, statements: 0, refused: 0, reappraised: 0, disagreed: 0, stale: 0, orders: 0 };
   readonly #options: NetworkOptions;
   readonly #certificates = new Map<string, HeldCertificate>();
   readonly #words = new Map<string, Map<string, Word>>();
   readonly #reports = new Map<string, { readonly peer: AttestedPeer; readonly neighbours: TcnReport['neighbours'] }>();
   readonly #asked = new Map<string, { readonly digest: string; readonly until: UtcNanos }>();
+  readonly #used = new UsedEvidence(LIMITS.nodes);
   #asking = 0;
   #lastOrder = 0;
 
@@ -204,11 +212,15 @@ export class NetworkView {
 
   /** Looks at the evidence behind a result, where that says something the centre does not know already. */
   async #reappraise(peer: AttestedPeer, word: AttestationResult): Promise<void> {
-    const { verifier, clock, logger, attestsItself, onBadWord, onResult } = this.#options;
+    const { verifier, policy, clock, logger, attestsItself, onBadWord, onResult } = this.#options;
     const { node } = word;
     const good = isGood(word);
-    if (good && attestsItself(node)) return;
+    // Without a policy nothing is good, and nothing follows of what is bad.
+    if (!policy || (good && attestsItself(node))) return;
     const digest = Buffer.from(word.evidence).toString('hex');
+    const used = this.#used.before(node, digest, word.verifier);
+    if (used === 'for the same') this.#stale(word, 'was shown by it before');
+    if (used !== 'never') return;
     const before = this.#asked.get(node);
     if (before?.digest === digest) return;
     const left = before ? Number(before.until - clock.now()) : 0;
@@ -216,7 +228,8 @@ export class NetworkView {
     if (good && left > span * LOOK_AGAIN) return;
     if (this.#asking >= LIMITS.asking) return;
     this.#asking++;
-    const asked = { digest, until: word.validUntil };
+    const validFor = BigInt(Math.round(policy.validFor * SECOND));
+    const asked = { digest, until: earlier(word.validUntil, clock.now() + validFor) };
     let known = false;
     try {
       this.#asked.set(node, asked);
@@ -236,13 +249,24 @@ export class NetworkView {
       if (isGood(result) !== good) this.counters.disagreed++;
       // What is no evidence of that node says nothing about it, only about who shows it.
       if (!isAuthentic(result)) return;
+      const made = decodeEvidence(evidence).claims.at;
+      const wrong = untimely(made, word.issuedAt, policy);
+      if (wrong) {
+        known = false;
+        this.#stale(word, wrong);
+        return;
+      }
+      const newest = this.#used.newest(node);
+      this.#used.use(node, digest, word.verifier, made);
+      // What others have shown since says more about whether it is good.
+      if (isGood(result) && newest !== undefined && made < newest) return;
       if (attestsItself(node)) {
         if (!isGood(result)) onBadWord(node);
         return;
       }
       // It was fresh when the neighbour saw it, and not any longer than that; nobody has seen it later than now.
       const issuedAt = earlier(word.issuedAt, result.issuedAt);
-      const validUntil = earlier(word.validUntil, result.validUntil);
+      const validUntil = earlier(word.validUntil, issuedAt + validFor);
       onResult({ ...result, issuedAt, validUntil: validUntil > issuedAt ? validUntil : issuedAt });
     } catch (error) {
       logger.debug({ from: peer.source, node, error: describeError(error) }, 'evidence of a neighbour cannot be had');
@@ -252,6 +276,13 @@ export class NetworkView {
       if (!known && this.#asked.get(node) === asked) this.#asked.delete(node);
     }
   }
+
+  #stale({ node, verifier }: AttestationResult, what: string): void {
+    this.counters.stale++;
+    const text = `${verifier} passes old evidence of ${node} off as fresh: it ${what}.`;
+    this.#options.onStale(verifier, node, text);
+  }
 }
 
+const SECOND = 1_000_000_000;
 const earlier = (a: UtcNanos, b: UtcNanos): UtcNanos => (a < b ? a : b);

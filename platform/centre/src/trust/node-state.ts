@@ -168,6 +168,9 @@ export class NodeState {
    */
   take(result: AttestationResult, policy: TrustPolicy | undefined): UtcNanos | undefined {
     this.#silence = undefined;
+    const forgiven = this.lastQuarantine?.until;
+    // What was seen before persons let it in again is what they have forgiven; a neighbour may show it late.
+    if (result.status === 'contraindicated' && forgiven !== undefined && result.issuedAt <= forgiven) return undefined;
     this.#results = [result, ...this.#results].slice(0, MOST_RESULTS);
     const from = this.#timeline.add(result);
     if (result.status === 'contraindicated' && policy?.reaction === 'quarantine' && !this.quarantine) {

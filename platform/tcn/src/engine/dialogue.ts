@@ -1,5 +1,5 @@
 /** Question and answer with one neighbour after the other, in both directions, and the appraisal of what comes. */
-import { type AttestationResult, bindingOf, type SignedResult } from '@enerchain/attestation';
+import { type AttestationResult, bindingOf, type SignedResult, untimely } from '@enerchain/attestation';
 import { describeError, EnerchainError } from '@enerchain/model';
 import type { Channel } from '../channel.ts';
 import type { TcnMessage } from '../message.ts';
@@ -43,6 +43,8 @@ export interface DialogueOptions
   tell(signed: SignedResult, whole: boolean): void;
   /** A result of our own that convinces nobody else; the centre hears of it all the same. */
   note(signed: SignedResult): void;
+  /** A result of our own that nobody else hears of. */
+  keep(signed: SignedResult): void;
   /** The connection has to go. */
   dead(neighbour: Neighbour): void;
 }
@@ -52,6 +54,8 @@ export class Dialogue {
   readonly #options: DialogueOptions;
   /** The newest evidence of each neighbour, for a centre that appraises it too. */
   readonly #latest = new Map<string, { readonly digest: string; readonly evidence: Uint8Array }>();
+  /** Neighbours whose clocks are too far from ours. */
+  readonly #apart = new Set<string>();
   #nextId = 1;
   #appraising = 0;
   #closed = false;
@@ -215,6 +219,28 @@ export class Dialogue {
     });
   }
 
+  /**
+   * Whether the time in evidence fits ours. Otherwise its node is judged here alone, where a nonce says that it is fresh; to
+   * others it would look like old evidence, and we like somebody who shows it.
+   */
+  #fitsTime({ result }: SignedResult, evidence: Uint8Array): boolean {
+    const { appraiser, policy, registry } = this.#options;
+    const inForce = policy();
+    const made = isAuthentic(result) ? appraiser.timeOf?.(evidence) : undefined;
+    const wrong = inForce && made !== undefined ? untimely(made, result.issuedAt, inForce) : undefined;
+    const { node } = result;
+    if (!wrong) this.#apart.delete(node);
+    else if (!this.#apart.has(node)) {
+      this.#apart.add(node);
+      registry.notice(
+        node,
+        `its clock and ours are apart, so nobody else is shown its evidence: it ${wrong}`,
+        'tcn.clock',
+      );
+    }
+    return wrong === undefined;
+  }
+
   #unsound(neighbour: Neighbour, reason: string): void {
     const { registry } = this.#options;
     const record = registry.of(neighbour.name);
@@ -234,9 +260,10 @@ export class Dialogue {
     const record = registry.of(neighbour.name);
     const digest = hexOf(result.evidence);
     this.#latest.set(neighbour.name, { digest, evidence });
+    const shown = this.#fitsTime(signed, evidence);
     if (result.status === 'none') {
       this.#unsound(neighbour, result.reasons[0] ?? 'its evidence says nothing');
-      this.#options.tell(signed, whole);
+      if (shown) this.#options.tell(signed, whole);
       return;
     }
     const lifetime = Number(result.validUntil - result.issuedAt) / 1e6;
@@ -254,7 +281,8 @@ export class Dialogue {
     // Bad news goes out with evidence that convinces others: signed by the node, and all of it, which may take one more
     // question. That an answer does not fit our question is for us alone to see.
     const bad = result.status === 'contraindicated';
-    if (!bad || (whole && isAuthentic(result))) this.#options.tell(signed, whole);
+    if (!shown) this.#options.keep(signed);
+    else if (!bad || (whole && isAuthentic(result))) this.#options.tell(signed, whole);
     else this.#options.note(signed);
     silence.look(record);
     registry.reassess([record]);

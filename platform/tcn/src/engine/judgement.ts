@@ -1,5 +1,5 @@
 /** What becomes of the statements of others: whom they convince, of what, and who is caught lying. */
-import type { AttestationResult, SignedResult } from '@enerchain/attestation';
+import { type AttestationResult, type SignedResult, untimely } from '@enerchain/attestation';
 import { describeError } from '@enerchain/model';
 import type { Release } from '../statement.ts';
 import { isAuthentic } from './dialogue.ts';
@@ -46,7 +46,7 @@ export class Judgement {
 
   /** Appraises the evidence behind somebody else's bad result. @returns whether it is bad indeed, and of that node */
   async judge(claimed: AttestationResult, evidence: Uint8Array): Promise<boolean> {
-    const { registry, reappraiser, clock, policy } = this.#options;
+    const { registry, reappraiser, policy } = this.#options;
     const record = registry.of(claimed.node);
     let found: AttestationResult;
     try {
@@ -59,6 +59,16 @@ export class Judgement {
       // Whoever shows again what was forgiven shows nothing new.
       const made = reappraiser.timeOf?.(evidence);
       if (record.releasedAt !== undefined && made !== undefined && made <= record.releasedAt) return false;
+      const inForce = policy();
+      const wrong = inForce && made !== undefined ? untimely(made, claimed.issuedAt, inForce) : undefined;
+      if (wrong) {
+        this.#lied(
+          claimed.verifier,
+          `it passes old evidence of ${claimed.node} off as fresh, which ${wrong}`,
+          'tcn.stale',
+        );
+        return false;
+      }
       const digest = hexOf(claimed.evidence);
       this.#options.evidence.put(digest, evidence);
       const reason = `${found.reasons[0] ?? 'bad evidence'}, shown by ${claimed.verifier}`;
@@ -67,12 +77,18 @@ export class Judgement {
       return true;
     }
     if (found.status === 'none') return false;
-    const liar = registry.of(claimed.verifier);
     const text = `it said that ${claimed.node} is bad, and its evidence does not show it`;
-    liar.contradicted = { text, until: clock.monotonic() + MARKED * (policy()?.validFor ?? 60) * 1000 };
-    registry.notice(claimed.verifier, text, 'tcn.contradicted');
-    registry.reassess([liar]);
+    this.#lied(claimed.verifier, text, 'tcn.contradicted');
     return false;
+  }
+
+  /** Marks a node that was caught: an alarm, for a time. */
+  #lied(name: string, text: string, code: string): void {
+    const { registry, clock, policy } = this.#options;
+    const liar = registry.of(name);
+    liar.contradicted = { text, until: clock.monotonic() + MARKED * (policy()?.validFor ?? 60) * 1000 };
+    registry.notice(name, text, code);
+    registry.reassess([liar]);
   }
 
   /** A statement counts: it is signed, and its evidence was appraised where it needs any. */

@@ -81,6 +81,7 @@ export class TcnNode {
       adverse: this.#adverse,
       tell: (signed, whole) => this.#tell(signed, whole),
       note: (signed) => this.#options.onStatement?.({ ...this.#standingOf(signed), result: signed.result }),
+      keep: ({ result }) => this.#viewed(result),
       dead: (neighbour) => {
         neighbour.channel?.close('no answers');
         this.#down(neighbour);
@@ -439,9 +440,7 @@ export class TcnNode {
       this.#twin(neighbour, neighbour.turnedAway);
       neighbour.turnedAway = undefined;
     }
-    this.#registry
-      .of(result.node)
-      .viewed(this.name, { status: result.status, at: result.issuedAt, sequence: result.sequence });
+    this.#viewed(result);
     if (whole) this.#options.onStatement?.({ ...standing, result });
     const before = this.#table.get('result', this.name, result.node);
     // That a bad node is still bad is no news, nor what enough others have shown already.
@@ -450,6 +449,10 @@ export class TcnNode {
     if (stands && !this.#table.put(standing)) return;
     if (!stands && !this.#isNews(result)) return;
     this.#pass(standing, stands ? MAX_TTL : 0, undefined);
+  }
+
+  #viewed({ node, status, issuedAt: at, sequence }: AttestationResult): void {
+    this.#registry.of(node).viewed(this.name, { status, at, sequence });
   }
 
   /** The same as before is told now and then, so that the view of the neighbours does not grow old. */

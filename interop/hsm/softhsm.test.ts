@@ -88,9 +88,12 @@ describe.skipIf(missing)(`a key in SoftHSM${missing ? ` (skipped: ${missing})` :
 
   it('is never made twice, and is not found where it is not', async () => {
     expect(await refusalOf(token.generateSigner('key ES256'))).toMatchObject({ code: 'pki.hsm.key.exists' });
-    expect(await refusalOf(token.findSigner('nothing'))).toMatchObject({ code: 'pki.hsm.key', fault: 'environment' });
+    expect(await refusalOf(token.findSigner('nothing'))).toMatchObject({
+      code: 'pki.hsm.key.missing',
+      fault: 'environment',
+    });
     const other = await open({ token: 'other' });
-    expect(await refusalOf(other.findSigner('key ES256'))).toMatchObject({ code: 'pki.hsm.key' });
+    expect(await refusalOf(other.findSigner('key ES256'))).toMatchObject({ code: 'pki.hsm.key.missing' });
     other.close();
   });
 

@@ -1,5 +1,5 @@
 /** A whole gateway whose key lies in a TPM (swtpm) or in an HSM (SoftHSM): enrolled, sending, stopped and started again. */
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findSwtpm, TpmFleet } from '@enerchain/lab';
@@ -53,6 +53,19 @@ async function sends(trust: string): Promise<void> {
   await start(trust);
   station.produce(100);
   await until(() => values() >= 200, 'the values after the restart');
+  // Another key in the same place, while values come; after a restart it is the present one.
+  await until(() => centre.online, 'the link');
+  const before = new Set(centre.kids).size;
+  station.produce(50);
+  await edge!.rotateKey();
+  station.produce(50);
+  await until(() => values() >= 300, 'the values of both keys');
+  await edge!.close();
+  await start(trust);
+  station.produce(100);
+  await until(() => values() >= 400, 'the values of the next key after a restart');
+  expect(new Set(centre.kids).size).toBeGreaterThan(before);
+  expect(readFileSync(join(folder, 'edge', 'identity', 'key-number'), 'utf8').trim()).toBe('2');
   expect(centre.problems).toEqual([]);
   const files = readdirSync(join(folder, 'edge', 'identity'));
   expect(files).toContain('tls-key.pem');

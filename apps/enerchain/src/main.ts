@@ -44,6 +44,10 @@ program
   .option('--speed <factor>', 'simulated time per real time', '1')
   .option('--trust-policy <policy>', 'what a good node is: development, production, or a JSON file', 'development')
   .option(
+    '--keys <file>',
+    'YAML file: where the keys of the centre lie (identity, log, authority: file, tpm or an HSM)',
+  )
+  .option(
     '--commanding-service <name...>',
     'services that may prepare and operate commands under their own name; by default none',
   )
@@ -59,6 +63,10 @@ program
   .option('--link-host <address>', 'address for gateways and services (always mutual TLS)', '127.0.0.1')
   .option('--tls-cert <file>', 'PEM certificate chain for the control room')
   .option('--tls-key <file>', 'PEM private key for the control room')
+  .option(
+    '--keys <file>',
+    'YAML file: where the keys of the centre lie (identity, log, authority: file, tpm or an HSM)',
+  )
   .option(
     '--commanding-service <name...>',
     'services that may prepare and operate commands under their own name; by default none',

@@ -47,6 +47,8 @@ export interface CentreOptions {
   readonly commandingServices?: readonly string[];
   /** The policy that says what a good node is, and what is measured and vouched for; absent: nobody is attested. */
   readonly trust?: CoreOptions['trust'];
+  /** Where the keys of the centre lie; absent: in files of the data folder. */
+  readonly keys?: CoreOptions['keys'];
   /** Checks of commands beside the standard ones. */
   readonly commandChecks?: readonly CommandCheck[];
 }
@@ -88,6 +90,7 @@ export async function runCentre(options: CentreOptions): Promise<CentreHandle> {
     signal,
     ...(databaseUrl ? { databaseUrl } : {}),
     trust: options.trust,
+    keys: options.keys,
     ...(options.certificateHours === undefined ? {} : { certificateHours: options.certificateHours }),
   });
   const closers: (() => Promise<void> | void)[] = [() => core.close()];
@@ -226,8 +229,11 @@ async function startFace(
     certificates: core.link,
     trust,
     trustCertificates: () =>
-      certificatesOf(core.ca, core.revocations, (name) =>
-        name === CENTRE ? core.identity.signer.origin : trust?.state(name)?.keyOrigin,
+      certificatesOf(
+        core.ca,
+        core.revocations,
+        (name) => (name === CENTRE ? core.identity.signer.origin : trust?.state(name)?.keyOrigin),
+        core.transparency.keeper.log.signer,
       ),
     store,
     stream,

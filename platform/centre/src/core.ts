@@ -18,6 +18,7 @@ import { Findings } from './ingest/findings.ts';
 import { type IngestContext, SourceChain } from './ingest/ingest.ts';
 import { OwnChain } from './ingest/own-chain.ts';
 import { Directory, SiteFiles } from './ingest/points.ts';
+import { type CentreKeyPlaces, openCentreKeys } from './keys.ts';
 import { LiveTable } from './live/live.ts';
 import { readSnapshot, writeSnapshot } from './live/snapshot.ts';
 import { IngestLog, type LogOptions, type LogTrouble } from './log/log.ts';
@@ -43,6 +44,8 @@ export interface CoreOptions {
   readonly signal: AbortSignal;
   /** What is asked of the nodes and the witnesses. Absent: nobody is attested, and witnesses are as in development. */
   readonly trust?: TrustOptions | undefined;
+  /** Where the keys of the centre lie; absent: in files of the data folder. */
+  readonly keys?: CentreKeyPlaces | undefined;
   /** How much of the ingest log is kept; by default 8 GiB and a year. */
   readonly retention?: LogOptions['retention'];
 }
@@ -116,13 +119,17 @@ async function assemble(
     await database?.close();
   });
 
+  const keys = options.keys && (await openCentreKeys(options.keys, dataDir));
+  if (keys) closers.push(() => keys.close());
   const ca = await DevelopmentCa.open(join(dataDir, 'ca'), {
+    keys: keys?.authority,
     ...(options.certificateHours === undefined ? {} : { hours: options.certificateHours }),
   });
   const holder = await CentreIdentity.open({
     dir: join(dataDir, 'identity'),
     ca,
     reachedAs: [options.link.host, hostname()],
+    signer: keys?.identity,
     clock,
     onFailed: (error, expires) =>
       logger.error({ err: error, expires }, 'the certificate of the centre could not be renewed; trying again'),
@@ -239,6 +246,7 @@ async function assemble(
     sources,
     ca,
     identity: holder,
+    logSigner: keys?.log,
     revocations,
     policy: () => options.trust?.policy ?? DEVELOPMENT_POLICY,
     peers: () => listening?.peers() ?? [],

@@ -3,12 +3,15 @@ import { isIP } from 'node:net';
 import { type Clock, systemClock, toMillis } from '@enerchain/model';
 import type { GeneralName } from '@enerchain/pki';
 import {
+  coseParse1,
   type DevelopmentCa,
   type Identity,
   obtainIdentity,
   openIdentity,
   Renewal,
   type RenewalOptions,
+  type Signer,
+  TLS_ONLY,
 } from '@enerchain/trust';
 import { CENTRE } from './ingest/own-chain.ts';
 
@@ -20,6 +23,8 @@ export interface CentreIdentityOptions {
   readonly ca: DevelopmentCa;
   /** Names and addresses under which sources reach the centre, besides this machine's own. */
   readonly reachedAs: readonly string[];
+  /** Holds the key when that lies in an HSM or TPM; the connections then have another, in a file. */
+  readonly signer?: Signer | undefined;
   readonly clock?: Clock;
   readonly after?: NonNullable<RenewalOptions['after']>;
   onFailed?(error: unknown, expires: Date): void;
@@ -51,13 +56,22 @@ export class CentreIdentity {
     const hosts = [...new Set(['localhost', '127.0.0.1', '::1', ...reachedAs])]
       .filter((host) => host !== '' && host !== '0.0.0.0' && host !== '::')
       .map((host): GeneralName => (isIP(host) ? { kind: 'ip', value: host } : { kind: 'dns', value: host }));
-    const obtain = () =>
-      obtainIdentity(dir, { name: CENTRE, role: 'centre' }, async (request) => ({
-        certificate: await ca.issue(request, { name: CENTRE, role: 'centre', hosts }),
-        ca: ca.certificatePem,
-      }));
-    const kept = await openIdentity(dir).catch((error) => {
-      if (error?.code === 'trust.identity.missing') return undefined;
+    const holder = { name: CENTRE, role: 'centre' } as const;
+    const { signer } = options;
+    const apart = signer && {
+      signer,
+      // The signature of the identity's key over the request is our own; what counts is in the request.
+      tls: (statement: Uint8Array) =>
+        ca.issue(coseParse1(statement).payload, { ...holder, hosts: [...hosts, TLS_ONLY] }),
+    };
+    const issue = async (request: Uint8Array) => ({
+      certificate: await ca.issue(request, { ...holder, hosts }),
+      ca: ca.certificatePem,
+    });
+    const obtain = () => obtainIdentity(dir, holder, issue, { hosts, ...(apart && { apart }) });
+    const kept = await openIdentity(dir, signer).catch((error) => {
+      // Where the key lies elsewhere than before, the certificates in the folder are those of another.
+      if (error?.code === 'trust.identity.missing' || error?.code === 'trust.identity') return undefined;
       throw error;
     });
     const now = toMillis((options.clock ?? systemClock).now());
@@ -80,7 +94,7 @@ export class CentreIdentity {
   }
 }
 
-function covers({ certificate }: Identity, hosts: readonly GeneralName[], now: number): boolean {
+function covers({ tls: { certificate } }: Identity, hosts: readonly GeneralName[], now: number): boolean {
   const names = certificate.extensions.subjectAltName ?? [];
   const has = (host: GeneralName) => names.some((name) => JSON.stringify(name) === JSON.stringify(host));
   const [from, to] = [certificate.notBefore.getTime(), certificate.notAfter.getTime()];

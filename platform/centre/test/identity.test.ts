@@ -2,7 +2,17 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Clock, fromMillis } from '@enerchain/model';
-import { checkedCertificate, DevelopmentCa, type Identity, openIdentity, readBundle } from '@enerchain/trust';
+import { FileKeySigner } from '@enerchain/pki';
+import {
+  checkedCertificate,
+  DevelopmentCa,
+  hasOwnTlsKey,
+  type Identity,
+  maySign,
+  openIdentity,
+  readBundle,
+  type Signer,
+} from '@enerchain/trust';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { CentreIdentity } from '../src/identity.ts';
 
@@ -16,11 +26,12 @@ const failures: unknown[] = [];
 const renewed: Identity[] = [];
 let open: CentreIdentity | undefined;
 
-const start = async (reachedAs: readonly string[] = ['centre.example', '10.0.0.7']) => {
+const start = async (reachedAs: readonly string[] = ['centre.example', '10.0.0.7'], signer?: Signer) => {
   open = await CentreIdentity.open({
     dir: join(dir, 'identity'),
     ca,
     reachedAs,
+    signer,
     clock,
     after: (milliseconds, act) => {
       const mine = { at: wall + milliseconds, act };
@@ -73,6 +84,27 @@ describe('the identity of the centre', () => {
     expect(JSON.stringify(current.certificate.extensions.subjectAltName)).toContain('centre.example');
     expect(checkedCertificate(current.certificate.der, current.caPem, new Date(wall)).holder.role).toBe('centre');
     expect((await openIdentity(join(dir, 'identity'))).kid).toEqual(current.kid);
+  });
+
+  it('has another key for its connections where its own lies elsewhere, and moves there from a file and back', async () => {
+    const inFile = (await start()).current;
+    open!.close();
+    const elsewhere = await FileKeySigner.create(join(dir, 'elsewhere.pem'));
+    const moved = (await start(undefined, elsewhere)).current;
+    expect(moved.signer).toBe(elsewhere);
+    expect(hasOwnTlsKey(moved)).toBe(true);
+    // Whoever holds the key of the connections alone signs nothing; sources reach the centre by its names all the same.
+    expect([maySign(moved.certificate), maySign(moved.tls.certificate)]).toEqual([true, false]);
+    expect(JSON.stringify(moved.tls.certificate.extensions.subjectAltName)).toContain('centre.example');
+    await pass(26 * HOUR);
+    expect(renewed.length).toBeGreaterThanOrEqual(1);
+    expect(renewed.at(-1)!.tls.keyPem).toBe(moved.tls.keyPem);
+    open!.close();
+    expect((await start(undefined, elsewhere)).current.kid).toEqual(renewed.at(-1)!.kid);
+    open!.close();
+    const back = (await start()).current;
+    expect(back.signer.publicKey.equals(inFile.signer.publicKey)).toBe(true);
+    expect(checkedCertificate(back.certificate.der, back.caPem, new Date(wall)).holder.role).toBe('centre');
   });
 
   it('comes to know a new issuing key with its next renewal, and is issued by it in time', async () => {

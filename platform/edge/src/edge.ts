@@ -24,6 +24,7 @@ import {
   OPERATORS_METHOD,
   openNodeKeys,
   Renewal,
+  rotateNodeKey,
 } from '@enerchain/trust';
 import type { Logger } from 'pino';
 import manifest from '../package.json' with { type: 'json' };
@@ -113,7 +114,7 @@ export async function runEdge(options: EdgeOptions): Promise<EdgeHandle> {
   const lock = lockFolder(options.dataDir, `the gateway ${site.source}`);
   let keys: NodeKeys | undefined;
   try {
-    keys = await openNodeKeys(site.trust);
+    keys = await openNodeKeys({ ...site.trust, dir: join(options.dataDir, 'identity') });
     const identity = await obtainEdgeIdentity({
       dir: join(options.dataDir, 'identity'),
       source: site.source,
@@ -261,6 +262,11 @@ class Edge implements EdgeHandle {
         this.#network?.renewed(renewed);
       },
       ...(options.keyDays === undefined ? {} : { keyDays: options.keyDays }),
+      ...(keys.signer && { keys }),
+      rotate: (asking) =>
+        rotateNodeKey(asking, keys.tpm, (error) =>
+          logger.warn({ error: describeError(error) }, 'the authority did not confirm that the new key is in the TPM'),
+        ),
       onFailed: (error, expires) =>
         logger.warn({ error: describeError(error), expires }, 'the certificate could not be renewed; trying again'),
     });

@@ -146,11 +146,14 @@ export class LinkClient {
 
   /**
    * The certificates were renewed. For the same keys, the present connection goes on with it when the other side agrees;
-   * otherwise it ends with the old certificate, and the next one is made with the new. With another key for the connections
-   * there is another connection at once; what was not acknowledged is sent again on it.
+   * otherwise it ends with the old certificate, and the next one is made with the new. With another key, for the connections
+   * or for what is signed, there is another connection at once; what was not acknowledged is sent again on it.
    */
   renewed(identity: Identity): void {
-    const sameKey = identity.tls.certificate.publicKey.equals(this.#identity.tls.certificate.publicKey);
+    const before = this.#identity;
+    const sameKey =
+      identity.tls.certificate.publicKey.equals(before.tls.certificate.publicKey) &&
+      identity.certificate.publicKey.equals(before.certificate.publicKey);
     this.#identity = identity;
     if (this.#state !== 'online') return;
     if (!sameKey) {

@@ -4,7 +4,8 @@
  * holds a valid certificate then has heard of it. Between two rotations the root key may be kept elsewhere.
  *
  * The folder: `ca.key`, `ca.pem` (root), `issuing/<n>.key`, `issuing/<n>.pem`. A root of before, which may have nobody
- * under it, goes on issuing itself.
+ * under it, goes on issuing itself. The keys may lie in a TPM or HSM instead, under the same names: new ones are made there,
+ * and those that lie in files already are used until their certificates end.
  */
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -13,7 +14,6 @@ import {
   buildCertificate,
   type Certificate,
   certificateFromPem,
-  FileKeySigner,
   keyIdentifier,
   type Name,
   nameOf,
@@ -24,6 +24,7 @@ import {
 } from '@enerchain/pki';
 import type { CaBundle } from './ca-bundle.ts';
 import { writeDurably } from './identity.ts';
+import { FileKeyStore, type KeyStore } from './key-store.ts';
 
 const DAY = 86_400_000;
 const ROOT_DAYS = 3650;
@@ -45,6 +46,7 @@ export class AuthorityKeys {
   readonly root: Certificate;
   readonly #dir: string;
   readonly #announce: number;
+  readonly #store: KeyStore;
   #rootSigner: Signer | undefined;
   /** Oldest first; without the legacy root. */
   #issuing: IssuingKey[];
@@ -54,6 +56,7 @@ export class AuthorityKeys {
   private constructor(parts: {
     dir: string;
     announce: number;
+    store: KeyStore;
     root: Certificate;
     signer: Signer | undefined;
     issuing: IssuingKey[];
@@ -61,6 +64,7 @@ export class AuthorityKeys {
   }) {
     this.#dir = parts.dir;
     this.#announce = parts.announce;
+    this.#store = parts.store;
     this.root = parts.root;
     this.#rootSigner = parts.signer;
     this.#issuing = parts.issuing;
@@ -70,30 +74,48 @@ export class AuthorityKeys {
   /**
    * Opens the keys in a folder, and makes what is missing.
    * @param announce milliseconds for which an issuing certificate is told before it issues
+   * @param store where new keys are made; absent: files of the folder
+   * @throws EnerchainError `trust.ca.key` (fault caller) when a key that must issue is neither there nor in the folder
    */
-  static async open(dir: string, now: number, announce: number): Promise<AuthorityKeys> {
-    const [keyFile, pemFile, folder] = [join(dir, 'ca.key'), join(dir, 'ca.pem'), join(dir, 'issuing')];
+  static async open(dir: string, now: number, announce: number, store?: KeyStore): Promise<AuthorityKeys> {
+    const [pemFile, folder] = [join(dir, 'ca.pem'), join(dir, 'issuing')];
     await mkdir(folder, { recursive: true, mode: 0o700 });
+    const files = new FileKeyStore(dir);
+    const stores = store ? [store, files] : [files];
     const pem = await readFile(pemFile, 'utf8').catch(ifMissing(undefined));
-    const hasKey = (await readdir(dir)).includes('ca.key');
     const issuing: IssuingKey[] = [];
     const certificates: Certificate[] = [];
     for (const file of (await readdir(folder)).filter((name) => /^\d+\.pem$/.test(name)).sort(byNumber)) {
       const certificate = certificateFromPem(await readFile(join(folder, file), 'utf8'), file);
       certificates.push(certificate);
       if (certificate.notAfter.getTime() <= now) continue;
-      issuing.push({ certificate, signer: await FileKeySigner.load(join(folder, file.replace('.pem', '.key'))) });
+      const name = issuingName(Number.parseInt(file, 10));
+      const signer = await keyOf(certificate, name, stores);
+      if (!signer)
+        throw new EnerchainError(
+          'caller',
+          'trust.ca.key',
+          `the key ${name} of the authority is not in ${dir}${store ? `, nor in its ${store.origin}` : ''}`,
+        );
+      issuing.push({ certificate, signer });
     }
-    if (pem && !hasKey && issuing.length === 0) {
+    const known = pem === undefined ? undefined : certificateFromPem(pem, pemFile);
+    const signer = known ? await keyOf(known, ROOT, stores) : await (store ?? files).make(ROOT);
+    if (!signer && issuing.length === 0) {
       throw new EnerchainError('caller', 'trust.ca.key', `${dir} holds no key that may issue; bring back ca.key`);
     }
-    const signer =
-      pem && !hasKey ? undefined : hasKey ? await FileKeySigner.load(keyFile) : await FileKeySigner.create(keyFile);
-    const root = pem ? certificateFromPem(pem, pemFile) : await makeRoot(signer!, now);
-    if (!pem) await writeDurably(pemFile, toPem('CERTIFICATE', root.der));
-    const opened = new AuthorityKeys({ dir, announce, root, signer, issuing, certificates });
+    const root = known ?? (await makeRoot(signer!, now));
+    if (!known) await writeDurably(pemFile, toPem('CERTIFICATE', root.der));
+    const parts = { dir, announce, store: store ?? files, root, signer, issuing, certificates };
+    const opened = new AuthorityKeys(parts);
     if (!opened.#alone) await opened.keepFresh(now);
     return opened;
+  }
+
+  /** Where the key of a certificate of this authority lies; undefined for one that is not here. */
+  originOf({ publicKey }: Certificate): Signer['origin'] | undefined {
+    const signers = [this.#rootSigner, ...this.#issuing.map(({ signer }) => signer)];
+    return signers.find((signer) => signer?.publicKey.equals(publicKey))?.origin;
   }
 
   /** Whether the root may have nobody under it, and issues itself. */
@@ -172,7 +194,7 @@ export class AuthorityKeys {
     const folder = join(this.#dir, 'issuing');
     const numbers = (await readdir(folder)).map((name) => Number.parseInt(name, 10)).filter((n) => !Number.isNaN(n));
     const number = Math.max(0, ...numbers) + 1;
-    const signer = await FileKeySigner.create(join(folder, `${number}.key`));
+    const signer = await this.#store.make(issuingName(number));
     const end = Math.min(now + ISSUING_DAYS * DAY, this.root.notAfter.getTime());
     const certificate = parseCertificate(
       await caCertificate(
@@ -194,6 +216,23 @@ export class AuthorityKeys {
     ];
     return certificate;
   }
+}
+
+/** Names of the keys where they lie. */
+const ROOT = 'ca';
+const issuingName = (number: number): string => `issuing/${number}`;
+
+/** The key of a certificate, in the first place that has it. */
+async function keyOf(
+  { publicKey }: Certificate,
+  name: string,
+  stores: readonly KeyStore[],
+): Promise<Signer | undefined> {
+  for (const store of stores) {
+    const signer = await store.find(name);
+    if (signer?.publicKey.equals(publicKey)) return signer;
+  }
+  return undefined;
 }
 
 const ORGANIZATION = 'Not for production';

@@ -1,6 +1,6 @@
 /**
- * A certification authority in a folder, for development and the lab: its keys lie in files (0600), and its name says so. A
- * real installation brings certificates of its own authority.
+ * A certification authority in a folder, for development and the lab: its name says so, and its keys lie in files (0600)
+ * unless it is given another place. A real installation brings certificates of its own authority.
  *
  * The folder: keys as in `AuthorityKeys`, `tokens.json`, `issued/<thumbprint>.pem`.
  */
@@ -17,6 +17,7 @@ import {
   nameOf,
   OID,
   parseRequest,
+  type Signer,
   thumbprint,
 } from '@enerchain/pki';
 import { ASSURANCE_POLICY, type Assurance } from './assurance.ts';
@@ -24,6 +25,7 @@ import { AuthorityKeys, BACKDATE, type IssuingKey, ifMissing } from './authority
 import { type CaBundle, writeBundle } from './ca-bundle.ts';
 import { writeDurably } from './identity.ts';
 import { IssuedCertificates } from './issued-certificates.ts';
+import type { KeyStore } from './key-store.ts';
 import { KeySuccession } from './key-succession.ts';
 import { ATTESTATION_USAGE, checkName, type HeldCertificate, type Holder, holderOf, holderUri } from './role.ts';
 import { findToken, hashOfSecret, newToken, type TokenRecord, writeToken } from './token.ts';
@@ -97,13 +99,17 @@ export class DevelopmentCa {
   /**
    * Opens the authority in a folder; makes it when the folder is empty.
    * @param options.hours validity of what is issued, unless said otherwise there
+   * @param options.keys where its keys lie, and are made; absent: in the folder
    */
-  static async open(dir: string, options: { clock?: Clock; hours?: number } = {}): Promise<DevelopmentCa> {
+  static async open(
+    dir: string,
+    options: { clock?: Clock; hours?: number; keys?: KeyStore | undefined } = {},
+  ): Promise<DevelopmentCa> {
     const clock = options.clock ?? systemClock;
     const hours = options.hours ?? CERTIFICATE_HOURS;
     const now = toMillis(clock.now());
     const issued = await IssuedCertificates.open(join(dir, 'issued'), now);
-    const keys = await AuthorityKeys.open(dir, now, hours * HOUR);
+    const keys = await AuthorityKeys.open(dir, now, hours * HOUR, options.keys);
     const tokens = tokensFrom(await readFile(join(dir, 'tokens.json'), 'utf8').catch(ifMissing('[]')), dir);
     const succession = await KeySuccession.open(join(dir, 'succession.json'));
     return new DevelopmentCa({ dir, keys, issued, succession, tokens, clock, hours });
@@ -265,6 +271,11 @@ export class DevelopmentCa {
   /** Keys whose certificates may still be valid; they sign the revocation lists. */
   issuers(): readonly IssuingKey[] {
     return this.#keys.issuers(this.#now());
+  }
+
+  /** Where the key of one of its own certificates lies; undefined for one that is not here. */
+  originOf(certificate: Certificate): Signer['origin'] | undefined {
+    return this.#keys.originOf(certificate);
   }
 
   /** What will keep it from issuing in some weeks, one sentence; `undefined` when nothing will. */

@@ -149,30 +149,47 @@ async function keep(dir: string, identity: Identity): Promise<Identity> {
   return identity;
 }
 
+/** Where the key that follows is made, for an identity whose key lies in an HSM or TPM; see `NodeKeys`. */
+export interface NextKeys {
+  next(): Promise<Signer>;
+  taken(next: Signer): void;
+}
+
 /**
- * Makes another key for an identity whose key lies in a file, and has it certified on the word of the present one. What the
+ * Makes another key for an identity where the present one lies, and has it certified on the word of the present one. What the
  * present key has signed stays valid; it gets no certificate any more. An answer that was lost is asked for again with the
- * same next key.
- * @throws EnerchainError `trust.rotate.origin` (fault unsupported) for a key in an HSM or TPM, and what `renew` throws
+ * same next key. A key of the connections beside it stays.
+ * @param options.keys of an identity whose key lies in an HSM or TPM
+ * @throws EnerchainError `trust.rotate.origin` (fault caller) when such an identity comes without, and what `renew` throws
  */
-export async function rotateKey(options: Renewing): Promise<Identity> {
-  const { dir, identity, url } = options;
-  if (hasOwnTlsKey(identity)) {
-    throw new EnerchainError(
-      'unsupported',
-      'trust.rotate.origin',
-      `the key of ${identity.name} is not in a file; make the new one where it lies and enrol with a token`,
-    );
+export async function rotateKey(options: Renewing & { readonly keys?: NextKeys }): Promise<Identity> {
+  const { dir, identity, url, keys } = options;
+  if (hasOwnTlsKey(identity) && !keys) {
+    const text = `the key of ${identity.name} is not in a file; say where the next one is to be made`;
+    throw new EnerchainError('caller', 'trust.rotate.origin', text);
   }
-  const next = await nextKeyIn(dir);
+  const apart = hasOwnTlsKey(identity) ? keys : undefined;
+  const next = apart ? await apart.next() : await nextKeyIn(dir);
   const statement = await coseSign1(identity.signer, identity.kid, ROTATION_TYPE, await requestFor(identity, next));
   const body = { request: base64(statement), certificate: base64(identity.certificate.der) };
   const make = withEvidence(body, identity, next, options.evidence);
-  const answer = await askForCertificate(new URL('/enrol/rotate', url), tlsOf(options), make);
+  const context = tlsOf(options);
+  const answer = await askForCertificate(new URL('/enrol/rotate', url), context, make);
   const certificate = certificateFromPem(answer.certificate, 'the answer');
   if (!certificate.publicKey.equals(next.publicKey)) {
     throw new EnerchainError('peer', 'trust.enrol.answer', `${url} certified another key than the next one`);
   }
-  await takeNextKey(dir, answer.certificate);
-  return openIdentity(dir);
+  if (!apart) {
+    await takeNextKey(dir, answer.certificate);
+    return openIdentity(dir);
+  }
+  const { keyPem } = identity.tls;
+  const by = { signer: next, kid: thumbprint(certificate) };
+  const request = await signedTlsRequest(identity, by, FileKeySigner.fromPem(keyPem));
+  const tls = { keyPem, certificatePem: await tlsIssuer(url, context)(request, certificate.der) };
+  const caPem = newerBundle(identity.caPem, answer.ca);
+  const rotated = makeIdentity({ certificatePem: answer.certificate, caPem, signer: next, tls });
+  await keepCertificates(dir, rotated);
+  apart.taken(next);
+  return rotated;
 }

@@ -31,6 +31,7 @@ export const IDENTITY_FILES = {
   tlsCertificate: 'tls-certificate.pem',
   nextKey: 'next-key.pem',
   nextCertificate: 'next-certificate.pem',
+  keyNumber: 'key-number',
 } as const;
 
 /** Key and certificate of the connections. */
@@ -98,8 +99,8 @@ export async function openIdentity(dir: string, signer?: Signer): Promise<Identi
   if (!signer) await finishRotation(dir);
   const parts = { certificatePem: await read(IDENTITY_FILES.certificate), caPem: await read(IDENTITY_FILES.ca) };
   if (!signer) {
-    const file = await FileKeySigner.load(join(dir, IDENTITY_FILES.key));
-    return makeIdentity({ ...parts, signer: file, keyPem: await read(IDENTITY_FILES.key) }, dir);
+    const keyPem = await read(IDENTITY_FILES.key);
+    return makeIdentity({ ...parts, signer: await FileKeySigner.load(join(dir, IDENTITY_FILES.key)), keyPem }, dir);
   }
   const tls = { keyPem: await read(IDENTITY_FILES.tlsKey), certificatePem: await read(IDENTITY_FILES.tlsCertificate) };
   return makeIdentity({ ...parts, signer, tls }, dir);

@@ -15,6 +15,7 @@ export * from './enrolment-server.ts';
 export { type EndorsementPolicy, endorsementPolicyIn } from './enrolment-tpm.ts';
 export * from './exporter.ts';
 export * from './identity.ts';
+export * from './key-store.ts';
 export * from './node-keys.ts';
 export * from './operator-keys.ts';
 export * from './renewal.ts';

@@ -1,113 +1,166 @@
-/** Where the key of a node lies: in a file of its folder, in its TPM, or in an HSM. Opened once, for all that signs there. */
-import { readFile, stat } from 'node:fs/promises';
+/** The key of a node in a file of its folder, in its TPM, or in an HSM; and the key that follows it there. */
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { EnerchainError } from '@enerchain/model';
-import { Pkcs11Token, PkiError, type Signer } from '@enerchain/pki';
-import { openIdentityKey, TpmClient, type TpmKey, TpmSigner } from '@enerchain/tpm2';
-
-/** The key of the identity, as a site file names its place. */
-export type KeyPlace =
-  | { readonly place: 'file' }
-  | { readonly place: 'tpm' }
-  | {
-      readonly place: 'hsm';
-      /** PKCS#11 library of the maker. */
-      readonly library: string;
-      /** Label of the token, and of the key in it; the key is made when it is not there. */
-      readonly token: string;
-      readonly label: string;
-      /** File (0600) with the PIN. */
-      readonly pinFile: string;
-    };
+import { certificateFromPem, type Signer } from '@enerchain/pki';
+import { type TpmClient, type TpmKey, TpmSigner } from '@enerchain/tpm2';
+import { ifMissing } from './authority-keys.ts';
+import { IDENTITY_FILES, writeDurably } from './identity.ts';
+import { type KeyPlace, type KeyStore, KeyStores } from './key-store.ts';
 
 export interface NodeKeys {
   /** Undefined: the key lies in the folder of the identity. */
   readonly signer: Signer | undefined;
   readonly tpm: NodeTpm | undefined;
+  /**
+   * The key that follows, made where the present one lies; the same one until it has taken the place.
+   * @throws EnerchainError `trust.rotate.origin` (fault caller) when the key lies in a file
+   */
+  next(): Promise<Signer>;
+  /** The certificate of the next key is in the folder of the identity. */
+  taken(next: Signer): void;
   close(): Promise<void>;
 }
 
 /** The TPM of a node; one client for all that uses it, since a socket takes one at a time. */
 export interface NodeTpm {
   readonly client: TpmClient;
-  /** The identity's key, where that lies in it. */
+  /** The identity's key, where that lies in it; another one after a rotation. */
   readonly identity: TpmKey | undefined;
 }
 
-/** A TPM that signs more often than this is no limit, signatures per second. */
-const FAST = 200;
-const TRIES = 3;
+export interface NodeKeyOptions {
+  /** `/dev/tpmrm0`, `<host>:<port>`, or the path of a Unix socket. */
+  readonly tpm?: string;
+  readonly key: KeyPlace;
+  /** Folder of the identity. It says which of the keys that followed each other is the present one; absent: the first. */
+  readonly dir?: string;
+}
 
 /**
- * @param options.tpm `/dev/tpmrm0`, `<host>:<port>`, or the path of a Unix socket
  * @throws EnerchainError `trust.key.tpm` (caller) when the key is to lie in a TPM and none is named, `trust.key.pin` (caller);
  *   Tpm2Error or PkiError when TPM or HSM cannot be used
  */
-export async function openNodeKeys(options: { readonly tpm?: string; readonly key: KeyPlace }): Promise<NodeKeys> {
-  const { tpm, key } = options;
-  if (key.place === 'tpm' && tpm === undefined) {
-    throw new EnerchainError('caller', 'trust.key.tpm', 'the key is to lie in a TPM, but none is named');
-  }
-  const client = tpm === undefined ? undefined : new TpmClient(tpmAddress(tpm));
-  let token: Pkcs11Token | undefined;
-  const close = async () => {
-    token?.close();
-    await client?.close();
-  };
+export async function openNodeKeys(options: NodeKeyOptions): Promise<NodeKeys> {
+  const { tpm, key, dir } = options;
+  const stores = new KeyStores(tpm);
   try {
-    if (key.place === 'hsm') {
-      const { library, token: label, pinFile } = key;
-      token = await Pkcs11Token.open({ library, token: label, pin: () => pinIn(pinFile) });
-      const signer = await signerIn(token, key.label);
-      return { signer, tpm: client && { client, identity: undefined }, close };
-    }
-    if (key.place === 'file' || !client)
-      return { signer: undefined, tpm: client && { client, identity: undefined }, close };
-    const identity = await openIdentityKey(client);
-    return { signer: await timed(client, identity), tpm: { client, identity }, close };
+    if (key.place === 'file') return new Keys(stores, undefined);
+    const store = await stores.open(key, { folder: dir ?? '.', label: 'identity' });
+    return new Keys(stores, await Line.open(store, dir));
   } catch (error) {
-    await close();
+    await stores.close();
     throw error;
   }
 }
 
-/** The key with this label; made when it is not there. */
-async function signerIn(token: Pkcs11Token, label: string): Promise<Signer> {
-  try {
-    return await token.generateSigner(label);
-  } catch (error) {
-    if (!(error instanceof PkiError) || error.code !== 'pki.hsm.key.exists') throw error;
-    return token.findSigner(label);
+class Keys implements NodeKeys {
+  readonly tpm: NodeTpm | undefined;
+  readonly #stores: KeyStores;
+  readonly #line: Line | undefined;
+
+  constructor(stores: KeyStores, line: Line | undefined) {
+    this.#stores = stores;
+    this.#line = line;
+    const client = stores.tpm;
+    const identity = () => (line?.present instanceof TpmSigner ? line.present.key : undefined);
+    this.tpm = client && {
+      client,
+      get identity() {
+        return identity();
+      },
+    };
+  }
+
+  get signer(): Signer | undefined {
+    return this.#line?.present;
+  }
+
+  next(): Promise<Signer> {
+    if (this.#line) return this.#line.next();
+    throw new EnerchainError('caller', 'trust.rotate.origin', 'the key lies in a file; the next one is made there');
+  }
+
+  taken(next: Signer): void {
+    this.#line?.taken(next);
+  }
+
+  close(): Promise<void> {
+    return this.#stores.close();
   }
 }
 
-/** Tries how fast it signs: a chip takes 100 to 300 ms, and whoever makes batches must know. */
-async function timed(client: TpmClient, key: TpmKey): Promise<TpmSigner> {
-  const signer = new TpmSigner(client, key);
-  const from = performance.now();
-  for (let i = 0; i < TRIES; i++) await signer.sign(Uint8Array.of(i));
-  const rate = (TRIES * 1000) / (performance.now() - from);
-  return rate < FAST ? new TpmSigner(client, key, rate) : signer;
-}
+/**
+ * The keys that followed each other in one place: the first has the bare name, the others a number. The file `key-number`
+ * holds the highest that was made, written before anybody hears of that key; whether it is the present one or the one to
+ * come, the certificate in the folder says, which is replaced in one step.
+ */
+class Line {
+  readonly #store: KeyStore;
+  readonly #dir: string | undefined;
+  #number: number;
+  /** Made, and in the place of the present one once there is a certificate for it. */
+  #pending: Signer | undefined;
+  #present: Signer;
 
-async function pinIn(file: string): Promise<string> {
-  try {
-    const { mode } = await stat(file);
-    if (mode & 0o077) {
-      throw new EnerchainError(
-        'caller',
-        'trust.key.pin',
-        `${file} holds a PIN and can be read by others; make it 0600`,
-      );
+  private constructor(store: KeyStore, dir: string | undefined, number: number, present: Signer) {
+    this.#store = store;
+    this.#dir = dir;
+    this.#number = number;
+    this.#present = present;
+  }
+
+  static async open(store: KeyStore, dir: string | undefined): Promise<Line> {
+    const number = dir === undefined ? 1 : await numberIn(dir);
+    // It also says how old the key is.
+    if (dir !== undefined && number === 1) await keepNumber(dir, 1, false);
+    const highest = await store.make(nameOf(number));
+    const certified = dir === undefined ? undefined : await certifiedKey(dir);
+    if (number > 1 && certified && !certified.equals(highest.publicKey)) {
+      const line = new Line(store, dir, number, await store.make(nameOf(number - 1)));
+      line.#pending = highest;
+      return line;
     }
-    return (await readFile(file, 'utf8')).trim();
-  } catch (cause) {
-    if (cause instanceof EnerchainError) throw cause;
-    throw new EnerchainError('caller', 'trust.key.pin', `the PIN of the HSM cannot be read from ${file}`, { cause });
+    return new Line(store, dir, number, highest);
+  }
+
+  get present(): Signer {
+    return this.#present;
+  }
+
+  async next(): Promise<Signer> {
+    if (this.#pending) return this.#pending;
+    const number = this.#number + 1;
+    if (this.#dir !== undefined) await keepNumber(this.#dir, number, true);
+    this.#number = number;
+    this.#pending = await this.#store.make(nameOf(number));
+    return this.#pending;
+  }
+
+  taken(next: Signer): void {
+    this.#present = next;
+    this.#pending = undefined;
   }
 }
 
-function tpmAddress(text: string): ConstructorParameters<typeof TpmClient>[0] {
-  if (text.startsWith('/dev/')) return { device: text };
-  const match = /^([^/:]+):(\d{1,5})$/.exec(text);
-  return match ? { host: match[1] as string, port: Number(match[2]) } : { path: text };
+const nameOf = (number: number): string => (number === 1 ? '' : String(number));
+
+async function numberIn(dir: string): Promise<number> {
+  const file = join(dir, IDENTITY_FILES.keyNumber);
+  const text = (await readFile(file, 'utf8').catch(ifMissing('1'))).trim();
+  if (/^[1-9]\d{0,5}$/.test(text)) return Number(text);
+  throw new EnerchainError('environment', 'trust.key.number', `${file} does not say which key is the present one`);
+}
+
+async function keepNumber(dir: string, number: number, replace: boolean): Promise<void> {
+  const file = join(dir, IDENTITY_FILES.keyNumber);
+  if (!replace && (await readFile(file, 'utf8').catch(ifMissing(undefined))) !== undefined) return;
+  await mkdir(dir, { recursive: true, mode: 0o700 });
+  await writeDurably(file, `${number}\n`);
+}
+
+async function certifiedKey(dir: string) {
+  const file = join(dir, IDENTITY_FILES.certificate);
+  const pem = await readFile(file, 'utf8').catch(ifMissing(undefined));
+  return pem === undefined ? undefined : certificateFromPem(pem, file).publicKey;
 }

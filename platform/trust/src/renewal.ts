@@ -2,13 +2,13 @@
  * Keeps the certificate of a process valid: at about a third of its life another one is asked for, for the same key. With
  * 72 hours that is once a day, and two days without the authority are survived.
  * The key stays, so nothing that was signed or that is connected breaks; what names the certificate (the key identifier
- * in signatures, the next handshake) changes when `onRenewed` is called. A key in a file that is old gives way to another one.
+ * in signatures, the next handshake) changes when `onRenewed` is called. A key that is old gives way to another one.
  */
 
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Clock, systemClock, toMillis } from '@enerchain/model';
-import { type EvidenceMaker, renew, rotateKey } from './enrolment-client.ts';
+import { type EvidenceMaker, type NextKeys, renew, rotateKey } from './enrolment-client.ts';
 import { hasOwnTlsKey, IDENTITY_FILES, type Identity } from './identity.ts';
 
 /** Share of its life after which a certificate is renewed. */
@@ -32,9 +32,11 @@ export interface RenewalOptions {
   /** 0 ≤ x < 1. */
   readonly random?: () => number;
   readonly ask?: typeof renew;
-  /** Days after which a key in a file gives way to another one at the next renewal; absent: it stays. */
+  /** Days after which the key gives way to another one at the next renewal; absent: it stays. */
   readonly keyDays?: number;
   readonly rotate?: typeof rotateKey;
+  /** Where the next key is made when the present one lies in an HSM or TPM; absent: it stays. */
+  readonly keys?: NextKeys | undefined;
   /** Shown at each renewal. */
   readonly evidence?: EvidenceMaker;
   onRenewed(identity: Identity): void;
@@ -109,10 +111,11 @@ export class Renewal {
     this.#cancel = (this.#options.after ?? systemAfter)(Math.min(Math.max(left, 0), LOOK), act);
   }
 
-  #ask(how: typeof renew): Promise<Identity> {
-    const { dir, evidence } = this.#options;
+  #ask(how: typeof rotateKey): Promise<Identity> {
+    const { dir, evidence, keys } = this.#options;
     const { signal } = this.#stop;
-    return how({ dir, identity: this.#identity, url: this.#url, signal, ...(evidence && { evidence }) });
+    const asking = { dir, identity: this.#identity, url: this.#url, signal };
+    return how({ ...asking, ...(evidence && { evidence }), ...(keys && { keys }) });
   }
 
   #take(renewed: Identity): void {
@@ -121,9 +124,10 @@ export class Renewal {
   }
 
   async #keyIsOld(): Promise<boolean> {
-    const { dir, keyDays } = this.#options;
-    if (keyDays === undefined || hasOwnTlsKey(this.#identity)) return false;
-    const { mtimeMs } = await stat(join(dir, IDENTITY_FILES.key));
+    const { dir, keyDays, keys } = this.#options;
+    const apart = hasOwnTlsKey(this.#identity);
+    if (keyDays === undefined || (apart && !keys)) return false;
+    const { mtimeMs } = await stat(join(dir, apart ? IDENTITY_FILES.keyNumber : IDENTITY_FILES.key));
     return this.#now() - mtimeMs > keyDays * 86_400_000;
   }
 

@@ -3,12 +3,20 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EnerchainError } from '@enerchain/model';
 import { type Certificate, certificateFromPem } from '@enerchain/pki';
-import { type EndorsementKey, encodePublic, type TpmClient, type TpmKey } from '@enerchain/tpm2';
+import {
+  type EndorsementKey,
+  encodePublic,
+  openAttestationKey,
+  openEndorsementKey,
+  type TpmClient,
+  type TpmKey,
+} from '@enerchain/tpm2';
 import { newerBundle } from './ca-bundle.ts';
-import { type Renewing, tlsOf } from './enrolment-client.ts';
+import { type Renewing, rotateKey, tlsOf } from './enrolment-client.ts';
 import { postJson } from './enrolment-exchange.ts';
 import type { TpmChallenge } from './enrolment-tpm.ts';
 import { hasOwnTlsKey, type Identity, keepCertificates, makeIdentity, requestFor, writeDurably } from './identity.ts';
+import type { NodeTpm } from './node-keys.ts';
 
 export interface TpmParty {
   /** TPMT_PUBLIC of each key. */
@@ -84,6 +92,28 @@ export async function enrolTpm(options: Renewing & { readonly tpm: TpmParty }): 
   await writeDurably(join(dir, ATTESTATION_FILE), attestationPem);
   await keepCertificates(dir, renewed);
   return { identity: renewed, attestation };
+}
+
+/**
+ * `rotateKey`, and where the key lies in a TPM, the word of the authority that the new one does.
+ * @param onUnconfirmed the key is the new one already; its certificate says where it lies once that of the attestation key
+ *   is renewed
+ */
+export async function rotateNodeKey(
+  options: Parameters<typeof rotateKey>[0],
+  tpm: NodeTpm | undefined,
+  onUnconfirmed: (error: unknown) => void,
+): Promise<Identity> {
+  const identity = await rotateKey(options);
+  if (!tpm?.identity) return identity;
+  try {
+    const [ek, ak] = [await openEndorsementKey(tpm.client), await openAttestationKey(tpm.client)];
+    const party = tpmParty(tpm.client, ek, ak, tpm.identity);
+    return (await enrolTpm({ dir: options.dir, url: options.url, identity, tpm: party })).identity;
+  } catch (error) {
+    onUnconfirmed(error);
+    return identity;
+  }
 }
 
 /** The certificate of the attestation key that was obtained before; `undefined` when there is none. */

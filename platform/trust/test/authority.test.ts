@@ -1,6 +1,6 @@
-import { mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, sep } from 'node:path';
 import { type Clock, fromMillis } from '@enerchain/model';
 import { buildCertificate, FileKeySigner, fromPem, nameOf, parseCertificate, toPem } from '@enerchain/pki';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -10,6 +10,7 @@ import {
   type CertificateEvent,
   checkedCertificate,
   DevelopmentCa,
+  FileKeyStore,
   type Identity,
   maySign,
   newerBundle,
@@ -119,6 +120,42 @@ describe('the authority', () => {
     ca = await open();
     expect((await identity('edge-later')).name).toBe('edge-later');
     expect(ca.trouble()).toBeUndefined();
+  });
+
+  it('makes its keys in the place that it is given, and finds them there again', async () => {
+    const place = new FileKeyStore(join(dir, 'elsewhere'));
+    const openThere = () => DevelopmentCa.open(join(dir, 'ca-2'), { clock, keys: place });
+    ca = await openThere();
+    const { certificate, caPem } = await identity('edge-nord');
+    await ca.rotateIssuingKey();
+    expect(readdirSync(join(dir, 'elsewhere'), { recursive: true }).sort()).toEqual(
+      ['ca.key', 'issuing', 'issuing/1.key', 'issuing/2.key'].map((each) => each.replaceAll('/', sep)),
+    );
+    expect(readdirSync(join(dir, 'ca-2'), { recursive: true }).filter((name) => String(name).endsWith('.key'))).toEqual(
+      [],
+    );
+    ca = await openThere();
+    expect(ca.bundle.issuing.map((each) => ca.originOf(each))).toEqual(['file', 'file']);
+    expect(ca.originOf(certificate)).toBeUndefined();
+    expect(checkedCertificate((await identity('edge-sued')).certificate.der, caPem, at()).holder.name).toBe(
+      'edge-sued',
+    );
+    // Without that place nothing can be issued, and that is said at the start.
+    const without = DevelopmentCa.open(join(dir, 'ca-2'), { clock });
+    await expect(without).rejects.toMatchObject({ code: 'trust.ca.key', fault: 'caller' });
+  });
+
+  it('whose keys lie in files moves to another place by rotation', async () => {
+    const before = await identity('edge-before');
+    const place = new FileKeyStore(join(dir, 'elsewhere'));
+    ca = await DevelopmentCa.open(join(dir, 'ca'), { clock, keys: place });
+    await ca.rotateIssuingKey();
+    expect(readdirSync(join(dir, 'elsewhere', 'issuing'))).toEqual(['2.key']);
+    expect((await identity('edge-still')).certificate.issuerDer).toEqual(before.certificate.issuerDer);
+    wall += CERTIFICATE_HOURS * HOUR;
+    const after = await identity('edge-after');
+    expect(Buffer.compare(after.certificate.issuerDer, ca.bundle.issuing.at(-1)!.subjectDer)).toBe(0);
+    expect(ca.pathOf(after.certificate)).toHaveLength(3);
   });
 
   it('gives one key to one name', async () => {

@@ -327,6 +327,24 @@ describe('the rotation of a key', () => {
     expect(await detailOf(desk.tls(held, request))).toContain('given way');
   });
 
+  it('of a key that lies elsewhere takes the next one there, and leaves the key of the connections', async () => {
+    const place = await FileKeySigner.create(join(dir, 'elsewhere-1.pem'));
+    const token = await tokenFor();
+    const before = await enrol({ dir: join(dir, 'edge'), token, signer: place });
+    const rotation = rotateKey({ dir: join(dir, 'edge'), identity: before, url: address });
+    await expect(rotation).rejects.toMatchObject({ code: 'trust.rotate.origin', fault: 'caller' });
+    const next = await FileKeySigner.create(join(dir, 'elsewhere-2.pem'));
+    const taken: unknown[] = [];
+    const keys = { next: async () => next, taken: (key: unknown) => taken.push(key) };
+    const after = await rotateKey({ dir: join(dir, 'edge'), identity: before, url: address, keys });
+    expect(taken).toEqual([next]);
+    expect(after.signer).toBe(next);
+    expect(after.tls.keyPem).toBe(before.tls.keyPem);
+    expect(await openIdentity(join(dir, 'edge'), next)).toMatchObject({ kid: after.kid, name: 'edge-nord' });
+    expect((await renew({ dir: join(dir, 'edge'), identity: after, url: address })).signer).toBe(next);
+    expect(await detailOf(renew({ dir: join(dir, 'edge'), identity: before, url: address }))).toContain('given way');
+  });
+
   it('is asked for again with the same key when the answer was lost', async () => {
     const before = await enrolled();
     const answered = server.listeners('request')[0] as (...args: unknown[]) => void;

@@ -6,6 +6,7 @@ import { type RegisterValue, trustPolicy } from '@enerchain/attestation';
 import { runCentre } from '@enerchain/centre';
 import { measuredFiles } from '@enerchain/edge';
 import { EnerchainError } from '@enerchain/model';
+import { centreKeysIn } from '../centre-keys.ts';
 import { openDataFolder } from '../data-folder.ts';
 import { installation } from '../installation.ts';
 import { createLogger } from '../logger.ts';
@@ -23,6 +24,8 @@ export interface CentreOptions {
   readonly tlsCert?: string;
   readonly tlsKey?: string;
   readonly certificateHours: string;
+  /** File that says where the keys lie. */
+  readonly keys?: string;
   /** Names of services. */
   readonly commandingService?: readonly string[];
   /** `development`, `production`, or a file. */
@@ -51,6 +54,7 @@ export async function centre(options: CentreOptions): Promise<void> {
     dataDir: folder,
     http: { host: options.host, port, ...(tls ? { tls } : {}) },
     certificateHours: wholeNumber(options.certificateHours, '--certificate-hours', 1, 87_600),
+    ...(options.keys === undefined ? {} : { keys: centreKeysIn(options.keys) }),
     link: { host: options.linkHost ?? '127.0.0.1', port: linkPort },
     ...(process.env.DATABASE_URL ? { databaseUrl: process.env.DATABASE_URL } : {}),
     ...(existsSync(join(controlRoom, 'index.html')) ? { controlRoomDir: controlRoom } : {}),

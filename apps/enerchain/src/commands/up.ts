@@ -27,6 +27,8 @@ export interface UpOptions {
   readonly tpm: boolean;
   /** `development`, `production`, or a file. */
   readonly trustPolicy: string;
+  /** File that says where the keys of the centre lie. */
+  readonly keys?: string;
   /** Names of services. */
   readonly commandingService?: readonly string[];
 }
@@ -109,6 +111,7 @@ async function startAll(
   const tls = options.tlsCert && options.tlsKey ? ['--tls-cert', options.tlsCert, '--tls-key', options.tlsKey] : [];
   const commanding = (options.commandingService ?? []).flatMap((name) => ['--commanding-service', name]);
   // Under a development policy the files that the gateways are started with are the right ones.
+  const keys = options.keys === undefined ? [] : ['--keys', resolve(options.keys)];
   const trust = [
     '--trust-policy',
     options.trustPolicy,
@@ -127,6 +130,7 @@ async function startAll(
       options.host,
       ...tls,
       ...commanding,
+      ...keys,
       ...trust,
     ],
     readyWithin: 120_000,

@@ -26,7 +26,7 @@ export interface KeeperOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   /** Key of the log; absent: a file of its own in the folder. */
-  readonly signer?: Signer;
+  readonly signer?: Signer | undefined;
 }
 
 const CONSUMER = 'transparency';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { TrustPolicy } from '@enerchain/attestation';
 import type { LinkPeer } from '@enerchain/link';
 import { type Clock, describeError } from '@enerchain/model';
-import { type Certificate, thumbprint } from '@enerchain/pki';
+import { type Certificate, type Signer, thumbprint } from '@enerchain/pki';
 import { type AnchorFile, spkiPem } from '@enerchain/provenance';
 import { type CertificateEvent, type DevelopmentCa, maySign } from '@enerchain/trust';
 import type { Logger } from 'pino';
@@ -28,6 +28,8 @@ export interface TransparencyOptions {
   readonly sources: Pick<Sources, 'status'>;
   readonly ca: DevelopmentCa;
   readonly identity: CentreIdentity;
+  /** Holds the key of the log when that lies in an HSM or TPM. */
+  readonly logSigner?: Signer | undefined;
   readonly revocations: Pick<RevocationList, 'all'>;
   readonly policy: () => TrustPolicy;
   /** Connected sources; empty before the link listens. */
@@ -79,9 +81,9 @@ export class Transparency {
 
   /** Opens `transparency` in the data folder; `start` begins. @throws EnerchainError `environment` when it cannot be used */
   static async open(options: TransparencyOptions): Promise<Transparency> {
-    const { log, findings, clock, logger, ca, own, revocations } = options;
+    const { log, findings, clock, logger, ca, own, revocations, logSigner } = options;
     const folder = join(options.dataDir, 'transparency');
-    const keeper = await TransparencyKeeper.open({ folder, log, findings, clock, logger });
+    const keeper = await TransparencyKeeper.open({ folder, log, findings, clock, logger, signer: logSigner });
     const certificates = await CertificateLog.open({
       folder,
       files: log.files,

@@ -1,16 +1,24 @@
-/** The certificates that this centre's authority has issued, for people. */
+/** The certificates that this centre's authority has issued, and where the keys lie, for people. */
+import { createHash } from 'node:crypto';
 import { AIK_USAGE } from '@enerchain/attestation';
-import { type Certificate, commonNameOf, thumbprint } from '@enerchain/pki';
+import { type Certificate, commonNameOf, type Signer, thumbprint } from '@enerchain/pki';
 import { assuranceOf, type DevelopmentCa, holderOf, maySign } from '@enerchain/trust';
 import type { TrustCertificateJson } from '../api/routes/trust.ts';
 import type { RevocationList } from '../sources/revocation.ts';
 import type { KeyOrigin } from './node-state.ts';
 
-/** @param originOf where the identity key of a node lies, as it says itself */
+/** The key of a log has no certificate, and no end (as RFC 5280 § 4.1.2.5 says that). */
+const ALWAYS = { notBefore: '1970-01-01T00:00:00.000Z', notAfter: '9999-12-31T23:59:59.000Z' } as const;
+
+/**
+ * Certificates, and the key of the log among them.
+ * @param originOf where the identity key of a node lies, as it says itself
+ */
 export function certificatesOf(
   ca: DevelopmentCa,
   revocations: Pick<RevocationList, 'has'>,
   originOf: (name: string) => KeyOrigin | undefined,
+  log: Pick<Signer, 'publicKey' | 'origin'>,
 ): TrustCertificateJson[] {
   const { anchor, issuing } = ca.bundle;
   const list = [anchor, ...issuing].map(
@@ -20,11 +28,21 @@ export function certificatesOf(
       fingerprint: Buffer.from(thumbprint(certificate)).toString('hex'),
       notBefore: certificate.notBefore.toISOString(),
       notAfter: certificate.notAfter.toISOString(),
-      keyOrigin: 'file',
+      keyOrigin: ca.originOf(certificate) ?? null,
       revoked: false,
       use: 'authority',
     }),
   );
+  const logKey = log.publicKey.export({ type: 'spki', format: 'der' });
+  list.push({
+    name: 'transparency log',
+    role: 'log',
+    fingerprint: createHash('sha256').update(logKey).digest('hex'),
+    ...ALWAYS,
+    keyOrigin: log.origin,
+    revoked: false,
+    use: 'log',
+  });
   for (const [fingerprint, certificate] of ca.validCertificates()) {
     const { name, role } = holderOf(certificate);
     const use = useOf(certificate);

@@ -113,7 +113,8 @@ export class Pkcs11Token {
    * key is noticed now.
    * @param options.publicKey for tokens that keep no public keys
    * @param options.rate see `Signer`
-   * @throws PkiError `pki.hsm.key` (fault environment) when there is none, or more than one; `pki.hsm.curve` (fault unsupported)
+   * @throws PkiError (fault environment) `pki.hsm.key.missing` when there is none, `pki.hsm.key` when there is more than one, or
+   *   no public key; `pki.hsm.curve` (fault unsupported)
    */
   async findSigner(
     label: string,
@@ -245,8 +246,8 @@ export class Pkcs11Token {
   #privateKey(session: Handle, label: string): Handle {
     const found = this.#keys(session, this.#binding.CKO_PRIVATE_KEY, label);
     if (found.length === 1) return found[0]!;
-    const how = found.length === 0 ? 'no' : 'more than one';
-    throw environment('key', `the token ${this.#options.token} has ${how} private key ${label}`);
+    const [code, how] = found.length === 0 ? ['key.missing', 'no'] : ['key', 'more than one'];
+    throw environment(code, `the token ${this.#options.token} has ${how} private key ${label}`);
   }
 
   #signer(label: string, algorithm: SignatureAlgorithm, publicKey: KeyObject, rate: number | undefined): Pkcs11Signer {

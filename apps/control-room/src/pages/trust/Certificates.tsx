@@ -84,7 +84,11 @@ function Line(props: { of: CertificateLine }) {
   const until = new Date(certificate.notAfter);
   const tone = TONE[props.of.state];
   const left = () =>
-    props.of.left > 0 ? `${longWords(props.of.left)} left` : `ended ${longWords(-props.of.left)} ago`;
+    until.getUTCFullYear() === 9999
+      ? 'as long as the log'
+      : props.of.left > 0
+        ? `${longWords(props.of.left)} left`
+        : `ended ${longWords(-props.of.left)} ago`;
   return (
     <tr classList={{ quiet: tone === 'quiet' }}>
       <td>
@@ -123,9 +127,7 @@ function Line(props: { of: CertificateLine }) {
           />
         </svg>{' '}
         {left()}{' '}
-        <span class="dim">
-          · {day(until)} {hourMinute(until)}
-        </span>
+        <span class="dim">{until.getUTCFullYear() === 9999 ? '' : `· ${day(until)} ${hourMinute(until)}`}</span>
       </td>
       <td class="wide mono dim clip fingerprint" title={certificate.fingerprint}>
         {certificate.fingerprint}

@@ -13,9 +13,9 @@ export const TrustCertificateJson = Type.Object(
   {
     name: Type.String(),
     role: Type.String(),
-    fingerprint: Type.String({ description: 'SHA-256 of the certificate, hex' }),
+    fingerprint: Type.String({ description: 'SHA-256 of the certificate, hex; of the public key for that of the log' }),
     notBefore: DateTime,
-    notAfter: DateTime,
+    notAfter: Type.String({ description: 'ISO 8601; in the year 9999: it has no end' }),
     keyOrigin: Type.Union([Type.Enum(['file', 'hsm', 'tpm'] as const), Type.Null()]),
     revoked: Type.Boolean(),
     use: Type.Enum(['identity', 'attestation', 'connections', 'log', 'authority'] as const),

@@ -79,6 +79,10 @@ program
   .option('--tpm-maker <files...>', 'PEM files: who certifies endorsement keys of TPMs')
   .option('--vouch-site <files...>', 'development: site files of gateways that are vouched for as they are now')
   .option('--vouch-boot <file>', 'development: golden values of PCRs, {"<pcr>": "<SHA-256, hex>"}')
+  .option(
+    '--crl-url <url>',
+    'where others fetch revocation lists, as certificates say; by default <address of the API>/crl',
+  )
   .option('--certificate-hours <hours>', 'validity of certificates; they renew themselves at a third of it', '72')
   .action(async (options) => (await import('./commands/centre.ts')).centre(options));
 

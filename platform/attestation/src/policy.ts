@@ -74,6 +74,12 @@ export const TrustPolicy = Type.Object(
     secondPerson: Type.Array(Type.String({ maxLength: 200 }), { maxItems: 1000 }),
     /** Witnesses whose signatures a checkpoint needs in a receipt. */
     witnesses: Type.Integer({ minimum: 0, maximum: 64 }),
+    /**
+     * What a node shows when its certificate is renewed. `good`, where nothing is said: no certificate without good evidence, so
+     * that whoever is not good any more is out within the life of a certificate. `shown`: whoever has attested before must show
+     * evidence, and when it is not good, the certificate says so. `nothing`: nobody has to.
+     */
+    renewal: Type.Optional(Type.Enum(['good', 'shown', 'nothing'] as const)),
     /** How evidence is judged, where it differs from `APPRAISAL`. */
     appraisal: Type.Optional(Type.Partial(Appraisal)),
   },
@@ -93,6 +99,7 @@ export const DEVELOPMENT_POLICY: TrustPolicy = {
   essential: [],
   secondPerson: [],
   witnesses: 1,
+  renewal: 'shown',
   appraisal: { firstConfiguration: true, boot: 'whereKnown', unsafeClock: 'allowed' },
 };
 
@@ -101,6 +108,7 @@ export const PRODUCTION_POLICY: TrustPolicy = {
   name: 'production-1',
   commandTier: 'tpm',
   witnesses: 2,
+  renewal: 'good',
   appraisal: {},
 };
 

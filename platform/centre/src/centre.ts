@@ -1,5 +1,6 @@
 /** The centre in one process: the core, and the face on top of it. */
 import { chmodSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { describeError, EnerchainError, pointMatcher, systemClock } from '@enerchain/model';
 import type { Logger } from 'pino';
@@ -47,6 +48,8 @@ export interface CentreOptions {
   readonly commandingServices?: readonly string[];
   /** The policy that says what a good node is, and what is measured and vouched for; absent: nobody is attested. */
   readonly trust?: CoreOptions['trust'];
+  /** Address below which others fetch the revocation lists, as certificates name it; absent: that of the API, `<url>/crl`. */
+  readonly crlUrl?: string | undefined;
   /** Where the keys of the centre lie; absent: in files of the data folder. */
   readonly keys?: CoreOptions['keys'];
   /** Checks of commands beside the standard ones. */
@@ -91,6 +94,7 @@ export async function runCentre(options: CentreOptions): Promise<CentreHandle> {
     ...(databaseUrl ? { databaseUrl } : {}),
     trust: options.trust,
     keys: options.keys,
+    crlUrl: options.crlUrl ?? crlUrlOf(options.http),
     ...(options.certificateHours === undefined ? {} : { certificateHours: options.certificateHours }),
   });
   const closers: (() => Promise<void> | void)[] = [() => core.close()];
@@ -227,6 +231,7 @@ async function startFace(
     services: core.services,
     sources,
     certificates: core.link,
+    revocationLists: core.link.lists,
     trust,
     trustCertificates: () =>
       certificatesOf(
@@ -301,6 +306,13 @@ async function startFace(
     adminTokenFile,
     createEnrolmentToken,
   };
+}
+
+/** Where the lists are served, if that is known before the port is. */
+function crlUrlOf({ host, port, tls }: HttpOptions): string | undefined {
+  if (port === 0) return undefined;
+  const name = host === '0.0.0.0' || host === '::' ? hostname() : host.includes(':') ? `[${host}]` : host;
+  return `${tls ? 'https' : 'http'}://${name}:${port}/crl`;
 }
 
 /** Does it once the database is back, as often as it takes. */

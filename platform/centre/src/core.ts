@@ -44,6 +44,8 @@ export interface CoreOptions {
   readonly signal: AbortSignal;
   /** What is asked of the nodes and the witnesses. Absent: nobody is attested, and witnesses are as in development. */
   readonly trust?: TrustOptions | undefined;
+  /** Address below which the revocation lists are served, as certificates name it; absent: they name none. */
+  readonly crlUrl?: string | undefined;
   /** Where the keys of the centre lie; absent: in files of the data folder. */
   readonly keys?: CentreKeyPlaces | undefined;
   /** How much of the ingest log is kept; by default 8 GiB and a year. */
@@ -123,6 +125,7 @@ async function assemble(
   if (keys) closers.push(() => keys.close());
   const ca = await DevelopmentCa.open(join(dataDir, 'ca'), {
     keys: keys?.authority,
+    crlUrl: options.crlUrl,
     ...(options.certificateHours === undefined ? {} : { hours: options.certificateHours }),
   });
   const holder = await CentreIdentity.open({

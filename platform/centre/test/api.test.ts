@@ -417,6 +417,20 @@ describe('over TLS', () => {
   });
 });
 
+describe('revocation lists', () => {
+  it('are there for anybody who holds a certificate, without a login', async () => {
+    const face = await newFace();
+    const answer = await face.app.inject({ url: `/crl/${'ab'.repeat(20)}.crl` });
+    expect([answer.statusCode, answer.headers['content-type'], answer.body]).toEqual([
+      200,
+      'application/pkix-crl',
+      'a list',
+    ]);
+    expect((await face.app.inject({ url: `/crl/${'cd'.repeat(20)}.crl` })).statusCode).toBe(404);
+    await face.close();
+  });
+});
+
 describe('while the database is away', () => {
   it('shows values and alarms, takes acknowledgements and commands, and says plainly what it cannot', async () => {
     const face = await newFace();

@@ -116,6 +116,7 @@ export async function newFace(
     trust: options.trust,
     trustCertificates: () => [],
     certificates: { certificates: () => [], revoke: async () => [] },
+    revocationLists: { current: async () => new Map([['ab'.repeat(20), Buffer.from('a list')]]) },
     metrics,
     httpMetrics: new HttpMetrics(),
     health: () => ({ status: 'ok', reasons: [] }),

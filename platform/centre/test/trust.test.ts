@@ -359,7 +359,7 @@ describe('the trust keeper', () => {
   it('judges evidence that comes with a request for a certificate', async () => {
     const source = await gateway();
     const ask = async (binding: Uint8Array, shown = binding) =>
-      keeper.evidenceGate!({
+      keeper.renewals.gate!({
         holder: { name: 'edge-nord', role: 'edge' },
         request: new Uint8Array(0),
         evidence: await source.attester.evidence([shown]),
@@ -374,6 +374,55 @@ describe('the trust keeper', () => {
     expect(await ask(randomBytes(32))).toMatchObject({ ok: false, text: expect.stringContaining('edge.ts is') });
     // It is a look of its own, and no round of the keeper.
     expect(keeper.get('edge-nord')?.reaction).toBe('none');
+  });
+
+  it('asks for evidence at a renewal, of whoever has attested before, or of all as the policy says', async () => {
+    const asked = (name: string, occasion: 'enrol' | 'renew') =>
+      keeper.renewals.requires({ name, role: 'edge' }, occasion);
+    expect(asked('edge-nord', 'renew')).toBe('nothing');
+    await gateway();
+    expect([asked('edge-nord', 'renew'), asked('edge-nord', 'enrol'), asked('edge-sued', 'renew')]).toEqual([
+      'shown',
+      'nothing',
+      'nothing',
+    ]);
+    keeper.close();
+    // A policy that says nothing of it is none for development.
+    const { renewal: _unsaid, ...policy } = DEVELOPMENT_POLICY;
+    keeper = newKeeper({ policy: { ...policy, appraisal: {} } });
+    expect([asked('edge-sued', 'renew'), asked('edge-sued', 'enrol')]).toEqual(['good', 'nothing']);
+    keeper.close();
+    keeper = newKeeper({ policy: PRODUCTION_POLICY });
+    expect(asked('edge-sued', 'renew')).toBe('good');
+  });
+
+  it('tells people when a node gets no other certificate, and when it gets one again', async () => {
+    keeper.close();
+    keeper = newKeeper({ policy: { ...DEVELOPMENT_POLICY, appraisal: {}, renewal: 'good' } });
+    const source = await gateway();
+    const ask = async () => {
+      const binding = randomBytes(32);
+      const evidence = await source.attester.evidence([binding]);
+      return keeper.renewals.gate!({
+        holder: { name: 'edge-nord', role: 'edge' },
+        request: new Uint8Array(0),
+        evidence,
+        binding,
+      });
+    };
+    const told = () =>
+      alarms()
+        .filter(({ key }) => key === 'trust.renewal.edge-nord')
+        .map(({ active }) => active);
+    expect(await ask()).toMatchObject({ ok: true });
+    expect(told()).toEqual([]);
+    source.change('edge.ts', 'with a back door');
+    expect([await ask(), await ask()]).toMatchObject([{ ok: false }, { ok: false }]);
+    expect(told()).toEqual([true]);
+    source.change('edge.ts', 'edge.ts');
+    await vouch([component('edge.ts', 'with a back door'), component('edge.ts', 'edge.ts')]);
+    expect(await ask()).toMatchObject({ ok: true });
+    expect(told()).toEqual([true, false]);
   });
 
   it('watches itself: a verifier that stalls is an alarm, and nothing stays good', async () => {

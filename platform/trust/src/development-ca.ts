@@ -44,6 +44,8 @@ export type CertificateUse = 'identity' | 'attestation';
 
 export interface IssueOptions extends Holder {
   readonly hours?: number;
+  /** It ends then, if not before. */
+  readonly until?: Date | undefined;
   /** DNS names and IP addresses under which a server is reached. */
   readonly hosts?: readonly GeneralName[];
   /** What is known about the node and its key; `unattested` when absent. */
@@ -59,6 +61,13 @@ export interface CertificateEvent {
   readonly certificate: Certificate;
 }
 
+export interface AuthorityOptions {
+  readonly clock?: Clock;
+  readonly hours?: number;
+  readonly keys?: KeyStore | undefined;
+  readonly crlUrl?: string | undefined;
+}
+
 export class DevelopmentCa {
   readonly certificate: Certificate;
   /** SHA-256 of the anchor's DER, hex. */
@@ -67,6 +76,7 @@ export class DevelopmentCa {
   readonly #keys: AuthorityKeys;
   readonly #clock: Clock;
   readonly #hours: number;
+  readonly #crlUrl: string | undefined;
   readonly #issued: IssuedCertificates;
   readonly #succession: KeySuccession;
   #tokens: TokenRecord[];
@@ -84,6 +94,7 @@ export class DevelopmentCa {
     tokens: TokenRecord[];
     clock: Clock;
     hours: number;
+    crlUrl: string | undefined;
   }) {
     this.#dir = parts.dir;
     this.#keys = parts.keys;
@@ -91,6 +102,7 @@ export class DevelopmentCa {
     this.#succession = parts.succession;
     this.#clock = parts.clock;
     this.#hours = parts.hours;
+    this.#crlUrl = parts.crlUrl;
     this.#tokens = parts.tokens;
     this.certificate = parts.keys.root;
     this.fingerprint = Buffer.from(thumbprint(parts.keys.root)).toString('hex');
@@ -100,11 +112,10 @@ export class DevelopmentCa {
    * Opens the authority in a folder; makes it when the folder is empty.
    * @param options.hours validity of what is issued, unless said otherwise there
    * @param options.keys where its keys lie, and are made; absent: in the folder
+   * @param options.crlUrl address below which its revocation lists are served, `<crlUrl>/<key identifier>.crl`, as the
+   *   certificates then say (RFC 5280 § 4.2.1.13); absent: they say nothing
    */
-  static async open(
-    dir: string,
-    options: { clock?: Clock; hours?: number; keys?: KeyStore | undefined } = {},
-  ): Promise<DevelopmentCa> {
+  static async open(dir: string, options: AuthorityOptions = {}): Promise<DevelopmentCa> {
     const clock = options.clock ?? systemClock;
     const hours = options.hours ?? CERTIFICATE_HOURS;
     const now = toMillis(clock.now());
@@ -112,7 +123,7 @@ export class DevelopmentCa {
     const keys = await AuthorityKeys.open(dir, now, hours * HOUR, options.keys);
     const tokens = tokensFrom(await readFile(join(dir, 'tokens.json'), 'utf8').catch(ifMissing('[]')), dir);
     const succession = await KeySuccession.open(join(dir, 'succession.json'));
-    return new DevelopmentCa({ dir, keys, issued, succession, tokens, clock, hours });
+    return new DevelopmentCa({ dir, keys, issued, succession, tokens, clock, hours, crlUrl: options.crlUrl });
   }
 
   #now(): number {
@@ -187,19 +198,28 @@ export class DevelopmentCa {
       throw new EnerchainError('peer', 'trust.ca.key', `the request of ${options.name} has no P-256 key`);
     }
     this.#issued.checkKey(spki, options);
-    await this.#exclusively(() => this.#keepFresh());
+    await this.#exclusively(async () => {
+      await this.#keepFresh();
+      await this.#issued.prune(this.#now());
+    });
     const now = this.#now();
     const issuing = this.#keys.issuingAt(now);
     const life = (options.hours ?? this.#hours) * HOUR;
-    const { assurance = ['unattested'] } = options;
+    const { assurance = ['unattested'], until } = options;
+    // Nothing outlives the one who vouches for it.
+    const end = Math.min(
+      now + life,
+      issuing.certificate.notAfter.getTime(),
+      until?.getTime() ?? Number.POSITIVE_INFINITY,
+    );
+    const issuer = Buffer.from(keyIdentifier(issuing.certificate.spki));
     const der = await buildCertificate(
       {
         issuer: issuing.certificate.subject,
         subject: nameOf({ commonName: options.name, organizationalUnit: options.role }),
         // Short-lived ones begin earlier by a tenth of their life.
         notBefore: new Date(now - Math.min(BACKDATE, life / 10)),
-        // Nothing outlives the one who vouches for it.
-        notAfter: new Date(Math.min(now + life, issuing.certificate.notAfter.getTime())),
+        notAfter: new Date(end),
         publicKey,
         extensions: {
           basicConstraints: { ca: false },
@@ -207,7 +227,8 @@ export class DevelopmentCa {
           extKeyUsage: usagesOf(use, options),
           subjectAltName: [holderUri(options), ...(options.hosts ?? [])],
           subjectKeyIdentifier: keyIdentifier(spki),
-          authorityKeyIdentifier: keyIdentifier(issuing.certificate.spki),
+          authorityKeyIdentifier: issuer,
+          ...(this.#crlUrl === undefined ? {} : { crlDistributionPoints: [listAt(this.#crlUrl, issuer)] }),
           certificatePolicies: assurance.map((each) => ({ oid: ASSURANCE_POLICY[each] })),
         },
       },
@@ -405,6 +426,10 @@ const authorityEvent = (certificate: Certificate): CertificateEvent => ({
   role: 'authority',
   use: 'authority',
   certificate,
+});
+
+const listAt = (url: string, issuer: Buffer) => ({
+  fullName: [{ kind: 'uri' as const, value: `${url}/${issuer.toString('hex')}.crl` }],
 });
 
 function usagesOf(use: CertificateUse, { role }: Holder): readonly string[] {

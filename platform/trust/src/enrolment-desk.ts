@@ -3,8 +3,15 @@
  * present certificate, or a signature of the present key.
  */
 import { type Clock, describeError, EnerchainError, systemClock, toMillis } from '@enerchain/model';
-import { type CertificationRequest, type GeneralName, PkiError, parseCertificate, parseRequest } from '@enerchain/pki';
-import { type Assurance, type EvidenceGate, enrolmentBinding } from './assurance.ts';
+import {
+  type CertificationRequest,
+  type GeneralName,
+  PkiError,
+  parseCertificate,
+  parseRequest,
+  toPem,
+} from '@enerchain/pki';
+import { type Assurance, assuranceOf, type EvidenceGate, enrolmentBinding } from './assurance.ts';
 import { coseVerify1 } from './cose.ts';
 import { type EndorsementPolicy, type TpmAnswer, type TpmChallenge, type TpmClaim, TpmDesk } from './enrolment-tpm.ts';
 import { ROTATION_TYPE, TLS_REQUEST_TYPE } from './identity.ts';
@@ -27,7 +34,12 @@ export interface EnrolmentAuthority {
   claimTpm(ek: string, name: string): Promise<void>;
   issue(
     requestDer: Uint8Array,
-    options: Holder & { readonly hosts?: readonly GeneralName[]; readonly assurance?: readonly Assurance[] },
+    options: Holder & {
+      readonly hosts?: readonly GeneralName[];
+      readonly assurance?: readonly Assurance[];
+      /** It ends then, if not before. */
+      readonly until?: Date | undefined;
+    },
   ): Promise<string>;
   /** Whether the key gave way to another. */
   isSuperseded(spki: Uint8Array): boolean;
@@ -55,9 +67,17 @@ export interface DeskOptions {
    * days comes back by itself. Nobody else takes such a certificate. By default 30 days.
    */
   readonly renewalGraceHours?: number;
-  /** Whether a node must show evidence to get a certificate; by default none must. */
-  requiresEvidence?(holder: Holder): boolean;
+  /** What a node must show to get a certificate; by default nothing. */
+  requiresEvidence?(holder: Holder, occasion: Occasion): EvidenceRequired;
 }
+
+/** `enrol`: by token, when nothing runs yet; `renew`: whoever has a certificate wants another one, for the same key or the next. */
+export type Occasion = 'enrol' | 'renew';
+/**
+ * `shown`: evidence must come, so that nobody who can attest ceases to in silence; where it is not good, the certificate says
+ * so. `good`: there is no certificate without good evidence.
+ */
+export type EvidenceRequired = 'nothing' | 'shown' | 'good';
 
 /** What came along with a request. */
 export interface Accompanying {
@@ -135,7 +155,7 @@ export class EnrolmentDesk {
       throw refuse('trust.enrol.key-revoked', text);
     }
     const holder = await authority.claim(secret, request.spki);
-    return this.#issue(holder, request, along);
+    return this.#issue('enrol', holder, request, along);
   }
 
   /**
@@ -144,7 +164,9 @@ export class EnrolmentDesk {
    * @param named the one to renew; the same, where that of the connection makes connections only
    */
   renew(shown: HeldCertificate, named: HeldCertificate, requestDer: Uint8Array, along: Accompanying): Promise<string> {
-    return this.#issue(named.holder, this.#renewable(shown, named, requestDer), along);
+    // A key that was seen inside a TPM cannot have left it (fixedTPM).
+    const kept = assuranceOf(named).filter((each) => each === 'tpm');
+    return this.#issue('renew', named.holder, this.#renewable(shown, named, requestDer), along, kept);
   }
 
   #renewable(shown: HeldCertificate, named: HeldCertificate, requestDer: Uint8Array): CertificationRequest {
@@ -162,12 +184,12 @@ export class EnrolmentDesk {
     return request;
   }
 
-  /** A certificate for the key of the connections, on the word of the identity's key. */
+  /** A certificate for the key of the connections, on the word of the identity's key; it ends with that of the identity. */
   async tls(named: HeldCertificate, statement: Uint8Array): Promise<string> {
     const { name, role } = named.holder;
     const request = this.#signedBy(named, TLS_REQUEST_TYPE, statement);
     this.#checkPresent(name, named.spki);
-    return this.#options.authority.issue(request, { name, role, hosts: [TLS_ONLY] });
+    return this.#options.authority.issue(request, { name, role, hosts: [TLS_ONLY], until: named.notAfter });
   }
 
   /** A certificate for another key, on the word of the present one, which is not renewed any more. */
@@ -176,7 +198,7 @@ export class EnrolmentDesk {
     const request = parseRequest(this.#signedBy(named, ROTATION_TYPE, statement));
     if (request.publicKey.equals(named.publicKey)) throw refuse('trust.rotate.key', `the key of ${name} is the same`);
     await this.#options.authority.supersede(named, request.spki, statement);
-    return this.#issue({ name, role }, request, along);
+    return this.#issue('renew', { name, role }, request, along);
   }
 
   /**
@@ -185,7 +207,7 @@ export class EnrolmentDesk {
    */
   challenge(shown: HeldCertificate, named: HeldCertificate, requestDer: Uint8Array, claim: TpmClaim): TpmChallenge {
     if (!this.#tpm) throw refuse('trust.tpm.policy', 'no TPMs are enrolled here');
-    return this.#tpm.challenge(named.holder, this.#renewable(shown, named, requestDer), claim);
+    return this.#tpm.challenge(named, this.#renewable(shown, named, requestDer), claim);
   }
 
   /** The answer of the TPM. @returns PEM for the key of the identity and for the attestation key */
@@ -195,10 +217,17 @@ export class EnrolmentDesk {
   ): Promise<{ readonly certificate: string; readonly attestation: string }> {
     if (!this.#tpm) throw refuse('trust.tpm.policy', 'no TPMs are enrolled here');
     const { authority } = this.#options;
-    const { holder, request, attestationKey, attestation, identityInTpm } = await this.#tpm.proven(answer);
-    const assurance = [await this.#judge(holder, request, along), ...(identityInTpm ? ['tpm' as const] : [])];
+    const { held, request, attestationKey, attestation, identityInTpm } = await this.#tpm.proven(answer);
+    const { holder } = held;
+    const proven = identityInTpm ? (['tpm'] as const) : [];
+    // The attestation key may be what is missing for evidence. Without any, what is said anew of the identity's key holds no
+    // longer than what was said before: this is not a way around the evidence of a renewal.
+    const open = along.evidence !== undefined || this.#required(holder, 'renew') === 'nothing';
+    const assurance = [open ? await this.#judge('renew', holder, request, along) : ('unattested' as const), ...proven];
+    const options = { ...holder, assurance, until: open ? undefined : held.notAfter };
+    const over = !open && held.notAfter.getTime() <= toMillis(this.#clock.now());
     return {
-      certificate: await authority.issue(request.der, { ...holder, assurance }),
+      certificate: over ? toPem('CERTIFICATE', held.der) : await authority.issue(request.der, options),
       attestation: await authority.issueAttestation(attestationKey, { ...holder, assurance: attestation }),
     };
   }
@@ -219,16 +248,32 @@ export class EnrolmentDesk {
     throw refuse('trust.tls.signer', `the key of ${named.holder.name} makes connections only, or signs evidence only`);
   }
 
-  async #issue(holder: Holder, request: CertificationRequest, along: Accompanying): Promise<string> {
-    const assurance = [await this.#judge(holder, request, along)];
+  async #issue(
+    occasion: Occasion,
+    holder: Holder,
+    request: CertificationRequest,
+    along: Accompanying,
+    known: readonly Assurance[] = [],
+  ): Promise<string> {
+    const assurance = [await this.#judge(occasion, holder, request, along), ...known];
     return this.#options.authority.issue(request.der, { ...holder, assurance });
   }
 
-  async #judge(holder: Holder, request: CertificationRequest, along: Accompanying): Promise<Assurance> {
-    const { evidenceGate, requiresEvidence, onBadEvidence } = this.#options;
+  #required(holder: Holder, occasion: Occasion): EvidenceRequired {
+    return this.#options.requiresEvidence?.(holder, occasion) ?? 'nothing';
+  }
+
+  async #judge(
+    occasion: Occasion,
+    holder: Holder,
+    request: CertificationRequest,
+    along: Accompanying,
+  ): Promise<Assurance> {
+    const { evidenceGate, onBadEvidence } = this.#options;
     const { evidence, exporter } = along;
+    const required = this.#required(holder, occasion);
     if (!evidence || !evidenceGate) {
-      if (!requiresEvidence?.(holder)) return 'unattested';
+      if (required === 'nothing') return 'unattested';
       throw refuse('trust.evidence.missing', `${holder.name} gets a certificate only with evidence of its state`);
     }
     if (!exporter) throw refuse('trust.evidence.channel', 'evidence needs a channel with an exporter (TLS 1.3)');
@@ -239,7 +284,7 @@ export class EnrolmentDesk {
     if (verdict.ok) return 'evidence';
     onBadEvidence?.(holder, verdict.text);
     // Whoever may show none gets no less for showing some: its values go on, marked by what is found over the link.
-    if (!requiresEvidence?.(holder)) return 'unattested';
+    if (required !== 'good') return 'unattested';
     throw refuse('trust.evidence.refused', `the evidence of ${holder.name} was not accepted: ${verdict.text}`);
   }
 }

@@ -27,7 +27,7 @@ import {
 } from '@enerchain/tpm2';
 import type { Assurance } from './assurance.ts';
 import { ifMissing } from './authority-keys.ts';
-import type { Holder } from './role.ts';
+import type { HeldCertificate } from './role.ts';
 
 /** Which endorsement keys count. */
 export interface EndorsementPolicy {
@@ -86,7 +86,8 @@ export interface TpmAnswer {
 
 /** A challenge that was met. */
 export interface ProvenTpm {
-  readonly holder: Holder;
+  /** The certificate under which it was claimed. */
+  readonly held: HeldCertificate;
   /** The request for the identity's key that came with the claim. */
   readonly request: CertificationRequest;
   readonly attestationKey: Certificate['publicKey'];
@@ -98,7 +99,7 @@ export interface ProvenTpm {
 
 interface Pending {
   readonly claim: { readonly akPublic: TpmPublic; readonly known: boolean; readonly identity: TpmPublic | undefined };
-  readonly holder: Holder;
+  readonly held: HeldCertificate;
   readonly request: CertificationRequest;
   readonly ek: string;
   readonly secret: Uint8Array;
@@ -130,7 +131,7 @@ export class TpmDesk {
   }
 
   /** @throws EnerchainError `trust.tpm.ek`, `trust.tpm.ak`, `trust.tpm.limit` (fault peer) */
-  challenge(holder: Holder, request: CertificationRequest, claim: TpmClaim): TpmChallenge {
+  challenge(held: HeldCertificate, request: CertificationRequest, claim: TpmClaim): TpmChallenge {
     const ek = read(claim.ek, 'endorsement key');
     const akPublic = read(claim.ak, 'attestation key');
     const identity = claim.identity && read(claim.identity, 'identity key');
@@ -146,7 +147,7 @@ export class TpmDesk {
     // Over the key alone: the rest of its description is what the node says, and the chip would open the credential for any.
     const spki = tpm('the endorsement key', () => toKeyObject(ek).export({ type: 'spki', format: 'der' }));
     const ekHash = createHash('sha256').update(spki).digest('hex');
-    const pending = { claim: { akPublic, known, identity }, holder, request, ek: ekHash, secret, nonce };
+    const pending = { claim: { akPublic, known, identity }, held, request, ek: ekHash, secret, nonce };
     this.#pending.set(id, { ...pending, until: now + ANSWER_WITHIN });
     return { id, ...credential, nonce };
   }
@@ -158,17 +159,17 @@ export class TpmDesk {
     this.#pending.delete(id);
     if (!pending || pending.until <= this.#clock.monotonic())
       throw refuse('answer', 'the challenge is unknown or too old');
-    const { claim, holder, request, nonce } = pending;
+    const { claim, held, request, nonce } = pending;
     if (secret.length !== pending.secret.length || !timingSafeEqual(secret, pending.secret)) {
       throw refuse(
         'answer',
         'the credential was not opened: the attestation key is not in the TPM of the endorsement key',
       );
     }
-    await this.#book.claim(pending.ek, holder.name);
+    await this.#book.claim(pending.ek, held.holder.name);
     if (certified) this.#checkCertified(pending, certified, nonce);
     return {
-      holder,
+      held,
       request,
       attestationKey: tpm('the attestation key', () => toKeyObject(claim.akPublic)),
       attestation: [claim.known ? 'tpm' : 'unattested'],

@@ -9,27 +9,46 @@ import { type Holder, holderOf } from './role.ts';
 
 /** Days for which a certificate is kept after its end: what it signed may come late, and is kept for a year. */
 const KEPT_DAYS = 400;
+const DAY = 86_400_000;
 
 export class IssuedCertificates {
   readonly #dir: string;
   readonly #byKid = new Map<string, Certificate>();
   /** Whose key it is and what was issued for it (thumbprints, hex), by SHA-256 of the public key. */
   readonly #keys = new Map<string, { readonly holder: Holder; readonly kids: string[] }>();
+  #prunedAt: number;
 
-  private constructor(dir: string) {
+  private constructor(dir: string, now: number) {
     this.#dir = dir;
+    this.#prunedAt = now;
   }
 
   static async open(dir: string, now: number): Promise<IssuedCertificates> {
     await mkdir(dir, { recursive: true, mode: 0o700 });
-    const issued = new IssuedCertificates(dir);
+    const issued = new IssuedCertificates(dir, now);
     for (const file of await readdir(dir)) {
       if (!file.endsWith('.pem')) continue;
       const certificate = certificateFromPem(await readFile(join(dir, file), 'utf8'), file);
-      if (now - certificate.notAfter.getTime() > KEPT_DAYS * 86_400_000) await rm(join(dir, file), { force: true });
+      if (isOver(certificate, now)) await rm(join(dir, file), { force: true });
       else issued.#know(certificate);
     }
     return issued;
+  }
+
+  /** Forgets what ended too long ago to be asked for; once a day at most. */
+  async prune(now: number): Promise<void> {
+    if (Math.abs(now - this.#prunedAt) < DAY) return;
+    this.#prunedAt = now;
+    for (const [kid, certificate] of this.#byKid) {
+      if (!isOver(certificate, now)) continue;
+      await rm(join(this.#dir, `${kid}.pem`), { force: true });
+      this.#byKid.delete(kid);
+      const key = keyOf(certificate.spki);
+      const known = this.#keys.get(key);
+      const left = known?.kids.filter((each) => each !== kid) ?? [];
+      if (known && left.length > 0) this.#keys.set(key, { ...known, kids: left });
+      else this.#keys.delete(key);
+    }
   }
 
   #know(certificate: Certificate): void {
@@ -84,5 +103,6 @@ export class IssuedCertificates {
   }
 }
 
+const isOver = ({ notAfter }: Certificate, now: number): boolean => now - notAfter.getTime() > KEPT_DAYS * DAY;
 const kidOf = (certificate: Certificate): string => Buffer.from(thumbprint(certificate)).toString('hex');
 const keyOf = (spki: Uint8Array): string => createHash('sha256').update(spki).digest('hex');

@@ -158,6 +158,37 @@ describe('the authority', () => {
     expect(ca.pathOf(after.certificate)).toHaveLength(3);
   });
 
+  it('keeps what it has issued for as long as it may be asked for, and forgets it then, running or not', async () => {
+    const first = await identity('edge-nord');
+    const files = () => readdirSync(join(dir, 'ca', 'issued')).length;
+    for (let day = 0; day < 500; day++) {
+      wall += DAY;
+      await identity('edge-sued');
+    }
+    // 400 days and the three of their lives; one a day.
+    expect(files()).toBeLessThanOrEqual(405);
+    expect(files()).toBeGreaterThanOrEqual(402);
+    expect(ca.certificateOf(first.kid)).toBeUndefined();
+    expect(ca.kidsOf(first.certificate.spki)).toEqual([]);
+    const running = files();
+    await open();
+    expect(files()).toBe(running);
+    wall += 500 * DAY;
+    await open();
+    expect(files()).toBe(0);
+  });
+
+  it('says in its certificates where its revocation lists are', async () => {
+    expect((await identity('edge-before')).certificate.extensions.crlDistributionPoints).toBeUndefined();
+    ca = await DevelopmentCa.open(join(dir, 'ca'), { clock, crlUrl: 'http://centre.example:8080/crl' });
+    const { certificate } = await identity('edge-nord');
+    const [issuer] = ca.bundle.issuing;
+    const id = Buffer.from(issuer!.extensions.subjectKeyIdentifier!).toString('hex');
+    expect(certificate.extensions.crlDistributionPoints).toEqual([
+      { fullName: [{ kind: 'uri', value: `http://centre.example:8080/crl/${id}.crl` }] },
+    ]);
+  });
+
   it('gives one key to one name', async () => {
     const owner = await identity('edge-nord');
     const copied = await requestFor({ name: 'edge-sued', role: 'edge' }, owner.signer);

@@ -29,6 +29,7 @@ import {
   EnrolmentDesk,
   type EnrolmentEvent,
   EVIDENCE_ATTRIBUTE,
+  type EvidenceRequired,
   type EvidenceToJudge,
   EXPORTER_LABEL,
   enrol,
@@ -58,7 +59,7 @@ const events: EnrolmentEvent[] = [];
 const judged: EvidenceToJudge[] = [];
 const badEvidence: string[] = [];
 let verdict: (ask: EvidenceToJudge) => Promise<{ ok: boolean; text: string }>;
-let required = false;
+let required: EvidenceRequired = 'nothing';
 const revoked = new Set<string>();
 const clock: Clock = { now: () => fromMillis(wall), monotonic: () => wall };
 const holder = { name: 'edge-nord', role: 'edge' } as const;
@@ -75,7 +76,7 @@ beforeEach(async () => {
   judged.length = 0;
   badEvidence.length = 0;
   revoked.clear();
-  required = false;
+  required = 'nothing';
   verdict = async () => ({ ok: true, text: 'as it should be' });
   dir = await mkdtemp(join(tmpdir(), 'enerchain-est-'));
   ca = await DevelopmentCa.open(join(dir, 'ca'), { clock });
@@ -213,7 +214,7 @@ describe('evidence before a certificate', () => {
     expect(judged.map((each) => each.holder)).toEqual([holder, holder]);
     expect(bindings[0]).not.toEqual(bindings[1]);
     // Evidence of another channel does not count.
-    required = true;
+    required = 'good';
     const relayed = renew({
       dir: join(dir, 'edge'),
       identity,
@@ -226,7 +227,7 @@ describe('evidence before a certificate', () => {
 
   it('that is bad, or cannot be judged, gets none where it is required', async () => {
     const evidence = async () => Buffer.from('x');
-    required = true;
+    required = 'good';
     verdict = async () => ({ ok: false, text: 'its firmware was changed' });
     expect(await detailOf(enrolled({ evidence }))).toContain('its firmware was changed');
     verdict = () => Promise.reject(new Error('the verifier fell over'));
@@ -250,8 +251,34 @@ describe('evidence before a certificate', () => {
     expect(assurance(await enrolled({ evidence: async () => undefined, dir: join(dir, 'edge') }))).toEqual([
       'unattested',
     ]);
-    required = true;
+    required = 'good';
     expect(await detailOf(enrolled())).toContain('only with evidence of its state');
+  });
+
+  it('must be shown at a renewal where policy says so, and that it is bad is then written into the certificate', async () => {
+    const identity = await enrolled();
+    required = 'shown';
+    const renewing = { dir: join(dir, 'edge'), identity, url: address };
+    expect(await detailOf(renew(renewing))).toContain('only with evidence of its state');
+    verdict = async () => ({ ok: false, text: 'its firmware was changed' });
+    const evidence = async () => Buffer.from('x');
+    expect(assurance(await renew({ ...renewing, evidence }))).toEqual(['unattested']);
+    expect(badEvidence).toEqual(['edge-nord: its firmware was changed']);
+    verdict = async () => ({ ok: true, text: 'good' });
+    expect(assurance(await renew({ ...renewing, evidence }))).toEqual(['evidence']);
+    // Nor does another key come without it.
+    expect(await detailOf(rotateKey(renewing))).toContain('only with evidence of its state');
+  });
+
+  it('cannot be gone around by way of the connections: their certificate ends with that of the identity', async () => {
+    const identity = await enrolled();
+    required = 'good';
+    wall += 40 * HOUR;
+    const desk = new EnrolmentDesk({ authority: ca, clock, requiresEvidence: () => required });
+    const connection = await FileKeySigner.create(join(dir, 'connection.pem'));
+    const request = await signedTlsRequest(identity, identity, connection);
+    const { notAfter } = certificateFromPem(await desk.tls(desk.held(identity.certificate.der), request));
+    expect(notAfter).toEqual(identity.certificate.notAfter);
   });
 
   it('uses the exporter that the link uses', () => {

@@ -32,6 +32,7 @@ import {
   DevelopmentCa,
   type EndorsementPolicy,
   type EnrolmentEvent,
+  type EvidenceRequired,
   endorsementPolicyIn,
   enrol,
   enrolmentHandler,
@@ -40,6 +41,7 @@ import {
   maySign,
   obtainIdentity,
   openIdentity,
+  renew,
   serverTls,
   type TpmParty,
   tpmParty,
@@ -71,7 +73,10 @@ beforeAll(async () => {
   maker = { key, certificate: parseCertificate(await buildCertificate(fields, key)) };
 });
 
-async function listen(endorsement: EndorsementPolicy | undefined): Promise<void> {
+async function listen(
+  endorsement: EndorsementPolicy | undefined,
+  required: EvidenceRequired = 'nothing',
+): Promise<void> {
   dir = mkdtempSync(join(tmpdir(), 'enerchain-tpm-'));
   ca = await DevelopmentCa.open(join(dir, 'ca'), { clock });
   const centre = await obtainIdentity(join(dir, 'centre'), { name: 'centre', role: 'centre' }, async (request) => ({
@@ -83,7 +88,13 @@ async function listen(endorsement: EndorsementPolicy | undefined): Promise<void>
     ca: ca.certificatePem,
   }));
   const onEvent = (event: EnrolmentEvent) => events.push(event);
-  const handler = enrolmentHandler({ authority: ca, clock, onEvent, ...(endorsement && { endorsement }) });
+  const handler = enrolmentHandler({
+    authority: ca,
+    clock,
+    onEvent,
+    ...(endorsement && { endorsement }),
+    requiresEvidence: (_holder, occasion) => (occasion === 'renew' ? required : 'nothing'),
+  });
   server = createServer(serverTls(centre), (request, response) => {
     if (!handler(request, response)) response.writeHead(404).end();
   });
@@ -160,6 +171,15 @@ describe('enrolment with a TPM', () => {
     expect(events.map(({ action, outcome }) => `${action} ${outcome}`)).toEqual(['enrol ok', 'tpm ok']);
     // As any renewal, again and again.
     expect(await detailOf(enrolTpm({ ...renewing(renewed), tpm }))).toBe('resolved');
+  });
+
+  it('is no way around the evidence that a renewal asks for: the identity’s certificate ends no later than before', async () => {
+    await listen(policy(), 'good');
+    const identity = await node();
+    expect(await detailOf(renew(renewing(identity)))).toContain('only with evidence of its state');
+    const { identity: again, attestation } = await enrolTpm({ ...renewing(identity), tpm: await softTpm() });
+    expect(again.certificate.notAfter.getTime()).toBeLessThanOrEqual(identity.certificate.notAfter.getTime());
+    expect(attestation.notAfter.getTime()).toBeGreaterThanOrEqual(identity.certificate.notAfter.getTime());
   });
 
   it('refuses an endorsement key off the chain, without a certificate, or with that of another', async () => {

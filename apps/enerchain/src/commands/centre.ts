@@ -24,6 +24,7 @@ export interface CentreOptions {
   readonly tlsCert?: string;
   readonly tlsKey?: string;
   readonly certificateHours: string;
+  readonly crlUrl?: string;
   /** File that says where the keys lie. */
   readonly keys?: string;
   /** Names of services. */
@@ -54,6 +55,7 @@ export async function centre(options: CentreOptions): Promise<void> {
     dataDir: folder,
     http: { host: options.host, port, ...(tls ? { tls } : {}) },
     certificateHours: wholeNumber(options.certificateHours, '--certificate-hours', 1, 87_600),
+    ...(options.crlUrl === undefined ? {} : { crlUrl: crlUrlOf(options.crlUrl) }),
     ...(options.keys === undefined ? {} : { keys: centreKeysIn(options.keys) }),
     link: { host: options.linkHost ?? '127.0.0.1', port: linkPort },
     ...(process.env.DATABASE_URL ? { databaseUrl: process.env.DATABASE_URL } : {}),
@@ -75,6 +77,15 @@ export async function centre(options: CentreOptions): Promise<void> {
   reportReady({ url: handle.url, link: handle.linkUrl, ...(handle.setupLink ? { setupLink: handle.setupLink } : {}) });
   await handle.closed;
   if (process.connected) process.disconnect();
+}
+
+function crlUrlOf(text: string): string {
+  if (/^https?:$/.test(URL.parse(text)?.protocol ?? '')) return text.replace(/\/+$/, '');
+  throw new EnerchainError(
+    'caller',
+    'cli.option',
+    `--crl-url ${text} is no address that begins with http:// or https://`,
+  );
 }
 
 /** A file `{"<pcr>": "<SHA-256, hex>"}`. */

@@ -144,6 +144,7 @@ class NetworkNode implements NetworkNodeHandle {
       dir: join(dataDir, 'identity'),
       identity,
       url: centre.url,
+      evidence: (binding) => this.#attester.proof(binding),
       onRenewed: (renewed) => this.station.renewed(renewed),
       onFailed: (error) => logger.warn({ error: describeError(error) }, 'the certificate could not be renewed'),
     });

@@ -1,6 +1,7 @@
 /** What the routes stand on. */
 
 import type { Clock } from '@enerchain/model';
+import type { CrlPublisher } from '@enerchain/trust';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type {
   FastifyBaseLogger,
@@ -38,6 +39,7 @@ export interface ApiContext {
   readonly points: PointDirectory;
   readonly sources: Sources;
   readonly certificates: Pick<SourceLink, 'certificates' | 'revoke'>;
+  readonly revocationLists: Pick<CrlPublisher, 'current'>;
   readonly transparency: Pick<Transparency, 'receipts' | 'keeper' | 'rounds' | 'anchor'>;
   /** Absent when the centre was started without a policy. */
   readonly trust?: TrustKeeper | undefined;

@@ -10,7 +10,7 @@ import fastify, { type FastifyServerOptions, LogController, type RouteOptions } 
 import type { Logger } from 'pino';
 import { guard, isLoopback, sessionCookie } from './access.ts';
 import type { ApiContext, App } from './context.ts';
-import { ProblemJson, problem, problemOf } from './problem.ts';
+import { ApiError, ProblemJson, problem, problemOf } from './problem.ts';
 import { accountRoutes } from './routes/accounts.ts';
 import { authenticatorRoutes } from './routes/authenticators.ts';
 import { commandRoutes } from './routes/commands.ts';
@@ -190,6 +190,16 @@ export async function createApi(options: ApiOptions): Promise<{ app: App; routes
   );
   app.get('/healthz', { config: { access: 'public' }, schema: { hide: true } }, async (_request, reply) =>
     reply.header('cache-control', 'no-store').send(context.health()),
+  );
+  // Certificates say that the lists are here: for whoever holds one, without a login (RFC 5280 § 4.2.1.13).
+  app.get<{ Params: { issuer: string } }>(
+    '/crl/:issuer.crl',
+    { config: { access: 'public' }, schema: { hide: true } },
+    async (request, reply) => {
+      const list = (await context.revocationLists.current()).get(request.params.issuer);
+      if (!list) throw new ApiError(404, 'crl.issuer', 'This authority has no issuing key with that identifier.');
+      return reply.header('cache-control', 'no-cache').type('application/pkix-crl').send(Buffer.from(list));
+    },
   );
   await serveControlRoom(app, options.controlRoomDir);
   return { app, routes };

@@ -47,7 +47,7 @@ export interface SourceLinkOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   /** Whoever asks sources for evidence; absent: nobody. */
-  readonly trust?: Pick<TrustKeeper, 'connected' | 'left' | 'changed' | 'gossip' | 'evidenceGate'> | undefined;
+  readonly trust?: Pick<TrustKeeper, 'connected' | 'left' | 'changed' | 'gossip' | 'renewals'> | undefined;
   /** What the nodes of the network judge by. */
   readonly bundle?: Pick<BundleSigner, 'hash' | 'answer'> | undefined;
   /** Whose TPMs are enrolled; absent: none. */
@@ -67,7 +67,8 @@ export class SourceLink {
   readonly #options: SourceLinkOptions;
   readonly #server: LinkServer;
   readonly #https: Server;
-  readonly #lists: CrlPublisher;
+  /** Of the authority; also served on the port of the API. */
+  readonly lists: CrlPublisher;
   readonly #sessions = new Map<LinkPeer, SourceSession>();
   /** Open connections by the address of the peer, with the fingerprints of the certificates that it has shown. */
   readonly #transports = new Map<string, { readonly fingerprints: string[]; readonly transport: LinkTransport }>();
@@ -81,7 +82,8 @@ export class SourceLink {
       authority: ca,
       clock,
       ...(options.endorsement && { endorsement: options.endorsement }),
-      ...(options.trust?.evidenceGate && { evidenceGate: options.trust.evidenceGate }),
+      ...(options.trust?.renewals.gate && { evidenceGate: options.trust.renewals.gate }),
+      requiresEvidence: (holder, occasion) => options.trust?.renewals.requires(holder, occasion) ?? 'nothing',
       isRevoked: (kid) => options.revocations.has(Buffer.from(kid).toString('hex')),
       onBadEvidence: ({ name }, why) =>
         options.findings.tell({ action: 'source.evidence', actor: name, outcome: 'refused', detail: { detail: why } }),
@@ -93,7 +95,7 @@ export class SourceLink {
           ...(detail && { detail: { detail } }),
         }),
     });
-    this.#lists = new CrlPublisher(
+    this.lists = new CrlPublisher(
       {
         issuers: () => ca.issuers(),
         nextNumber: () => ca.nextCrlNumber(),
@@ -105,7 +107,7 @@ export class SourceLink {
       },
       clock,
     );
-    const lists = crlHandler(this.#lists, (error) =>
+    const lists = crlHandler(this.lists, (error) =>
       options.logger.error({ err: error }, 'a revocation list could not be made'),
     );
     this.#https = createServer(serverTls(identity.current), (request, response) => {
@@ -236,7 +238,7 @@ export class SourceLink {
     );
     const at = toIso(clock.now());
     const durable = revocations.add(fingerprints.map((each) => ({ fingerprint: each, name, reason, at })));
-    this.#lists.changed();
+    this.lists.changed();
     for (const { transport, fingerprints: shown } of this.#transports.values()) {
       if (shown.some((each) => fingerprints.includes(each))) transport.abort();
     }

@@ -11,7 +11,6 @@ import {
   decodeResult,
   EVIDENCE_METHOD,
   evidenceRequest,
-  isGood,
   type Measurement,
   type NodeRole,
   type NodeTrust,
@@ -26,7 +25,7 @@ import {
 } from '@enerchain/attestation';
 import type { After, LinkPeer } from '@enerchain/link';
 import { type Clock, describeError, type UtcNanos } from '@enerchain/model';
-import { type CborValue, coseParse1, type EvidenceGate, type Identity } from '@enerchain/trust';
+import { type CborValue, coseParse1, type Identity } from '@enerchain/trust';
 import type { Logger } from 'pino';
 import { clockTime } from '../alarms/conditions.ts';
 import type { Findings } from '../ingest/findings.ts';
@@ -34,8 +33,9 @@ import { CENTRE } from '../ingest/own-chain.ts';
 import type { LogPublisher, LogWriter } from '../ports.ts';
 import { alarmOf } from './alarms.ts';
 import { NetworkView } from './network.ts';
-import { type KeptNode, type KeyOrigin, NodeState, type Release, reasonOf } from './node-state.ts';
+import { type KeptNode, type KeyOrigin, NodeState, type Release } from './node-state.ts';
 import { ReleaseDesk } from './release-desk.ts';
+import { Renewals } from './renewals.ts';
 import { type LinkState, linkStates, nodesBetween } from './ways.ts';
 
 /** A source as the keeper asks it. */
@@ -100,8 +100,8 @@ export class TrustKeeper implements TrustPort {
   readonly counters = { appraised: 0, good: 0, notGood: 0, silent: 0, logged: 0, quarantined: 0, released: 0 };
   readonly #options: TrustKeeperOptions;
   readonly #verifier: Verifier;
-  /** For what comes with requests for certificates. */
-  readonly #gate: Verifier;
+  /** What comes with requests for certificates. */
+  readonly renewals: Renewals;
   readonly #network: NetworkView;
   readonly #desk: ReleaseDesk;
   readonly #watch: VerifierWatch;
@@ -137,7 +137,16 @@ export class TrustKeeper implements TrustPort {
         isRevoked: (fingerprint) => isRevoked(fingerprint),
       });
     this.#verifier = newVerifier();
-    this.#gate = newVerifier();
+    const gate = newVerifier();
+    this.renewals = new Renewals({
+      policy: this.policy,
+      appraise: (evidence, node, binding) => {
+        gate.forget(node);
+        return gate.appraise(evidence, { node, binding });
+      },
+      hasAttested: (node) => this.#nodes.get(node)?.trust.tier !== undefined,
+      findings: options.findings,
+    });
     this.#network = new NetworkView({
       verifier: newVerifier(),
       policy: this.policy,
@@ -307,19 +316,6 @@ export class TrustKeeper implements TrustPort {
 
   certifiedOriginOf(node: string): KeyOrigin | undefined {
     return this.#options.certifiedOriginOf?.(node);
-  }
-
-  /**
-   * Judges evidence that came with a request for a certificate. Without a policy nobody can: then nobody is refused, and the
-   * certificate says that nobody has looked.
-   */
-  get evidenceGate(): EvidenceGate | undefined {
-    if (!this.policy) return undefined;
-    return async ({ holder, evidence, binding }) => {
-      this.#gate.forget(holder.name);
-      const { result } = await this.#gate.appraise(evidence, { node: holder.name, binding });
-      return { ok: isGood(result), text: reasonOf(result) };
-    };
   }
 
   // --- TrustPort -----------------------------------------------------------------------------------------------------

@@ -1,0 +1,15 @@
+/** IEC 61850: SCL. */
+export { type Fault, Iec61850Error } from './error.ts';
+export { checkScl, type SclCheck } from './scl/check/check.ts';
+export { addressPart } from './scl/check/communication.ts';
+export { IEC104_NAMESPACE, type Iec104Address, iec104Addresses } from './scl/iec104-addresses.ts';
+export { type LNodeLink, lNodeLinks } from './scl/links.ts';
+export * from './scl/model.ts';
+export { IEC104_PRIVATE, readScl, readSclFile, type SclFile, SclReader, type SclReadOptions } from './scl/reader.ts';
+export type { Communication, ConnectedAp } from './scl/schema/communication.ts';
+export type { XmlNode } from './scl/schema/element.ts';
+export * from './scl/schema/ied.ts';
+export type { Scl } from './scl/schema/scl.ts';
+export type { ConductingEquipment, Substation } from './scl/schema/substation.ts';
+export type { BasicType } from './scl/schema/templates.ts';
+export * from './scl/types.ts';

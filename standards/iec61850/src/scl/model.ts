@@ -105,7 +105,7 @@ export function* leavesOf(
 }
 
 /** The value that the file gives an attribute: of the instance, else of its type. @param sGroup of a setting group */
-export function valueOf(node: LogicalNode, names: readonly string[], sGroup?: number): string | undefined {
+export function configuredValue(node: LogicalNode, names: readonly string[], sGroup?: number): string | undefined {
   const [first, ...rest] = names;
   const doi = node.ln.dois.find(({ name }) => name === first);
   const own = doi ? instanceValue(doi, rest, sGroup) : undefined;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { checkScl, find, iec104Addresses, leaves, readScl, valueOf } from '../../src/index.ts';
+import { checkScl, configuredValue, find, iec104Addresses, leaves, readScl } from '../../src/index.ts';
 import { changed, SAMPLE } from './sample.ts';
 
 const check = (text: string) => {
@@ -44,10 +44,10 @@ describe('the model of an IED', () => {
   });
 
   it('takes values from the instance first, then from the type', () => {
-    expect(valueOf(xcbr, ['Pos', 'ctlModel'])).toBe('sbo-with-enhanced-security');
-    expect(valueOf(xcbr, ['Pos', 'origin', 'orCat'])).toBe('remote-control');
-    expect(valueOf(xcbr, ['OpCnt', 'stVal'])).toBe('0');
-    expect(valueOf(xcbr, ['OpCnt', 'q'])).toBeUndefined();
+    expect(configuredValue(xcbr, ['Pos', 'ctlModel'])).toBe('sbo-with-enhanced-security');
+    expect(configuredValue(xcbr, ['Pos', 'origin', 'orCat'])).toBe('remote-control');
+    expect(configuredValue(xcbr, ['OpCnt', 'stVal'])).toBe('0');
+    expect(configuredValue(xcbr, ['OpCnt', 'q'])).toBeUndefined();
   });
 });
 

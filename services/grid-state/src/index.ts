@@ -26,7 +26,13 @@ export {
   branchTable,
   busTable,
   type PowerFlowCase,
+  type ResponseTable,
+  responseTable,
 } from './powerflow/case.ts';
+export type { Machine } from './powerflow/control/machine.ts';
+export type { Actuator, BranchSetting, StepControl } from './powerflow/control/steps.ts';
+export { type GridSolution, GridSolver } from './powerflow/grid-solver.ts';
+export type { ControlledCase, FailedAttempt, IslandOptions, IslandSolution } from './powerflow/island-solver.ts';
 export { type NewtonFailure, type NewtonOptions, type NewtonSolution, NewtonSolver } from './powerflow/newton.ts';
 export { type GridStateHandle, type GridStateOptions, runGridState } from './service/run.ts';
 export { buildNetwork, type Island, type Network, type SwitchAndTapState, type Topology } from './topology/network.ts';

@@ -32,8 +32,8 @@ describe('Newton–Raphson power flow', () => {
         const count = branches.from.length;
         const twice = branchTable(count + 1);
         for (const column of Object.keys(twice) as (keyof typeof twice)[]) {
-          twice[column].set(branches[column]);
-          twice[column][count] = branches[column][0]!;
+          twice[column]!.set(branches[column]!);
+          twice[column]![count] = branches[column]![0]!;
         }
         const outOfService = new Uint8Array(count + 1);
         outOfService[count] = 1;

@@ -6,6 +6,8 @@
 import type { MatpowerBranch, MatpowerCase } from '@enerchain/cim';
 import { EnerchainError } from '@enerchain/model';
 import { BUS_TYPE, branchTable, busTable, type PowerFlowCase } from '../powerflow/case.ts';
+import type { Machine } from '../powerflow/control/machine.ts';
+import type { StepControl } from '../powerflow/control/steps.ts';
 
 /** A grid of buses and branches under the numbers of the file that it came from. */
 export interface CaseGrid {
@@ -21,6 +23,13 @@ export interface CaseGrid {
   readonly qMax: Float64Array;
   /** All branches, in the order of the file. */
   readonly branches: readonly CaseBranch[];
+  /**
+   * What brings in power and may hold a voltage; without this list everything that holds a bus of `case`, within `qMin` and
+   * `qMax`. Buses are those of `case`.
+   */
+  readonly machines?: readonly Machine[];
+  /** Tap changers and shunts that move on request. */
+  readonly steps?: readonly StepControl[];
   /** Generators and the like in service, in the order of the file: what may be lost on its own. */
   readonly generators?: readonly CaseGenerator[];
   /** What consumers draw at each bus, without what is brought in there; pu. */

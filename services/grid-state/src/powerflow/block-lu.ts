@@ -1,7 +1,8 @@
 /**
  * LU factorisation of a sparse matrix of 2×2 blocks with symmetric pattern: up-looking, row by row, the pattern of the
  * factors known beforehand. Rows are not exchanged between blocks; within a block the inverse is exact. A pivot block
- * that is (nearly) singular is reported, never divided by.
+ * that is (nearly) singular is reported, never divided by; one that has lost digits is told by `weakest`. What to do
+ * about either is decided in robust-lu.ts.
  */
 import { minimumDegreeOrder } from './ordering.ts';
 import type { RowPattern } from './pattern.ts';
@@ -66,7 +67,7 @@ export function analyse(pattern: RowPattern): SymbolicLu {
   return { size: n, order, position, lowerStart, lowerColumn, upperStart, upperColumn };
 }
 
-/** A pivot block whose determinant is below this share of its largest entry squared counts as singular. */
+/** A pivot block whose determinant is below this share of what its two rows could give counts as singular. */
 const SINGULAR = 1e-13;
 
 /** The numbers of one factorisation; workspaces are kept, so that factorising again allocates nothing. */
@@ -80,6 +81,7 @@ export class BlockLu {
   readonly #inverse: Float64Array;
   readonly #work: Float64Array;
   readonly #vector: Float64Array;
+  #weakest = 1;
 
   constructor(pattern: RowPattern, symbolic: SymbolicLu = analyse(pattern)) {
     this.symbolic = symbolic;
@@ -93,12 +95,21 @@ export class BlockLu {
   }
 
   /**
+   * Of all pivot blocks of the last factorisation the smallest determinant, as a share of what its two rows could give
+   * before and after elimination: about the digits that are left. Independent of how rows are scaled.
+   */
+  get weakest(): number {
+    return this.#weakest;
+  }
+
+  /**
    * @param values four numbers per entry of the pattern, row-major within the block
    * @returns -1 when done; otherwise the row of the matrix whose pivot block is singular
    */
   factorise(values: Float64Array): number {
     const { size, order, lowerStart, lowerColumn, upperStart, upperColumn } = this.symbolic;
     const { start } = this.#pattern;
+    let weakest = 1;
     const [target, lower, upper, inverse, work] = [this.#target, this.#lower, this.#upper, this.#inverse, this.#work];
     for (let i = 0; i < size; i++) {
       const row = order[i]!;
@@ -117,18 +128,20 @@ export class BlockLu {
         work[w + 2] = values[v + 2]!;
         work[w + 3] = values[v + 3]!;
       }
-      const before = largest(work, 4 * i);
+      const w = 4 * i;
+      const before0 = Math.max(Math.abs(work[w]!), Math.abs(work[w + 1]!));
+      const before1 = Math.max(Math.abs(work[w + 2]!), Math.abs(work[w + 3]!));
       for (let p = l0; p < l1; p++) {
         const k = lowerColumn[p]!;
-        const w = 4 * k;
-        const w0 = work[w]!;
-        const w1 = work[w + 1]!;
-        const w2 = work[w + 2]!;
-        const w3 = work[w + 3]!;
-        const d0 = inverse[w]!;
-        const d1 = inverse[w + 1]!;
-        const d2 = inverse[w + 2]!;
-        const d3 = inverse[w + 3]!;
+        const o = 4 * k;
+        const w0 = work[o]!;
+        const w1 = work[o + 1]!;
+        const w2 = work[o + 2]!;
+        const w3 = work[o + 3]!;
+        const d0 = inverse[o]!;
+        const d1 = inverse[o + 1]!;
+        const d2 = inverse[o + 2]!;
+        const d3 = inverse[o + 3]!;
         const a = w0 * d0 + w1 * d2;
         const b = w0 * d1 + w1 * d3;
         const c = w2 * d0 + w3 * d2;
@@ -151,11 +164,14 @@ export class BlockLu {
           work[j + 3] = work[j + 3]! - (c * e1 + d * e3);
         }
       }
-      const w = 4 * i;
-      const scale = largest(work, w);
       const determinant = work[w]! * work[w + 3]! - work[w + 1]! * work[w + 2]!;
+      let reach0 = Math.max(before0, Math.abs(work[w]!), Math.abs(work[w + 1]!));
+      let reach1 = Math.max(before1, Math.abs(work[w + 2]!), Math.abs(work[w + 3]!));
       // Written so that NaN counts as singular too.
-      if (!(Math.abs(determinant) > SINGULAR * scale * scale && scale > SINGULAR * before)) return row;
+      if (!(Math.abs(determinant) > SINGULAR * reach0 * reach1)) {
+        this.#weakest = 0;
+        return row;
+      }
       inverse[w] = work[w + 3]! / determinant;
       inverse[w + 1] = -work[w + 1]! / determinant;
       inverse[w + 2] = -work[w + 2]! / determinant;
@@ -163,12 +179,21 @@ export class BlockLu {
       for (let p = u0; p < u1; p++) {
         const j = 4 * upperColumn[p]!;
         const u = 4 * p;
-        upper[u] = work[j]!;
-        upper[u + 1] = work[j + 1]!;
-        upper[u + 2] = work[j + 2]!;
-        upper[u + 3] = work[j + 3]!;
+        const e0 = work[j]!;
+        const e1 = work[j + 1]!;
+        const e2 = work[j + 2]!;
+        const e3 = work[j + 3]!;
+        upper[u] = e0;
+        upper[u + 1] = e1;
+        upper[u + 2] = e2;
+        upper[u + 3] = e3;
+        reach0 = Math.max(reach0, Math.abs(e0), Math.abs(e1));
+        reach1 = Math.max(reach1, Math.abs(e2), Math.abs(e3));
       }
+      const share = Math.abs(determinant) / (reach0 * reach1);
+      if (share < weakest) weakest = share;
     }
+    this.#weakest = weakest;
     return -1;
   }
 
@@ -249,8 +274,4 @@ function clear(work: Float64Array, at: number): void {
   work[at + 1] = 0;
   work[at + 2] = 0;
   work[at + 3] = 0;
-}
-
-function largest(work: Float64Array, at: number): number {
-  return Math.max(Math.abs(work[at]!), Math.abs(work[at + 1]!), Math.abs(work[at + 2]!), Math.abs(work[at + 3]!));
 }

@@ -44,6 +44,25 @@ export interface BranchTable {
   readonly ratio: Float64Array;
   /** Radians; positive delays the `to` end. */
   readonly shift: Float64Array;
+  /**
+   * Series impedance as the `to` end sees it, where it is another one (CIM EquivalentBranch.r21, x21): y_tf and y_tt are
+   * made of it, y_ff and y_ft of r + jx. NaN in a row: the same from both ends.
+   */
+  readonly r21?: Float64Array;
+  readonly x21?: Float64Array;
+}
+
+/**
+ * Injections that follow the voltage of their bus, on top of what the bus table says: p·V^pExponent + j·q·V^qExponent,
+ * V per unit. A load of CIM's LoadResponseCharacteristic is one row with exponents, or up to three with 2, 1 and 0; a static
+ * var compensator on its slope is two with 0 and 1. Where the bus holds V, q takes no part; at a slack bus nothing does.
+ */
+export interface ResponseTable {
+  readonly bus: Int32Array;
+  readonly p: Float64Array;
+  readonly q: Float64Array;
+  readonly pExponent: Float64Array;
+  readonly qExponent: Float64Array;
 }
 
 export interface PowerFlowCase {
@@ -54,6 +73,7 @@ export interface PowerFlowCase {
    * What it cuts off must hold its own angle: the kernel does not look for islands.
    */
   readonly outOfService?: Uint8Array;
+  readonly responses?: ResponseTable;
 }
 
 export function busTable(count: number): BusTable {
@@ -85,6 +105,29 @@ export function branchTable(count: number): BranchTable {
   };
 }
 
+export function responseTable(count: number): ResponseTable {
+  const column = () => new Float64Array(count);
+  return { bus: new Int32Array(count), p: column(), q: column(), pExponent: column(), qExponent: column() };
+}
+
+/**
+ * A table of the named rows. Columns are copied, so that what is written to one is not seen in the other.
+ * @param rows of `table`, in the order wanted
+ */
+export function selectRows<T extends BusTable | BranchTable | ResponseTable>(table: T, rows: ArrayLike<number>): T {
+  const selected: Record<string, Uint8Array | Int32Array | Float64Array> = {};
+  for (const [name, column] of Object.entries(table) as [string, Uint8Array | Int32Array | Float64Array][]) {
+    const copy = new (column.constructor as new (length: number) => typeof column)(rows.length);
+    for (let i = 0; i < rows.length; i++) copy[i] = column[rows[i]!]!;
+    selected[name] = copy;
+  }
+  return selected as unknown as T;
+}
+
+/** V^exponent, without Math.pow where it is one of the three of a ZIP load. */
+export const voltagePower = (vm: number, exponent: number): number =>
+  exponent === 0 ? 1 : exponent === 1 ? vm : exponent === 2 ? vm * vm : vm ** exponent;
+
 /**
  * Fills `out` with the four admittances of branch `row` as re, im pairs: yff, yft, ytf, ytt, so that
  * I_from = yff·V_from + yft·V_to and I_to = ytf·V_from + ytt·V_to.
@@ -108,4 +151,34 @@ export function branchAdmittances(table: BranchTable, row: number, out: Float64A
   out[5] = -(b * cos - g * sin) / ratio;
   out[6] = g + table.gTo[row]!;
   out[7] = b + table.bTo[row]!;
+  const r21 = table.r21?.[row] ?? Number.NaN;
+  if (!Number.isNaN(r21)) {
+    const x21 = table.x21![row]!;
+    const d21 = r21 * r21 + x21 * x21;
+    const [g21, b21] = [r21 / d21, -x21 / d21];
+    out[4] = -(g21 * cos + b21 * sin) / ratio;
+    out[5] = -(b21 * cos - g21 * sin) / ratio;
+    out[6] = g21 + table.gTo[row]!;
+    out[7] = b21 + table.bTo[row]!;
+  }
+}
+
+/** What flows into a branch at its two ends, per unit: fills `out` with pFrom, qFrom, pTo, qTo. @param y of branchAdmittances */
+export function branchFlow(
+  y: Float64Array,
+  vmFrom: number,
+  vaFrom: number,
+  vmTo: number,
+  vaTo: number,
+  out: Float64Array,
+): void {
+  const angle = vaFrom - vaTo;
+  const product = vmFrom * vmTo;
+  const [cos, sin] = [product * Math.cos(angle), product * Math.sin(angle)];
+  const [ff, tt] = [vmFrom * vmFrom, vmTo * vmTo];
+  // S_f = V_f·conj(yff·V_f + yft·V_t), S_t likewise.
+  out[0] = ff * y[0]! + y[2]! * cos + y[3]! * sin;
+  out[1] = -ff * y[1]! + y[2]! * sin - y[3]! * cos;
+  out[2] = tt * y[6]! + y[4]! * cos - y[5]! * sin;
+  out[3] = -tt * y[7]! - y[4]! * sin - y[5]! * cos;
 }

@@ -3,14 +3,17 @@
  * of 2×2 blocks [H N; −N H] off the diagonal, all four numbers of which fall out of one complex product. Slack and pv
  * buses keep identity rows: the pattern depends on the topology alone and its analysis is reused for every solution.
  */
-import { BlockLu, type SymbolicLu } from './block-lu.ts';
-import { BUS_TYPE, branchAdmittances, type PowerFlowCase } from './case.ts';
+import type { SymbolicLu } from './block-lu.ts';
+import { BUS_TYPE, branchAdmittances, type PowerFlowCase, voltagePower } from './case.ts';
 import { type BranchPattern, branchPattern } from './pattern.ts';
+import { RobustLu } from './robust-lu.ts';
 
 export interface NewtonOptions {
   /** Largest mismatch of P or Q at any bus that counts as solved, per unit. */
   readonly tolerance?: number;
   readonly maxIterations?: number;
+  /** Steps are cut until the mismatch shrinks: slower, and finds solutions that full steps jump over. Default: false. */
+  readonly damped?: boolean;
 }
 
 /** Where it failed and how. */
@@ -35,15 +38,26 @@ export interface NewtonSolution {
   /** Injections that these voltages mean, per unit; at slack buses what the grid takes from there. */
   readonly p: Float64Array;
   readonly q: Float64Array;
+  /**
+   * Injections that are specified at these voltages, responses included. What `p` and `q` have beyond them is what those
+   * who hold an angle or a voltage bring in on top.
+   */
+  readonly pGiven: Float64Array;
+  readonly qGiven: Float64Array;
 }
 
 /** A mismatch beyond this many per unit is no solution any more. */
 const DIVERGED = 1e6;
 
+/** Damped steps turn no bus by more than this many radians and change no voltage by more than this share. */
+const LARGEST_TURN = 0.5;
+const LARGEST_CHANGE = 0.25;
+const MAX_CUTS = 12;
+
 /** Solves any case of one topology. Keeps its workspaces: results are overwritten by the next call. */
 export class NewtonSolver {
   readonly pattern: BranchPattern;
-  readonly lu: BlockLu;
+  readonly lu: RobustLu;
   readonly #yRe: Float64Array;
   readonly #yIm: Float64Array;
   readonly #blocks: Float64Array;
@@ -54,6 +68,9 @@ export class NewtonSolver {
   readonly #va: Float64Array;
   readonly #p: Float64Array;
   readonly #q: Float64Array;
+  /** Injections that are specified, where they follow the voltage. */
+  readonly #pGiven: Float64Array;
+  readonly #qGiven: Float64Array;
   readonly #y = new Float64Array(8);
 
   /**
@@ -62,27 +79,32 @@ export class NewtonSolver {
    */
   constructor(busCount: number, from: Int32Array, to: Int32Array, symbolic?: SymbolicLu) {
     this.pattern = branchPattern(busCount, from, to);
-    this.lu = new BlockLu(this.pattern, symbolic);
+    this.lu = new RobustLu(this.pattern, symbolic);
     const entries = this.pattern.column.length;
     this.#yRe = new Float64Array(entries);
     this.#yIm = new Float64Array(entries);
     this.#blocks = new Float64Array(4 * entries);
     const column = () => new Float64Array(busCount);
     this.#rhs = new Float64Array(2 * busCount);
-    [this.#e, this.#f, this.#vm, this.#va, this.#p, this.#q] = [
-      column(),
-      column(),
-      column(),
-      column(),
-      column(),
-      column(),
-    ];
+    [this.#e, this.#f, this.#vm, this.#va] = [column(), column(), column(), column()];
+    [this.#p, this.#q, this.#pGiven, this.#qGiven] = [column(), column(), column(), column()];
+  }
+
+  /** Bus admittance matrix of the last case, per entry of the pattern; overwritten by the next call. */
+  get admittances(): { readonly re: Float64Array; readonly im: Float64Array } {
+    return { re: this.#yRe, im: this.#yIm };
+  }
+
+  /** 2×2 blocks of the Jacobian at the voltages that the last call ended with, as `BlockLu` takes them; likewise. */
+  get jacobian(): Float64Array {
+    return this.#blocks;
   }
 
   /** @param input of the topology that the solver was made for */
   solve(input: PowerFlowCase, options: NewtonOptions = {}): NewtonSolution {
     const tolerance = options.tolerance ?? 1e-8;
     const maxIterations = options.maxIterations ?? 20;
+    const damped = options.damped ?? false;
     const { buses } = input;
     const n = this.pattern.size;
     this.#vm.set(buses.vm);
@@ -97,8 +119,8 @@ export class NewtonSolver {
         message: 'no bus holds the angle: the island has no source',
       });
     }
+    let mismatch = this.#evaluate(input);
     for (let iteration = 0; ; iteration++) {
-      const mismatch = this.#evaluate(input);
       if (mismatch <= tolerance) return this.#solution(input, iteration, mismatch);
       if (!(mismatch < DIVERGED)) {
         return this.#solution(input, iteration, mismatch, {
@@ -122,12 +144,59 @@ export class NewtonSolver {
           message: `the Jacobian has a (nearly) zero pivot in iteration ${iteration}: voltage collapse or a bus without connection`,
         });
       }
+      if (damped) {
+        mismatch = this.#dampedStep(input);
+        continue;
+      }
       this.lu.solve(this.#rhs);
       for (let i = 0; i < n; i++) {
         this.#va[i] = this.#va[i]! + this.#rhs[2 * i]!;
         this.#vm[i] = this.#vm[i]! * (1 + this.#rhs[2 * i + 1]!);
       }
+      mismatch = this.#evaluate(input);
     }
+  }
+
+  /**
+   * What a small change of injections does at the solution found last, to first order: fills `change` (two numbers per bus:
+   * ΔP, ΔQ in; Δθ, ΔV/V out). Entries of what is held (P and Q of a slack bus, Q of a pv bus) must be 0.
+   * Call `linearise` first.
+   */
+  respond(change: Float64Array): void {
+    this.lu.solve(change);
+  }
+
+  /** Factorises the Jacobian at the solution found last. @returns whether that was possible */
+  linearise(): boolean {
+    return this.lu.factorise(this.#blocks) < 0;
+  }
+
+  /** One step along Newton's direction, cut until the sum of squares shrinks. @returns the largest mismatch after it */
+  #dampedStep(input: PowerFlowCase): number {
+    const n = this.pattern.size;
+    const before = this.#sumOfSquares();
+    this.lu.solve(this.#rhs);
+    const step = this.#rhs.slice();
+    const [vm, va] = [this.#vm.slice(), this.#va.slice()];
+    let length = 1;
+    for (let i = 0; i < n; i++) {
+      length = Math.min(length, LARGEST_TURN / Math.abs(step[2 * i]!), LARGEST_CHANGE / Math.abs(step[2 * i + 1]!));
+    }
+    for (let cut = 0; ; cut++) {
+      for (let i = 0; i < n; i++) {
+        this.#va[i] = va[i]! + length * step[2 * i]!;
+        this.#vm[i] = vm[i]! * (1 + length * step[2 * i + 1]!);
+      }
+      const mismatch = this.#evaluate(input);
+      if (this.#sumOfSquares() < (1 - 1e-4 * length) * before || cut === MAX_CUTS) return mismatch;
+      length /= 2;
+    }
+  }
+
+  #sumOfSquares(): number {
+    let sum = 0;
+    for (const value of this.#rhs) sum += value * value;
+    return sum;
   }
 
   /** Fills the bus admittance matrix; says what is wrong when a number is none. */
@@ -160,8 +229,25 @@ export class NewtonSolver {
     return undefined;
   }
 
+  /** What is specified at the voltages found last, per unit: the bus table and what responses add. Valid until the next call. */
+  given({ buses, responses }: PowerFlowCase): { readonly pGiven: Float64Array; readonly qGiven: Float64Array } {
+    const [p, q] = [this.#pGiven, this.#qGiven];
+    p.set(buses.p);
+    q.set(buses.q);
+    if (responses) {
+      for (let k = 0; k < responses.bus.length; k++) {
+        const i = responses.bus[k]!;
+        p[i] = p[i]! + responses.p[k]! * voltagePower(this.#vm[i]!, responses.pExponent[k]!);
+        q[i] = q[i]! + responses.q[k]! * voltagePower(this.#vm[i]!, responses.qExponent[k]!);
+      }
+    }
+    return { pGiven: p, qGiven: q };
+  }
+
   /** Injections, right-hand side and Jacobian at the present voltages. @returns the largest mismatch, per unit */
-  #evaluate({ buses }: PowerFlowCase): number {
+  #evaluate(input: PowerFlowCase): number {
+    const { buses, responses } = input;
+    const { pGiven, qGiven } = this.given(input);
     const [e, f, vm, va, yRe, yIm] = [this.#e, this.#f, this.#vm, this.#va, this.#yRe, this.#yIm];
     const [blocks, rhs] = [this.#blocks, this.#rhs];
     const { size, start, column, diagonal } = this.pattern;
@@ -203,7 +289,7 @@ export class NewtonSolver {
         rhs[2 * i + 1] = 0;
         continue;
       }
-      const dp = buses.p[i]! - p;
+      const dp = pGiven[i]! - p;
       blocks[b] = blocks[b]! - q;
       blocks[b + 1] = blocks[b + 1]! + p;
       rhs[2 * i] = dp;
@@ -214,20 +300,33 @@ export class NewtonSolver {
         rhs[2 * i + 1] = 0;
         continue;
       }
-      const dq = buses.q[i]! - q;
+      const dq = qGiven[i]! - q;
       blocks[b + 2] = blocks[b + 2]! + p;
       blocks[b + 3] = blocks[b + 3]! + q;
       rhs[2 * i + 1] = dq;
       if (!(Math.abs(dq) <= worst)) worst = Math.abs(dq);
     }
+    if (responses) {
+      // d(p·V^e) / (dV/V) = e·p·V^e, on the side of what is specified.
+      for (let k = 0; k < responses.bus.length; k++) {
+        const i = responses.bus[k]!;
+        const kind = type[i]!;
+        if (kind === BUS_TYPE.slack) continue;
+        const b = 4 * diagonal[i]!;
+        const [pe, qe] = [responses.pExponent[k]!, responses.qExponent[k]!];
+        blocks[b + 1] = blocks[b + 1]! - pe * responses.p[k]! * voltagePower(vm[i]!, pe);
+        if (kind === BUS_TYPE.pq) blocks[b + 3] = blocks[b + 3]! - qe * responses.q[k]! * voltagePower(vm[i]!, qe);
+      }
+    }
     return worst;
   }
 
-  #worst({ buses }: PowerFlowCase): { bus: number; p: number; q: number }[] {
-    const list = Array.from(buses.type, (type, bus) => ({
+  #worst(input: PowerFlowCase): { bus: number; p: number; q: number }[] {
+    const { pGiven, qGiven } = this.given(input);
+    const list = Array.from(input.buses.type, (type, bus) => ({
       bus,
-      p: type === BUS_TYPE.slack ? 0 : buses.p[bus]! - this.#p[bus]!,
-      q: type === BUS_TYPE.pq ? buses.q[bus]! - this.#q[bus]! : 0,
+      p: type === BUS_TYPE.slack ? 0 : pGiven[bus]! - this.#p[bus]!,
+      q: type === BUS_TYPE.pq ? qGiven[bus]! - this.#q[bus]! : 0,
     }));
     const size = (row: { p: number; q: number }): number => {
       const s = Math.max(Math.abs(row.p), Math.abs(row.q));
@@ -237,6 +336,7 @@ export class NewtonSolver {
   }
 
   #solution(input: PowerFlowCase, iterations: number, maxMismatch: number, failure?: NewtonFailure): NewtonSolution {
+    const { pGiven, qGiven } = this.given(input);
     return {
       converged: failure === undefined,
       iterations,
@@ -247,6 +347,8 @@ export class NewtonSolver {
       va: this.#va,
       p: this.#p,
       q: this.#q,
+      pGiven,
+      qGiven,
     };
   }
 }

@@ -5,8 +5,8 @@
 import type { GridModel, Mrid } from '@enerchain/model';
 import { BUS_TYPE, branchTable, busTable, type PowerFlowCase } from '../powerflow/case.ts';
 import { NewtonSolver } from '../powerflow/newton.ts';
+import { UnionFind } from '../powerflow/union-find.ts';
 import { type CompiledGrid, compileGrid } from './compiled-grid.ts';
-import { UnionFind } from './union-find.ts';
 
 /** System base, MVA. */
 export const BASE_MVA = 10;

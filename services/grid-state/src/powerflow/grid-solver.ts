@@ -1,0 +1,217 @@
+/** The power flow of a grid of tables, island by island; one that fails takes no other with it. */
+import { BUS_TYPE, branchAdmittances, branchFlow, voltagePower } from './case.ts';
+import type { Machine } from './control/machine.ts';
+import { type ControlledCase, type IslandOptions, type IslandSolution, IslandSolver } from './island-solver.ts';
+import { type GridIslands, gridIslands, islandCases } from './islands.ts';
+import { balancingFlows } from './zero-impedance.ts';
+
+/** pu and radians, in the numbers of the grid; NaN where there is no solution. */
+export interface GridSolution {
+  /** Per island: nothing where no bus holds the angle. */
+  readonly islands: readonly (IslandSolution | undefined)[];
+  /** Per bus. `p` and `q` are what is brought in, without shunts. */
+  readonly vm: Float64Array;
+  readonly va: Float64Array;
+  readonly p: Float64Array;
+  readonly q: Float64Array;
+  /** Per branch, from the bus into the branch; 0 when out of service, and where there is no voltage. */
+  readonly pFrom: Float64Array;
+  readonly qFrom: Float64Array;
+  readonly pTo: Float64Array;
+  readonly qTo: Float64Array;
+  /** Per machine; `limit` 1: at its upper reactive limit, -1: at its lower one. */
+  readonly machineP: Float64Array;
+  readonly machineQ: Float64Array;
+  readonly machineLimit: Int8Array;
+  /** Per step control, an index into its settings. */
+  readonly positions: Int32Array;
+}
+
+type Columns = Omit<GridSolution, 'islands'>;
+
+/** Solves any values of one topology. Order of elimination and workspaces are kept per island. */
+export class GridSolver {
+  readonly islands: GridIslands;
+  readonly #solvers: (IslandSolver | undefined)[];
+
+  /** @param grid of the topology; its values do not matter */
+  constructor(grid: ControlledCase) {
+    this.islands = gridIslands(grid);
+    this.#solvers = new Array(this.islands.islands.length).fill(undefined);
+  }
+
+  /** @param grid of the topology that the solver was made for */
+  solve(grid: ControlledCase, options: IslandOptions = {}): GridSolution {
+    const { machines = [], steps = [] } = grid;
+    const [busCount, branchCount] = [grid.buses.type.length, grid.branches.from.length];
+    const unknown = (count: number): Float64Array => new Float64Array(count).fill(Number.NaN);
+    const result = {
+      vm: unknown(busCount),
+      va: unknown(busCount),
+      p: unknown(busCount),
+      q: unknown(busCount),
+      pFrom: new Float64Array(branchCount),
+      qFrom: new Float64Array(branchCount),
+      pTo: new Float64Array(branchCount),
+      qTo: new Float64Array(branchCount),
+      machineP: unknown(machines.length),
+      machineQ: unknown(machines.length),
+      machineLimit: new Int8Array(machines.length),
+      positions: Int32Array.from(steps, ({ position }) => position),
+    };
+    const islands = islandCases(grid, this.islands).map((own, index) => {
+      const { buses, branches } = own.case;
+      if (!buses.type.includes(BUS_TYPE.slack)) return undefined;
+      this.#solvers[index] ??= new IslandSolver(buses.type.length, branches.from, branches.to);
+      const solution = this.#solvers[index].solve(own.case, options);
+      own.steps.forEach((step, s) => {
+        result.positions[step] = solution.positions[s]!;
+      });
+      if (solution.converged) {
+        this.#buses(grid, index, solution, own.machines, result);
+      }
+      this.#branches(index, solution, result);
+      return solution;
+    });
+    this.#joined(grid, islands, result);
+    return { islands, ...result };
+  }
+
+  #buses(
+    { buses, responses, machines = [] }: ControlledCase,
+    index: number,
+    solution: IslandSolution,
+    own: Int32Array,
+    result: Columns,
+  ): void {
+    const { vm, va, p, q, machineP, machineQ, machineLimit } = result;
+    const { islands, island, place } = this.islands;
+    const { members, size } = islands[index]!;
+    for (const bus of members) {
+      vm[bus] = solution.vm[place[bus]!]!;
+      va[bus] = solution.va[place[bus]!]!;
+      p[bus] = buses.p[bus]!;
+      q[bus] = buses.q[bus]!;
+    }
+    if (responses) {
+      responses.bus.forEach((bus, k) => {
+        if (island[bus] !== index) return;
+        p[bus] = p[bus]! + responses.p[k]! * voltagePower(vm[bus]!, responses.pExponent[k]!);
+        q[bus] = q[bus]! + responses.q[k]! * voltagePower(vm[bus]!, responses.qExponent[k]!);
+      });
+    }
+    // What is left over at the reference, and by rounding where a voltage is held, comes from those who hold it: its
+    // machines, or without any its buses.
+    const [sharingP, sharingQ] = [new Int32Array(size), new Int32Array(size)];
+    const { type } = solution.case.buses;
+    for (const m of own) {
+      const machine = machines[m]!;
+      const at = place[machine.bus]!;
+      if (type[at] === BUS_TYPE.slack && machine.reference) sharingP[at] = sharingP[at]! + 1;
+      if (type[at] !== BUS_TYPE.pq && this.#holdsOwn(machine)) sharingQ[at] = sharingQ[at]! + 1;
+    }
+    own.forEach((m, k) => {
+      const machine = machines[m]!;
+      const at = place[machine.bus]!;
+      let [moreP, moreQ] = [solution.machines.p[k]!, solution.machines.q[k]!];
+      if (type[at] === BUS_TYPE.slack && machine.reference) {
+        moreP += (solution.p[at]! - solution.pGiven[at]!) / sharingP[at]!;
+      }
+      if (type[at] !== BUS_TYPE.pq && this.#holdsOwn(machine)) {
+        moreQ += (solution.q[at]! - solution.qGiven[at]!) / sharingQ[at]!;
+      }
+      machineP[m] = moreP;
+      machineQ[m] = moreQ;
+      machineLimit[m] = solution.machines.limit[k]!;
+      p[machine.bus] = p[machine.bus]! + moreP - machine.p;
+      q[machine.bus] = q[machine.bus]! + moreQ - machine.q;
+    });
+    for (const bus of members) {
+      const at = place[bus]!;
+      if (buses.type[bus] === BUS_TYPE.pq || type[at] === BUS_TYPE.pq) continue;
+      if (type[at] === BUS_TYPE.slack && sharingP[at] === 0) {
+        p[bus] = p[bus]! + solution.p[at]! - solution.pGiven[at]!;
+        sharingP[at] = -1;
+      }
+      if (sharingQ[at] === 0) {
+        q[bus] = q[bus]! + solution.q[at]! - solution.qGiven[at]!;
+        sharingQ[at] = -1;
+      }
+    }
+  }
+
+  #holdsOwn({ bus, holds }: Machine): boolean {
+    const { island, place } = this.islands;
+    return holds >= 0 && island[holds] === island[bus] && place[holds] === place[bus];
+  }
+
+  #branches(index: number, solution: IslandSolution, result: Columns): void {
+    const { branches } = solution.case;
+    const y = new Float64Array(8);
+    const flow = new Float64Array(4);
+    this.islands.islands[index]!.rows.forEach((row, k) => {
+      if (solution.converged) {
+        const [f, t] = [branches.from[k]!, branches.to[k]!];
+        branchAdmittances(branches, k, y);
+        branchFlow(y, solution.vm[f]!, solution.va[f]!, solution.vm[t]!, solution.va[t]!, flow);
+      } else flow.fill(Number.NaN);
+      result.pFrom[row] = flow[0]!;
+      result.qFrom[row] = flow[1]!;
+      result.pTo[row] = flow[2]!;
+      result.qTo[row] = flow[3]!;
+    });
+  }
+
+  /** Flows through branches without impedance, from what each bus has left for them. */
+  #joined(grid: ControlledCase, solutions: readonly (IslandSolution | undefined)[], result: Columns): void {
+    const { joining, island } = this.islands;
+    if (joining.length === 0) return;
+    const { branches, outOfService } = grid;
+    const { vm, pFrom, qFrom, pTo, qTo } = result;
+    const solved = vm.map((value) => (Number.isNaN(value) ? 0 : 1));
+    const square = vm.map((value, bus) => (solved[bus] === 1 ? value * value : 0));
+    const { gs, bs } = shunts(grid, result.positions);
+    const p = result.p.map((value, bus) => (solved[bus] === 1 ? value - gs[bus]! * square[bus]! : 0));
+    const q = result.q.map((value, bus) => (solved[bus] === 1 ? value + bs[bus]! * square[bus]! : 0));
+    const take = (bus: number, moreP: number, moreQ: number): void => {
+      if (solved[bus] === 0) return;
+      p[bus] = p[bus]! - moreP;
+      q[bus] = q[bus]! - moreQ;
+    };
+    for (let k = 0; k < branches.from.length; k++) {
+      if (outOfService?.[k] === 1) continue;
+      take(branches.from[k]!, pFrom[k]!, qFrom[k]!);
+      take(branches.to[k]!, pTo[k]!, qTo[k]!);
+    }
+    for (const k of joining) {
+      const [f, t] = [branches.from[k]!, branches.to[k]!];
+      pFrom[k] = branches.gFrom[k]! * square[f]!;
+      qFrom[k] = -branches.bFrom[k]! * square[f]!;
+      pTo[k] = branches.gTo[k]! * square[t]!;
+      qTo[k] = -branches.bTo[k]! * square[t]!;
+      take(f, pFrom[k]!, qFrom[k]!);
+      take(t, pTo[k]!, qTo[k]!);
+    }
+    const [from, to] = [joining.map((k) => branches.from[k]!), joining.map((k) => branches.to[k]!)];
+    const [throughP, throughQ] = [balancingFlows(from, to, p), balancingFlows(from, to, q)];
+    joining.forEach((k, at) => {
+      const failed = solutions[island[branches.from[k]!]!]?.converged === false;
+      pFrom[k] = failed ? Number.NaN : pFrom[k]! + throughP[at]!;
+      qFrom[k] = failed ? Number.NaN : qFrom[k]! + throughQ[at]!;
+      pTo[k] = failed ? Number.NaN : pTo[k]! - throughP[at]!;
+      qTo[k] = failed ? Number.NaN : qTo[k]! - throughQ[at]!;
+    });
+  }
+}
+
+/** Shunts of the buses with the sections that are in now. */
+function shunts({ buses, steps = [] }: ControlledCase, positions: Int32Array): { gs: Float64Array; bs: Float64Array } {
+  const [gs, bs] = [buses.gs.slice(), buses.bs.slice()];
+  steps.forEach(({ actuator, position }, s) => {
+    if (actuator.kind !== 'shunt') return;
+    const [before, after] = [actuator.settings[position]!, actuator.settings[positions[s]!]!];
+    gs[actuator.bus] = gs[actuator.bus]! + after.gs - before.gs;
+    bs[actuator.bus] = bs[actuator.bus]! + after.bs - before.bs;
+  });
+  return { gs, bs };
+}

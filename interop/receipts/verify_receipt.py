@@ -346,6 +346,7 @@ class Verification:
         result = {
             'node': node, 'verifier': claims[1], 'status': appraisal[1000], 'reasons': appraisal[-70002],
             'tier': appraisal[-70001], 'boot': appraisal[-70004], 'sequence': claims[-70005],
+            'good since': claims.get(-70009, [0, None])[1],
             'issued': claims[-70006], 'until': claims[-70007],
         }
         need(name == claims[1] == record['verifier'] and node == record['node'], link, 'a result names others')
@@ -366,6 +367,8 @@ class Verification:
         for (index, one, _, _), (following, two, _, _) in zip(results, results[1:]):
             need(one['verifier'] == two['verifier'] and one['sequence'] < two['sequence'] and index < following,
                  'software', 'the results are not in order')
+            need(good(one) or two['good since'] is None or two['good since'] > one['sequence'],
+                 'software', 'a result says that there was nothing bad, against one before it')
         need(all(good(result) or result['status'] == 0 for _, result, _, _ in results), 'software', 'found not in order')
         need(good(first), 'software', 'nothing before the value')
         telling = [(index, result) for index, result, _, _ in results if good(result)]

@@ -53,6 +53,8 @@ const CLAIM = {
   sequence: -70_005,
   issuedAt: -70_006,
   validUntil: -70_007,
+  previous: -70_008,
+  goodSince: -70_009,
 } as const;
 
 /** Position = label of AR4SI's trustworthiness vector (draft-ietf-rats-ar4si § 2.3.4; labels as in EAR-04). */
@@ -114,7 +116,8 @@ export const isGood = ({ status, reasons }: Pick<AttestationResult, 'status' | '
  */
 export function encodeResult(result: AttestationResult): Uint8Array {
   const writer = new CborWriter(512);
-  writer.head(CBOR_MAJOR.map, 10);
+  const { previous, goodSince } = result;
+  writer.head(CBOR_MAJOR.map, 10 + (previous ? 1 : 0) + (goodSince ? 1 : 0));
   writer.int(CLAIM.iss);
   writer.text(result.verifier);
   writer.int(CLAIM.exp);
@@ -137,6 +140,16 @@ export function encodeResult(result: AttestationResult): Uint8Array {
   writer.bigint(result.issuedAt);
   writer.int(CLAIM.validUntil);
   writer.bigint(result.validUntil);
+  if (previous) {
+    writer.int(CLAIM.previous);
+    writer.bytes(previous);
+  }
+  if (goodSince) {
+    writer.int(CLAIM.goodSince);
+    writer.head(CBOR_MAJOR.array, 2);
+    writer.bigint(goodSince.at);
+    writer.int(goodSince.sequence);
+  }
   return writer.finish();
 }
 
@@ -226,21 +239,42 @@ export function decodeResult(payload: Uint8Array): AttestationResult {
   const issuedAt = instant(claims.get(CLAIM.issuedAt), 'time');
   const validUntil = instant(claims.get(CLAIM.validUntil), 'end');
   if (validUntil < issuedAt) throw malformed('ends before it begins');
+  const sequence = unsigned(claims.get(CLAIM.sequence), 'sequence');
+  const reasons = textsOf(appraisal.get(CLAIM.reasons), 'reasons');
+  const previous = claims.get(CLAIM.previous);
+  const goodSince = goodSinceOf(claims.get(CLAIM.goodSince));
+  if (goodSince) {
+    if (!isGood({ status, reasons })) throw malformed('says that it has been good, and is not');
+    if (goodSince.at > issuedAt || goodSince.sequence > sequence)
+      throw malformed('has been good from later than itself');
+  }
   return {
     node: shortText(node, 'node'),
     verifier: shortText(claims.get(CLAIM.iss), 'verifier'),
     tier,
     status,
     vector,
-    reasons: textsOf(appraisal.get(CLAIM.reasons), 'reasons'),
+    reasons,
     binding: octets(claims.get(CLAIM.nonce), 'binding'),
     evidence: octets(appraisal.get(CLAIM.evidence), 'evidence'),
     policy,
     ...(references.length > 0 ? { references } : {}),
     issuedAt,
     validUntil,
-    sequence: unsigned(claims.get(CLAIM.sequence), 'sequence'),
+    sequence,
+    ...(previous === undefined ? {} : { previous: octets(previous, 'digest of the result before it') }),
+    ...(goodSince ? { goodSince } : {}),
     boot: shortText(appraisal.get(CLAIM.boot), 'boot'),
+  };
+}
+
+function goodSinceOf(value: CborValue): AttestationResult['goodSince'] {
+  if (value === undefined) return undefined;
+  if (!Array.isArray(value) || value.length !== 2) throw malformed('does not say since when it has been good');
+  const [at, sequence] = value as readonly CborValue[];
+  return {
+    at: instant(at, 'time from which it has been good'),
+    sequence: unsigned(sequence, 'number of its first good result'),
   };
 }
 

@@ -47,6 +47,14 @@ export interface AttestationResult {
   readonly validUntil: UtcNanos;
   /** Grows with every result of this verifier about this node. */
   readonly sequence: number;
+  /** SHA-256 of the signed result before it, of this verifier about this node; absent for the first since the verifier began. */
+  readonly previous?: Uint8Array | undefined;
+  /**
+   * From this result on until now every result of this verifier about this node has been good, in one boot: time and number
+   * of the first of them. Absent when this one is not good. Whoever shows two results with nothing between them shows all
+   * the same that there was nothing bad; a verifier that says so against a bad result of its own has signed both.
+   */
+  readonly goodSince?: { readonly at: UtcNanos; readonly sequence: number } | undefined;
   /** Changes when the node has started anew (TPM: resetCount and restartCount); results in one boot can bracket a time. */
   readonly boot: string;
 }

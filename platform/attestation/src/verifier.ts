@@ -58,6 +58,15 @@ interface NodeMemory {
   alias: KnownAlias | undefined;
   tpm: TpmMemory | undefined;
   sequence: number;
+  past: Past | undefined;
+}
+
+/** What the next result says of those before it. */
+interface Past {
+  /** SHA-256 of the last one. */
+  readonly digest: Uint8Array;
+  readonly boot: string;
+  readonly goodSince: AttestationResult['goodSince'];
 }
 
 /** Nodes remembered; those that were appraised longest ago are forgotten first. */
@@ -92,7 +101,13 @@ export class Verifier {
   /** Forgets a node: all of its logs are needed again. */
   forget(node: string): void {
     const memory = this.#nodes.get(node);
-    if (memory) this.#nodes.set(node, { ...emptyMemory(), sequence: memory.sequence });
+    if (memory) this.#nodes.set(node, { ...emptyMemory(), sequence: memory.sequence, past: memory.past });
+  }
+
+  /** Another verifier of the same name has found something against a node: the row of good results ends here. */
+  doubt(node: string): void {
+    const memory = this.#nodes.get(node);
+    if (memory?.past) memory.past = { ...memory.past, goodSince: undefined };
   }
 
   /** The components of a node's present run, those that deviate first. */
@@ -146,7 +161,11 @@ export class Verifier {
         peers ? describeError(error) : `the verifier failed: ${describeError(error)}`,
       );
     }
-    memory.sequence = Math.max(memory.sequence + 1, Math.floor(toMillis(now)));
+    const sequence = Math.max(memory.sequence + 1, Math.floor(toMillis(now)));
+    memory.sequence = sequence;
+    const { past } = memory;
+    // Until this one is signed, nothing says that the row goes on.
+    memory.past = undefined;
     const result: AttestationResult = {
       node: context.node,
       verifier: name,
@@ -160,11 +179,17 @@ export class Verifier {
       ...(references.length > 0 ? { references } : {}),
       issuedAt: now,
       validUntil: now + BigInt(Math.round((policy?.validFor ?? 0) * SECOND)),
-      sequence: memory.sequence,
+      sequence,
+      ...(past && { previous: past.digest }),
       boot,
     };
-    this.counters[isGood(result) ? 'good' : 'notGood']++;
-    return signResult(result, signer, kid());
+    const good = isGood(result);
+    this.counters[good ? 'good' : 'notGood']++;
+    const row = past?.boot === boot ? past.goodSince : undefined;
+    const goodSince = good ? (row ?? { at: now, sequence }) : undefined;
+    const signed = await signResult(goodSince ? { ...result, goodSince } : result, signer, kid());
+    if (memory.sequence === sequence) memory.past = { digest: sha256(signed.bytes), boot, goodSince };
+    return signed;
   }
 
   /** @returns the boot, by which results can be told to belong together */
@@ -308,6 +333,7 @@ const emptyMemory = (): NodeMemory => ({
   alias: undefined,
   tpm: undefined,
   sequence: 0,
+  past: undefined,
 });
 
 /** Runs a check of a signature; what the peer got wrong is a finding. */

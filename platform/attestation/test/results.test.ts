@@ -80,7 +80,9 @@ describe('an attestation result', () => {
 
   it('survives its way, and its signature says by whom', async () => {
     const reasons = ['a.ts is 00… instead of 11…'];
-    for (const each of [result(), result({ tier: 'software', status: 'warning', reasons, references: ['ab', 'cd'] })]) {
+    const chained = result({ previous: new Uint8Array(32).fill(9), goodSince: { at: START - 5n, sequence: 3 } });
+    const software = result({ tier: 'software', status: 'warning', reasons, references: ['ab', 'cd'] });
+    for (const each of [result(), chained, software]) {
       const { bytes } = await signResult(each, signer, kid);
       expect(readResult(bytes, keyOf('centre')).result).toEqual(each);
       expect(() => readResult(bytes, keyOf('edge-sued'))).toThrow('was signed by edge-sued');
@@ -103,6 +105,10 @@ describe('an attestation result', () => {
     refused({ vector: { executables: 2, hardware: 0 } });
     refused({ validUntil: START - 1n });
     refused({ binding: new Uint8Array(31) });
+    refused({ previous: new Uint8Array(31) });
+    refused({ goodSince: { at: START + 1n, sequence: 7 } });
+    refused({ goodSince: { at: START, sequence: 8 } });
+    refused({ goodSince: { at: START, sequence: 7 }, reasons: ['a.ts is 00… instead of 11…'] });
   });
 
   it('has the status of its worst claim', () => {

@@ -4,11 +4,15 @@ import { join } from 'node:path';
 import { coseSign1, DevelopmentCa, type Identity } from '@enerchain/trust';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import {
+  type AttestationResult,
   type Attester,
   bindingOf,
+  DEVELOPMENT_POLICY,
   decodeEvidence,
+  decodeResult,
   encodeClaims,
   encodeEvidence,
+  encodeResult,
   isGood,
   openSoftwareAttester,
   ReferenceValues,
@@ -50,6 +54,64 @@ describe('a software attester', () => {
     expect(isGood(result)).toBe(true);
     expect(result.references).toHaveLength(2);
     expect(result.validUntil - result.issuedAt).toBe(30_000_000_000n);
+  });
+
+  it('has results that name the one before them, and say since when they have been good', async () => {
+    const appraised: { result: AttestationResult; bytes: Uint8Array }[] = [];
+    const next = async () => {
+      world.clock.at += 1_000_000_000n;
+      const binding = challenge('edge-nord');
+      const signed = await verifier.appraise(await attester.evidence([binding], verifier.cursor('edge-nord')), {
+        node: 'edge-nord',
+        binding,
+      });
+      appraised.push(signed);
+      return signed.result;
+    };
+    const first = await next();
+    expect(first.previous).toBeUndefined();
+    const since = { at: first.issuedAt, sequence: first.sequence };
+    expect([first, await next(), await next()].map(({ goodSince }) => goodSince)).toEqual([since, since, since]);
+    // What the verifier found by another way ends the row, and so does anything that is not good.
+    verifier.doubt('edge-nord');
+    expect((await next()).goodSince).toMatchObject({ sequence: appraised.at(-1)!.result.sequence });
+    world.policy = undefined;
+    expect((await next()).goodSince).toBeUndefined();
+    world.policy = DEVELOPMENT_POLICY;
+    verifier.forget('edge-nord');
+    const again = await next();
+    expect(again.goodSince).toEqual({ at: again.issuedAt, sequence: again.sequence });
+    measurements.add(component('platform/edge/src/edge.ts', 'with a back door'));
+    expect((await next()).goodSince).toBeUndefined();
+    for (const [i, { result }] of appraised.entries()) {
+      const before = appraised[i - 1];
+      expect(result.previous && Buffer.from(result.previous)).toEqual(before && Buffer.from(sha256(before.bytes)));
+    }
+    // And it travels.
+    const { previous: _named, ...travelled } = decodeResult(encodeResult(again));
+    expect(travelled).toMatchObject({ goodSince: again.goodSince, sequence: again.sequence, boot: again.boot });
+  });
+
+  it('has a row of good results that ends with its boot, and with a result that could not be signed', async () => {
+    const old = await attest(verifier, attester);
+    ({ attester } = await world.softwareNode('edge-nord', undefined, identity));
+    const started = await attest(verifier, attester);
+    expect(started.boot).not.toBe(old.boot);
+    expect(started.goodSince).toEqual({ at: started.issuedAt, sequence: started.sequence });
+    let failing = false;
+    const signer = {
+      ...world.centre.signer,
+      publicKey: world.centre.signer.publicKey,
+      sign: (data: Uint8Array) => (failing ? Promise.reject(new Error('gone')) : world.centre.signer.sign(data)),
+    };
+    verifier = world.verifier({ signer });
+    await attest(verifier, attester);
+    failing = true;
+    await expect(attest(verifier, attester)).rejects.toThrow('gone');
+    failing = false;
+    const after = await attest(verifier, attester);
+    expect(after).toMatchObject({ goodSince: { sequence: after.sequence } });
+    expect(after.previous).toBeUndefined();
   });
 
   it('shows a file that changed in its next evidence, by name, with what was expected', async () => {

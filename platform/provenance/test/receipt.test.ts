@@ -1,4 +1,6 @@
+import { createHash } from 'node:crypto';
 import { EnerchainError } from '@enerchain/model';
+import { decodeCbor } from '@enerchain/trust';
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import {
@@ -62,8 +64,9 @@ describe('a receipt', () => {
 
   it('shows nothing of the other points but their neighbours in the site document', () => {
     const shown = Buffer.from(everyday.receipt).toString('latin1');
-    expect(shown).toContain('P17');
-    expect(shown).not.toContain('P35');
+    // With the head of a text of three (0x63) before it: three octets alone come about by chance.
+    expect(shown).toContain('cP17');
+    expect(shown).not.toContain('cP35');
     expect(shown).not.toContain('rtu-1"');
   });
 
@@ -338,6 +341,48 @@ describe('the software that a source ran', () => {
     expect(software(cut)?.text).toContain('results between these are not in the receipt');
     const turned = await made(late, (all) => [all[0]!, all[2]!, all[1]!, ...all.slice(3)]);
     expect(codes(turned, 'bad')).toEqual(['receipt.bracket']);
+  });
+
+  it('is shown whole with two results alone, where the second says that all since the first were good', async () => {
+    const first = { at: BEFORE, sequence: 1 };
+    const rare = (goodSince: { at: bigint; sequence: number } | undefined) => async (value: () => Promise<void>) => {
+      await system.attest('edge-nord', BEFORE, { sequence: 1, goodSince: first });
+      await value();
+      await system.attest('edge-nord', AFTER, { sequence: 9, goodSince });
+    };
+    const whole = await made(rare(first));
+    expect(software(whole)).toMatchObject({ state: 'weak', details: { results: 2, complete: true } });
+    expect(software(whole)?.text).toContain('and never otherwise between');
+    // Good again, after something that is not shown: nothing says what.
+    const open = await made(rare({ at: NOW, sequence: 5 }));
+    expect(software(open)).toMatchObject({ details: { results: 2, complete: false } });
+    expect(software(await made(rare(undefined)))).toMatchObject({ details: { complete: false } });
+  });
+
+  it('is shown whole where each result names the one before it', async () => {
+    const digestOf = (logged: Awaited<ReturnType<System['attest']>>) => {
+      const { result } = decodeCbor(logged.batch.columns[0]!) as { result: Uint8Array };
+      return createHash('sha256').update(result).digest();
+    };
+    const linked = (change: (previous: Buffer) => Buffer) => async (value: () => Promise<void>) => {
+      const before = await system.attest('edge-nord', BEFORE, { sequence: 1 });
+      await value();
+      await system.attest('edge-nord', AFTER, { sequence: 9, previous: change(digestOf(before)) });
+    };
+    expect(software(await made(linked((previous) => previous)))).toMatchObject({ details: { complete: true } });
+    const other = await made(linked((previous) => Buffer.from(previous.map((octet) => octet ^ 1))));
+    expect(software(other)).toMatchObject({ details: { complete: false } });
+  });
+
+  it('does not hold when a verifier says that there was nothing bad, and has signed something bad itself', async () => {
+    const verdict = await made(async (value) => {
+      await system.attest('edge-nord', BEFORE, { sequence: 1 });
+      await value();
+      const reasons = ['edge.ts is 00 instead of 11'];
+      await system.attest('edge-nord', NOW + SECOND, { sequence: 5, status: 'contraindicated', reasons });
+      await system.attest('edge-nord', AFTER, { sequence: 9, goodSince: { at: BEFORE, sequence: 1 } });
+    });
+    expect(codes(verdict, 'bad')).toEqual(['receipt.bracket']);
   });
 
   it.each([

@@ -11,6 +11,7 @@ import {
   decodeResult,
   EVIDENCE_METHOD,
   evidenceRequest,
+  isGood,
   type Measurement,
   type NodeRole,
   type NodeTrust,
@@ -140,9 +141,11 @@ export class TrustKeeper implements TrustPort {
     const gate = newVerifier();
     this.renewals = new Renewals({
       policy: this.policy,
-      appraise: (evidence, node, binding) => {
+      appraise: async (evidence, node, binding) => {
         gate.forget(node);
-        return gate.appraise(evidence, { node, binding });
+        const signed = await gate.appraise(evidence, { node, binding });
+        if (!isGood(signed.result)) this.#verifier.doubt(node);
+        return signed;
       },
       hasAttested: (node) => this.#nodes.get(node)?.trust.tier !== undefined,
       findings: options.findings,
@@ -278,6 +281,7 @@ export class TrustKeeper implements TrustPort {
     const node = this.#node(result.node, 'network');
     node.connect(true);
     node.take(result, this.policy);
+    if (!isGood(result)) this.#verifier.doubt(result.node);
     this.#settle([node]);
   }
 

@@ -1,9 +1,12 @@
 /**
  * Whether the source could be trusted when it made the value: bracketed by good results of one verifier, from the last
  * before the value was received to the first that came into the log behind it, all of one boot. Results of a verifier about
- * a node are numbered. A verifier that logs only what has changed, and one now and then, leaves numbers out: then the
- * receipt says so, since whoever makes receipts could have left out a bad one as well; it would stand in the log.
+ * a node are numbered. A verifier that logs only what has changed, and one now and then, leaves numbers out, and whoever makes
+ * receipts could leave out a bad one as well. So each result says since when all of them have been good, and names the one
+ * before it by its digest: between two results that follow each other, or of which the later one has been good from the
+ * earlier one on, there was nothing bad, unless the verifier has signed both. Where neither is so, the receipt says that.
  */
+import { createHash } from 'node:crypto';
 import {
   type AttestationResult,
   decodeResult,
@@ -14,6 +17,7 @@ import {
 } from '@enerchain/attestation';
 import { describeError, toIso, type UtcNanos } from '@enerchain/model';
 import { coseCheck1, coseParse1, decodeCbor, type Holder } from '@enerchain/trust';
+import { same } from '../tree/hash.ts';
 import type { CheckedEntry } from './entries.ts';
 import { BrokenLink, type ChainLink, type Finding } from './finding.ts';
 import type { SignerCertificate, Signers } from './signers.ts';
@@ -22,6 +26,8 @@ import type { SignerCertificate, Signers } from './signers.ts';
 export interface LoggedResult {
   readonly index: number;
   readonly result: AttestationResult;
+  /** SHA-256 of the signed result. */
+  readonly digest: Uint8Array;
   readonly verifier: SignerCertificate;
   readonly loggedBy: SignerCertificate;
 }
@@ -47,7 +53,8 @@ export function readLogged(entry: CheckedEntry, signers: Signers, link: ChainLin
     if (signer.holder.role !== 'centre' && signer.holder.name !== result.verifier) {
       throw new Error(`it stands on the chain of ${signer.holder.name}`);
     }
-    return { index, result, verifier, loggedBy: signer };
+    const digest = createHash('sha256').update(record.result).digest();
+    return { index, result, digest, verifier, loggedBy: signer };
   } catch (error) {
     if (error instanceof BrokenLink) throw error;
     throw broken(`a result of attestation in the receipt does not hold: ${describeError(error)}`);
@@ -100,7 +107,7 @@ export function judge(results: readonly LoggedResult[], value: Judged, signers: 
     if (result.verifier !== last.result.verifier) throw broken('the results are of different verifiers');
     if (result.sequence <= last.result.sequence || next.index <= last.index)
       throw broken('the results are not in order');
-    complete &&= result.sequence === last.result.sequence + 1;
+    complete = nothingBetween(last, next, broken) && complete;
     last = next;
   }
   const tier: Tier = results.some(({ result }) => result.tier === 'software') ? 'software' : 'tpm';
@@ -141,11 +148,33 @@ export function judge(results: readonly LoggedResult[], value: Judged, signers: 
     const text = `${source} started anew between ${since} and ${toIso(after.result.issuedAt)}: what it ran when it made the value is not known.`;
     return found('unknown', 'missing', 'software.restarted', text);
   }
-  const between = complete ? '' : ' Its results between these are not in the receipt.';
-  const span = `${by} found ${source} in order at ${since} and again at ${toIso(after.result.issuedAt)}, without a restart between.${between}`;
+  const between = complete
+    ? ', and never otherwise between: it says so under its signature.'
+    : '. Its results between these are not in the receipt, and it does not say what they were.';
+  const span = `${by} found ${source} in order at ${since} and again at ${toIso(after.result.issuedAt)}, without a restart between${between}`;
   if (tier === 'tpm') return found('attested', 'ok', 'software.attested', `${span} The evidence hangs on its TPM.`);
   const text = `${span} The evidence comes from software alone (no TPM): it shows changed files, not a machine that lies about all of them.`;
   return found('attested', 'weak', 'software.attested', text);
+}
+
+/**
+ * Whether two results of one verifier about one node leave no room for a bad one between them.
+ * @throws BrokenLink when the later one says so against the earlier one
+ */
+function nothingBetween(earlier: LoggedResult, later: LoggedResult, broken: (text: string) => BrokenLink): boolean {
+  const { result } = later;
+  const { goodSince, previous } = result;
+  const from = goodSince !== undefined && goodSince.sequence <= earlier.result.sequence;
+  if (from && !isGood(earlier.result)) {
+    throw broken(
+      `${result.verifier} says that ${result.node} has been good since before it found something against it`,
+    );
+  }
+  if (result.sequence === earlier.result.sequence + 1) {
+    if (!previous || same(previous, earlier.digest)) return true;
+    throw broken(`two results of ${result.verifier} have the number ${earlier.result.sequence}`);
+  }
+  return from || (previous !== undefined && same(previous, earlier.digest));
 }
 
 /** Roles of those who attest their neighbours. */

@@ -101,6 +101,29 @@ program
   .option('--check', 'check the site file and stop')
   .action(async (site, options) => (await import('./commands/edge.ts')).edge(site, options));
 
+const scl = program.command('scl').description('IEC 61850 SCL files: check them, look into them, compare them');
+scl
+  .command('check')
+  .description('what is wrong with SCL files, with line and rule; status 1 when there are errors')
+  .argument('<files...>', 'ICD, CID, IID, SCD or SSD')
+  .option(...json)
+  .action(async (files, options) => (await import('./commands/scl.ts')).sclCheck(files, options));
+scl
+  .command('tree')
+  .description('IEDs, devices, nodes and data objects of an SCL file')
+  .argument('<file>')
+  .option('--ied <name>', 'only this IED')
+  .option('--attributes', 'attributes with their values, not data objects only')
+  .option(...json)
+  .action(async (file, options) => (await import('./commands/scl.ts')).sclTree(file, options));
+scl
+  .command('diff')
+  .description('what two SCL files say differently, whatever they look like; status 1 when there is something')
+  .argument('<before>')
+  .argument('<after>')
+  .option(...json)
+  .action(async (before, after, options) => (await import('./commands/scl.ts')).sclDiff(before, after, options));
+
 program
   .command('lab')
   .description('the simulated grid; `enerchain lab fault` makes trouble in a running one')

@@ -2,6 +2,7 @@
 export { type Fault, Iec61850Error } from './error.ts';
 export { checkScl, type SclCheck } from './scl/check/check.ts';
 export { addressPart } from './scl/check/communication.ts';
+export { compareFacts, type FactChange, type Facts, factsOf } from './scl/facts.ts';
 export { IEC104_NAMESPACE, type Iec104Address, iec104Addresses } from './scl/iec104-addresses.ts';
 export { type LNodeLink, lNodeLinks } from './scl/links.ts';
 export * from './scl/model.ts';

@@ -60,7 +60,13 @@ export function readScl(content: string | Uint8Array, options: SclReadOptions = 
   return reader.finish();
 }
 
-type Draft = Record<string, unknown>;
+/** A record as it grows. */
+interface Draft {
+  [key: string]: unknown;
+  type?: unknown;
+  text?: unknown;
+  nodes?: unknown;
+}
 
 interface Compiled {
   readonly spec: ElementSpec<unknown>;
@@ -263,15 +269,15 @@ export class SclReader implements XmlHandler {
       if (required) this.#tell('error', 'scl.required', `<${spec.tag}> has no ${key}`, line);
     }
     for (const [key, many] of table.childKeys) record[key] = many ? NONE : undefined;
-    if (spec.text) record['text'] = '';
-    if (spec.anything) record['nodes'] = NONE;
+    if (spec.text) record.text = '';
+    if (spec.anything) record.nodes = NONE;
     this.#frames.push({ table, record, text: '' });
     return record;
   }
 
   /** Content of a Private section that is wanted, or of Services. */
   #keepNode(parent: Frame, { namespace, local }: QualifiedName, attributes: Attributes, line: number): void {
-    if (parent.table?.spec.tag === 'Private' && !this.#keep(parent.record['type'] as string)) {
+    if (parent.table?.spec.tag === 'Private' && !this.#keep(parent.record.type as string)) {
       this.#skipped = 1;
       return;
     }
@@ -282,8 +288,8 @@ export class SclReader implements XmlHandler {
         values[name.slice(name.indexOf(':') + 1)] = this.#pooled(textOf(attributes, index));
     }
     const node: Draft = { line, namespace, name: local, attributes: values, nodes: NONE, text: '' };
-    if (parent.record['nodes'] === NONE) parent.record['nodes'] = [node];
-    else (parent.record['nodes'] as XmlNode[]).push(node as unknown as XmlNode);
+    if (parent.record.nodes === NONE) parent.record.nodes = [node];
+    else (parent.record.nodes as XmlNode[]).push(node as unknown as XmlNode);
     this.#frames.push({ table: undefined, record: node, text: '' });
   }
 
@@ -295,7 +301,7 @@ export class SclReader implements XmlHandler {
       return;
     }
     const { table, record, text } = this.#frames.pop()!;
-    if (!table || table.spec.text) record['text'] = this.#pooled(text.trim());
+    if (!table || table.spec.text) record.text = this.#pooled(text.trim());
   }
 
   text(bytes: Uint8Array, start: number, end: number): void {

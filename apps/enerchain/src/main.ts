@@ -167,11 +167,13 @@ program
 
 program
   .command('powerflow')
-  .description('power flow of a case file; exit status 0 only when it converged')
-  .argument('<case>', 'MATPOWER case, version 2 (.m); other formats are not solved yet')
+  .description('power flow of a grid in files; exit status 0 only when it converged')
+  .argument('<case...>', 'MATPOWER (.m), CGMES (XML files, folders, zips) or a grid model of this platform (JSON)')
   .option('--q-limits', 'hold generators at their reactive limits, where they no longer hold the voltage')
+  .option('--hypothesis', 'CGMES: steps and sections as the hypothesis (SSH) has them, not as the solution (SV) has')
+  .option('--frequency <hz>', 'CGMES: nominal frequency, which CIM does not say', '50')
   .option('--json', 'print one JSON object: voltages and powers in pu, angles in degrees, the bus numbers of the file')
-  .action(async (file, options) => (await import('./commands/powerflow.ts')).powerflow(file, options));
+  .action(async (files, options) => (await import('./commands/powerflow.ts')).powerflow(files, options));
 
 program
   .command('network-node')

@@ -145,13 +145,26 @@ describe('enerchain import', { timeout: 60_000 }, () => {
     terminals('cable', 'c', 'd') +
     object('EnergyConsumer', 'load', within('low'), number('EnergyConsumer.pfixed', 3)) +
     terminals('load', 'd');
-  const MACHINE =
-    object(
-      'SynchronousMachine',
-      'machine',
-      within('low'),
-      '<cim:SynchronousMachine.type rdf:resource="http://iec.ch/TC57/CIM100#SynchronousMachineKind.condenser"/>',
-    ) + terminals('machine', 'd');
+  /** With a winding more than the platform's model has. */
+  const FOUR =
+    object('PowerTransformer', 't4', within('station')) +
+    terminals('t4', 'b', 'b', 'c', 'c') +
+    [0, 1, 2, 3]
+      .map((at) =>
+        object(
+          'PowerTransformerEnd',
+          `t4-end${at}`,
+          to('PowerTransformerEnd.PowerTransformer', 't4'),
+          to('TransformerEnd.Terminal', `t4-${at}`),
+          to('TransformerEnd.BaseVoltage', at < 2 ? 'high-base' : 'low-base'),
+          number('TransformerEnd.endNumber', at + 1),
+          number('PowerTransformerEnd.ratedS', 40),
+          number('PowerTransformerEnd.ratedU', at < 2 ? 110 : 20),
+          ...['r', 'b'].map((name) => number(`PowerTransformerEnd.${name}`, 0)),
+          number('PowerTransformerEnd.x', 36),
+        ),
+      )
+      .join('');
   const ssh = file('ssh2.xml', 'SteadyStateHypothesis', '');
 
   /** A system that takes the grid and remembers it. */
@@ -206,12 +219,11 @@ describe('enerchain import', { timeout: 60_000 }, () => {
     expect(of('q0')!.terminals.map(({ connectivityNode }) => connectivityNode)).toEqual([nodeOf('a'), nodeOf('b')]);
   });
 
-  it('does not store a grid without its machines unless told so, and names them', async () => {
-    const path = file('machine.xml', 'CoreEquipment', GRID + MACHINE);
+  it('does not store a grid without some of its equipment unless told so, and names it', async () => {
+    const path = file('four.xml', 'CoreEquipment', GRID + FOUR);
     const refused = await run('import', path, ssh);
-    expect(refused.stdout).toContain(
-      "left out: 1 SynchronousMachine, 'machine': the grid model of the platform has no such class",
-    );
+    expect(refused.stdout).toContain("PowerTransformer 't4' (_t4): it is left out: it has 4 windings [grid.leftOut]");
+    expect(refused.stdout).toContain("left out: 1 PowerTransformer, 't4': it has 4 windings");
     expect(refused).toMatchObject({ status: 1, bodies: [] });
     const stored = await run('import', path, ssh, '--partial', '--json');
     expect(JSON.parse(stored.stdout.trim().split('\n').at(-1)!)).toMatchObject({

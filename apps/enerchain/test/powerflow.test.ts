@@ -65,8 +65,11 @@ describe('enerchain powerflow', { timeout: 60_000 }, () => {
     const code = powerflow('code.m', 'function mpc = x\nmpc.baseMVA = 2 * 50;\n');
     expect(code.status).toBe(1);
     expect(code.stderr).toMatch(/computes is not read/);
-    const other = powerflow('input.json', '{"version": "1.0", "type": "input"}');
+    const other = powerflow('other.json', '{"buses": []}');
     expect(other.status).toBe(1);
-    expect(other.stderr).toMatch(/is JSON; so far this command solves MATPOWER cases/);
+    expect(other.stderr).toMatch(/is JSON, but neither a grid model nor an input of power-grid-model/);
+    const xml = powerflow('other.xml', '<page/>');
+    expect(xml.status).toBe(1);
+    expect(xml.stderr).toMatch(/there is no grid in it: other\.xml/);
   });
 });

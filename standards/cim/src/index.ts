@@ -1,5 +1,6 @@
 /** CIM and CGMES: reads the exchange of grid models (IEC 61970-552, -600) and says what is wrong with it. */
 export { checkModel } from './check/check.ts';
+export { place } from './check/place.ts';
 export { CimError, type CimFault } from './error.ts';
 export { type Finding, Findings, type Severity } from './findings.ts';
 export {

@@ -1,7 +1,16 @@
 /** `enerchain import`: a grid model read, checked, and put in force in a running system. */
-import { applyDifferences, type CimModel, checkModel, type Finding, openSources, readModel } from '@enerchain/cim';
+import {
+  applyDifferences,
+  type CimModel,
+  checkModel,
+  type Finding,
+  type Findings,
+  openSources,
+  readModel,
+} from '@enerchain/cim';
 import { EnerchainError } from '@enerchain/model';
 import { type Conversion, gridFromCim } from '../grid/from-cim.ts';
+import { nameOf } from '../grid/open-case.ts';
 import { SystemClient } from '../system-client.ts';
 
 const print = (text: string): void => void process.stdout.write(`${text}\n`);
@@ -33,21 +42,18 @@ export async function importModel(files: readonly string[], options: ImportOptio
   const model = await readModel(openSources(files));
   applyDifferences(model);
   checkModel(model);
+  const name = (options.name ?? nameOf(model)).slice(0, 200);
+  const conversion = gridFromCim(model, { name, frequency });
   const seconds = (performance.now() - began) / 1000;
-  if (options.json) asLines(model);
-  else asText(model, limit, seconds);
+  if (options.json) asLines(model, conversion);
+  else asText(model, conversion, limit, seconds);
   if (model.findings.counts.error > 0) {
     if (!options.check) say(options, { stored: false, why: 'a model with errors is not put in force' });
     process.exitCode = 1;
-  } else if (!options.check) await store(model, { ...options, frequency });
+  } else if (!options.check) await store(conversion, options);
 }
 
-async function store(
-  model: CimModel,
-  options: Omit<ImportOptions, 'frequency'> & { frequency: number },
-): Promise<void> {
-  const name = options.name ?? nameOf(model);
-  const conversion = gridFromCim(model, { name: name.slice(0, 200), frequency: options.frequency });
+async function store(conversion: Conversion, options: ImportOptions): Promise<void> {
   const { grid, leftOut, derived } = conversion;
   const size = { nodes: grid.connectivityNodes.length, equipment: grid.equipment.length, derived };
   if (leftOut.length > 0 && !options.partial) {
@@ -64,9 +70,6 @@ async function store(
   const { version, changed } = await client.request<{ version: number; changed: boolean }>('PUT', '/grid', grid);
   say(options, { stored: true, version, changed, ...size, leftOut });
 }
-
-const nameOf = ({ files }: CimModel): string =>
-  files.find(({ letters }) => letters.includes('E'))?.header?.modelingAuthoritySet ?? files[0]!.name;
 
 interface Outcome {
   readonly stored: boolean;
@@ -101,19 +104,21 @@ const countsOf = ({ store }: CimModel): [name: string, count: number][] =>
     .filter((name) => !name.startsWith('md:') && !name.startsWith('dm:'))
     .map((name) => [name, store.ofClass(name).length]);
 
-function asLines(model: CimModel): void {
+function asLines(model: CimModel, conversion: Conversion): void {
   const { version, store, findings } = model;
   for (const { name, octets, encoding, complete, header } of model.files) {
     print(JSON.stringify({ kind: 'file', name, octets, encoding, complete, header: header ?? null }));
   }
-  for (const finding of findings.list) print(JSON.stringify({ kind: 'finding', ...finding }));
+  for (const finding of [...findings.list, ...conversion.findings.list]) {
+    print(JSON.stringify({ kind: 'finding', ...finding }));
+  }
   const { objects, statements } = store;
   const classes = Object.fromEntries(countsOf(model));
   const { counts, byCode } = findings;
   print(JSON.stringify({ kind: 'model', version, objects, statements, classes, findings: counts, byCode }));
 }
 
-function asText(model: CimModel, limit: number, seconds: number): void {
+function asText(model: CimModel, conversion: Conversion, limit: number, seconds: number): void {
   const { files, store, findings } = model;
   const octets = files.reduce((sum, file) => sum + file.octets, 0);
   print(
@@ -133,6 +138,14 @@ function asText(model: CimModel, limit: number, seconds: number): void {
   print('');
   const { error, warning, note } = findings.counts;
   print(`${plural(error, 'error')}, ${plural(warning, 'warning')}, ${plural(note, 'note')}`);
+  tell(model, findings, limit);
+  if (Object.keys(conversion.findings.byCode).length === 0) return;
+  print('as a grid of the platform:');
+  tell(model, conversion.findings, limit);
+}
+
+/** Some findings of each code. */
+function tell(model: CimModel, findings: Findings, limit: number): void {
   for (const [code, count] of Object.entries(findings.byCode)) {
     const some = findings.list.filter((finding) => finding.code === code).slice(0, limit);
     for (const finding of some) print(`  ${sentence(model, finding)}`);

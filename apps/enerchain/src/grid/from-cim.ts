@@ -1,79 +1,144 @@
 /**
- * The grid model of the platform out of a CIM model. What the platform's model has no place for is left out as a whole
- * and named: a grid without some of its machines is another grid, and whoever stores it should know.
+ * The grid model of the platform out of a CIM model (CGMES 3.0 and 2.4.15: EQ, EQBD, SSH, TP, SV, DL). What the platform's
+ * model has no place for is left out as a whole and named: a grid without some of its machines is another grid, and
+ * whoever stores it should know.
  */
-import type { CimModel, CimStore } from '@enerchain/cim';
-import { type ConductingEquipment, type GridModel, type Mrid, uuidV5 } from '@enerchain/model';
+import type { CimModel, Findings } from '@enerchain/cim';
+import { type ConductingEquipment, type GridModel, type GridModelHeader, type Mrid, uuidV5 } from '@enerchain/model';
+import { replacedInjections } from './cim/boundary.ts';
+import { Controls } from './cim/control.ts';
+import { diagramOf } from './cim/diagram.ts';
+import { type Head, Injections } from './cim/injections.ts';
+import { Limits } from './cim/limits.ts';
+import { Nodes, type TopologicalNode } from './cim/nodes.ts';
+import { Shunts } from './cim/shunts.ts';
+import { type Solution, solutionOf } from './cim/solution.ts';
+import { CimSource, type LeftOut } from './cim/source.ts';
+import { Transformers } from './cim/transformers.ts';
 
-/** Name space of mRIDs made for identifiers that are no UUIDs, itself the version 5 UUID of `enerchain:cim`. */
-const CIM_NAMESPACE = uuidV5('6ba7b811-9dad-11d1-80b4-00c04fd430c8', 'enerchain:cim');
+export type { TopologicalNode } from './cim/nodes.ts';
+export type { Solution } from './cim/solution.ts';
+export type { LeftOut } from './cim/source.ts';
 
-export interface LeftOut {
-  readonly class: string;
-  readonly reason: string;
-  readonly count: number;
-  /** Name of the first. */
-  readonly example: string;
+export interface ConversionOptions {
+  readonly name: string;
+  /** Hz; CIM does not say it. */
+  readonly frequency: number;
+  /**
+   * Whether what the solution (SV) has of steps, sections, switches and equipment in service goes before the hypothesis
+   * (SSH). Default: false.
+   */
+  readonly solved?: boolean;
 }
 
 export interface Conversion {
   readonly grid: GridModel;
-  /** Conducting equipment that is not in the grid. */
+  /** What is not in the grid and changes it. */
   readonly leftOut: readonly LeftOut[];
-  /** Objects whose identifier is no UUID and got one that follows from it. */
+  /** All that was left out or understood otherwise than one might think, each with its place. */
+  readonly findings: Findings;
+  /** How many identifiers are no UUIDs and got one that follows from them. */
   readonly derived: number;
+  /** The buses as the files (TP) have them; empty without TP. */
+  readonly topologicalNodes: readonly TopologicalNode[];
+  /** What SV says; absent without SV. */
+  readonly solution?: Solution;
 }
 
-/** @param frequency in Hz; CIM does not say it */
-export function gridFromCim(model: CimModel, options: { name: string; frequency: number }): Conversion {
-  return new Converter(model).convert(options);
+/** Never throws for what a file says. */
+export function gridFromCim(model: CimModel, options: ConversionOptions): Conversion {
+  return new Converter(model, options).convert();
 }
 
 type Equipment = ConductingEquipment;
 type Terminals = Equipment['terminals'];
 
+/** Without effect on the balanced power flow. */
+const EARTHING = ['GroundingImpedance', 'PetersenCoil', 'EarthFaultCompensator'];
+const WITHOUT_EFFECT = ['BusbarSection', 'Junction', 'Connector', 'Clamp', 'Ground', 'GroundDisconnector'];
+const SWITCHES = {
+  Breaker: 'Breaker',
+  DisconnectingCircuitBreaker: 'Breaker',
+  LoadBreakSwitch: 'LoadBreakSwitch',
+  Disconnector: 'Disconnector',
+  Fuse: 'Fuse',
+  Jumper: 'Jumper',
+  Recloser: 'Recloser',
+  Sectionaliser: 'Sectionaliser',
+  Switch: 'Switch',
+  ProtectedSwitch: 'Switch',
+  Cut: 'Switch',
+} as const;
+
 class Converter {
-  readonly #model: CimModel;
-  readonly #store: CimStore;
-  readonly #mrids = new Map<number, Mrid>();
-  readonly #leftOut = new Map<string, { reason: string; class: string; count: number; example: string }>();
-  /** Voltage level of every node that is in the grid. */
-  readonly #levelOfNode = new Map<number, number>();
-  readonly #terminals = new Map<number, number[]>();
-  readonly #ends = new Map<number, number[]>();
-  readonly #tapOfEnd = new Map<number, number>();
-  readonly #ratedCurrent = new Map<number, number>();
-  #derived = 0;
+  readonly #options: ConversionOptions;
+  readonly #source: CimSource;
+  readonly #nodes: Nodes;
+  readonly #controls: Controls;
+  readonly #limits: Limits;
+  readonly #transformers: Transformers;
+  readonly #injections: Injections;
+  readonly #shunts: Shunts;
+  readonly #solution: Solution | undefined;
+  /** SvSwitch.open and SvStatus.inService. */
+  readonly #solvedOpen = new Map<number, boolean>();
+  readonly #solvedService = new Map<number, boolean>();
 
-  constructor(model: CimModel) {
-    this.#model = model;
-    this.#store = model.store;
-  }
-
-  convert({ name, frequency }: { name: string; frequency: number }): Conversion {
-    const substations = this.#store
-      .ofClass('Substation')
-      .map((object) => ({ mRID: this.#mrid(object), name: this.#name(object) }));
-    const voltageLevels = this.#levels();
-    const levels = new Set(voltageLevels.map(({ mRID }) => mRID));
-    const bays = this.#store.ofClass('Bay').flatMap((object) => {
-      const level = this.#store.reference(object, 'Bay.VoltageLevel');
-      if (level === undefined || !levels.has(this.#mrid(level))) return [];
-      return [{ mRID: this.#mrid(object), name: this.#name(object), voltageLevel: this.#mrid(level) }];
-    });
-    const connectivityNodes = this.#nodes(levels);
-    this.#link();
-    const equipment: Equipment[] = [];
-    const containers = new Set([...substations, ...voltageLevels, ...bays].map(({ mRID }) => mRID));
-    for (const className of this.#model.schema.family('ConductingEquipment')) {
-      for (const object of this.#store.ofClass(className)) {
-        const converted = this.#equipment(object, className, containers);
-        if (typeof converted === 'string') this.#leave(object, className, converted);
-        else equipment.push(converted);
+  constructor(model: CimModel, options: ConversionOptions) {
+    this.#options = options;
+    const solved = options.solved ?? false;
+    const source = new CimSource(model);
+    this.#source = source;
+    this.#nodes = new Nodes(source);
+    this.#controls = new Controls(source, this.#nodes);
+    this.#limits = new Limits(source);
+    this.#transformers = new Transformers(source, this.#controls, solved);
+    this.#injections = new Injections(source, this.#nodes, this.#controls);
+    this.#solution = solutionOf(source, this.#nodes);
+    this.#shunts = new Shunts(source, this.#controls, solved ? this.#solution : undefined);
+    if (!solved) return;
+    const { store } = source;
+    for (const [name, to, of, into] of [
+      ['SvSwitch', 'Switch', 'open', this.#solvedOpen],
+      ['SvStatus', 'ConductingEquipment', 'inService', this.#solvedService],
+    ] as const) {
+      for (const object of store.ofClass(name)) {
+        const equipment = store.reference(object, `${name}.${to}`);
+        const value = store.boolean(object, `${name}.${of}`);
+        if (equipment !== undefined && value !== undefined) into.set(equipment, value);
       }
     }
+  }
+
+  convert(): Conversion {
+    const source = this.#source;
+    const { model, store } = source;
+    const { substations, voltageLevels, bays, connectivityNodes } = this.#nodes;
+    const replaced = replacedInjections(source, this.#nodes);
+    const equipment: Equipment[] = [];
+    for (const name of model.schema.family('ConductingEquipment')) {
+      for (const object of store.ofClass(name)) {
+        if (replaced.has(object)) {
+          source.ignore(object, 'it stands for a neighbour that is in the model itself');
+          continue;
+        }
+        const converted = this.#equipment(object, name);
+        if (typeof converted === 'string') source.leave(object, converted);
+        else if (converted) equipment.push(converted);
+      }
+    }
+    this.#directCurrent();
+    const terminals = new Set(equipment.flatMap((each) => each.terminals.map(({ mRID }) => mRID)));
+    const kept = this.#uncontrolled(equipment, this.#controls.prune(terminals));
+    const { name, frequency } = this.#options;
+    const limits = this.#limits.sets(terminals, new Set(kept.map(({ mRID }) => mRID)));
+    const drawn = diagramOf(
+      source,
+      new Set([...substations, ...voltageLevels, ...bays, ...connectivityNodes, ...kept].map(({ mRID }) => mRID)),
+    );
+    const headers = this.#headers();
     const grid: GridModel = {
-      mRID: uuidV5(CIM_NAMESPACE, `model ${name}`),
+      mRID: uuidV5(uuidV5('6ba7b811-9dad-11d1-80b4-00c04fd430c8', 'enerchain:cim'), `model ${name}`),
       name,
       version: 1,
       frequency,
@@ -81,332 +146,208 @@ class Converter {
       voltageLevels,
       bays,
       connectivityNodes,
-      equipment,
+      equipment: kept,
+      ...(this.#controls.list.length > 0 ? { regulatingControls: this.#controls.list } : {}),
+      ...(limits.length > 0 ? { operationalLimitSets: limits } : {}),
+      ...(drawn.length > 0 ? { diagram: drawn } : {}),
+      ...(headers.length > 0 ? { headers } : {}),
+      ...(source.derived.length > 0 ? { derivedIdentifiers: [...source.derived] } : {}),
     };
-    const drawn = this.#diagram([...containers, ...[...connectivityNodes, ...equipment].map(({ mRID }) => mRID)]);
     return {
-      grid: drawn.length > 0 ? { ...grid, diagram: drawn } : grid,
-      leftOut: [...this.#leftOut.values()],
-      derived: this.#derived,
+      grid,
+      leftOut: source.leftOut,
+      findings: source.findings,
+      derived: source.derived.length,
+      topologicalNodes: this.#nodes.topologicalNodes(),
+      ...(this.#solution ? { solution: this.#solution } : {}),
     };
   }
 
-  /** The UUID in the identifier, with or without hyphens, else one that follows from it. */
-  #mrid(object: number): Mrid {
-    let mrid = this.#mrids.get(object);
-    if (mrid === undefined) {
-      const key = this.#store.key(object);
-      const hex = key.replaceAll(/[_-]/g, '').toLowerCase();
-      if (/^[0-9a-f]{32}$/.test(hex)) mrid = hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
-      else {
-        mrid = uuidV5(CIM_NAMESPACE, key);
-        this.#derived++;
-      }
-      this.#mrids.set(object, mrid);
+  /** @returns the equipment; why it is left out; undefined when it is left out without effect */
+  #equipment(object: number, name: string): Equipment | string | undefined {
+    const source = this.#source;
+    const { store } = source;
+    if (EARTHING.includes(name)) {
+      source.ignore(object, 'it has no part in the balanced power flow');
+      return undefined;
     }
-    return mrid;
-  }
-
-  #name(object: number): string {
-    return (this.#store.text(object, 'IdentifiedObject.name')?.trim() || this.#store.key(object)).slice(0, 200);
-  }
-
-  #leave(object: number, className: string, reason: string): void {
-    const key = `${className} ${reason}`;
-    const known = this.#leftOut.get(key);
-    if (known) known.count++;
-    else this.#leftOut.set(key, { class: className, reason, count: 1, example: this.#name(object) });
-  }
-
-  #levels(): GridModel['voltageLevels'] {
-    return this.#store.ofClass('VoltageLevel').flatMap((object) => {
-      const substation = this.#store.reference(object, 'VoltageLevel.Substation');
-      const base = this.#store.reference(object, 'VoltageLevel.BaseVoltage');
-      const nominalVoltage = base === undefined ? undefined : this.#store.number(base, 'BaseVoltage.nominalVoltage');
-      if (substation === undefined || nominalVoltage === undefined || nominalVoltage <= 0) return [];
-      return [
-        { mRID: this.#mrid(object), name: this.#name(object), substation: this.#mrid(substation), nominalVoltage },
-      ];
-    });
-  }
-
-  /** Connectivity nodes, or topological nodes where the model has no others (bus-branch). */
-  #nodes(levels: ReadonlySet<Mrid>): GridModel['connectivityNodes'] {
-    const store = this.#store;
-    const nodes: GridModel['connectivityNodes'] = [];
-    for (const kind of ['ConnectivityNode', 'TopologicalNode'] as const) {
-      for (const object of store.ofClass(kind)) {
-        const container = store.reference(object, `${kind}.ConnectivityNodeContainer`);
-        const level =
-          container === undefined ? undefined : (store.reference(container, 'Bay.VoltageLevel') ?? container);
-        if (level === undefined || !levels.has(this.#mrid(level))) continue;
-        this.#levelOfNode.set(object, level);
-        nodes.push({ mRID: this.#mrid(object), name: this.#name(object), voltageLevel: this.#mrid(level) });
-      }
-      if (nodes.length > 0) break;
+    const inService = this.#solvedService.get(object) ?? store.boolean(object, 'Equipment.inService');
+    const own = this.#nodes.terminals(object);
+    if (own.some((terminal) => this.#nodes.at(terminal) === undefined)) {
+      const dead =
+        inService === false ||
+        WITHOUT_EFFECT.includes(name) ||
+        own.every((terminal) => store.boolean(terminal, 'ACDCTerminal.connected') === false);
+      if (!dead) return 'a terminal of it has no node';
+      source.ignore(object, 'a terminal of it has no node, and it carries nothing');
+      return undefined;
     }
-    return nodes;
-  }
-
-  /** What refers to equipment instead of being referred to. */
-  #link(): void {
-    const store = this.#store;
-    const collect = (into: Map<number, number[]>, object: number, property: string, order: string): void => {
-      const owner = store.reference(object, property);
-      if (owner === undefined) return;
-      const list = into.get(owner) ?? [];
-      list.push(object);
-      list.sort((a, b) => (store.number(a, order) ?? 0) - (store.number(b, order) ?? 0));
-      into.set(owner, list);
+    const terminals = own.map((terminal) => this.#terminal(terminal));
+    const head: Head = {
+      ...source.head(object),
+      ...this.#nodes.container(object),
+      ...(inService === false ? { inService } : {}),
     };
-    for (const object of store.ofClass('Terminal')) {
-      collect(this.#terminals, object, 'Terminal.ConductingEquipment', 'ACDCTerminal.sequenceNumber');
-    }
-    for (const object of store.ofClass('PowerTransformerEnd')) {
-      collect(this.#ends, object, 'PowerTransformerEnd.PowerTransformer', 'TransformerEnd.endNumber');
-    }
-    for (const object of store.ofClass('RatioTapChanger')) {
-      const end = store.reference(object, 'RatioTapChanger.TransformerEnd');
-      if (end !== undefined) this.#tapOfEnd.set(end, object);
-    }
-    for (const className of this.#model.schema.family('PhaseTapChanger')) {
-      for (const object of store.ofClass(className)) {
-        const end = store.reference(object, 'PhaseTapChanger.TransformerEnd');
-        if (end !== undefined) this.#tapOfEnd.set(end, object);
-      }
-    }
-    for (const limit of store.ofClass('CurrentLimit')) {
-      const type = store.reference(limit, 'OperationalLimit.OperationalLimitType');
-      const kind =
-        type === undefined
-          ? undefined
-          : (store.text(type, 'OperationalLimitType.kind') ?? store.text(type, 'OperationalLimitType.limitType'));
-      const amperes = store.number(limit, 'CurrentLimit.normalValue') ?? store.number(limit, 'CurrentLimit.value');
-      const set = store.reference(limit, 'OperationalLimit.OperationalLimitSet');
-      if (!kind?.endsWith('.patl') || amperes === undefined || amperes <= 0 || set === undefined) continue;
-      const terminal = store.reference(set, 'OperationalLimitSet.Terminal');
-      const equipment =
-        store.reference(set, 'OperationalLimitSet.Equipment') ??
-        (terminal === undefined ? undefined : store.reference(terminal, 'Terminal.ConductingEquipment'));
-      if (equipment === undefined) continue;
-      this.#ratedCurrent.set(equipment, Math.min(amperes, this.#ratedCurrent.get(equipment) ?? amperes));
-    }
+    const wanted = this.#wanted(name);
+    if (wanted > 0 && terminals.length !== wanted) return `it has ${terminals.length} terminals`;
+    const converted =
+      this.#branch(object, name, head, own, terminals) ??
+      this.#injections.convert(object, name, head, terminals) ??
+      this.#shunts.convert(object, name, head, terminals);
+    return converted ?? 'the grid model of the platform has no such class';
   }
 
-  #terminalsOf(object: number): { mRID: Mrid; connectivityNode: Mrid }[] | undefined {
-    const terminals: { mRID: Mrid; connectivityNode: Mrid }[] = [];
-    for (const terminal of this.#terminals.get(object) ?? []) {
-      const node = ['Terminal.ConnectivityNode', 'Terminal.TopologicalNode']
-        .map((property) => this.#store.reference(terminal, property))
-        .find((candidate) => candidate !== undefined && this.#levelOfNode.has(candidate));
-      if (node === undefined) return undefined;
-      terminals.push({ mRID: this.#mrid(terminal), connectivityNode: this.#mrid(node) });
-    }
-    return terminals;
+  /** Terminals that a class has; 0: those of its own rule. */
+  #wanted(name: string): number {
+    if (name === 'PowerTransformer' || name === 'GroundDisconnector') return 0;
+    return name in SWITCHES || ['ACLineSegment', 'SeriesCompensator', 'EquivalentBranch'].includes(name) ? 2 : 1;
   }
 
-  /** @returns the equipment, or why it is left out */
-  #equipment(object: number, className: string, containers: ReadonlySet<Mrid>): Equipment | string {
-    const store = this.#store;
-    const number = (property: string): number | undefined => store.number(object, property);
-    if (store.boolean(object, 'Equipment.inService') === false) return 'it is out of service';
-    const own = this.#terminals.get(object) ?? [];
-    if (own.some((terminal) => store.boolean(terminal, 'ACDCTerminal.connected') === false)) {
-      return 'a terminal of it is disconnected';
-    }
-    const terminals = this.#terminalsOf(object);
-    if (!terminals) return 'a terminal has no node in a voltage level (the boundary has none)';
-    const held = store.reference(object, 'Equipment.EquipmentContainer');
-    const container = held === undefined ? undefined : this.#mrid(held);
-    const head = {
-      mRID: this.#mrid(object),
-      name: this.#name(object),
-      ...(container !== undefined && containers.has(container) ? { container } : {}),
+  #terminal(terminal: number): Terminals[number] {
+    const connected = this.#source.store.boolean(terminal, 'ACDCTerminal.connected');
+    return {
+      mRID: this.#source.mrid(terminal),
+      connectivityNode: this.#nodes.mrid(this.#nodes.at(terminal)!),
+      ...(connected === false ? { connected } : {}),
     };
-    const ofOne = terminals.length === 1 ? (terminals as Terminals & { length: 1 }) : undefined;
-    const ofTwo = terminals.length === 2 ? (terminals as Terminals & { length: 2 }) : undefined;
-    const count = `it has ${terminals.length} terminals`;
-    switch (className) {
+  }
+
+  #branch(
+    object: number,
+    name: string,
+    head: Head,
+    own: readonly number[],
+    terminals: Terminals,
+  ): Equipment | string | undefined {
+    const source = this.#source;
+    const { store } = source;
+    switch (name) {
       case 'BusbarSection':
-        return ofOne ? { class: className, ...head, terminals: ofOne } : count;
-      case 'Breaker':
-      case 'DisconnectingCircuitBreaker':
-      case 'LoadBreakSwitch':
-      case 'Disconnector': {
-        if (!ofTwo) return count;
-        const ratedCurrent = number('Switch.ratedCurrent');
-        return {
-          class: className === 'DisconnectingCircuitBreaker' ? 'Breaker' : className,
-          ...head,
-          terminals: ofTwo,
-          normalOpen: store.boolean(object, 'Switch.normalOpen') ?? false,
-          ...(ratedCurrent === undefined ? {} : { ratedCurrent }),
-        };
-      }
+      case 'Junction':
+      case 'Ground':
+        return { class: name, ...head, terminals };
+      case 'Connector':
+      case 'Clamp':
+        return { class: 'Junction', ...head, terminals };
+      case 'GroundDisconnector':
+        if (terminals.length !== 1 && terminals.length !== 2) return `it has ${terminals.length} terminals`;
+        return { class: name, ...head, terminals, ...this.#positions(object) };
       case 'ACLineSegment': {
-        const [r, x, bch] = ['r', 'x', 'bch'].map((name) => number(`ACLineSegment.${name}`));
-        if (!ofTwo) return count;
+        const { r, x, bch, gch } = source.numbers(object, name, 'r', 'x', 'bch', 'gch');
         if (r === undefined || x === undefined || bch === undefined) return 'r, x or bch is missing';
-        const [gch, length] = [number('ACLineSegment.gch'), number('Conductor.length')];
-        const ratedCurrent = this.#ratedCurrent.get(object);
+        const length = store.number(object, 'Conductor.length');
         return {
-          class: className,
+          class: name,
           ...head,
-          terminals: ofTwo,
+          terminals,
           r,
           x,
           bch,
           ...(gch === undefined ? {} : { gch }),
           ...(length === undefined ? {} : { length }),
+          ...this.#limits.ratedCurrent(object),
+        };
+      }
+      case 'SeriesCompensator':
+      case 'EquivalentBranch': {
+        const { r, x, r21, x21 } = source.numbers(object, name, 'r', 'x', 'r21', 'x21');
+        if (r === undefined || x === undefined) return 'r or x is missing';
+        const impedance = { r, x, ...this.#limits.ratedCurrent(object) };
+        if (name === 'SeriesCompensator') return { class: name, ...head, terminals, ...impedance };
+        const back = { ...(r21 === undefined ? {} : { r21 }), ...(x21 === undefined ? {} : { x21 }) };
+        return { class: name, ...head, terminals, ...impedance, ...back };
+      }
+      case 'PowerTransformer': {
+        const parts = this.#transformers.parts(object, own);
+        if (typeof parts === 'string') return parts;
+        const { order, ...rest } = parts;
+        const vectorGroup = store.text(object, 'PowerTransformer.vectorGroup');
+        return {
+          class: name,
+          ...head,
+          terminals: order.map((terminal) => this.#terminal(terminal)),
+          ...rest,
+          ...(vectorGroup && vectorGroup.length <= 16 ? { vectorGroup } : {}),
+        };
+      }
+      default: {
+        if (!(name in SWITCHES)) return undefined;
+        const ratedCurrent = store.number(object, 'Switch.ratedCurrent');
+        const retained = store.boolean(object, 'Switch.retained');
+        return {
+          class: SWITCHES[name as keyof typeof SWITCHES],
+          ...head,
+          terminals,
+          ...this.#positions(object),
+          ...(retained === undefined ? {} : { retained }),
           ...(ratedCurrent === undefined ? {} : { ratedCurrent }),
         };
       }
-      case 'PowerTransformer':
-        return ofTwo ? this.#transformer(object, head, ofTwo) : count;
-      case 'EnergyConsumer':
-      case 'ConformLoad':
-      case 'NonConformLoad':
-      case 'StationSupply':
-        if (!ofOne) return count;
-        return {
-          class: 'EnergyConsumer',
-          ...head,
-          terminals: ofOne,
-          p: number('EnergyConsumer.p') ?? number('EnergyConsumer.pfixed') ?? 0,
-          q: number('EnergyConsumer.q') ?? number('EnergyConsumer.qfixed') ?? 0,
-        };
-      case 'ExternalNetworkInjection':
-        return ofOne ? { class: className, ...head, terminals: ofOne, voltage: this.#voltage(object) } : count;
-      case 'PowerElectronicsConnection':
-        return ofOne ? this.#converter(object, head, ofOne) : count;
-      default:
-        return 'the grid model of the platform has no such class';
     }
   }
 
-  /** kV held at the terminal: the set-point of a voltage control, else nominal. */
-  #voltage(object: number): number {
-    const store = this.#store;
-    const nominal = this.#nominal(object);
-    const control = store.reference(object, 'RegulatingCondEq.RegulatingControl');
-    if (control === undefined) return nominal;
-    const mode = store.text(control, 'RegulatingControl.mode');
-    const target = store.number(control, 'RegulatingControl.targetValue');
-    if (mode !== 'RegulatingControlModeKind.voltage' || target === undefined) return nominal;
-    const multiplier = store.text(control, 'RegulatingControl.targetValueUnitMultiplier');
-    const kilovolts = multiplier === 'UnitMultiplier.none' ? target / 1000 : target;
-    // A control may regulate a node of another voltage level; its set-point says nothing here.
-    return Math.abs(kilovolts / nominal - 1) < 0.25 ? kilovolts : nominal;
-  }
-
-  /** kV at the only terminal. */
-  #nominal(object: number): number {
-    const store = this.#store;
-    const [terminal] = this.#terminals.get(object)!;
-    const node =
-      store.reference(terminal!, 'Terminal.ConnectivityNode') ?? store.reference(terminal!, 'Terminal.TopologicalNode');
-    const base = store.reference(this.#levelOfNode.get(node!)!, 'VoltageLevel.BaseVoltage');
-    return store.number(base!, 'BaseVoltage.nominalVoltage')!;
-  }
-
-  #transformer(
-    object: number,
-    head: { mRID: Mrid; name: string; container?: Mrid },
-    terminals: Terminals & { length: 2 },
-  ): Equipment | string {
-    const store = this.#store;
-    const own = this.#ends.get(object) ?? [];
-    if (own.length !== 2) return `it has ${own.length} windings`;
-    const ends: Extract<Equipment, { class: 'PowerTransformer' }>['ends'] = [];
-    let ratioTapChanger: Extract<Equipment, { class: 'PowerTransformer' }>['ratioTapChanger'];
-    for (const [index, end] of own.entries()) {
-      const number = (name: string): number | undefined => store.number(end, `PowerTransformerEnd.${name}`);
-      const [ratedU, r, x] = [number('ratedU'), number('r'), number('x')];
-      const ratedS = number('ratedS') ?? store.number(own[1 - index]!, 'PowerTransformerEnd.ratedS');
-      if (ratedU === undefined || r === undefined || x === undefined) return 'ratedU, r or x of an end is missing';
-      if (ratedS === undefined) return 'ratedS is missing';
-      ends.push({ ratedU, ratedS, r, x, g: number('g') ?? 0, b: number('b') ?? 0 });
-      const tap = this.#tapOfEnd.get(end);
-      if (tap === undefined) continue;
-      if (store.class(tap) !== 'RatioTapChanger') return 'it shifts the phase';
-      if (ratioTapChanger) return 'both ends have a tap changer';
-      const of = (name: string): number | undefined => store.number(tap, name);
-      const [lowStep, highStep] = [of('TapChanger.lowStep'), of('TapChanger.highStep')];
-      const [neutralStep, increment] = [of('TapChanger.neutralStep'), of('RatioTapChanger.stepVoltageIncrement')];
-      const normalStep = of('TapChanger.normalStep') ?? neutralStep;
-      if (lowStep === undefined || highStep === undefined || neutralStep === undefined || normalStep === undefined) {
-        return 'the steps of its tap changer are missing';
-      }
-      if (increment === undefined) return 'the voltage per step is missing';
-      if (store.reference(tap, 'RatioTapChanger.RatioTapChangerTable') !== undefined) {
-        return 'its tap changer goes by a table';
-      }
-      const steps = { lowStep, highStep, neutralStep, normalStep };
-      ratioTapChanger = { mRID: this.#mrid(tap), end: index, ...steps, stepVoltageIncrement: increment };
-    }
-    const vectorGroup = store.text(object, 'PowerTransformer.vectorGroup');
+  #positions(object: number): { normalOpen: boolean; open?: boolean } {
+    const { store } = this.#source;
+    const open = this.#solvedOpen.get(object) ?? store.boolean(object, 'Switch.open');
     return {
-      class: 'PowerTransformer',
-      ...head,
-      terminals,
-      ends,
-      ...(ratioTapChanger ? { ratioTapChanger } : {}),
-      ...(vectorGroup && vectorGroup.length <= 16 ? { vectorGroup } : {}),
+      normalOpen: store.boolean(object, 'Switch.normalOpen') ?? false,
+      ...(open === undefined ? {} : { open }),
     };
   }
 
-  #converter(
-    object: number,
-    head: { mRID: Mrid; name: string; container?: Mrid },
-    terminals: Terminals & { length: 1 },
-  ): Equipment | string {
-    const store = this.#store;
-    const unit = store.reference(object, 'PowerElectronicsConnection.PowerElectronicsUnit');
-    const kind = unit === undefined ? undefined : store.class(unit);
-    if (unit === undefined || kind === undefined) return 'it has no unit behind it';
-    if (kind !== 'PhotoVoltaicUnit' && kind !== 'PowerElectronicsWindUnit' && kind !== 'BatteryUnit') {
-      return `behind it is a ${kind}`;
+  #directCurrent(): void {
+    const source = this.#source;
+    for (const name of source.model.schema.family('DCConductingEquipment')) {
+      for (const object of source.store.ofClass(name)) {
+        if (!source.model.schema.isA(name, 'ACDCConverter')) {
+          source.ignore(object, 'the DC side of a link is not modelled; its ends stand as injections');
+        }
+      }
     }
-    const ratedS = store.number(object, 'PowerElectronicsConnection.ratedS');
-    const [maxP, minP] = ['maxP', 'minP'].map((name) => store.number(unit, `PowerElectronicsUnit.${name}`));
-    if (ratedS === undefined || maxP === undefined) return 'ratedS or maxP is missing';
-    const ratedE = store.number(unit, 'BatteryUnit.ratedE');
-    return {
-      class: 'PowerElectronicsConnection',
-      ...head,
-      terminals,
-      unit: kind,
-      ratedS,
-      maxP,
-      minP: minP ?? (kind === 'BatteryUnit' ? -maxP : 0),
-      ...(ratedE === undefined ? {} : { ratedE }),
-    };
   }
 
-  /** Diagram objects of what is in the grid, their points in order. */
-  #diagram(among: readonly Mrid[]): NonNullable<GridModel['diagram']> {
-    const store = this.#store;
-    const drawable = new Set(among);
-    const points = new Map<number, { order: number; x: number; y: number }[]>();
-    for (const point of store.ofClass('DiagramObjectPoint')) {
-      const owner = store.reference(point, 'DiagramObjectPoint.DiagramObject');
-      const [x, y] = ['xPosition', 'yPosition'].map((name) => store.number(point, `DiagramObjectPoint.${name}`));
-      if (owner === undefined || x === undefined || y === undefined) continue;
-      const list = points.get(owner) ?? [];
-      list.push({ order: store.number(point, 'DiagramObjectPoint.sequenceNumber') ?? 0, x, y });
-      points.set(owner, list);
-    }
-    const seen = new Set<Mrid>();
-    const objects: NonNullable<GridModel['diagram']> = [];
-    for (const [drawing, list] of points) {
-      const shown = store.reference(drawing, 'DiagramObject.IdentifiedObject');
-      if (shown === undefined) continue;
-      const object = this.#mrid(shown);
-      if (!drawable.has(object) || seen.has(object)) continue;
-      seen.add(object);
-      const sorted = list.sort((a, b) => a.order - b.order).map(({ x, y }) => ({ x, y }));
-      objects.push({ object, points: sorted });
-    }
-    return objects;
+  /** Equipment whose control is gone takes part in none. */
+  #uncontrolled(equipment: readonly Equipment[], gone: ReadonlySet<Mrid>): Equipment[] {
+    if (gone.size === 0) return [...equipment];
+    const free = <T extends { regulatingControl?: Mrid; controlEnabled?: boolean }>(holder: T): T => {
+      if (holder.regulatingControl === undefined || !gone.has(holder.regulatingControl)) return holder;
+      const { regulatingControl: _, controlEnabled: __, ...rest } = holder;
+      return rest as T;
+    };
+    return equipment.map((each) => {
+      if (each.class !== 'PowerTransformer') return free(each as Equipment & { regulatingControl?: Mrid });
+      return {
+        ...each,
+        ...(each.ratioTapChanger ? { ratioTapChanger: free(each.ratioTapChanger) } : {}),
+        ...(each.tapChangers ? { tapChangers: each.tapChangers.map(free) } : {}),
+      };
+    });
+  }
+
+  #headers(): GridModelHeader[] {
+    const cut = (text: string | undefined): string | undefined => text?.slice(0, 2_000);
+    return this.#source.model.files.flatMap(({ header }) => {
+      if (!header) return [];
+      const { id, kind, profileUris, dependentOn, supersedes } = header;
+      const texts = {
+        created: cut(header.created),
+        scenarioTime: cut(header.scenarioTime),
+        version: cut(header.version),
+        modelingAuthoritySet: cut(header.modelingAuthoritySet),
+        description: cut(header.description),
+      };
+      const given = Object.fromEntries(Object.entries(texts).filter(([, text]) => text !== undefined));
+      const bounded = (list: readonly string[]) => list.slice(0, 1_000).map((each) => each.slice(0, 500));
+      return [
+        {
+          id: id.slice(0, 500),
+          kind,
+          profiles: bounded(profileUris),
+          dependentOn: bounded(dependentOn),
+          supersedes: bounded(supersedes),
+          ...given,
+        },
+      ];
+    });
   }
 }

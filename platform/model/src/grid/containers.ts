@@ -16,7 +16,13 @@ export const Substation = Type.Object(
   { additionalProperties: false },
 );
 export const VoltageLevel = Type.Object(
-  { ...Named, substation: Mrid, nominalVoltage: Type.Number({ exclusiveMinimum: 0, description: 'kV' }) },
+  {
+    ...Named,
+    substation: Mrid,
+    nominalVoltage: Type.Number({ exclusiveMinimum: 0, description: 'kV' }),
+    lowVoltageLimit: Type.Optional(Type.Number({ description: 'kV, least allowed in operation' })),
+    highVoltageLimit: Type.Optional(Type.Number({ description: 'kV, most allowed in operation' })),
+  },
   { additionalProperties: false },
 );
 export const Bay = Type.Object({ ...Named, voltageLevel: Mrid }, { additionalProperties: false });

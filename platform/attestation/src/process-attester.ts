@@ -17,7 +17,10 @@ import { LINUX_LOGS, TpmAttester, TpmList } from './tpm-attester.ts';
 /** Below the data folder of the node. */
 const FOLDER = 'attestation';
 
-/** Asked of an attester by a verifier: `{bindings: [bstr], since?: {list, records, events?, ima?}}` → `{evidence, origin}`. */
+/**
+ * Asked of an attester by a verifier: `{bindings: [bstr], since?: {list, records, events?, ima?}}` → `{evidence, origin}`.
+ * Asked of the centre by its gateways: `{nonce: bstr, since?}` → `{evidence}`; it makes the binding itself.
+ */
 export const EVIDENCE_METHOD = 'attestation.evidence';
 /** Told by an attester: something that was measured has changed, look now. `{}` → null. */
 export const CHANGED_METHOD = 'attestation.changed';
@@ -211,12 +214,37 @@ export function readEvidenceRequest(params: CborValue): EvidenceRequest {
   const { bindings, since } = (params ?? {}) as { bindings?: unknown; since?: unknown };
   if (!Array.isArray(bindings) || !bindings.every((each) => each instanceof Uint8Array))
     throw refuse('has no bindings');
-  if (since === undefined) return { bindings, since: undefined };
+  return { bindings, since: cursorIn(since, refuse) };
+}
+
+function cursorIn(since: unknown, refuse: (what: string) => EnerchainError): EvidenceCursor | undefined {
+  if (since === undefined) return undefined;
   const { list, records, events, ima } = (since ?? {}) as Record<string, unknown>;
   const count = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
   if (typeof list !== 'string' || !count(records)) throw refuse('does not say what is known already');
   const more = { ...(count(events) ? { events } : {}), ...(count(ima) ? { ima } : {}) };
-  return { bindings, since: { list, records, ...more } };
+  return { list, records, ...more };
+}
+
+/** Octets of a nonce. */
+const NONCE = { least: 16, most: 64 } as const;
+
+/** As a gateway asks its centre. @param nonce fresh, 16 … 64 octets */
+export function evidenceQuestion(nonce: Uint8Array, since: EvidenceCursor | undefined): CborValue {
+  return { nonce, ...(since ? { since: { ...since } } : {}) };
+}
+
+/** @throws EnerchainError `attestation.request` (fault peer) */
+export function readEvidenceQuestion(params: CborValue): {
+  readonly nonce: Uint8Array;
+  readonly since: EvidenceCursor | undefined;
+} {
+  const refuse = (what: string) => new EnerchainError('peer', 'attestation.request', `a question for evidence ${what}`);
+  const { nonce, since } = (params ?? {}) as { nonce?: unknown; since?: unknown };
+  if (!(nonce instanceof Uint8Array) || nonce.length < NONCE.least || nonce.length > NONCE.most) {
+    throw refuse(`has no nonce of ${NONCE.least} to ${NONCE.most} octets`);
+  }
+  return { nonce, since: cursorIn(since, refuse) };
 }
 
 /** Reads the answer to `EVIDENCE_METHOD`. @throws EnerchainError `attestation.answer` (fault peer) */

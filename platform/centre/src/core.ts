@@ -292,6 +292,7 @@ async function assemble(
     revocations,
     trust: trust?.keeper,
     bundle: trust?.bundle,
+    evidence: trust?.evidence,
     services,
     operators,
     findings,

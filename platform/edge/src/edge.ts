@@ -247,6 +247,7 @@ class Edge implements EdgeHandle {
         ]),
       ]),
       operators: () => this.#operators.version,
+      onConnected: (connected) => this.#network?.connected(connected),
       announce: () => this.#announce(),
     });
     this.#operators = new HeldOperators(join(options.dataDir, 'operators'), this.#uplink.centreKeyOf);
@@ -282,21 +283,21 @@ class Edge implements EdgeHandle {
         })
       : undefined;
     this.#attester?.onChange(() => this.#uplink.attestationChanged());
-    this.#network =
-      site.network && this.#attester
-        ? new EdgeNetwork({
-            identity,
-            attester: this.#attester,
-            settings: site.network,
-            dataDir,
-            software: SOFTWARE,
-            clock,
-            logger,
-            writeSourceEvents: (events) => this.#outbox.writeSourceEvents(events),
-            request: (method, params) => this.#uplink.request(method, params),
-            isConnected: () => this.#uplink.connected,
-          })
-        : undefined;
+    this.#network = this.#attester
+      ? new EdgeNetwork({
+          identity,
+          attester: this.#attester,
+          settings: site.network,
+          dataDir,
+          software: SOFTWARE,
+          clock,
+          logger,
+          writeSourceEvents: (events) => this.#outbox.writeSourceEvents(events),
+          request: (method, params, more) => this.#uplink.request(method, params, more),
+          exporter: () => this.#uplink.exporter(),
+          isConnected: () => this.#uplink.connected,
+        })
+      : undefined;
     this.#desk = new CommandDesk({
       points: controlsOf(site),
       connectors: this.#connectors,

@@ -61,7 +61,7 @@ export class TestCentre {
   /** What commands answer. */
   readonly session = new CommandSession(systemClock);
   /** What further requests of the edge are answered with, by method. */
-  readonly requests = new Map<string, (params: CborValue) => CborValue>();
+  readonly requests = new Map<string, (params: CborValue, peer: LinkPeer) => CborValue | Promise<CborValue>>();
   /** How many challenges have come. */
   challenges = 0;
   #server: Server | undefined;
@@ -114,9 +114,9 @@ export class TestCentre {
       policy: {
         admit: () => ({ completed: this.verifier.completed, cursors: this.verifier.cursors() }),
         onBatch: async (peer, bytes) => this.#take(peer, bytes),
-        onRequest: (_peer, method, params) => {
+        onRequest: (peer, method, params) => {
           const answer = this.requests.get(method);
-          if (answer) return answer(params);
+          if (answer) return answer(params, peer);
           if (method !== SESSION_METHOD) throw new EnerchainError('unsupported', 'link.method', method);
           this.challenges++;
           this.session.challenged(params);

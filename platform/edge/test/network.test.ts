@@ -1,62 +1,55 @@
-import { createHash } from 'node:crypto';
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DEVELOPMENT_POLICY, type TrustPolicy } from '@enerchain/attestation';
-import { decodeTcnReport, signBundle, signRelease, TCN_METHODS, type TcnReport } from '@enerchain/tcn';
-import { encodeCbor } from '@enerchain/trust';
+import { DEVELOPMENT_POLICY, decodeResult, type TrustPolicy } from '@enerchain/attestation';
+import type { CommandOrder } from '@enerchain/model';
+import { parseStatement, signRelease, TCN_METHODS } from '@enerchain/tcn';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type EdgeHandle, runEdge } from '../src/edge.ts';
 import { loadSite } from '../src/site/load-site.ts';
 import { commandFor, TestCentre, until } from './centre.ts';
 import { silent } from './helpers.ts';
 import { TestStation } from './station.ts';
+import { Trusted } from './trusted.ts';
 
-const POLICY: TrustPolicy = { ...DEVELOPMENT_POLICY, name: 'test', period: 1, validFor: 3, essential: ['essential*'] };
+const POLICY: TrustPolicy = {
+  ...DEVELOPMENT_POLICY,
+  name: 'test',
+  period: 0.5,
+  validFor: 3,
+  essential: ['essential*'],
+  appraisal: {},
+};
 let centre: TestCentre;
 let station: TestStation;
+let trusted: Trusted;
 let edge: EdgeHandle | undefined;
-let siteFile: string;
 let orders = 0;
-const reports: TcnReport[] = [];
 
 beforeEach(async () => {
   centre = await TestCentre.open();
+  trusted = new Trusted(centre);
+  await trusted.open();
   station = new TestStation();
+  station.policy = "{ forbidCommands: ['forbidden*'], breakGlass: true }";
   await station.open();
-  siteFile = station.write(
-    '      - { name: essential switch, ioa: 12, type: C_SC_NA_1 }\n',
-    'trust: { neighbours: [{ name: core-1 }, { name: core-2 }] }',
-  );
-  reports.length = 0;
 });
 
 afterEach(async () => {
   await edge?.close();
   edge = undefined;
+  await trusted.close();
   await station.close();
   await centre.close();
 });
 
-/** Starts the gateway as a node of a network whose centre hands out a bundle. */
-async function start(): Promise<void> {
-  const { signer, kid, certificate } = centre.identity;
-  const bundle = await signBundle(signer, kid, {
-    sequence: Date.now(),
-    policy: POLICY,
-    authorities: [],
-    manifests: [],
-    revoked: [],
-  });
-  centre.requests.set(TCN_METHODS.gossip, (params) => {
-    reports.push(decodeTcnReport(encodeCbor(params)));
-    return createHash('sha256').update(bundle).digest();
-  });
-  let given = 0;
-  centre.requests.set(TCN_METHODS.bundle, () => {
-    given++;
-    return [bundle, certificate.der];
-  });
+const counter = (name: string) => edge!.report().counters[name];
+
+/** Starts the gateway. @param trust of its site file; absent: it has one neighbour that answers, and one that does not */
+async function start({ trust, policy = POLICY }: { trust?: string; policy?: TrustPolicy } = {}): Promise<void> {
+  const port = trust === undefined ? await trusted.startCore() : 0;
+  const neighbours = `trust: { neighbours: [{ name: core-1, address: '127.0.0.1:${port}' }, { name: core-2 }] }`;
+  const siteFile = station.write('      - { name: essential switch, ioa: 12, type: C_SC_NA_1 }\n', trust ?? neighbours);
   const installation = mkdtempSync(join(tmpdir(), 'enerchain-installation-'));
   writeFileSync(join(installation, 'package-lock.json'), '{}');
   edge = await runEdge({
@@ -66,8 +59,10 @@ async function start(): Promise<void> {
     centre: { url: centre.url, token: await centre.token('edge-test') },
     logger: silent,
   });
-  await until(() => given === 1, 'the edge fetches the bundle');
+  await trusted.vouch(policy);
   await until(() => centre.sourceEvents().some(({ kind }) => kind === 'interrogationComplete'), 'the station is heard');
+  await until(() => counter('tcn.centre') === 1, 'the centre is good');
+  if (trust === undefined) await until(() => counter('tcn.vouched') === 1, 'the neighbour vouches for the gateway');
 }
 
 async function order(action: 'quarantine' | 'release', node = 'edge-test', identity = centre.identity) {
@@ -88,8 +83,11 @@ const steps = (id: string) =>
     .filter(({ command }) => command === id)
     .map(({ step, reason }) => ({ step, reason }));
 
-async function operate(address: string): Promise<{ step: string; reason: string | undefined }[]> {
-  const command = commandFor(station.mrid(address));
+async function operate(
+  address: string,
+  more: Partial<CommandOrder> = {},
+): Promise<{ step: string; reason: string | undefined }[]> {
+  const command = commandFor(station.mrid(address), more);
   await centre.send(command);
   const done = ['refusedByEdge', 'selected', 'accepted', 'executed', 'terminated', 'operated', 'confirmed'];
   await until(() => steps(command.id).some(({ step }) => step !== 'received' || done.includes(step)), 'an outcome');
@@ -130,14 +128,14 @@ describe('a gateway in a network', () => {
 
   test('goes on judging while the centre is away, and by the same bundle after a restart without it', async () => {
     await start();
-    await until(
-      () => reports.some(({ nodes }) => nodes.some(({ reason }) => reason === 'not attested yet')),
-      'a report',
-    );
+    const { reports } = trusted;
+    const nodes = () => reports.flatMap((each) => each.nodes);
+    await until(() => nodes().some(({ reason }) => reason === 'not attested yet'), 'a report');
+    await until(() => reports.at(-1)?.neighbours[0]?.connected === true, 'the neighbour is connected');
     expect(reports.at(-1)).toMatchObject({
       node: 'edge-test',
       neighbours: [
-        { name: 'core-1', connected: false },
+        { name: 'core-1', connected: true },
         { name: 'core-2', connected: false },
       ],
     });
@@ -146,24 +144,96 @@ describe('a gateway in a network', () => {
     await until(() => edge!.report().counters['tcn.missed'] !== undefined, 'counters');
     await edge!.close();
     edge = undefined;
+    await trusted.core!.station.close();
     await centre.listen();
-    centre.requests.delete(TCN_METHODS.bundle);
-    centre.requests.set(TCN_METHODS.gossip, (params) => {
-      reports.push(decodeTcnReport(encodeCbor(params)));
-      return null;
-    });
+    trusted.silent = true;
+    trusted.noBundle();
     reports.length = 0;
     edge = await runEdge({
-      siteFile,
+      siteFile: join(station.folder, 'site.yaml'),
       dataDir: join(station.folder, 'data'),
       installation: mkdtempSync(join(tmpdir(), 'enerchain-installation-')),
       centre: { url: centre.url },
       logger: silent,
     });
     await until(() => reports.length > 0, 'a report');
-    for (const { reason, reaction } of reports.at(-1)!.nodes) {
+    for (const { node, reason, reaction } of reports.at(-1)!.nodes) {
       expect(reason).not.toBe('there is no policy');
-      expect(reaction).toBe('observe');
+      if (node !== 'centre') expect(reaction).toBe('observe');
+    }
+    // Nobody has been found good since the start, so nothing is commanded but what is essential.
+    expect(await operate('ca=1 ioa=10 control')).toMatchObject([{ step: 'refusedByEdge', reason: /^centre is not / }]);
+    expect((await operate('ca=1 ioa=12 control')).map(({ step }) => step)).not.toContain('refusedByEdge');
+  });
+
+  test('notices a centre whose software has changed: its state, a security event, and no command but what is essential', async () => {
+    await start();
+    expect((await operate('ca=1 ioa=10 control')).map(({ step }) => step)).not.toContain('refusedByEdge');
+    await trusted.changeCentre('main.ts', 'with a back door');
+    await until(() => counter('tcn.centre') === 0, 'the change is seen');
+    expect(await operate('ca=1 ioa=10 control')).toMatchObject([
+      {
+        step: 'refusedByEdge',
+        reason: /^centre is restricted to the monitoring direction: main\.ts is .{12} instead of .{12}\.$/,
+      },
+    ]);
+    const told = () => centre.sourceEvents().filter(({ code }) => code === 'tcn.restrict');
+    await until(() => told().length > 0, 'a security event on the chain of the gateway');
+    expect(told()[0]?.detail).toMatch(/^centre: restrict, contraindicated: main\.ts is /);
+    // The signed result goes to the centre too, with its evidence for who wants to look.
+    const results = () => {
+      const statements = trusted.reports.flatMap((each) => each.statements);
+      return statements
+        .map((bytes) => decodeResult(parseStatement(bytes).payload))
+        .filter(({ node }) => node === 'centre');
+    };
+    await until(() => results().some(({ status }) => status === 'contraindicated'), 'the result is told');
+    const bad = results().findLast(({ status }) => status === 'contraindicated')!;
+    expect(await centre.ask(TCN_METHODS.evidence, bad.evidence)).toBeInstanceOf(Uint8Array);
+    // What comes from the field goes on, what is essential stays in reach, and glass can be broken.
+    const before = centre.observations().length;
+    station.produce(50);
+    await until(() => centre.observations().length >= before + 50, 'values of a gateway of that centre');
+    expect((await operate('ca=1 ioa=12 control')).map(({ step }) => step)).not.toContain('refusedByEdge');
+    const breakGlass = { reason: 'the busbar burns, and nobody else is here' };
+    expect((await operate('ca=1 ioa=10 control', { breakGlass })).map(({ step }) => step)).not.toContain(
+      'refusedByEdge',
+    );
+    // A release signed by the centre is its own word for itself.
+    await order('release', 'centre');
+    expect(await operate('ca=1 ioa=10 control')).toMatchObject([{ step: 'refusedByEdge' }]);
+    expect(centre.problems).toEqual([]);
+  });
+
+  test('trusts a centre that gives no evidence only until the last result runs out', async () => {
+    await start({ trust: '' });
+    trusted.silent = true;
+    await until(() => counter('tcn.centre') === 0, 'the last result runs out');
+    expect(await operate('ca=1 ioa=10 control')).toMatchObject([
+      { step: 'refusedByEdge', reason: /^centre .*it gives no evidence: / },
+    ]);
+    trusted.silent = false;
+    await until(() => counter('tcn.centre') === 1, 'the centre is good again');
+    expect((await operate('ca=1 ioa=10 control')).map(({ step }) => step)).not.toContain('refusedByEdge');
+  });
+
+  test('takes no commands when none of its neighbours vouches for it, or the one on the way is not good', async () => {
+    await start();
+    trusted.core!.software.change('main.ts', 'with a back door');
+    await until(() => counter('tcn.quarantined') === 1, 'the neighbour is found bad');
+    const [refused] = await operate('ca=1 ioa=10 control');
+    expect(refused).toMatchObject({ step: 'refusedByEdge' });
+    expect(refused?.reason).toMatch(/core-1 is in quarantine: main\.ts is .* core-2 is not attested: /);
+    expect(refused?.reason).toContain(
+      'this gateway is not attested: of its neighbours (core-1, core-2) none that is good itself has found it good lately.',
+    );
+  });
+
+  test('takes no commands from software where the policy asks for a TPM, and says so of each hop', async () => {
+    await start({ policy: { ...POLICY, commandTier: 'tpm' } });
+    const [refused] = await operate('ca=1 ioa=10 control');
+    for (const hop of ['centre', 'core-1', 'this gateway']) {
+      expect(refused?.reason).toContain(`${hop} is attested by software only; the policy test asks for a TPM`);
     }
   });
 });
@@ -192,6 +262,7 @@ describe('the site file', () => {
     ["{ listen: '127.0.0.1:70000' }", /no port/],
     ['{ neighbours: [{ name: a }, { name: a }] }', /stands twice/],
     ['{ neighbours: [{ name: edge-test }] }', /this gateway itself/],
+    ['{ neighbours: [{ name: a }], way: [b] }', /'b' is no neighbour/],
     ["{ neighbours: [{ name: a, address: 'nowhere' }] }", /./],
   ])('%s is refused', (trust, message) => {
     expect(findings(trust).join()).toMatch(message);

@@ -24,6 +24,11 @@ export interface TcnSettings {
   readonly listen?: Address;
   /** Without an address it is they who dial. */
   readonly neighbours: readonly { readonly name: string; readonly address?: Address }[];
+  /**
+   * Neighbours through which the centre is reached, each of which a command passes. Absent: through one of those that pass on
+   * what is not for themselves, whichever.
+   */
+  readonly way?: readonly string[];
   /** UDP, in the format of the public CHARRA attester; needs a TPM. */
   readonly coap?: Address;
 }
@@ -51,6 +56,8 @@ export class TcnStation {
   readonly node: TcnNode;
   readonly base: TrustBase;
   readonly keys: CertificateDirectory;
+  /** A verifier that judges by the bundle that is held here, and signs with this node's identity. */
+  readonly newVerifier: () => Verifier;
   readonly #options: TcnStationOptions;
   readonly #transport: TlsTransport;
   /** What is new since the last report, the newest of each kind. */
@@ -73,7 +80,7 @@ export class TcnStation {
     this.base = new TrustBase({ keys: this.keys, file: join(dataDir, 'tcn', 'bundle'), onTrouble: onNotice });
     const { base } = this;
     held = base;
-    const verifier = () =>
+    this.newVerifier = () =>
       new Verifier({
         name: identity.name,
         get signer() {
@@ -101,8 +108,8 @@ export class TcnStation {
         },
       },
       attester,
-      appraiser: appraiserOf(verifier()),
-      reappraiser: reappraiserOf(verifier()),
+      appraiser: appraiserOf(this.newVerifier()),
+      reappraiser: reappraiserOf(this.newVerifier()),
       keys: this.keys,
       base,
       policy: () => base.policy,
@@ -159,11 +166,15 @@ export class TcnStation {
     return this.base.take(bytes);
   }
 
-  /** For the centre; a statement is told once, its successor again. */
-  report(): TcnReport {
+  /**
+   * For the centre; a statement is told once, its successor again.
+   * @param more what is known from elsewhere than the network
+   */
+  report(more: Partial<Pick<TcnReport, 'nodes' | 'statements'>> = {}): TcnReport {
     const { node } = this;
+    const { nodes = [], statements = [] } = more;
     const connected = new Set(node.connected);
-    const heard = [...this.#news.values()].slice(0, REPORT_LIMITS.statements);
+    const heard = [...this.#news.values()].slice(0, REPORT_LIMITS.statements - statements.length);
     for (const each of heard) this.#news.delete(newsKey(each));
     const certificates = new Map<string, Uint8Array>();
     for (const { bytes } of heard) {
@@ -175,8 +186,8 @@ export class TcnStation {
     return {
       node: node.name,
       neighbours: node.neighbours.map((name) => ({ name, connected: connected.has(name) })),
-      nodes: node.all().slice(0, REPORT_LIMITS.nodes),
-      statements: heard.map(({ bytes }) => bytes),
+      nodes: [...nodes, ...node.all()].slice(0, REPORT_LIMITS.nodes),
+      statements: [...statements, ...heard.map(({ bytes }) => bytes)],
       certificates: [...certificates.values()],
     };
   }

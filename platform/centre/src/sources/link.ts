@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { CHANGED_METHOD } from '@enerchain/attestation';
+import { CHANGED_METHOD, EVIDENCE_METHOD } from '@enerchain/attestation';
 import { type LinkPeer, LinkServer, type LinkTransport, serveWebSocket } from '@enerchain/link';
 import { type Clock, EnerchainError, toIso } from '@enerchain/model';
 import { TCN_METHODS } from '@enerchain/tcn';
@@ -30,6 +30,7 @@ import type { SourceRole } from '../ports.ts';
 import type { ServiceSessions } from '../services/sessions.ts';
 import type { BundleSigner } from '../trust/bundle.ts';
 import type { TrustKeeper } from '../trust/keeper.ts';
+import type { OwnEvidence } from '../trust/own-evidence.ts';
 import type { OperatorLists } from './operators.ts';
 import type { SourceRegistry, SourceSession } from './registry.ts';
 import type { RevocationList } from './revocation.ts';
@@ -50,6 +51,8 @@ export interface SourceLinkOptions {
   readonly trust?: Pick<TrustKeeper, 'connected' | 'left' | 'changed' | 'gossip' | 'renewals'> | undefined;
   /** What the nodes of the network judge by. */
   readonly bundle?: Pick<BundleSigner, 'hash' | 'answer'> | undefined;
+  /** What gateways are answered that attest the centre; absent: nothing. */
+  readonly evidence?: Pick<OwnEvidence, 'answer' | 'onChange'> | undefined;
   /** Whose TPMs are enrolled; absent: none. */
   readonly endorsement: EndorsementPolicy | undefined;
   /** The chain of a source, made when it is new. */
@@ -74,6 +77,7 @@ export class SourceLink {
   readonly #transports = new Map<string, { readonly fingerprints: string[]; readonly transport: LinkTransport }>();
   readonly #replacements = new Map<string, { since: number; count: number }>();
   #stopServing: () => void = () => {};
+  #unwatch: () => void = () => {};
 
   private constructor(options: SourceLinkOptions) {
     this.#options = options;
@@ -137,6 +141,7 @@ export class SourceLink {
             options.trust?.changed(peer);
             return null;
           }
+          if (method === EVIDENCE_METHOD && options.evidence) return options.evidence.answer(peer, params);
           if (method === TCN_METHODS.gossip && options.trust) return this.#gossip(options.trust, peer, params);
           if (method === TCN_METHODS.bundle && options.bundle) return options.bundle.answer();
           if (method !== SESSION_METHOD) return options.services.handle(peer, method, params, context);
@@ -167,6 +172,13 @@ export class SourceLink {
     return (await this.#options.bundle?.hash()) ?? null;
   }
 
+  /** Something that the centre measures has changed: its gateways may look at once. They look each period anyway. */
+  #changed(): void {
+    for (const peer of this.#server.peers()) {
+      if (roleOf(peer) === 'edge') peer.request(CHANGED_METHOD, {}).catch(() => undefined);
+    }
+  }
+
   /** The centre has another certificate for its key: new connections meet it, those that stand hear of it and go on. */
   #ownRenewed(identity: Identity): void {
     this.#https.setSecureContext(serverTls(identity));
@@ -185,6 +197,7 @@ export class SourceLink {
       });
       link.#https.listen(port, host, resolve);
     });
+    link.#unwatch = options.evidence?.onChange(() => link.#changed()) ?? link.#unwatch;
     link.#stopServing = serveWebSocket(link.#https, (transport) => link.#accept(transport));
     return link;
   }
@@ -247,6 +260,7 @@ export class SourceLink {
   }
 
   async close(): Promise<void> {
+    this.#unwatch();
     this.#stopServing();
     await this.#server.close();
     await new Promise<void>((resolve) => {

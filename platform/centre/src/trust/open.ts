@@ -14,6 +14,7 @@ import { Authorities } from './authority.ts';
 import { BundleSigner } from './bundle.ts';
 import { certifiedOriginOf } from './certificates.ts';
 import { TrustKeeper } from './keeper.ts';
+import { OwnEvidence } from './own-evidence.ts';
 import { readTrust, writeTrust } from './snapshot.ts';
 
 /** Milliseconds after which a manifest that was put into the folder is found. */
@@ -48,6 +49,8 @@ export interface OpenTrust {
   readonly authorities: Authorities;
   /** What the nodes of the network judge by. */
   readonly bundle: BundleSigner;
+  /** What gateways are answered that attest the centre; absent: nothing. */
+  readonly evidence: OwnEvidence | undefined;
   /** Writes down what must not be forgotten. */
   save(): Promise<void>;
   close(): Promise<void>;
@@ -106,6 +109,14 @@ export async function openTrust(parts: TrustParts): Promise<OpenTrust> {
     revoked: () => revocations.all().map(({ fingerprint }) => fingerprint),
     clock,
   });
+  const evidence =
+    own &&
+    new OwnEvidence({
+      attester: own.attester,
+      onChange: (listener) => own.onChange(listener),
+      clock,
+      after: systemAfter,
+    });
   await restoreFromLog(log, kept?.next ?? 0, keeper, roleOf);
 
   let saving: Promise<void> = Promise.resolve();
@@ -133,10 +144,12 @@ export async function openTrust(parts: TrustParts): Promise<OpenTrust> {
     keeper,
     authorities,
     bundle,
+    evidence,
     save,
     close: async () => {
       clearInterval(looking);
       keeper.close();
+      evidence?.close();
       own?.close();
       await save();
     },

@@ -1,26 +1,39 @@
 /**
- * The gateway as a node of the Trusted Core Network. It attests its neighbours and judges by itself, with or without the
- * centre; it tells the centre what it sees, and acts on what is found where it stands: commands stop, values go on, and
- * essential functions stay in reach (`CommandGate` never asks for them).
+ * The gateway as a node of the Trusted Core Network. It attests its neighbours and its centre and judges by itself; it tells
+ * the centre what it sees, and acts on what is found where it stands: commands stop, values go on, and essential functions
+ * stay in reach (`CommandGate` never asks for them).
  */
-import type { NodeTrust, ProcessAttester } from '@enerchain/attestation';
-import { type Clock, describeError, EnerchainError, pointMatcher, type SourceEvent } from '@enerchain/model';
-import { TCN_METHODS, type TcnEvent, type TcnSettings, TcnStation, tcnReportValue } from '@enerchain/tcn';
+import { CHANGED_METHOD, hopRefusal, type NodeTrust, type ProcessAttester } from '@enerchain/attestation';
+import type { RequestOptions } from '@enerchain/link';
+import { type Clock, describeError, EnerchainError, type SourceEvent } from '@enerchain/model';
+import {
+  systemAfter,
+  TCN_METHODS,
+  type TcnEvent,
+  type TcnReport,
+  type TcnSettings,
+  TcnStation,
+  tcnReportValue,
+} from '@enerchain/tcn';
 import { type CborValue, type Identity, isName } from '@enerchain/trust';
 import type { Logger } from 'pino';
-import type { MayCommand } from '../uplink/gate.ts';
+import { CENTRE, CentreWatch, type SeenCentre } from '../trust/centre-watch.ts';
+import { byOwnView, type MayCommand } from '../uplink/gate.ts';
 
 export interface EdgeNetworkOptions {
   readonly identity: Identity;
   readonly attester: ProcessAttester;
-  readonly settings: TcnSettings;
+  /** Absent: it has no neighbours, and attests its centre alone. */
+  readonly settings: TcnSettings | undefined;
   readonly dataDir: string;
   readonly software: string;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly writeSourceEvents: (events: readonly SourceEvent[]) => Promise<void>;
   /** Asks the centre; rejects while it is not connected. */
-  readonly request: (method: string, params: CborValue) => Promise<CborValue>;
+  readonly request: (method: string, params: CborValue, options?: RequestOptions) => Promise<CborValue>;
+  /** Of the connection to the centre. @throws EnerchainError while there is none */
+  readonly exporter: () => Uint8Array;
   readonly isConnected: () => boolean;
 }
 
@@ -29,15 +42,24 @@ const TELL = 5_000;
 const SOON = 250;
 /** Reactions at which no command goes through a node. */
 const STOPS: ReadonlySet<string> = new Set(['restrict', 'quarantine']);
-/** The centre, as nodes name it. */
-const CENTRE = 'centre';
+/** Milliseconds that the centre may take for its evidence. */
+const ANSWER_WITHIN = 10_000;
 
 /** Requests of the centre that `answer` answers. */
-export const EDGE_NETWORK_METHODS = [TCN_METHODS.order, TCN_METHODS.evidence, TCN_METHODS.attest] as const;
+export const EDGE_NETWORK_METHODS = [
+  TCN_METHODS.order,
+  TCN_METHODS.evidence,
+  TCN_METHODS.attest,
+  CHANGED_METHOD,
+] as const;
 
 export class EdgeNetwork {
   readonly #options: EdgeNetworkOptions;
   readonly #station: TcnStation;
+  readonly #centre: CentreWatch;
+  readonly mayCommand: MayCommand;
+  /** Its last result about the centre that was told. */
+  #told: SeenCentre | undefined;
   readonly #reactions = new Map<string, string>();
   #timer: NodeJS.Timeout | undefined;
   #soon: NodeJS.Timeout | undefined;
@@ -52,7 +74,7 @@ export class EdgeNetwork {
         evidence: async (bindings, since) => (await attester.attester).evidence(bindings, since),
         onChange: (listener) => attester.onChange(listener),
       },
-      settings,
+      settings: settings ?? { neighbours: [] },
       dataDir,
       software,
       clock,
@@ -60,17 +82,40 @@ export class EdgeNetwork {
       onChange: (changed) => this.#changed(changed),
       onNotice: (text) => logger.warn({ network: true }, text),
     });
+    const { base } = this.#station;
+    this.#centre = new CentreWatch({
+      self: identity.name,
+      verifier: this.#station.newVerifier(),
+      policy: () => base.policy,
+      ask: (method, params) => options.request(method, params, { timeout: ANSWER_WITHIN }),
+      exporter: options.exporter,
+      clock,
+      after: systemAfter,
+      onChange: (trust) => {
+        const { node, status, reaction, reason } = trust;
+        logger[reaction === 'restrict' ? 'warn' : 'info']({ node, status, reaction }, reason);
+        this.#changed([trust]);
+      },
+    });
+    base.onChange(() => this.#centre.soon());
+    this.mayCommand = byOwnView(
+      {
+        get policy() {
+          return base.policy;
+        },
+        path: () => this.#path(),
+      },
+      clock,
+    );
   }
 
   /** Never rejects: a network that cannot run is a matter of its own, and the gateway goes on. */
   async start(): Promise<void> {
     try {
       await this.#station.start();
-      const { address } = this.#station;
-      this.#options.logger.info(
-        { address, neighbours: this.#station.node.neighbours },
-        'node of the Trusted Core Network',
-      );
+      const { address, node } = this.#station;
+      const { settings, logger } = this.#options;
+      if (settings) logger.info({ address, neighbours: node.neighbours }, 'node of the Trusted Core Network');
     } catch (error) {
       const detail = `the Trusted Core Network does not run here: ${describeError(error)}`;
       this.#options.logger.error(detail);
@@ -82,6 +127,7 @@ export class EdgeNetwork {
   async close(): Promise<void> {
     clearInterval(this.#timer);
     clearTimeout(this.#soon);
+    this.#centre.close();
     await this.#station.close();
   }
 
@@ -89,9 +135,14 @@ export class EdgeNetwork {
     this.#station.renewed(identity);
   }
 
-  /** The link to the centre stands: it hears at once, and may have a newer bundle. */
-  connected(): void {
-    this.#tellSoon();
+  /** The link to the centre stands: it is looked at, hears at once, and may have a newer bundle. Or it stands no more. */
+  connected(is: boolean): void {
+    if (!is) {
+      this.#centre.left();
+      return;
+    }
+    this.#centre.connected();
+    void this.#tell();
   }
 
   /** Answers a request of the centre. @throws EnerchainError (fault peer) */
@@ -101,7 +152,10 @@ export class EdgeNetwork {
       case TCN_METHODS.order:
         return node.order(bytesOf(params));
       case TCN_METHODS.evidence:
-        return node.evidence(bytesOf(params)) ?? null;
+        return this.#evidence(bytesOf(params)) ?? null;
+      case CHANGED_METHOD:
+        this.#centre.soon();
+        return null;
       default:
         if (params !== null && (typeof params !== 'string' || !isName(params))) throw refused('names no neighbour');
         node.attestNow(params ?? undefined);
@@ -109,19 +163,39 @@ export class EdgeNetwork {
     }
   }
 
-  /** What this gateway has found itself about the nodes on the way of a command: the centre, and this gateway. */
-  readonly mayCommand: MayCommand = ({ point }, endpoint) => {
+  #evidence(digest: Uint8Array): Uint8Array | undefined {
+    const { seen } = this.#centre;
+    const ofCentre = seen && Buffer.compare(seen.result.evidence, digest) === 0 ? seen.evidence : undefined;
+    return ofCentre ?? this.#station.node.evidence(digest);
+  }
+
+  /**
+   * The hops of a command that can be judged here: the centre, the neighbours on the way, and this gateway as its neighbours
+   * see it. Before the first bundle a gateway without neighbours judges nobody: the centre's check of the path stands alone.
+   */
+  #path(): readonly NodeTrust[] {
     const { node, base } = this.#station;
-    if (base.policy && pointMatcher(base.policy.essential)(point, endpoint)) return { ok: true };
-    for (const name of [node.name, CENTRE]) {
-      const found = node.get(name);
-      if (found && STOPS.has(found.reaction)) {
-        const what = found.reaction === 'quarantine' ? 'in quarantine' : 'restricted to the monitoring direction';
-        return { ok: false, reason: `${name === node.name ? 'this gateway' : name} is ${what}: ${found.reason}` };
-      }
-    }
-    return { ok: true };
-  };
+    const { settings } = this.#options;
+    if (!settings && !base.policy) return [];
+    // What others have proven of the centre counts as well as what it has shown here.
+    const told = node.get(CENTRE);
+    const centre = told && STOPS.has(told.reaction) ? told : this.#centre.trust;
+    const self = node.asSeen() ?? node.get(node.name);
+    const judged = self && (node.neighbours.length > 0 || STOPS.has(self.reaction));
+    return [centre, ...this.#between(), ...(judged ? [{ ...self, node: 'this gateway' }] : [])];
+  }
+
+  /** Neighbours that a command comes by: those that the site names, or one that is good; all of them when none is. */
+  #between(): readonly NodeTrust[] {
+    const { node, base } = this.#station;
+    const way = this.#options.settings?.way;
+    const known = (names: readonly string[]) => names.flatMap((name) => node.get(name) ?? []);
+    if (way) return known(way);
+    const passing = known(node.neighbours).filter(({ role }) => role === 'network');
+    const at = this.#options.clock.now();
+    const good = passing.find((hop) => hopRefusal(hop, base.policy, at) === undefined);
+    return good ? [good] : passing;
+  }
 
   /** For the report to the centre. */
   get counters(): Record<string, number> {
@@ -131,6 +205,8 @@ export class EdgeNetwork {
       'tcn.neighbours': node.neighbours.length,
       'tcn.connected': node.connected.length,
       'tcn.good': all.filter(({ trustedUntil }) => trustedUntil !== undefined).length,
+      'tcn.vouched': node.asSeen()?.trustedUntil === undefined ? 0 : 1,
+      'tcn.centre': this.#centre.trust.trustedUntil === undefined ? 0 : 1,
       'tcn.quarantined': all.filter(({ reaction }) => reaction === 'quarantine').length,
       ...Object.fromEntries(Object.entries(node.counters).map(([name, value]) => [`tcn.${name}`, value])),
     };
@@ -171,12 +247,20 @@ export class EdgeNetwork {
     }, SOON);
   }
 
+  /** What the station tells, and what is found here of the centre itself: it hears that too, and so do those who look at it. */
+  #report(): TcnReport {
+    const { seen, trust } = this.#centre;
+    const news = seen && seen !== this.#told ? [seen.bytes] : [];
+    this.#told = seen;
+    return this.#station.report({ nodes: [trust], statements: news });
+  }
+
   async #tell(): Promise<void> {
     const { request, isConnected, logger } = this.#options;
     if (this.#telling || !isConnected()) return;
     this.#telling = true;
     try {
-      const bundle = await request(TCN_METHODS.gossip, tcnReportValue(this.#station.report()));
+      const bundle = await request(TCN_METHODS.gossip, tcnReportValue(this.#report()));
       const { held } = this.#station.base;
       if (bundle instanceof Uint8Array && !(held && Buffer.compare(held.hash, bundle) === 0)) {
         const answer = await request(TCN_METHODS.bundle, null);

@@ -1,4 +1,4 @@
-/** What a site file says of the Trusted Core Network: `trust: { listen, neighbours, coap }`. */
+/** What a site file says of the Trusted Core Network: `trust: { listen, neighbours, way, coap }`. */
 import { isIP } from 'node:net';
 import type { TcnSettings } from '@enerchain/tcn';
 import Type from 'typebox';
@@ -32,6 +32,13 @@ export const TCN_KEYS = {
       { maxItems: 64, description: 'nodes that attest this gateway and are attested by it' },
     ),
   ),
+  way: Type.Optional(
+    Type.Array(Type.String({ maxLength: 64 }), {
+      minItems: 1,
+      maxItems: 16,
+      description: 'neighbours through which the centre is reached: commands need each of them to be good',
+    }),
+  ),
   coap: Type.Optional(
     Type.String({ ...AddressText, description: 'UDP address for attestation in the format of CHARRA; needs a TPM' }),
   ),
@@ -40,6 +47,7 @@ export const TCN_KEYS = {
 export interface TcnContent {
   readonly listen?: string;
   readonly neighbours?: readonly { readonly name: string; readonly address?: string }[];
+  readonly way?: readonly string[];
   readonly coap?: string;
 }
 
@@ -53,8 +61,8 @@ export function tcnSettings(
   content: TcnContent,
   source: string,
 ): TcnSettings | undefined | { readonly field: string; readonly message: string } {
-  const { listen, neighbours = [], coap } = content;
-  if (listen === undefined && neighbours.length === 0 && coap === undefined) return undefined;
+  const { listen, neighbours = [], way, coap } = content;
+  if (listen === undefined && neighbours.length === 0 && way === undefined && coap === undefined) return undefined;
   for (const [field, text] of [
     ['listen', listen],
     ['coap', coap],
@@ -73,7 +81,10 @@ export function tcnSettings(
   const twice = names.find((name, i) => names.indexOf(name) !== i);
   if (twice !== undefined) return { field: 'neighbours', message: `'${twice}' stands twice` };
   if (names.includes(source)) return { field: 'neighbours', message: `'${source}' is this gateway itself` };
+  const stranger = way?.find((name) => !names.includes(name));
+  if (stranger !== undefined) return { field: 'way', message: `'${stranger}' is no neighbour of this gateway` };
   return {
+    ...(way === undefined ? {} : { way }),
     ...(listen === undefined ? {} : { listen: addressOf(listen) }),
     ...(coap === undefined ? {} : { coap: addressOf(coap) }),
     neighbours: neighbours.map(({ name, address }) => ({ name, ...(address ? { address: addressOf(address) } : {}) })),

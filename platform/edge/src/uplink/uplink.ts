@@ -1,6 +1,6 @@
 /** The link to the centre: live before backlog, resumed where the acknowledgement stands. */
 import { CHANGED_METHOD } from '@enerchain/attestation';
-import { LinkClient, type RequestHandler, type Welcome } from '@enerchain/link';
+import { LinkClient, type RequestHandler, type RequestOptions, type Welcome } from '@enerchain/link';
 import { type Clock, describeError, EnerchainError, type SourceEvent, type SourceReport } from '@enerchain/model';
 import { type CborValue, CommandGuard, type Identity, RENEW_EVERY, SESSION_METHOD } from '@enerchain/trust';
 import type { Logger } from 'pino';
@@ -23,6 +23,8 @@ export interface UplinkOptions {
   readonly answers: ReadonlyMap<string, RequestHandler>;
   /** Version of the list of operators that is held here. */
   readonly operators: () => number;
+  /** The link stands, or stands no more. */
+  readonly onConnected: (connected: boolean) => void;
   /** The centre does not know this source, or does not know its points any more. */
   readonly announce: () => void;
 }
@@ -65,6 +67,7 @@ export class Uplink {
         throw new EnerchainError('unsupported', 'link.method', `requests '${method}' are not answered here`);
       },
       onState: (state, reason) => {
+        options.onConnected(state === 'online');
         if (state === 'online') logger.info('connected to the centre');
         else if (state === 'waiting') {
           this.guard.newSession();
@@ -157,8 +160,13 @@ export class Uplink {
   }
 
   /** Asks the centre. @throws EnerchainError `link.closed` (fault environment) while it is not connected, or what it answers */
-  async request(method: string, params: CborValue): Promise<CborValue> {
-    return this.#client.request(method, params);
+  async request(method: string, params: CborValue, options?: RequestOptions): Promise<CborValue> {
+    return this.#client.request(method, params, options);
+  }
+
+  /** What both ends of the connection to the centre know. @throws EnerchainError (fault environment) while there is none */
+  exporter(): Uint8Array {
+    return this.#client.exporter();
   }
 
   async stop(): Promise<void> {

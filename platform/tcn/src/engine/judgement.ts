@@ -7,7 +7,7 @@ import { type EvidenceStore, hexOf } from './evidence-store.ts';
 import { isAdverse, type Read, readStatement } from './gossip.ts';
 import { TCN_LIMITS } from './limits.ts';
 import type { TcnOptions } from './ports.ts';
-import type { NodeRecord } from './record.ts';
+import { type NodeRecord, viewOf } from './record.ts';
 import type { Registry } from './registry.ts';
 import type { Standing, StandingTable } from './standing.ts';
 
@@ -93,7 +93,7 @@ export class Judgement {
 
   /** A statement counts: it is signed, and its evidence was appraised where it needs any. */
   taken(read: Read, standing: Standing): void {
-    const { registry, self, clock, onStatement } = this.#options;
+    const { registry, self, clock, policy, onStatement } = this.#options;
     const { node } = read.content;
     const now = clock.monotonic();
     const tell = () => onStatement?.({ ...standing, ...(read.kind === 'result' ? { result: read.content } : {}) });
@@ -104,10 +104,9 @@ export class Judgement {
     const record = registry.of(node);
     switch (read.kind) {
       case 'result': {
-        const { status, issuedAt: at, sequence } = read.content;
         const before = record.viewOf(read.issuer);
-        if (before && before.sequence >= sequence) return;
-        record.viewed(read.issuer, { status, at, sequence });
+        if (before && before.sequence >= read.content.sequence) return;
+        record.viewed(read.issuer, viewOf(read.content, policy(), now));
         break;
       }
       case 'silence': {

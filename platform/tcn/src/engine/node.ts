@@ -13,6 +13,7 @@ import { Judgement } from './judgement.ts';
 import { TCN_LIMITS, TCN_RATES } from './limits.ts';
 import { Neighbour, type NeighbourCounters } from './neighbour.ts';
 import type { TcnOptions } from './ports.ts';
+import { viewOf } from './record.ts';
 import { Registry } from './registry.ts';
 import { SilenceWatch } from './silence.ts';
 import { type Standing, StandingTable } from './standing.ts';
@@ -180,6 +181,37 @@ export class TcnNode {
   get(node: string): NodeTrust | undefined {
     const record = this.#registry.find(node);
     return record && this.#registry.trust(record);
+  }
+
+  /**
+   * This node by the view of its neighbours: good while one that is good itself has found it good. Undefined when it has no
+   * neighbours, so that nobody could.
+   */
+  asSeen(): NodeTrust | undefined {
+    if (this.#neighbours.size === 0) return undefined;
+    const { clock, identity } = this.#options;
+    const now = clock.monotonic();
+    const record = this.#registry.find(this.name);
+    const known = record && this.#registry.trust(record);
+    if (known && (known.reaction === 'restrict' || known.reaction === 'quarantine')) return known;
+    const base = {
+      node: this.name,
+      role: identity.role,
+      reaction: 'none',
+      neighbours: known?.neighbours ?? [],
+    } as const;
+    const [best] = (record?.goodViews(now) ?? [])
+      .filter(({ by }) => this.#neighbours.has(by) && this.get(by)?.trustedUntil !== undefined)
+      .sort((a, b) => Number(b.tier === 'tpm') - Number(a.tier === 'tpm') || b.until - a.until);
+    if (!best) {
+      const names = [...this.#neighbours.keys()].join(', ');
+      const reason = `of its neighbours (${names}) none that is good itself has found it good lately`;
+      return { ...base, tier: undefined, status: 'none', trustedUntil: undefined, reason, since: clock.now() };
+    }
+    const { by, tier, until, view } = best;
+    const trustedUntil = clock.now() + BigInt(Math.round((until - now) * 1e6));
+    const status = view.status === 'silent' ? 'none' : view.status;
+    return { ...base, tier, status, trustedUntil, reason: `${by} has found it good`, since: view.at };
   }
 
   /** What stands here, newest last. */
@@ -451,8 +483,9 @@ export class TcnNode {
     this.#pass(standing, stands ? MAX_TTL : 0, undefined);
   }
 
-  #viewed({ node, status, issuedAt: at, sequence }: AttestationResult): void {
-    this.#registry.of(node).viewed(this.name, { status, at, sequence });
+  #viewed(result: AttestationResult): void {
+    const { clock, policy } = this.#options;
+    this.#registry.of(result.node).viewed(this.name, viewOf(result, policy(), clock.monotonic()));
   }
 
   /** The same as before is told now and then, so that the view of the neighbours does not grow old. */

@@ -1,14 +1,36 @@
 /** What one node knows about another one, and how that becomes a state. */
-import type { NeighbourView, NodeRole, NodeTrust, TrustPolicy, Trustworthiness } from '@enerchain/attestation';
+import {
+  type AttestationResult,
+  isGood,
+  type NeighbourView,
+  type NodeRole,
+  type NodeTrust,
+  type Tier,
+  type TrustPolicy,
+  type Trustworthiness,
+} from '@enerchain/attestation';
 import type { UtcNanos } from '@enerchain/model';
 import { type Assessment, assess, type Conviction, KNOWN_NOTHING, type OwnResult } from './assess.ts';
 import { TCN_LIMITS } from './limits.ts';
 
 /** What another node says of this one. */
-interface View {
+export interface View {
   readonly status: Trustworthiness | 'silent';
   readonly at: UtcNanos;
   readonly sequence: number;
+  /** Of a good result: its tier, and until when it stands on our monotonic clock. */
+  readonly good?: { readonly tier: Tier; readonly until: number };
+}
+
+/**
+ * What a result of another node says, as a view.
+ * @param now monotonic milliseconds
+ */
+export function viewOf(result: AttestationResult, policy: TrustPolicy | undefined, now: number): View {
+  const { status, issuedAt, validUntil, sequence, tier } = result;
+  const lifetime = Math.min(Number(validUntil - issuedAt) / 1e6, (policy?.validFor ?? 0) * 1000);
+  const good = isGood(result) && lifetime > 0;
+  return { status, at: issuedAt, sequence, ...(good ? { good: { tier, until: now + lifetime } } : {}) };
 }
 
 /** After as many good answers in a row an isolated node is one of us again, so that a poor line does not make it flap. */
@@ -113,6 +135,13 @@ export class NodeRecord {
 
   viewOf(verifier: string): View | undefined {
     return this.#views.get(verifier);
+  }
+
+  /** What others say of it that is good and has not run out, by whom. @param now monotonic milliseconds */
+  goodViews(now: number): { readonly by: string; readonly tier: Tier; readonly until: number; readonly view: View }[] {
+    return [...this.#views].flatMap(([by, view]) =>
+      view.good && view.good.until > now ? [{ by, ...view.good, view }] : [],
+    );
   }
 
   silentTo(verifier: string, silent: boolean, now: number): void {

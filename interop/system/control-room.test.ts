@@ -360,11 +360,7 @@ describe.skipIf(noBrowser)('the control room on the whole system', () => {
 
   it('had nothing to complain about in these failures either, but the centre that did not answer', () => {
     const unexpected = watched.complaints.filter(
-      (text) =>
-        !isWrongPassword(text) &&
-        !/net::ERR_(CONNECTION|EMPTY|INCOMPLETE|ABORTED|SOCKET)/.test(text) &&
-        // A centre that has just started answers that its log has no checkpoint yet.
-        !/status of 503 .*\/provenance$/.test(text),
+      (text) => !isWrongPassword(text) && !/net::ERR_(CONNECTION|EMPTY|INCOMPLETE|ABORTED|SOCKET)/.test(text),
     );
     expect(unexpected).toEqual([]);
   });

@@ -275,6 +275,7 @@ async function assemble(
         findings,
         revocations,
         roleOf,
+        siteOf: (source: string) => points.site(source),
         clock,
         logger,
       },

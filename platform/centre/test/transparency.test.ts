@@ -15,11 +15,13 @@ import { join } from 'node:path';
 import { type AttestationResult, DEVELOPMENT_POLICY, signResult } from '@enerchain/attestation';
 import { batchToBytes, ChainWriter, type Column, type Content, LinkClient, MemoryBatchStore } from '@enerchain/link';
 import { newMrid, systemClock } from '@enerchain/model';
+import { FileKeySigner } from '@enerchain/pki';
 import {
   LogMonitor,
   type LogSource,
   parseCheckpoint,
   readAnchor,
+  signCheckpoint,
   verifyReceipt,
   WITNESS_METHOD,
   type WitnessEvent,
@@ -29,6 +31,9 @@ import { enrol, type Identity } from '@enerchain/trust';
 import { pino } from 'pino';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { type Core, openCore } from '../src/core.ts';
+import type { Findings } from '../src/ingest/findings.ts';
+import type { TransparencyKeeper } from '../src/transparency/keeper.ts';
+import { WitnessRounds } from '../src/transparency/witnesses.ts';
 
 const logger = pino({ level: 'silent' });
 const folders: string[] = [];
@@ -179,6 +184,37 @@ const sourceOf = ({ transparency }: Core): LogSource => ({
 afterEach(stop);
 afterAll(() => {
   for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
+
+describe('a note over a record', () => {
+  it('is there although a checkpoint that began before the record was under way', async () => {
+    const signer = await FileKeySigner.create(join(newFolder(), 'log.key'));
+    const noteOf = (size: number) =>
+      signCheckpoint(signer, { origin: 'enerchain/0', size, root: new Uint8Array(32), time: systemClock.now() });
+    const signed: number[] = [];
+    const keeper = {
+      log: { cosigned: undefined, takeCosignatures: async (note: string) => note },
+      // Record 5 came while the checkpoint over five records was being written.
+      checkpoint: async () => {
+        signed.push(signed.length === 0 ? 5 : 6);
+        return noteOf(signed.at(-1)!);
+      },
+    } as unknown as TransparencyKeeper;
+    const rounds = new WitnessRounds({
+      keeper,
+      peers: () => [],
+      keyOf: () => undefined,
+      quorum: () => 0,
+      clock: systemClock,
+      findings: {} as Findings,
+      onError: (error) => {
+        throw error;
+      },
+    });
+    expect(parseCheckpoint((await rounds.noteOver(5))!).checkpoint.size).toBe(6);
+    expect(signed).toEqual([5, 6]);
+    expect(await rounds.noteOver(99)).toBeUndefined();
+  });
 });
 
 describe('a centre', { timeout: 120_000 }, () => {

@@ -15,8 +15,9 @@ import {
   trustPolicy,
   Verifier,
 } from '@enerchain/attestation';
-import { EnerchainError, type RaisedAlarm } from '@enerchain/model';
+import { EnerchainError, type Mrid, type RaisedAlarm } from '@enerchain/model';
 import { certificateFromPem, FileKeySigner, thumbprint } from '@enerchain/pki';
+import type { Verdict } from '@enerchain/provenance';
 import { decodeRelease, RELEASE_TYPE, tcnReportValue } from '@enerchain/tcn';
 import {
   type CborValue,
@@ -32,6 +33,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Findings } from '../src/ingest/findings.ts';
 import { nodeFiles } from '../src/log/files.ts';
 import type { LogContent } from '../src/ports.ts';
+import { provenanceJson } from '../src/transparency/steps.ts';
 import { TrustKeeper, type TrustKeeperOptions } from '../src/trust/keeper.ts';
 import { readTrust, writeTrust } from '../src/trust/snapshot.ts';
 import { component, SECOND, SOFTWARE, Source, settle, T0, Time } from './trust-world.ts';
@@ -73,6 +75,17 @@ function newKeeper(options: Partial<TrustKeeperOptions> & { policy?: TrustPolicy
     ...options,
   });
 }
+
+const NO_VALUE = {
+  point: '00000000-0000-4000-8000-000000000001' as Mrid,
+  source: 'grid-state',
+  value: 1,
+  quality: 0,
+  sourceTime: T0,
+  receiveTime: T0,
+  record: 1,
+};
+const NO_VERDICT: Verdict = { ok: true, trust: 'attested', tier: 'software', value: NO_VALUE, findings: [] };
 
 const manifest = {
   id: 'test',
@@ -374,6 +387,49 @@ describe('the trust keeper', () => {
     expect(await ask(randomBytes(32))).toMatchObject({ ok: false, text: expect.stringContaining('edge.ts is') });
     // It is a look of its own, and no round of the keeper.
     expect(keeper.get('edge-nord')?.reaction).toBe('none');
+  });
+
+  it('trusts what is calculated no more than what it is calculated from, and tells when that changes', async () => {
+    const inputs = new Map([
+      ['grid-state', ['edge-nord', 'edge-sued']],
+      ['forecast', ['grid-state']],
+    ]);
+    keeper.close();
+    keeper = newKeeper({ inputsOf: (source) => inputs.get(source) ?? [] });
+    await vouch([component('config:site', 'edge-sued')], 'edge-sued');
+    await vouch([component('config:site', 'grid-state')], 'grid-state');
+    await vouch([component('config:site', 'forecast')], 'forecast');
+    const source = await gateway();
+    await gateway('edge-sued');
+    const at = () => keeper.trustOf('grid-state', T0 + 5n * SECOND);
+    expect(at()).toBe('unknown');
+    await gateway('grid-state');
+    await gateway('forecast');
+    await time.pass(10_000);
+    expect([at(), keeper.trustOf('forecast', T0 + 5n * SECOND)]).toEqual(['attested', 'attested']);
+    const told: string[] = [];
+    keeper.onValueTrust((name) => told.push(name));
+    source.change('edge.ts', 'with a back door');
+    keeper.changed(source);
+    await settle();
+    expect(told).toEqual(['edge-nord', 'grid-state', 'forecast']);
+    // What the service itself runs is as it should be; its values from now on are not worth more than the gateway's.
+    expect(keeper.get('grid-state')?.status).toBe('warning');
+    const now = T0 + 60n * SECOND;
+    expect(['edge-nord', 'grid-state', 'forecast'].map((name) => keeper.trustOf(name, now))).toEqual([
+      'distrusted',
+      'distrusted',
+      'distrusted',
+    ]);
+    expect(keeper.trustOf('edge-sued', now)).not.toBe('distrusted');
+    expect(at()).toBe('attested');
+    const provenance = provenanceJson({ ...NO_VERDICT, value: { ...NO_VALUE, receiveTime: now } }, keeper);
+    expect(provenance).toMatchObject({ trust: 'distrusted' });
+    expect(provenance?.steps[0]).toMatchObject({
+      code: 'inputs.trust',
+      state: 'bad',
+      details: { 'edge-nord': 'distrusted', 'edge-sued': keeper.trustOf('edge-sued', now) },
+    });
   });
 
   it('asks for evidence at a renewal, of whoever has attested before, or of all as the policy says', async () => {

@@ -26,6 +26,8 @@ export const Endpoint = Type.Object(
       Type.String({ maxLength: 64, description: 'IANA zone of the device clock; UTC when absent' }),
     ),
     securityProfile: Type.Optional(Type.Enum(['none', 'tls'] as const)),
+    /** Of a calculation: the sources whose values go into it. What they are worth, its results are worth at most. */
+    inputs: Type.Optional(Type.Array(Type.String({ maxLength: 100 }), { maxItems: 10_000, uniqueItems: true })),
   },
   { additionalProperties: false },
 );

@@ -489,6 +489,20 @@ describe('the receipt of an estimated value', () => {
     expect((await verdictOf([])).findings[0]).toMatchObject({ code: 'device.calculated', state: 'weak' });
     expect(codes(await verdictOf([{ first: 0, last: 999 }]), 'bad')).toContain('receipt.reads');
   });
+
+  it('names the gateways from whose values it was calculated', async () => {
+    const system = await System.make();
+    const { note: _, ...rest } = await system.everyday();
+    const document = site('grid-state');
+    const endpoints = document.endpoints.map((endpoint) => ({ ...endpoint, inputs: ['edge-nord', 'edge-sued'] }));
+    const announced = await system.log('grid-state', { kind: 'site', document: { ...document, endpoints } });
+    const value = await system.log('grid-state', system.observations(), { reads: [{ first: 0, last: 3 }] });
+    const note = await system.checkpoint();
+    const receipt = system.receipt({ ...rest.parts, attestation: [], neighbours: [], site: announced, value, note });
+    const [device] = verifyReceipt(receipt, readAnchor(system.anchor())).findings;
+    expect(device).toMatchObject({ code: 'device.calculated', details: { inputs: 'edge-nord, edge-sued' } });
+    expect(device?.text).toContain('from values of edge-nord, edge-sued');
+  });
 });
 
 describe('a batch without a signature of its own', () => {

@@ -65,6 +65,17 @@ describe('the grid-state service', () => {
     expect(centre.prefixes).toEqual(['/services/grid-state']);
   });
 
+  test('names the sources that it calculates from, so that its results are worth no more than theirs', async () => {
+    const [first] = centre.sites;
+    const weather = point('wind', { measurementType: 'WindSpeed' });
+    centre.sites = [first!, { ...first!, source: 'edge-weather', points: [weather] }];
+    await centre.field([[LA.mRID, 2]]);
+    await start();
+    await centre.until(() => centre.value(LOADING_A) !== undefined);
+    const announced = centre.contents.flatMap(({ content }) => (content.kind === 'site' ? [content.document] : []));
+    expect(announced.at(-1)?.endpoints).toMatchObject([{ id: 'solution', inputs: ['edge-a'] }]);
+  });
+
   test('follows the field: load, breaker, overload alarm and its return', async () => {
     await centre.field([[LA.mRID, 2]]);
     await start();

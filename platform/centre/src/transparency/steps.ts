@@ -1,8 +1,9 @@
 /** The way of a value as the control room shows it: what the verification of its receipt has found, step by step. */
 import { type Tier, VALUE_TRUST, type ValueTrust } from '@enerchain/attestation';
-import { Mrid, toIso } from '@enerchain/model';
+import { Mrid, toIso, type UtcNanos } from '@enerchain/model';
 import type { ChainLink, Verdict } from '@enerchain/provenance';
 import Type, { type Static } from 'typebox';
+import { lesser, WORTH } from '../trust/worth.ts';
 
 const TITLES: Readonly<Record<ChainLink, string>> = {
   receipt: 'Receipt',
@@ -47,11 +48,43 @@ export const ProvenanceJson = Type.Object(
 );
 export type ProvenanceJson = Static<typeof ProvenanceJson>;
 
-/** @returns undefined when the receipt is broken so early that it shows no value */
-export function provenanceJson(verdict: Verdict): ProvenanceJson | undefined {
+/** What this centre knows of the sources from which a value was calculated; a receipt proves one source alone. */
+export interface InputTrust {
+  inputsOf(source: string): readonly string[];
+  trustOf(source: string, receiveTime: UtcNanos): ValueTrust;
+}
+
+const INPUT_STATE = { attested: 'ok', provisional: 'weak', unknown: 'missing', distrusted: 'bad' } as const;
+
+function inputStep(
+  source: string,
+  receiveTime: UtcNanos,
+  known: InputTrust,
+): ProvenanceJson['steps'][number] | undefined {
+  const inputs = known.inputsOf(source).map((name) => ({ name, trust: known.trustOf(name, receiveTime) }));
+  if (inputs.length === 0) return undefined;
+  const found = WORTH.filter((each) => inputs.some(({ trust }) => trust === each));
+  const named = (each: ValueTrust) => inputs.filter(({ trust }) => trust === each).map(({ name }) => name);
+  const by = found.map((each) => `${named(each).join(', ')} ${each}`);
+  return {
+    kind: 'device',
+    title: 'What it was calculated from',
+    text: `${source} calculated it from values of ${inputs.length} sources; as this centre found them then, ${by.join('; ')}.`,
+    state: INPUT_STATE[found[0]!],
+    code: 'inputs.trust',
+    details: Object.fromEntries(inputs.map(({ name, trust }) => [name, trust])),
+  };
+}
+
+/**
+ * @param known absent: nobody is attested here
+ * @returns undefined when the receipt is broken so early that it shows no value
+ */
+export function provenanceJson(verdict: Verdict, known?: InputTrust): ProvenanceJson | undefined {
   const { value, ok, findings } = verdict;
   if (!value) return undefined;
-  const trust: ValueTrust = verdict.trust;
+  const inputs = known && inputStep(value.source, value.receiveTime, known);
+  const trust = inputs ? lesser(known.trustOf(value.source, value.receiveTime), verdict.trust) : verdict.trust;
   const tier: Tier | null = verdict.tier ?? null;
   return {
     point: value.point,
@@ -64,14 +97,17 @@ export function provenanceJson(verdict: Verdict): ProvenanceJson | undefined {
     trust,
     tier,
     holds: ok,
-    steps: findings.map(({ link, state, code, text, at, details }) => ({
-      kind: link,
-      title: TITLES[link],
-      text,
-      state,
-      code,
-      ...(at === undefined ? {} : { at: toIso(at) }),
-      ...(details ? { details } : {}),
-    })),
+    steps: [
+      ...(inputs ? [inputs] : []),
+      ...findings.map(({ link, state, code, text, at, details }) => ({
+        kind: link,
+        title: TITLES[link],
+        text,
+        state,
+        code,
+        ...(at === undefined ? {} : { at: toIso(at) }),
+        ...(details ? { details } : {}),
+      })),
+    ],
   };
 }

@@ -38,6 +38,7 @@ import { type KeptNode, type KeyOrigin, NodeState, type Release } from './node-s
 import { ReleaseDesk } from './release-desk.ts';
 import { Renewals } from './renewals.ts';
 import { type LinkState, linkStates, nodesBetween } from './ways.ts';
+import { lesser } from './worth.ts';
 
 /** A source as the keeper asks it. */
 export type AttestedPeer = Pick<LinkPeer, 'source' | 'holder' | 'exporter' | 'request'>;
@@ -57,6 +58,8 @@ export interface TrustKeeperOptions {
   isRevoked(fingerprint: string): boolean;
   /** Where the identity key of a node lies, as its certificate says. */
   certifiedOriginOf?(node: string): KeyOrigin | undefined;
+  /** The sources from whose values another one calculates its own; none for a gateway. */
+  inputsOf?(source: string): readonly string[];
   /** What the authority here has issued, by thumbprint. */
   certificateOf?(kid: Uint8Array): { readonly der: Uint8Array } | undefined;
   /** Development: takes as right what is particular to a node and was never seen. @returns whether it did */
@@ -92,6 +95,8 @@ const FIRST_AFTER = 100;
 const STALE_SHOWN = 600_000;
 /** Milliseconds between two looks at one node at least. */
 const SOONEST = 100;
+/** Services that calculate from what services have calculated: further ones are not looked at. */
+const MOST_STEPS = 4;
 /** A channel of the centre with itself has no exporter. */
 const NO_CHANNEL = new Uint8Array(32);
 const MILLI = 1_000_000n;
@@ -348,9 +353,22 @@ export class TrustKeeper implements TrustPort {
 
   // --- what screens and receipts ask ---------------------------------------------------------------------------------
 
-  /** Trust of a value of a source that the gateway received at a time. */
-  trustOf(source: string, receiveTime: UtcNanos): ValueTrust {
-    return this.#nodes.get(source)?.at(receiveTime) ?? 'unknown';
+  /**
+   * Trust of a value of a source that the gateway received at a time. What is calculated is worth no more than what it is
+   * calculated from.
+   */
+  trustOf(source: string, receiveTime: UtcNanos, depth = 0): ValueTrust {
+    let worst = this.#nodes.get(source)?.at(receiveTime) ?? 'unknown';
+    if (depth >= MOST_STEPS) return worst;
+    for (const input of this.inputsOf(source)) {
+      if (worst === 'distrusted') break;
+      worst = lesser(worst, this.trustOf(input, receiveTime, depth + 1));
+    }
+    return worst;
+  }
+
+  inputsOf(source: string): readonly string[] {
+    return this.#options.inputsOf?.(source) ?? [];
   }
 
   /** Values of a source that were received from a time on have another trust than before. */
@@ -594,8 +612,13 @@ export class TrustKeeper implements TrustPort {
     }
   }
 
-  #tellValues(source: string, from: UtcNanos): void {
+  /** What is calculated from the values of a source changes with them. */
+  #tellValues(source: string, from: UtcNanos, depth = 0): void {
     for (const listener of this.#valueListeners) listener(source, from);
+    if (depth >= MOST_STEPS) return;
+    for (const other of this.#nodes.keys()) {
+      if (this.inputsOf(other).includes(source)) this.#tellValues(other, from, depth + 1);
+    }
   }
 
   #audit(action: string, actor: string, subject: string, detail: Record<string, unknown>): void {

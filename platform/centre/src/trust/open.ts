@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { ProcessAttester, type RegisterValue, type TrustPolicy } from '@enerchain/attestation';
 import { systemAfter } from '@enerchain/link';
-import { type Clock, describeError } from '@enerchain/model';
+import { type Clock, describeError, type SiteDocument } from '@enerchain/model';
 import type { DevelopmentCa } from '@enerchain/trust';
 import type { Logger } from 'pino';
 import type { CentreIdentity } from '../identity.ts';
@@ -40,6 +40,8 @@ export interface TrustParts {
   readonly findings: Findings;
   readonly revocations: RevocationList;
   readonly roleOf: (source: string) => SourceRole | undefined;
+  /** What a source has announced. */
+  readonly siteOf: (source: string) => SiteDocument | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -58,7 +60,7 @@ export interface OpenTrust {
 
 /** @throws EnerchainError when keys or folders cannot be used */
 export async function openTrust(parts: TrustParts): Promise<OpenTrust> {
-  const { trust, dataDir, identity, ca, log, out, findings, revocations, roleOf, clock, logger } = parts;
+  const { trust, dataDir, identity, ca, log, out, findings, revocations, roleOf, siteOf, clock, logger } = parts;
   const { policy, installation, nodes, boot } = trust;
   const development = policy.appraisal?.firstConfiguration === true;
   const authorities = await Authorities.open({
@@ -95,6 +97,7 @@ export async function openTrust(parts: TrustParts): Promise<OpenTrust> {
     isRevoked: (fingerprint) => revocations.has(fingerprint),
     certifiedOriginOf: (node) => certifiedOriginOf(node, ca),
     certificateOf: (kid) => ca.certificateOf(kid),
+    inputsOf: (source) => inputsIn(siteOf(source)),
     acceptFirst: (node, measurements) => authorities.acceptFirst(node, measurements),
     vouchedAnew: authorities.changed,
     ...(own ? { own } : {}),
@@ -154,6 +157,20 @@ export async function openTrust(parts: TrustParts): Promise<OpenTrust> {
       await save();
     },
   };
+}
+
+const NONE: readonly string[] = [];
+/** Asked for with every value: a document may have thousands of endpoints. */
+const known = new WeakMap<SiteDocument, readonly string[]>();
+
+function inputsIn(document: SiteDocument | undefined): readonly string[] {
+  if (!document) return NONE;
+  let inputs = known.get(document);
+  if (!inputs) {
+    inputs = [...new Set(document.endpoints.flatMap((endpoint) => endpoint.inputs ?? []))];
+    known.set(document, inputs);
+  }
+  return inputs;
 }
 
 /** Results that were logged after the last time the state was written down. */

@@ -44,6 +44,11 @@ export function boundPoint(columns: readonly CheckedEntry[], source: string, mRI
 /** Names of protocols as people write them. */
 const PROTOCOLS: Readonly<Record<string, string>> = { iec104: 'IEC 60870-5-104', mqtt: 'MQTT' };
 
+/** The sources from which a point is calculated, as its endpoints say. */
+export const inputsOf = ({ bindings, endpoints }: BoundPoint): readonly string[] => [
+  ...new Set(bindings.flatMap(({ endpoint }) => endpoints.get(endpoint)?.inputs ?? [])),
+];
+
 /** What is known of the way from the device to its source. @throws BrokenLink when nothing is said of a bound device */
 export function deviceFinding({ point, bindings, endpoints }: BoundPoint, source: string): Finding {
   const link = 'device' as const;

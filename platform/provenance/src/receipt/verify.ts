@@ -13,7 +13,7 @@ import { judge, type LoggedResult, neighbourFinding, readLogged } from './bracke
 import { type CheckedEntry, checkEntry, type EntryContext } from './entries.ts';
 import { BrokenLink, type ChainLink, type Finding, LINKS, type ReceiptValue, type Verdict } from './finding.ts';
 import { decodeReceipt, type Receipt } from './format.ts';
-import { boundPoint, deviceFinding } from './last-metre.ts';
+import { boundPoint, deviceFinding, inputsOf } from './last-metre.ts';
 import { keyOf, Memo } from './memo.ts';
 import { type SignerCertificate, Signers } from './signers.ts';
 
@@ -24,6 +24,8 @@ interface Device {
   readonly index: number;
   readonly name: string;
   readonly unit: string | undefined;
+  /** Of a calculated value: the sources that it is calculated from, as the service says. */
+  readonly inputs: readonly string[];
   readonly finding: Finding;
 }
 
@@ -88,9 +90,9 @@ export class ReceiptVerifier {
         const gateway = step('gateway', () => gatewayFinding(entry, shown.value, signers));
         if (gateway) findings.push(gateway);
         const device = step('device', () => {
-          const { name, unit, finding } = this.#device(receipt.site, entry, shown.value.point, context);
+          const { name, unit, inputs, finding } = this.#device(receipt.site, entry, shown.value.point, context);
           value = { ...shown.value, name, ...(unit ? { unit } : {}) };
-          return role === 'service' ? calculated(finding, entry) : finding;
+          return role === 'service' ? calculated(finding, inputs, entry) : finding;
         });
         if (device) findings.push(device);
         const results = step('software', () =>
@@ -157,6 +159,7 @@ export class ReceiptVerifier {
         index: columns[0]!.index,
         name: bound.point.name,
         unit,
+        inputs: inputsOf(bound),
         finding: deviceFinding(bound, header.source),
       };
     });
@@ -296,8 +299,8 @@ function logFinding({ index }: CheckedEntry, { checkpoint }: SignedCheckpoint): 
   return { link: 'log', state: 'ok', code: 'log.ok', text, at: time, details: { record: index, size, origin } };
 }
 
-/** A value that a service worked out: no device, but the records that it had read. */
-function calculated(device: Finding, { header, index }: CheckedEntry): Finding {
+/** A value that a service worked out: no device, but the records that it had read, and whose they were. */
+function calculated(device: Finding, inputs: readonly string[], { header, index }: CheckedEntry): Finding {
   const { source, reads = [] } = header;
   const link = 'device' as const;
   if (reads.length === 0) {
@@ -312,12 +315,14 @@ function calculated(device: Finding, { header, index }: CheckedEntry): Finding {
     );
   }
   const ranges = reads.map(({ first, last }) => (first === last ? `${first}` : `${first} to ${last}`)).join(', ');
-  const text = `The service ${source} calculated it after it had read records ${ranges} of the log; it says so under its signature.`;
+  const from = inputs.length > 0 ? ` from values of ${inputs.join(', ')}` : '';
+  const worth = inputs.length > 0 ? ' What those were worth, receipts of theirs show.' : '';
+  const text = `The service ${source} calculated it${from} after it had read records ${ranges} of the log; it says so under its signature.${worth}`;
   return {
     link,
     state: device.state === 'bad' ? 'bad' : 'ok',
     code: 'device.calculated',
     text,
-    details: { reads: ranges },
+    details: { reads: ranges, ...(inputs.length > 0 ? { inputs: inputs.join(', ') } : {}) },
   };
 }

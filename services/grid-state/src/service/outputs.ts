@@ -128,15 +128,19 @@ export function outputsOf(model: GridModel): Output[] {
   return outputs;
 }
 
-/** The announcement of the service. */
-export function announcementOf(outputs: readonly Output[]): Announcement {
+/**
+ * The announcement of the service.
+ * @param inputs names of the sources whose values are calculated with
+ */
+export function announcementOf(outputs: readonly Output[], inputs: readonly string[]): Announcement {
   const bindings: Binding[] = outputs.map(({ point, address }) => ({
     point: point.mRID,
     endpoint: ENDPOINT.id,
     address,
     access: 'read',
   }));
-  return { site: SITE, endpoints: [ENDPOINT], points: outputs.map(({ point }) => point), bindings };
+  const endpoint = { ...ENDPOINT, ...(inputs.length > 0 ? { inputs: [...inputs] } : {}) };
+  return { site: SITE, endpoints: [endpoint], points: outputs.map(({ point }) => point), bindings };
 }
 
 export interface OutputValue {

@@ -104,6 +104,9 @@ class GridState {
   /** Points that belong to some equipment: what a grid, present or to come, may be calculated from. */
   #relevant: ReadonlyMap<Mrid, Point> = new Map();
   #live: LiveGrid | undefined;
+  /** What was announced last: for which grid, with which sources as inputs. */
+  #announced: LiveGrid | undefined;
+  #inputs: readonly string[] = [];
   /** Why the grid of the centre cannot be calculated. */
   #unusable: string | undefined;
   #behind = 0;
@@ -178,19 +181,27 @@ class GridState {
     }
     this.#unusable = undefined;
     this.#logger.info({ grid: model.name, version: model.version }, 'calculating');
-    service.announce(announcementOf(this.#live.outputs));
     this.setPoints(service);
   }
 
   setPoints(service: Service): void {
-    const relevant = [...service.sites.values()]
-      .flatMap(({ points }) => points)
-      .filter(({ kind, equipment, terminal }) => {
-        return (kind === 'analog' || kind === 'discrete') && (equipment ?? terminal) !== undefined;
-      });
+    const isRelevant = ({ kind, equipment, terminal }: Point) =>
+      (kind === 'analog' || kind === 'discrete') && (equipment ?? terminal) !== undefined;
+    const sites = [...service.sites.values()];
+    const relevant = sites.flatMap(({ points }) => points.filter(isRelevant));
+    const inputs = sites.filter(({ points }) => points.some(isRelevant)).map(({ source }) => source);
+    this.#announce(service, inputs.sort());
     this.#relevant = new Map(relevant.map((point) => [point.mRID, point]));
     this.#live?.setPoints(relevant);
     for (const [point, [value, quality]] of this.#values) this.#live?.take(point, value, quality);
+  }
+
+  /** Says what is published and what it is calculated from, when that is new. */
+  #announce(service: Service, inputs: readonly string[]): void {
+    if (!this.#live || (this.#announced === this.#live && inputs.join() === this.#inputs.join())) return;
+    this.#announced = this.#live;
+    this.#inputs = inputs;
+    service.announce(announcementOf(this.#live.outputs, inputs));
   }
 
   announced(): void {

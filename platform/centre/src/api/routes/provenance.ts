@@ -11,11 +11,13 @@ const At = Type.Object({
     Type.String({ maxLength: 40, description: 'ISO 8601; the last value at or before it. Absent: the newest' }),
   ),
 });
+/** How long the first checkpoint may take, ms. */
+const FIRST_MILLIS = 5_000;
 const Hashes = Type.Array(Type.String(), { description: 'SHA-256 in base64' });
 const Index = Type.Integer({ minimum: 0 });
 const base64 = (hashes: readonly Uint8Array[]) => hashes.map((hash) => Buffer.from(hash).toString('base64'));
 
-export function provenanceRoutes(app: App, { transparency, audit }: ApiContext): void {
+export function provenanceRoutes(app: App, { transparency, trust, audit }: ApiContext): void {
   const tags = ['provenance'];
   const { receipts, keeper, rounds } = transparency;
 
@@ -33,7 +35,7 @@ export function provenanceRoutes(app: App, { transparency, audit }: ApiContext):
     },
     async (request) => {
       const { verdict } = await receipts.make(request.params.mRID, parseTime('at', request.query.at));
-      const json = provenanceJson(verdict);
+      const json = provenanceJson(verdict, trust);
       if (json) return json;
       const why = verdict.findings.map(({ text }) => text).join(' ');
       throw new EnerchainError('local', 'receipt.broken', `the receipt that was made does not hold: ${why}`);
@@ -77,6 +79,8 @@ export function provenanceRoutes(app: App, { transparency, audit }: ApiContext):
       schema: { tags, summary: 'The newest checkpoint of the log, signed and cosigned', produces: ['text/plain'] },
     },
     async (_request, reply) => {
+      // A log that has just begun has its first record in a moment.
+      if (!keeper.log.note && !keeper.log.trouble) await keeper.reached(1, AbortSignal.timeout(FIRST_MILLIS));
       const { note, cosigned } = keeper.log;
       const newest = (await rounds.round()) ?? cosigned ?? note;
       if (newest === undefined) {

@@ -11,9 +11,11 @@ export { type CaseBranch, type CaseGenerator, type CaseGrid, caseOfMatpower } fr
 export {
   type BranchResult,
   type BusResult,
+  type ControlAction,
   type Flow,
   type Injections,
   type IslandResult,
+  type LimitViolation,
   type Power,
   type PowerFlowOptions,
   type PowerFlowResult,
@@ -35,4 +37,6 @@ export { type GridSolution, GridSolver } from './powerflow/grid-solver.ts';
 export type { ControlledCase, FailedAttempt, IslandOptions, IslandSolution } from './powerflow/island-solver.ts';
 export { type NewtonFailure, type NewtonOptions, type NewtonSolution, NewtonSolver } from './powerflow/newton.ts';
 export { type GridStateHandle, type GridStateOptions, runGridState } from './service/run.ts';
-export { buildNetwork, type Island, type Network, type SwitchAndTapState, type Topology } from './topology/network.ts';
+export { buildNetwork, type Network, type SwitchAndTapState } from './topology/network.ts';
+export { type NetworkCase, networkCase } from './topology/network-case.ts';
+export { buildTopology, type Island, moveSwitch, type Topology } from './topology/topology.ts';

@@ -33,11 +33,23 @@ type Columns = Omit<GridSolution, 'islands'>;
 export class GridSolver {
   readonly islands: GridIslands;
   readonly #solvers: (IslandSolver | undefined)[];
+  readonly #known: readonly IslandSolver[];
 
-  /** @param grid of the topology; its values do not matter */
-  constructor(grid: ControlledCase) {
+  /**
+   * @param grid of the topology; its values do not matter
+   * @param like a solver of another topology: what is known of islands that both have is taken over
+   */
+  constructor(grid: ControlledCase, like?: GridSolver) {
     this.islands = gridIslands(grid);
     this.#solvers = new Array(this.islands.islands.length).fill(undefined);
+    this.#known = like ? like.#solvers.filter((solver) => solver !== undefined) : [];
+  }
+
+  #solverFor(index: number, { buses, branches }: ControlledCase): IslandSolver {
+    const own = this.#solvers[index] ?? this.#known.find((solver) => solver.fits(buses.type.length, branches));
+    const solver = own ?? new IslandSolver(buses.type.length, branches.from, branches.to);
+    this.#solvers[index] = solver;
+    return solver;
   }
 
   /** @param grid of the topology that the solver was made for */
@@ -60,10 +72,8 @@ export class GridSolver {
       positions: Int32Array.from(steps, ({ position }) => position),
     };
     const islands = islandCases(grid, this.islands).map((own, index) => {
-      const { buses, branches } = own.case;
-      if (!buses.type.includes(BUS_TYPE.slack)) return undefined;
-      this.#solvers[index] ??= new IslandSolver(buses.type.length, branches.from, branches.to);
-      const solution = this.#solvers[index].solve(own.case, options);
+      if (!own.case.buses.type.includes(BUS_TYPE.slack)) return undefined;
+      const solution = this.#solverFor(index, own.case).solve(own.case, options);
       own.steps.forEach((step, s) => {
         result.positions[step] = solution.positions[s]!;
       });

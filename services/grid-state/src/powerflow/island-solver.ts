@@ -2,7 +2,7 @@
  * The power flow of one island with all that acts in it: Newton's method inside, voltage control, distributed slack, tap
  * changers and shunts around it, and what is tried, in this order, when there is no solution.
  */
-import { BUS_TYPE, type BusTable, type PowerFlowCase, selectRows } from './case.ts';
+import { type BranchTable, BUS_TYPE, type BusTable, type PowerFlowCase, selectRows } from './case.ts';
 import type { Machine } from './control/machine.ts';
 import { distributeSlack, type SlackState } from './control/slack.ts';
 import { moveSteps, type StepControl, type StepState, stepState } from './control/steps.ts';
@@ -66,10 +66,23 @@ const MAX_ROUNDS = 60;
 
 export class IslandSolver {
   readonly newton: NewtonSolver;
+  readonly #from: Int32Array;
+  readonly #to: Int32Array;
 
   /** @throws RangeError when a branch ends at no bus */
   constructor(busCount: number, from: Int32Array, to: Int32Array) {
     this.newton = new NewtonSolver(busCount, from, to);
+    this.#from = from.slice();
+    this.#to = to.slice();
+  }
+
+  /** Whether a case has the topology that the solver was made for. */
+  fits(busCount: number, { from, to }: BranchTable): boolean {
+    return (
+      busCount === this.newton.pattern.size &&
+      from.length === this.#from.length &&
+      from.every((bus, row) => bus === this.#from[row] && to[row] === this.#to[row])
+    );
   }
 
   /** Leaves its input as it is. Results are overwritten by the next call, like those of NewtonSolver. */

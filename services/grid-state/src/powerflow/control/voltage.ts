@@ -27,12 +27,14 @@ export interface VoltageGroup {
   readonly members: readonly number[];
   /** Whether one of them stands elsewhere. */
   readonly remote: boolean;
+  /** A reference bus elsewhere that has a member: its own voltage is moved until the bus has what it should. -1: none. */
+  readonly reference: number;
   /** 1: all at their upper limit, -1: at their lower one, and the bus goes where it will; 0: held. */
   state: 1 | 0 | -1;
   flips: number;
-  /** What is held, slope included. */
+  /** What is held now: the target with its slope, or the voltage of the reference elsewhere. */
   held: number;
-  /** Last attempt at the slope, for the secant. */
+  /** Last attempt, for the secant. */
   previous?: { readonly held: number; readonly error: number };
   /** What was given to machines elsewhere last time, what was missing then, and how much of it arrives per unit. */
   moved: number;
@@ -48,7 +50,10 @@ export interface MachineState {
   readonly limit: Int8Array;
 }
 
-/** Makes the held buses pv; a bus that is the reference stays so, and those that would hold it from elsewhere give their q. */
+/**
+ * Makes the held buses pv. A bus that is a reference stays so, and those that would hold it from elsewhere give their q; where
+ * a reference holds another bus, the others that hold it give theirs.
+ */
 export function voltageGroups(machines: readonly Machine[], buses: BusTable): VoltageGroup[] {
   const members = new Map<number, number[]>();
   machines.forEach((machine, index) => {
@@ -60,7 +65,9 @@ export function voltageGroups(machines: readonly Machine[], buses: BusTable): Vo
   });
   return Array.from(members, ([bus, list]) => {
     const first = machines[list[0]!]!;
-    if (buses.type[bus] !== BUS_TYPE.slack) {
+    const reference =
+      list.map((index) => machines[index]!.bus).find((at) => at !== bus && buses.type[at] === BUS_TYPE.slack) ?? -1;
+    if (reference < 0 && buses.type[bus] !== BUS_TYPE.slack) {
       buses.type[bus] = BUS_TYPE.pv;
       buses.vm[bus] = first.target;
     }
@@ -70,9 +77,10 @@ export function voltageGroups(machines: readonly Machine[], buses: BusTable): Vo
       slope: list.reduce((most, index) => Math.max(most, machines[index]!.slope ?? 0), 0),
       members: list,
       remote: list.some((index) => machines[index]!.bus !== bus),
+      reference,
       state: 0,
       flips: 0,
-      held: first.target,
+      held: reference < 0 ? first.target : buses.vm[reference]!,
       moved: 0,
       missing: 0,
       arrives: 1,
@@ -95,7 +103,15 @@ export function holdVoltages(
 ): boolean {
   let changed = false;
   for (const group of groups) {
-    const { bus, members } = group;
+    const { bus, members, reference } = group;
+    if (reference >= 0) {
+      const error = group.target - solution.vm[bus]!;
+      if (Math.abs(error) < NEGLIGIBLE) continue;
+      follow(group, error, error);
+      buses.vm[reference] = group.held;
+      changed = true;
+      continue;
+    }
     const surplus = solution.q[bus]! - solution.qGiven[bus]!;
     const slack = buses.type[bus] === BUS_TYPE.slack;
     const limits = members.map((index) =>
@@ -192,19 +208,24 @@ function atLimit(
   return giveAll(members, limit, machines, buses, state).most > NEGLIGIBLE;
 }
 
-/** One step of a secant towards held = target − slope·Q. */
+/** Towards held = target − slope·Q. */
 function followSlope(group: VoltageGroup, buses: BusTable, q: number): boolean {
   const error = group.target - group.slope * q - group.held;
   if (Math.abs(error) < NEGLIGIBLE) return false;
+  follow(group, error, error / (1 + group.slope * ASSUMED_STIFFNESS));
+  buses.vm[group.bus] = group.held;
+  return true;
+}
+
+/** One step of a secant; the error falls as the held voltage rises. @param first the step when there is nothing to go by */
+function follow(group: VoltageGroup, error: number, first: number): void {
   const { previous } = group;
-  let step = error / (1 + group.slope * ASSUMED_STIFFNESS);
+  let step = first;
   if (previous && error !== previous.error) {
     const secant = (-error * (group.held - previous.held)) / (error - previous.error);
-    // The error always falls as the held voltage rises; anything else is another group's doing.
-    if (Math.sign(secant) === Math.sign(error) && Math.abs(secant) <= Math.abs(error)) step = secant;
+    // Another direction, or a leap, is another group's doing.
+    if (Math.sign(secant) === Math.sign(error) && Math.abs(secant) <= 4 * Math.abs(error)) step = secant;
   }
   group.previous = { held: group.held, error };
   group.held += step;
-  buses.vm[group.bus] = group.held;
-  return true;
 }

@@ -176,6 +176,23 @@ program
   .action(async (files, options) => (await import('./commands/powerflow.ts')).powerflow(files, options));
 
 program
+  .command('contingencies')
+  .description('what each single outage would do to a grid; exit status 0 only when none breaks a limit')
+  .argument('<files...>', 'a grid: MATPOWER (.m); other kinds are not calculated yet')
+  .option('--all-ac', 'the full power flow for every outage, not for those alone that an estimate does not clear')
+  .option('--outages <kinds>', 'branches,generators,buses: which single outages (default: all)')
+  .option(
+    '--groups <file>',
+    'JSON: [{"name": …, "branches": […], "buses": […], "generators": […]}], each lost together',
+  )
+  .option('--q-limits', 'hold generators at their reactive limits, where they no longer hold the voltage')
+  .option('--distributed-slack', 'share what is missing among the generators as their capacities are')
+  .option('--limit <number>', 'outages to print, the worst', '20')
+  .option('--workers <number>', 'threads; 0 calculates without (default: one per processor where it pays)')
+  .option('--json', 'print one JSON object: powers in MW and MVA, voltages in pu, the bus numbers of the file')
+  .action(async (files, options) => (await import('./commands/contingencies.ts')).contingencies(files, options));
+
+program
   .command('network-node')
   .description('a node of the Trusted Core Network of the lab: attests its neighbours, carries no values')
   .argument('<file>', 'written by the lab')

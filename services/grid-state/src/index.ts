@@ -1,5 +1,22 @@
 /** Grid state: topology and power flow as pure functions, and the service that runs them on live values. */
 export {
+  type BatchChange,
+  type BatchInput,
+  type BatchOptions,
+  type BatchResult,
+  sharedColumn,
+  solveBatch,
+} from './batch/batch.ts';
+export type { PoolOptions } from './batch/pool.ts';
+export {
+  type CaseContingencyOptions,
+  type CaseContingencyResult,
+  caseContingencies,
+  type OutageGroup,
+  type OutageReport,
+  outageGroups,
+} from './cases/case-contingencies.ts';
+export {
   type CaseBranchResult,
   type CaseBusResult,
   type CaseIslandResult,
@@ -8,6 +25,16 @@ export {
   CaseSolver,
 } from './cases/case-solver.ts';
 export { type CaseBranch, type CaseGenerator, type CaseGrid, caseOfMatpower } from './cases/matpower.ts';
+export { byViolation, type ContingencyOptions, type OutageResult } from './contingency/analysis.ts';
+export type { Violation } from './contingency/limit-check.ts';
+export {
+  type ContingencyInput,
+  type LostInjection,
+  noLimits,
+  type OperatingLimits,
+  type Outage,
+} from './contingency/outage.ts';
+export { type ContingencySummary, runContingencies } from './contingency/run.ts';
 export {
   type BranchResult,
   type BusResult,

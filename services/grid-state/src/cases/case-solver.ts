@@ -3,6 +3,7 @@ import { BUS_TYPE } from '../powerflow/case.ts';
 import type { Machine } from '../powerflow/control/machine.ts';
 import { type GridSolution, GridSolver } from '../powerflow/grid-solver.ts';
 import type { ControlledCase, FailedAttempt, IslandOptions } from '../powerflow/island-solver.ts';
+import type { GridIslands } from '../powerflow/islands.ts';
 import type { NewtonFailure } from '../powerflow/newton.ts';
 import type { CaseGrid } from './matpower.ts';
 
@@ -111,10 +112,28 @@ export class CaseSolver {
     return references.map((bus) => ids[bus]!);
   }
 
+  /** The tables that are solved, complete with machines and controls. */
+  get tables(): ControlledCase {
+    return this.#case;
+  }
+
+  get islands(): GridIslands {
+    return this.#solver.islands;
+  }
+
   /** Never throws for a state of the grid. */
   solve(options: CaseOptions = {}): CaseResult {
+    return this.report(this.solveTables(options));
+  }
+
+  /** In the numbers of `tables`; overwritten by the next call. */
+  solveTables(options: CaseOptions = {}): GridSolution {
+    return this.#solver.solve(this.#case, options);
+  }
+
+  /** In the numbers of the file. @param solution of `solveTables` */
+  report(solution: GridSolution): CaseResult {
     const { grid } = this;
-    const solution = this.#solver.solve(this.#case, options);
     const islands = this.#order.map(({ island, references }) => this.#islandResult(island, references, solution));
     const supplied = islands.filter(({ references }) => references.length > 0);
     const { vm, va, p, q } = solution;

@@ -1,0 +1,30 @@
+/** The program of a worker thread of `pool.ts`. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { describeError, EnerchainError } from '@enerchain/model';
+import type { ChunkMessage, OpenJob, ResultMessage } from './pool.ts';
+
+const { module, setup } = workerData as { module: string; setup: unknown };
+const { open } = (await import(module)) as { open: OpenJob<unknown, unknown, unknown> };
+let work: ((chunk: unknown) => unknown) | undefined;
+
+parentPort!.on('message', ({ index, chunk }: ChunkMessage) => {
+  let message: ResultMessage;
+  try {
+    work ??= open(setup);
+    message = { index, result: work(chunk) };
+  } catch (error) {
+    const { fault, code } =
+      error instanceof EnerchainError ? error : ({ fault: 'local', code: 'batch.failed' } as const);
+    message = { index, error: { fault, code, message: describeError(error) } };
+  }
+  parentPort!.postMessage(message, 'result' in message ? ownBuffers(message.result) : []);
+});
+
+/** Columns of the result, to be handed over instead of copied. */
+function ownBuffers(result: unknown): ArrayBuffer[] {
+  if (typeof result !== 'object' || result === null) return [];
+  const buffers = Object.values(result).flatMap((value) =>
+    ArrayBuffer.isView(value) && value.buffer instanceof ArrayBuffer ? [value.buffer] : [],
+  );
+  return [...new Set(buffers)];
+}

@@ -72,6 +72,10 @@ program
     'services that may prepare and operate commands under their own name; by default none',
   )
   .option(
+    '--relay <relay=sources...>',
+    'which sources a relay may stand in for, for example relay-1=edge-nord,edge-sued; by default none',
+  )
+  .option(
     '--trust-policy <policy>',
     'what a good node is: development, production, or a JSON file; development lets software attest',
     'development',

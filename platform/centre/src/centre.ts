@@ -52,6 +52,8 @@ export interface CentreOptions {
   readonly crlUrl?: string | undefined;
   /** Where the keys of the centre lie; absent: in files of the data folder. */
   readonly keys?: CoreOptions['keys'];
+  /** For which sources each relay may stand in; by default no relay for any. */
+  readonly relays?: CoreOptions['relays'];
   /** Checks of commands beside the standard ones. */
   readonly commandChecks?: readonly CommandCheck[];
 }
@@ -94,6 +96,7 @@ export async function runCentre(options: CentreOptions): Promise<CentreHandle> {
     ...(databaseUrl ? { databaseUrl } : {}),
     trust: options.trust,
     keys: options.keys,
+    relays: options.relays,
     crlUrl: options.crlUrl ?? crlUrlOf(options.http),
     ...(options.certificateHours === undefined ? {} : { certificateHours: options.certificateHours }),
   });

@@ -48,6 +48,8 @@ export interface CoreOptions {
   readonly crlUrl?: string | undefined;
   /** Where the keys of the centre lie; absent: in files of the data folder. */
   readonly keys?: CentreKeyPlaces | undefined;
+  /** For which sources each relay may stand in; by default no relay for any. */
+  readonly relays?: ReadonlyMap<string, ReadonlySet<string>> | undefined;
   /** How much of the ingest log is kept; by default 8 GiB and a year. */
   readonly retention?: LogOptions['retention'];
 }
@@ -80,6 +82,8 @@ export interface Core {
   close(): Promise<void>;
 }
 
+/** Sources whose chains are followed at most. */
+const MOST_SOURCES = 10_000;
 const CHECKPOINT_MILLIS = 5_000;
 const SNAPSHOT_MILLIS = 30_000;
 const DEFAULT_RETENTION = { bytes: 8 * 1024 ** 3, ageMillis: 365 * 86_400_000 };
@@ -294,6 +298,7 @@ async function assemble(
     trust: trust?.keeper,
     bundle: trust?.bundle,
     evidence: trust?.evidence,
+    relays: options.relays,
     services,
     operators,
     findings,
@@ -302,6 +307,10 @@ async function assemble(
     chainOf: (source) => {
       let chain = chains.get(source);
       if (!chain) {
+        if (chains.size >= MOST_SOURCES) {
+          const text = `${source} is not taken: there are ${chains.size} sources already`;
+          throw new EnerchainError('peer', 'centre.sources.full', text);
+        }
         chain = new SourceChain(source, context);
         chains.set(source, chain);
       }

@@ -15,8 +15,17 @@ import {
   readSites,
 } from '@enerchain/link';
 import { type CommandOrder, newMrid, systemClock } from '@enerchain/model';
-import { type Certificate, parseCrl } from '@enerchain/pki';
-import { CommandGuard, coseParse1, decodeCbor, enrol, type Identity, renew, SESSION_METHOD } from '@enerchain/trust';
+import { type Certificate, certificateFromPem, FileKeySigner, parseCrl, thumbprint } from '@enerchain/pki';
+import {
+  CommandGuard,
+  coseParse1,
+  decodeCbor,
+  enrol,
+  type Identity,
+  renew,
+  requestFor,
+  SESSION_METHOD,
+} from '@enerchain/trust';
 import { pino } from 'pino';
 import { afterAll, describe, expect, it } from 'vitest';
 import { type Core, openCore } from '../src/core.ts';
@@ -36,7 +45,13 @@ const until = async (what: string, condition: () => boolean | Promise<boolean>, 
   }
 };
 const open = (dataDir: string, port = 0): Promise<Core> =>
-  openCore({ dataDir, link: { host: '127.0.0.1', port }, logger, signal: new AbortController().signal });
+  openCore({
+    dataDir,
+    link: { host: '127.0.0.1', port },
+    relays: new Map([['relay-1', new Set(['edge-behind'])]]),
+    logger,
+    signal: new AbortController().signal,
+  });
 
 /** The revocation list of an issuing key, from the link port. */
 async function crlOf(core: Core, issuer: Certificate): Promise<ReturnType<typeof parseCrl>> {
@@ -61,6 +76,7 @@ class Source {
   readonly points = Array.from({ length: 4 }, newMrid);
   readonly commands: Uint8Array[] = [];
   state = '';
+  onReject: NonNullable<LinkClientOptions['onReject']> = () => undefined;
 
   private constructor(identity: Identity, url: string, more: Partial<LinkClientOptions>) {
     this.identity = identity;
@@ -72,6 +88,7 @@ class Source {
       store: this.store,
       backoff: { initial: 20, maximum: 200 },
       onCommand: (bytes) => this.commands.push(bytes),
+      onReject: (rejection) => this.onReject(rejection),
       onState: (state, reason) => {
         this.state = `${state} ${reason ?? ''}`;
       },
@@ -111,6 +128,10 @@ class Source {
 
   /** One observation per point. */
   observe(value: number): Promise<void> {
+    return this.put(this.values(value));
+  }
+
+  values(value: number): Content {
     const columns = this.points.map((point): Column => {
       const time = BigInt64Array.of(1_790_000_000_000_000_000n + BigInt(value) * 1_000_000_000n);
       return {
@@ -123,7 +144,7 @@ class Source {
         cause: new Uint8Array(1),
       };
     });
-    return this.put({ kind: 'observations', batch: { columns, count: columns.length } });
+    return { kind: 'observations', batch: { columns, count: columns.length } };
   }
 
   async online(): Promise<this> {
@@ -301,6 +322,74 @@ describe('the core of the centre', () => {
       const later = await crlOf(core, issuer!);
       expect(later.find(other.identity.certificate.serialNumber)).toBeDefined();
       expect(later.number).toBeGreaterThan(list.number!);
+    });
+
+    it('lets a relay stand in for the sources that it is named with, and for no other', async () => {
+      await start();
+      const through = async (relay: string, source: string) => {
+        const token = await core.ca.createToken({
+          name: relay,
+          role: 'relay',
+          address: core.linkUrl,
+          validFor: 60_000,
+        });
+        const identity = await enrol({ dir: newFolder(), token });
+        const options = { url: core.linkUrl, identity, software: 'relay', store: new MemoryBatchStore(), source };
+        return new Promise<string>((resolve) => {
+          const client: LinkClient = new LinkClient({
+            ...options,
+            onState: (state, reason) => {
+              if (state !== 'online' && state !== 'waiting') return;
+              resolve(reason ?? state);
+              void client.close();
+            },
+          });
+          client.start();
+        });
+      };
+      expect(await through('relay-1', 'edge-behind')).toBe('online');
+      expect(await through('relay-1', 'edge-nord')).toContain('relay relay-1 may not speak for edge-nord');
+      expect(await through('relay-2', 'edge-behind')).toContain('relay relay-2 may not speak for edge-behind');
+      expect(core.sources.status().map(({ source }) => source)).not.toContain('edge-nord');
+    });
+
+    it('takes nothing under a key that has given way to a newer one, but what comes late from before', async () => {
+      await start();
+      const edge = await (await Source.enrol(core, 'edge-rotated')).online();
+      const old = edge.identity;
+      const holder = { name: 'edge-rotated', role: 'edge' } as const;
+      await edge.announce();
+      await edge.observe(1);
+      await edge.acknowledged();
+      // Two batches that wait while another key takes over in the next epoch.
+      const late = [await edge.chain.next(edge.values(2)), await edge.chain.next(edge.values(3))];
+      const signer = await FileKeySigner.create(join(newFolder(), 'key.pem'));
+      const pem = await core.ca.issue(await requestFor(holder, signer), holder);
+      edge.chain.renewed(thumbprint(certificateFromPem(pem)), signer);
+      edge.chain.newEpoch();
+      await edge.observe(4);
+      await edge.acknowledged();
+      for (const batch of late) edge.store.append(batch.header, batchToBytes(batch));
+      edge.client.send();
+      await edge.acknowledged();
+      await until('late values', async () => (await values(core, edge.points[0]!)).length === 4);
+      // Whoever has the old key writes on with it.
+      const { position } = edge.chain;
+      const thief = new ChainWriter({ source: holder.name, signer: old.signer, kid: old.kid, position });
+      const rejections: { code: string; text: string }[] = [];
+      edge.onReject = (rejection) => rejections.push(rejection);
+      const forged = await thief.next(edge.values(666));
+      edge.store.append(forged.header, batchToBytes(forged));
+      edge.client.send();
+      await until('a rejection', () => rejections.length > 0);
+      expect(rejections[0]).toMatchObject({
+        code: 'ingest.superseded-key',
+        text: expect.stringMatching(
+          /batch 1\/1 of edge-rotated is signed with a key that gave way to a newer one at 1\/0/,
+        ),
+      });
+      expect(await values(core, edge.points[0]!)).toEqual([1, 2, 3, 4]);
+      await edge.client.close();
     });
 
     it('keeps one of two gateways with the same identity, refuses the other, and raises an alarm', async () => {

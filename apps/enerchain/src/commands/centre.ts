@@ -29,6 +29,8 @@ export interface CentreOptions {
   readonly keys?: string;
   /** Names of services. */
   readonly commandingService?: readonly string[];
+  /** `<relay>=<source>,<source>` each. */
+  readonly relay?: readonly string[];
   /** `development`, `production`, or a file. */
   readonly trustPolicy: string;
   readonly vouchSite?: readonly string[];
@@ -60,6 +62,7 @@ export async function centre(options: CentreOptions): Promise<void> {
     link: { host: options.linkHost ?? '127.0.0.1', port: linkPort },
     ...(process.env.DATABASE_URL ? { databaseUrl: process.env.DATABASE_URL } : {}),
     ...(existsSync(join(controlRoom, 'index.html')) ? { controlRoomDir: controlRoom } : {}),
+    relays: new Map((options.relay ?? []).map(relayOf)),
     commandingServices: (options.commandingService ?? []).map((name) => sourceName(name, '--commanding-service')),
     trust: {
       policy: trustPolicy(options.trustPolicy),
@@ -86,6 +89,17 @@ function crlUrlOf(text: string): string {
     'cli.option',
     `--crl-url ${text} is no address that begins with http:// or https://`,
   );
+}
+
+/** `relay-1=edge-nord,edge-sued`: the sources that a relay may stand in for, by their names; never all. */
+function relayOf(text: string): [string, ReadonlySet<string>] {
+  const [relay, sources, more] = text.split('=');
+  if (!relay || !sources || more !== undefined) {
+    const example = "for example relay-1=edge-nord,edge-sued, not '";
+    throw new EnerchainError('caller', 'cli.option', `--relay names a relay and its sources, ${example}${text}'`);
+  }
+  const named = sources.split(',').map((source) => sourceName(source, '--relay'));
+  return [sourceName(relay, '--relay'), new Set(named)];
 }
 
 /** A file `{"<pcr>": "<SHA-256, hex>"}`. */

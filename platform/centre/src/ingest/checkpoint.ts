@@ -2,7 +2,7 @@
  * Where every source stands, on disk, so that a start reads only the end of the log. What happened after the checkpoint
  * is taken from the log itself, which is always right; a checkpoint that is lost or belongs to another log costs time.
  */
-import { type ChainPosition, type ChainState, ChainVerifier, decodeBatch, siteOf } from '@enerchain/link';
+import { type ChainPosition, type ChainState, ChainVerifier, decodeBatch, kidOf, siteOf } from '@enerchain/link';
 import type { GapRecord, SiteDocument } from '@enerchain/model';
 import { decodeCbor } from '@enerchain/trust';
 import type { LogFiles } from '../log/files.ts';
@@ -10,6 +10,7 @@ import type { IngestLog } from '../log/log.ts';
 import { rawRecords } from '../log/reader.ts';
 import type { SourceRole } from '../ports.ts';
 import { noCounters, type Quarantine, type SourceChain, type SourceCounters } from './ingest.ts';
+import { type KeyEra, KeyEras } from './key-eras.ts';
 import { CENTRE } from './own-chain.ts';
 
 const VERSION = 1;
@@ -25,6 +26,7 @@ export interface KeptSource {
   counters: SourceCounters;
   quarantine: Quarantine | undefined;
   lastAt: bigint;
+  keys: KeyEras;
 }
 
 export interface Checkpoint {
@@ -37,13 +39,17 @@ export interface Checkpoint {
 
 /** What a checkpoint keeps of a source: where its chain is durable. */
 export function keptOf(chain: SourceChain, role: SourceRole): KeptSource {
-  const { source, durable, counters, quarantine, lastAt } = chain;
-  return { source, role, chain: durable, counters, quarantine, lastAt };
+  const { source, durable, counters, quarantine, lastAt, keys } = chain;
+  return { source, role, chain: durable, counters, quarantine, lastAt, keys };
 }
 
 /** The checkpoint as it is written; octets as hex, instants as decimal text. */
 export function encodeCheckpoint(log: string, at: Checkpoint): Buffer {
-  const sources = [...at.sources.values()].map(({ chain, ...rest }) => ({ ...rest, chain: chain.state() }));
+  const sources = [...at.sources.values()].map(({ chain, keys, ...rest }) => ({
+    ...rest,
+    chain: chain.state(),
+    keys: keys.all(),
+  }));
   const json = JSON.stringify({ version: VERSION, log, next: at.next, own: at.own, sources }, (_, value) => {
     if (typeof value === 'bigint') return value.toString();
     if (value?.type === 'Buffer') return Buffer.from(value.data).toString('hex');
@@ -79,8 +85,10 @@ async function readCheckpoint(files: LogFiles, path: string, log: IngestLog): Pr
     const { next } = log.bounds();
     if (json.version !== VERSION || json.log !== log.id || json.next > next) return undefined;
     const sources = new Map<string, KeptSource>();
-    for (const { chain, ...kept } of json.sources as (Omit<KeptSource, 'chain'> & { chain: ChainState })[]) {
-      sources.set(kept.source, { ...kept, quarantine: kept.quarantine, chain: new ChainVerifier(chain) });
+    type Written = Omit<KeptSource, 'chain' | 'keys'> & { chain: ChainState; keys?: KeyEra[] };
+    for (const { chain, keys, ...kept } of json.sources as Written[]) {
+      const more = { quarantine: kept.quarantine, chain: new ChainVerifier(chain), keys: new KeyEras(keys) };
+      sources.set(kept.source, { ...kept, ...more });
     }
     return { next: json.next, sources, own: json.own };
   } catch {
@@ -115,10 +123,12 @@ function replay(
       counters: noCounters(),
       quarantine: undefined,
       lastAt: 0n,
+      keys: new KeyEras(),
     };
     checkpoint.sources.set(source, kept);
   }
   kept.chain.accept(batch);
+  if (!batch.deferred) kept.keys.note(kidOf(batch), batch.header);
   kept.quarantine = undefined;
   kept.counters.batches++;
   kept.counters.bytes += bytes.length;

@@ -36,6 +36,7 @@ import type { LogPublisher, LogWriter, SourceRole } from '../ports.ts';
 import { masked } from './decode.ts';
 import type { Findings } from './findings.ts';
 import { HeldBatches } from './held.ts';
+import { KeyEras } from './key-eras.ts';
 import { CENTRE } from './own-chain.ts';
 import type { Directory, SiteFiles } from './points.ts';
 
@@ -86,8 +87,12 @@ export interface Quarantine {
 /** Who a batch came from. */
 export interface Sender {
   readonly role: SourceRole;
-  /** Public key of the source, by the SHA-256 of its certificate; nothing when it is unknown, another's or revoked. */
-  keyOf(kid: Uint8Array): KeyObject | undefined;
+  /**
+   * Public key of the source, by the SHA-256 of its certificate; nothing when it is unknown, another's or revoked.
+   * @param at where the batch stands in the chain
+   * @throws EnerchainError (fault peer) when the key was not in force there
+   */
+  keyOf(kid: Uint8Array, at: { readonly epoch: number; readonly sequence: number }): KeyObject | undefined;
 }
 
 /** What ingest needs around it. */
@@ -108,6 +113,8 @@ export class SourceChain {
   quarantine: Quarantine | undefined;
   /** Receive time of the last observation, for the range of a gap. */
   lastAt: UtcNanos;
+  /** Which certificates have signed from where on. */
+  readonly keys: KeyEras;
   readonly #context: IngestContext;
   /** The chain as far as it is durable. */
   durable: ChainVerifier;
@@ -126,7 +133,13 @@ export class SourceChain {
   constructor(
     source: string,
     context: IngestContext,
-    kept?: { chain: ChainVerifier; counters: SourceCounters; quarantine?: Quarantine | undefined; lastAt: UtcNanos },
+    kept?: {
+      chain: ChainVerifier;
+      counters: SourceCounters;
+      quarantine?: Quarantine | undefined;
+      lastAt: UtcNanos;
+      keys?: KeyEras;
+    },
   ) {
     this.source = source;
     this.#context = context;
@@ -135,6 +148,7 @@ export class SourceChain {
     this.#ahead = new ChainVerifier(this.durable.state());
     this.quarantine = kept?.quarantine;
     this.lastAt = kept?.lastAt ?? 0n;
+    this.keys = kept?.keys ?? new KeyEras();
     this.#generation = context.log.generation;
   }
 
@@ -261,7 +275,7 @@ export class SourceChain {
         return { batch, content: contentOf(batch) };
       }
       const kid = kidOf(batch);
-      const key = sender.keyOf(kid);
+      const key = sender.keyOf(kid, header);
       if (!key) {
         const name = Buffer.from(kid).toString('hex').slice(0, 16);
         throw new EnerchainError(
@@ -360,6 +374,7 @@ export class SourceChain {
     const queued = log.tryAppend({ rejected, batch: bytes }, masked(batch, content, rejected), this.#generation);
     if (queued instanceof EnerchainError) throw queued;
     this.#ahead.accept(batch);
+    if (!batch.deferred) this.keys.note(kidOf(batch), batch.header);
     if ((this.#notTaken.get(epoch) ?? Number.POSITIVE_INFINITY) <= sequence) this.#notTaken.delete(epoch);
     if (content.kind === 'gap') this.#ahead.acceptGap(content.gap);
     const durable = queued.then(() => this.#accepted(batch, bytes, content));

@@ -26,6 +26,7 @@ import type { Logger } from 'pino';
 import type { CentreIdentity } from '../identity.ts';
 import type { Findings } from '../ingest/findings.ts';
 import type { SourceChain } from '../ingest/ingest.ts';
+import { type KeyEras, supersededFrom } from '../ingest/key-eras.ts';
 import type { SourceRole } from '../ports.ts';
 import type { ServiceSessions } from '../services/sessions.ts';
 import type { BundleSigner } from '../trust/bundle.ts';
@@ -53,6 +54,8 @@ export interface SourceLinkOptions {
   readonly bundle?: Pick<BundleSigner, 'hash' | 'answer'> | undefined;
   /** What gateways are answered that attest the centre; absent: nothing. */
   readonly evidence?: Pick<OwnEvidence, 'answer' | 'onChange'> | undefined;
+  /** For which sources each relay may stand in; nobody else does. */
+  readonly relays?: ReadonlyMap<string, ReadonlySet<string>> | undefined;
   /** Whose TPMs are enrolled; absent: none. */
   readonly endorsement: EndorsementPolicy | undefined;
   /** The chain of a source, made when it is new. */
@@ -133,7 +136,7 @@ export class SourceLink {
           const { durable } = options.chainOf(hello.source);
           return { completed: durable.completed, cursors: durable.cursors() };
         },
-        mayRelay: () => true, // a relay's batches are checked like any: they are signed by their source
+        mayRelay: (relay, source) => options.relays?.get(relay)?.has(source) ?? false,
         onDuplicate: (existing, remote) => this.#onDuplicate(existing, remote),
         onBatch: (peer, bytes) => this.#onBatch(peer, bytes),
         onRequest: (peer, method, params, context) => {
@@ -334,18 +337,27 @@ export class SourceLink {
   }
 
   async #onBatch(peer: LinkPeer, bytes: Uint8Array): Promise<{ epoch: number; sequence: number }> {
-    const taken = await this.#options.chainOf(peer.source).take(bytes, {
+    const chain = this.#options.chainOf(peer.source);
+    const taken = await chain.take(bytes, {
       role: roleOf(peer),
-      keyOf: (kid) => this.#keyOf(peer, kid),
+      keyOf: (kid, at) => this.#keyOf(peer, kid, at, chain.keys),
     });
     if (taken.kind === 'reject') throw new EnerchainError('peer', taken.code, taken.text);
     return taken;
   }
 
-  /** Keys of the connection and of the hello, and those of certificates issued to this source before. */
-  #keyOf(peer: LinkPeer, kid: Uint8Array) {
+  /**
+   * Keys of the connection and of the hello, and those of certificates issued to this source before, each as far in the chain
+   * as no newer one has signed.
+   */
+  #keyOf(peer: LinkPeer, kid: Uint8Array, at: { readonly epoch: number; readonly sequence: number }, keys: KeyEras) {
     const { revocations, ca } = this.#options;
     if (revocations.has(Buffer.from(kid).toString('hex'))) return undefined;
+    const newer = supersededFrom(kid, at, keys.all(), ca);
+    if (newer) {
+      const text = `batch ${at.epoch}/${at.sequence} of ${peer.source} is signed with a key that gave way to a newer one at ${newer.epoch}/${newer.sequence}`;
+      throw new EnerchainError('peer', 'ingest.superseded-key', text);
+    }
     const known = peer.keyOf(kid);
     if (known) return known;
     const issued = ca.certificateOf(kid);

@@ -97,6 +97,8 @@ const STALE_SHOWN = 600_000;
 const SOONEST = 100;
 /** Services that calculate from what services have calculated: further ones are not looked at. */
 const MOST_STEPS = 4;
+/** Nodes of which something is known at most; sources come before nodes of the network. */
+const MOST_NODES = 20_000;
 /** A channel of the centre with itself has no exporter. */
 const NO_CHANNEL = new Uint8Array(32);
 const MILLI = 1_000_000n;
@@ -283,6 +285,7 @@ export class TrustKeeper implements TrustPort {
 
   /** What is known of a node that the centre cannot ask itself. */
   #hear(result: AttestationResult): void {
+    if (!this.#nodes.has(result.node) && this.#nodes.size >= MOST_NODES) return;
     const node = this.#node(result.node, 'network');
     node.connect(true);
     node.take(result, this.policy);

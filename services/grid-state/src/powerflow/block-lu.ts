@@ -22,9 +22,9 @@ export interface SymbolicLu {
   readonly upperColumn: Int32Array;
 }
 
-export function analyse(pattern: RowPattern): SymbolicLu {
+/** @param order position → row of the matrix */
+export function analyse(pattern: RowPattern, order = minimumDegreeOrder(pattern)): SymbolicLu {
   const n = pattern.size;
-  const order = minimumDegreeOrder(pattern);
   const position = new Int32Array(n);
   for (let i = 0; i < n; i++) position[order[i]!] = i;
 

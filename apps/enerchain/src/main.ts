@@ -170,6 +170,17 @@ program
   .action(async (files, options) => (await import('./commands/import.ts')).importModel(files, options));
 
 program
+  .command('estimate')
+  .description('state estimation of a case file; exit status 0 only when it converged and the whole grid is observable')
+  .argument('<case>', 'MATPOWER case, version 2 (.m)')
+  .option('--measurements <file>', 'JSON or CSV; pu and degrees under the bus numbers of the case')
+  .option('--simulate <seed>', 'make the measurements up: the power flow with Gaussian noise')
+  .option('--save <file>', 'write the measurements made up to a file (.json or .csv)')
+  .option('--no-zero-injections', 'do not take for granted that nothing is injected where the case has nothing')
+  .option('--json', 'print one JSON object: voltages and powers in pu, angles in degrees, all with their deviation')
+  .action(async (file, options) => (await import('./commands/estimate.ts')).estimate(file, options));
+
+program
   .command('powerflow')
   .description('power flow of a grid in files; exit status 0 only when it converged')
   .argument('<case...>', 'MATPOWER (.m), CGMES (XML files, folders, zips) or a grid model of this platform (JSON)')

@@ -17,6 +17,15 @@ export {
   outageGroups,
 } from './cases/case-contingencies.ts';
 export {
+  type CaseBadData,
+  type CaseBranchEstimate,
+  type CaseBusEstimate,
+  type CaseEstimate,
+  type CaseEstimateOptions,
+  CaseEstimator,
+  type CaseMeasurementResult,
+} from './cases/case-estimator.ts';
+export {
   type CaseBranchResult,
   type CaseBusResult,
   type CaseIslandResult,
@@ -35,6 +44,20 @@ export {
   type Outage,
 } from './contingency/outage.ts';
 export { type ContingencySummary, runContingencies } from './contingency/run.ts';
+export { type CaseMeasurement, readMeasurements, writeMeasurements } from './cases/measurement-file.ts';
+export { type SimulateOptions, simulateMeasurements } from './cases/simulate.ts';
+export { type BadDataOptions, type CheckedEstimate, estimateChecked, type Suspect } from './estimation/bad-data.ts';
+export { TAP, ZERO } from './estimation/equations.ts';
+export { type Estimate, type EstimationInput, type EstimationOptions, Estimator } from './estimation/estimator.ts';
+export {
+  KIND,
+  MEASUREMENT_KINDS,
+  type MeasurementKind,
+  type MeasurementTable,
+  measurementTable,
+  type RowMeasurement,
+} from './estimation/measurement.ts';
+export type { Observability, Proposal } from './estimation/observability.ts';
 export {
   type BranchResult,
   type BusResult,

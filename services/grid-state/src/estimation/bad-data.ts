@@ -292,8 +292,7 @@ class ResidualCheck {
       for (let i = 0; i < direction.length; i++) direction[i] = direction[i]! + share * earlier.direction[i]!;
     }
     if (scale !== 1) for (let i = 0; i < direction.length; i++) direction[i] = direction[i]! * scale;
-    const own =
-      bus >= 0 ? -direction[2 * layout.injectionRow[bus]! + side]! : this.#varianceOf(measurement, variance);
+    const own = bus >= 0 ? -direction[2 * layout.injectionRow[bus]! + side]! : this.#varianceOf(measurement, variance);
     return { direction, change: equations.along(direction), spread: 1 / own };
   }
 

@@ -81,7 +81,8 @@ export class Equations {
     yRe.fill(0);
     yIm.fill(0);
     for (let k = 0; k < from.length; k++) {
-      branchAdmittances(this.#branches!, k, one);
+      if (this.#case!.outOfService?.[k] === 1) one.fill(0);
+      else branchAdmittances(this.#branches!, k, one);
       y.set(one, 8 * k);
       if (!Number.isFinite(one[0]! + one[1]! + one[6]! + one[7]!)) return k;
       for (let c = 0; c < 4; c++) {

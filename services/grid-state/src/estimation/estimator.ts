@@ -105,7 +105,7 @@ export class Estimator {
   readonly #components: number;
   #structures: Structure[] = [];
   #current: Structure | undefined;
-  #zero = new Uint8Array(0);
+  #zero: Uint8Array = new Uint8Array(0);
 
   /** @throws RangeError when a branch ends at no bus */
   constructor(busCount: number, from: Int32Array, to: Int32Array) {

@@ -29,7 +29,7 @@ export const KIND = Object.fromEntries(MEASUREMENT_KINDS.map((kind, code) => [ki
 };
 
 /** One measurement of a power-flow case. */
-export interface CaseMeasurement {
+export interface RowMeasurement {
   readonly kind: MeasurementKind;
   /** Row of the bus, or of the branch for flows, currents, ratios and shifts. */
   readonly at: number;
@@ -49,7 +49,7 @@ export interface MeasurementTable {
   readonly sigma: Float64Array;
 }
 
-export function measurementTable(list: readonly CaseMeasurement[]): MeasurementTable {
+export function measurementTable(list: readonly RowMeasurement[]): MeasurementTable {
   return {
     kind: Uint8Array.from(list, ({ kind }) => KIND[kind]),
     at: Int32Array.from(list, ({ at }) => at),

@@ -63,9 +63,11 @@ export interface CheckedEstimate {
 
 const FALSE_ALARMS = 0.01;
 const MAX_BAD = 20;
-const MAX_ROUNDS = 8;
-/** Share of a measurement's variance that its residual must have to say anything. */
-const CRITICAL = 1e-5;
+const MAX_ROUNDS = 40;
+/** What is this much smaller than the worst may be its shadow in a model that is not quite linear: the next round decides. */
+const SHADOW = 0.5;
+/** Share of a measurement's variance that its residual must have to say anything: an error of 400 σ would not show otherwise. */
+const CRITICAL = 1e-4;
 /** Correlation of residuals beyond which they are one. */
 const TIED = 0.999;
 
@@ -217,7 +219,7 @@ class ResidualCheck {
     const { layout } = this.#estimator.equations;
     while (found.length < most) {
       let [worst, bus, side] = [-1, -1, 0];
-      let size = threshold;
+      let size = Math.max(threshold, SHADOW * (found[0]?.normalizedResidual ?? 0));
       for (let k = 0; k < gone.length; k++) {
         if (gone[k] === 1) continue;
         const normalized = Math.abs(this.#normalized(k, residual, variance));
@@ -262,6 +264,14 @@ class ResidualCheck {
     return found;
   }
 
+  /** An injection that is known to be zero: what is measured there besides has no pull. */
+  #isConstrained(k: number): boolean {
+    const { measurements, zero } = this.#input;
+    const kind = measurements.kind[k]!;
+    if (kind !== KIND.pInjection && kind !== KIND.qInjection) return false;
+    return (zero[measurements.at[k]!]! & (kind === KIND.pInjection ? ZERO.p : ZERO.q)) !== 0;
+  }
+
   #sigma2(k: number): number {
     return this.#input.measurements.sigma[k]! ** 2;
   }
@@ -287,7 +297,8 @@ class ResidualCheck {
     }
     const direction = column.slice();
     layout.ldl.solve(direction);
-    for (const earlier of removals) {
+    if (measurement >= 0 && this.#isConstrained(measurement)) direction.fill(0);
+    for (const earlier of direction.some((each) => each !== 0) ? removals : []) {
       const share = earlier.spread * dot(earlier.direction, column);
       for (let i = 0; i < direction.length; i++) direction[i] = direction[i]! + share * earlier.direction[i]!;
     }

@@ -26,7 +26,7 @@ export interface EstimationInput {
 export interface EstimationOptions {
   /** Largest change of a state, pu or radians, that counts as none. Default 1e-6. */
   readonly tolerance?: number;
-  /** Of one attempt. Default 20. */
+  /** Of one attempt. Default 50: small currents make the last digits come slowly. */
   readonly maxIterations?: number;
   /** Voltages to start from; flat when absent. */
   readonly start?: { readonly vm: Float64Array; readonly va: Float64Array };
@@ -79,15 +79,19 @@ export interface Estimate {
 }
 
 const TOLERANCE = 1e-6;
-const MAX_ITERATIONS = 20;
+const MAX_ITERATIONS = 50;
 /** Largest step of an angle, radians, and of a magnitude, pu: beyond, the linear model means nothing. */
 const LARGEST_ANGLE_STEP = 3;
 const LARGEST_MAGNITUDE_STEP = 0.4;
-/** Currents have no direction at a flat start; the other measurements give them one first. */
-const STEPS_WITHOUT_CURRENTS = 2;
+/** Currents have no direction at a flat start: the other measurements come first until the state moves less than this. */
+const SETTLED = 1e-2;
+/** But no longer than this, where nothing but currents is known. */
+const STEPS_WITHOUT_CURRENTS = 6;
 const HUBER = 3;
+/** Steps after which a method that hardly comes nearer, most likely around a current of nothing, takes shorter ones. */
+const FULL_STEPS = 8;
 /** More attempts are made with more iterations. */
-const PATIENCE = 4;
+const PATIENCE = 2;
 
 interface Structure {
   readonly key: string;
@@ -147,8 +151,8 @@ export class Estimator {
     const { equations } = structure;
     const unusable = equations.begin(input.case);
     this.#references(equations, input.case, channels);
+    const observability = unusable < 0 ? this.#observability(structure, input, channels) : NOTHING_KNOWN(map);
     this.#flat(equations, input.case, channels);
-    const observability = unusable < 0 ? this.#observability(structure, channels, zero) : NOTHING_KNOWN(map);
     const run = unusable < 0 ? this.#attempts(equations, input, channels, options) : undefined;
     const predicted = equations.predict();
     let objective = 0;
@@ -241,47 +245,54 @@ export class Estimator {
   }
 
   /** The magnitude that is measured in the middle; angles as the references and the phase shifts on the way have it. */
-  #flat(equations: Equations, { buses, branches }: PowerFlowCase, { map, value, weight }: Channels): void {
-    const { vm, va, free } = equations;
+  #flat(equations: Equations, input: PowerFlowCase, { map, value, weight }: Channels): void {
     const measured: number[] = [];
-    for (let i = 0; i < map.busCount; i++)
+    for (let i = 0; i < map.busCount; i++) {
       if (weight[i]! > 0 && value[i]! > 0.5 && value[i]! < 1.5) measured.push(value[i]!);
+    }
     measured.sort((a, b) => a - b);
-    vm.fill(measured[measured.length >> 1] ?? 1);
-    va.fill(0);
-    const { start, column, entry } = equations.layout.admittance;
+    this.#withoutLoad(equations, input);
+    equations.vm.fill(measured[measured.length >> 1] ?? 1);
+  }
+
+  /** Voltages at which no branch carries anything: as the references, ratios and phase shifts on the way have them. */
+  #withoutLoad(equations: Equations, { buses, branches }: PowerFlowCase): void {
+    const { vm, va, free, layout } = equations;
+    const { start, column, entry } = layout.admittance;
     const shiftOf = new Float64Array(column.length);
-    let shifted = false;
+    const ratioOf = new Float64Array(column.length).fill(1);
     for (let k = 0; k < branches.from.length; k++) {
-      if (branches.shift[k] === 0) continue;
-      shifted = true;
-      shiftOf[entry[4 * k + 1]!] = -branches.shift[k]!;
-      shiftOf[entry[4 * k + 2]!] = branches.shift[k]!;
+      const [forward, back] = [entry[4 * k + 1]!, entry[4 * k + 2]!];
+      shiftOf[forward] = -branches.shift[k]!;
+      shiftOf[back] = branches.shift[k]!;
+      ratioOf[forward] = 1 / branches.ratio[k]!;
+      ratioOf[back] = branches.ratio[k]!;
     }
-    const reached = new Uint8Array(map.busCount);
-    for (let root = 0; root < map.busCount; root++) {
-      if (free[root] === 0) va[root] = buses.va[root]!;
-    }
-    if (!shifted && va.every((angle) => angle === 0)) return;
-    const roots = [...va.keys()].sort((a, b) => free[a]! - free[b]!);
-    for (const root of roots) {
-      if (reached[root] === 1) continue;
-      reached[root] = 1;
-      const queue = [root];
-      for (const bus of queue) {
-        for (let at = start[bus]!; at < start[bus + 1]!; at++) {
-          const other = column[at]!;
-          if (reached[other] === 1) continue;
-          reached[other] = 1;
-          va[other] = va[bus]! + shiftOf[at]!;
-          queue.push(other);
+    vm.fill(1);
+    const reached = new Uint8Array(vm.length);
+    for (const references of [true, false]) {
+      for (let root = 0; root < vm.length; root++) {
+        if (reached[root] === 1 || (references && free[root] !== 0)) continue;
+        reached[root] = 1;
+        va[root] = free[root] === 0 ? buses.va[root]! : 0;
+        const queue = [root];
+        for (const bus of queue) {
+          for (let at = start[bus]!; at < start[bus + 1]!; at++) {
+            const other = column[at]!;
+            if (reached[other] === 1) continue;
+            reached[other] = 1;
+            va[other] = va[bus]! + shiftOf[at]!;
+            vm[other] = vm[bus]! * ratioOf[at]!;
+            queue.push(other);
+          }
         }
       }
     }
   }
 
-  #observability(structure: Structure, channels: Channels, zero: Uint8Array): Observability {
+  #observability(structure: Structure, input: EstimationInput, channels: Channels): Observability {
     const { equations } = structure;
+    const { zero } = input;
     let key = '';
     for (let c = 0, bits = 0; c < channels.weight.length; c++) {
       bits = (bits << 1) | (channels.weight[c]! > 0 ? 1 : 0);
@@ -292,6 +303,7 @@ export class Estimator {
     }
     key += zero.join('') + equations.free.join('');
     if (structure.observability?.key !== key) {
+      this.#withoutLoad(equations, input.case);
       structure.observability = { key, result: analyseObservability(equations, channels, zero) };
     }
     return structure.observability.result;
@@ -315,6 +327,15 @@ export class Estimator {
         equations.begin(input.case);
         this.#flat(equations, input.case, channels);
       }
+      if (method === 'damped' || method === 'robust') {
+        // Without currents from as near as they let us come, or from the flat start once more.
+        const run = this.#iterate(equations, input, withoutCurrents(channels), 'flat', options);
+        iterations += run.iterations;
+        if (!run.converged) {
+          equations.begin(input.case);
+          this.#flat(equations, input.case, channels);
+        }
+      }
       const run = this.#iterate(equations, input, channels, method, options);
       iterations += run.iterations;
       if (run.converged || method === 'robust') return { ...run, method, iterations };
@@ -334,16 +355,16 @@ export class Estimator {
     const maxIterations = (options.maxIterations ?? MAX_ITERATIONS) * (careful ? PATIENCE : 1);
     const { layout, values, rhs } = equations;
     const measured = equations.measuredOf(channels.weight);
-    const withoutCurrents = measured.map((mask) => mask & 0b011011);
-    const hasCurrents = measured.some((mask, k) => mask !== withoutCurrents[k]);
+    const others = measured.map((mask) => mask & 0b011011);
+    const hasCurrents = measured.some((mask, k) => mask !== others[k]);
     let damping = careful ? 1e-2 : 0;
     let step = Number.NaN;
     let violation = Number.NaN;
     let best = Number.POSITIVE_INFINITY;
+    let early = hasCurrents && method !== 'warm';
     for (let iteration = 0; iteration < maxIterations; iteration++) {
-      const early = hasCurrents && method !== 'warm' && iteration < STEPS_WITHOUT_CURRENTS;
       const used = method === 'robust' && iteration > 0 ? huber(equations, channels) : channels;
-      const pass: Pass = equations.assemble(used, zero, early ? withoutCurrents : measured);
+      const pass: Pass = equations.assemble(used, zero, early ? others : measured);
       violation = pass.violation;
       if (!Number.isFinite(pass.objective + pass.violation)) {
         return { converged: false, iterations: iteration, lastStep: step, violation, failure: 'the voltages ran away' };
@@ -366,12 +387,14 @@ export class Estimator {
         };
       }
       layout.ldl.solve(rhs);
+      const before = step;
       step = advance(equations);
-      if (damping > 0) {
+      if (careful) {
         damping = step < best ? Math.max(damping / 3, 1e-9) : Math.min(damping * 4, 1e3);
         best = Math.min(best, step);
-      }
-      if (step < tolerance && !early) return { converged: true, iterations: iteration + 1, lastStep: step, violation };
+      } else if (iteration >= FULL_STEPS && step > before / 2) damping = Math.min(Math.max(2 * damping, 0.1), 10);
+      if (early) early = step > SETTLED && iteration < STEPS_WITHOUT_CURRENTS;
+      else if (step < tolerance) return { converged: true, iterations: iteration + 1, lastStep: step, violation };
     }
     return {
       converged: false,
@@ -412,6 +435,11 @@ function advance(equations: Equations): number {
     equations.admittances();
   }
   return Math.max(angle, magnitude, tap);
+}
+
+function withoutCurrents(channels: Channels): Channels {
+  const first = channels.map.first[KIND.current]!;
+  return { ...channels, weight: channels.weight.slice().fill(0, first, first + 2 * channels.map.branchCount) };
 }
 
 /** Weights that fall with the residual beyond `HUBER` standard deviations. */

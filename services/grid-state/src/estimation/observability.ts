@@ -1,6 +1,6 @@
 /**
  * Numerical observability: which states do the measurements determine, whatever their values? A random vector is projected
- * onto what no measurement sees (the null space of the measurement Jacobian at a flat start, every row brought to size 1)
+ * onto what no measurement sees (the null space of the measurement Jacobian without load, every row brought to size 1)
  * by repeated damped solves with the factor of the estimation itself. Where something of it remains, nothing is known;
  * across a branch where it does not change, the flow is known all the same (Monticelli and Wu 1985, generalised to
  * voltages, reactive power and taps).
@@ -43,7 +43,7 @@ const NOTHING = 1e-6;
 const DIRECTIONS = 6;
 
 /**
- * @param equations at a flat start, its admittances filled
+ * @param equations at voltages without load, its admittances filled
  * @param channels of the measurements; only whether a weight is 0 counts
  * @param zero per bus the bits of `ZERO`
  */
@@ -56,6 +56,7 @@ export function analyseObservability(equations: Equations, channels: Channels, z
   const sets = new UnionFind(layout.busCount);
   const one = directions[0];
   const differs = (a: number, b: number): boolean => Math.abs(a - b) > NOTHING;
+  const { vm } = equations;
   for (let i = 0; one && i < layout.busCount; i++) {
     if (differs(one[2 * i]!, 0)) unknown[i] = unknown[i]! | UNKNOWN.angle;
     if (differs(one[2 * i + 1]!, 0)) unknown[i] = unknown[i]! | UNKNOWN.magnitude;
@@ -66,7 +67,7 @@ export function analyseObservability(equations: Equations, channels: Channels, z
       !one ||
       !(
         differs(one[2 * f]!, one[2 * t]!) ||
-        differs(one[2 * f + 1]!, one[2 * t + 1]!) ||
+        differs(one[2 * f + 1]! / vm[f]!, one[2 * t + 1]! / vm[t]!) ||
         (tap >= 0 && (differs(one[2 * tap]!, 0) || differs(one[2 * tap + 1]!, 0)))
       );
     if (known) sets.union(f, t);

@@ -1,0 +1,89 @@
+/** `enerchain estimate`: what an engineer and a script see, and the exit status. */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+
+const MAIN = join(import.meta.dirname, '..', 'src', 'main.ts');
+const folder = mkdtempSync(join(tmpdir(), 'enerchain-estimate-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const file = (name: string, content: string): string => {
+  const path = join(folder, name);
+  writeFileSync(path, content);
+  return path;
+};
+const estimate = (...args: string[]) =>
+  spawnSync(process.execPath, ['--disable-warning=ExperimentalWarning', MAIN, 'estimate', ...args], {
+    encoding: 'utf8',
+  });
+/** A ring of three with nothing at bus 30, fed at bus 10. */
+const ring = file(
+  'ring.m',
+  `function mpc = ring
+mpc.version = '2';
+mpc.baseMVA = 100;
+mpc.bus = [10 3 0 0 0 0 1 1 0 110 1 1.1 0.9; 20 1 50 20 0 0 1 1 0 110 1 1.1 0.9; 30 1 0 0 0 0 1 1 0 110 1 1.1 0.9];
+mpc.gen = [10 0 0 Inf -Inf 1.05 100 1 Inf 0];
+mpc.branch = [10 20 0.01 0.1 0 60 0 0 0 0 1; 30 20 0.01 0.1 0 60 0 0 0 0 1; 10 30 0.01 0.1 0 60 0 0 0 0 1];
+`,
+);
+
+describe('enerchain estimate', { timeout: 60_000 }, () => {
+  it('makes measurements up by a seed, estimates them, and reads back what it has saved', () => {
+    const saved = join(folder, 'made.csv');
+    const first = estimate(ring, '--simulate', '7', '--save', saved, '--json');
+    expect(first.status).toBe(0);
+    const result = JSON.parse(first.stdout);
+    expect(result).toMatchObject({ converged: true, observable: true, badData: [], zeroInjections: 1, baseMVA: 100 });
+    expect(result.buses[0]).toMatchObject({ id: 10, va: 0, sigmaVa: 0 });
+    for (const { vm, sigmaVm } of result.buses) expect(Math.abs(vm - 1.03)).toBeLessThan(0.03 + 5 * sigmaVm);
+    // Nothing is injected at bus 30, exactly.
+    expect(Math.abs(result.buses[2].p)).toBeLessThan(1e-9);
+    expect(readFileSync(saved, 'utf8')).toMatch(/^kind,bus,from,to,circuit,value,sigma\nvoltage,10,/);
+    const second = JSON.parse(estimate(ring, '--measurements', saved, '--json').stdout);
+    expect(second.buses[1].vm).toBe(result.buses[1].vm);
+    expect(estimate(ring, '--simulate', '8', '--json').stdout).not.toBe(first.stdout);
+  });
+
+  it('names a wrong measurement, and what would have to be measured', () => {
+    const saved = join(folder, 'made.json');
+    estimate(ring, '--simulate', '7', '--save', saved);
+    const { measurements } = JSON.parse(readFileSync(saved, 'utf8'));
+    // At bus 20 towards 30: the case file has that branch from 30 to 20.
+    const wrong = measurements.findIndex((m: { kind: string; from: number; to: number }) => {
+      return m.kind === 'pFlow' && m.from === 20 && m.to === 30;
+    });
+    measurements[wrong].value += 0.3;
+    const text = estimate(ring, '--measurements', file('wrong.json', JSON.stringify(measurements)));
+    expect(text.status).toBe(0);
+    expect(text.stdout).toMatch(/bad data: pFlow at 20 towards 30 = .*, off by 0\.[23]/);
+
+    const few = file('few.csv', 'kind;bus;from;to;value;sigma\nvoltage;10;;;1.05;0.004\npFlow;;10;20;0.3;0.01\n');
+    const blind = estimate(ring, '--measurements', few, '--no-zero-injections');
+    expect(blind.status).toBe(1);
+    expect(blind.stdout).toMatch(
+      /NOT observable: 3 measurements are missing; nothing is known of bus 20 \(magnitude\), bus 30/,
+    );
+    expect(blind.stdout).toMatch(/to be measured: .*flow at bus/);
+  });
+
+  it.each([
+    ['kind,value,sigma\nvoltage,1,0.1\n', /line 2: 'bus' is no number/],
+    ['kind,bus,value,sigma\nfrequency,10,50,0.1\n', /line 2: its kind is "frequency"; there are voltage, /],
+    ['kind,bus,value,sigma\nvoltage,10,1,0\n', /line 2: a standard deviation cannot be 0/],
+    ['kind,bus,value,sigma\nvoltage,10,1\n', /line 2: it has 3 columns instead of 4/],
+    ['kind,bus,value,sigma\nvoltage,11,1,0.1\n', /measurement 1 \(voltage\): there is no bus 11/],
+    ['{"measurements": 3}', /there is no list "measurements"/],
+    [
+      '[{"kind": "pFlow", "from": 10, "to": 20, "circuit": 2, "value": 1, "sigma": 1}]',
+      /no branch 2 between buses 10 and 20/,
+    ],
+    ['', /names no column 'kind'/],
+  ])('says what is wrong with %j', (content, sentence) => {
+    const { status, stderr } = estimate(ring, '--measurements', file('bad', content));
+    expect(status).toBe(1);
+    expect(stderr).toMatch(sentence);
+  });
+});

@@ -63,9 +63,7 @@ describe('enerchain estimate', { timeout: 60_000 }, () => {
     const few = file('few.csv', 'kind;bus;from;to;value;sigma\nvoltage;10;;;1.05;0.004\npFlow;;10;20;0.3;0.01\n');
     const blind = estimate(ring, '--measurements', few, '--no-zero-injections');
     expect(blind.status).toBe(1);
-    expect(blind.stdout).toMatch(
-      /NOT observable: 3 measurements are missing; nothing is known of bus 20 \(magnitude\), bus 30/,
-    );
+    expect(blind.stdout).toMatch(/NOT observable: 3 measurements are missing; nothing is known of bus 20, bus 30/);
     expect(blind.stdout).toMatch(/to be measured: .*flow at bus/);
   });
 

@@ -4,7 +4,7 @@
  * factor's pattern are kept for as long as the topology and the places of injections and taps stay the same.
  */
 import { BUS_TYPE, type PowerFlowCase } from '../powerflow/case.ts';
-import { UnionFind } from '../topology/union-find.ts';
+import { UnionFind } from '../powerflow/union-find.ts';
 import type { InverseSubset } from './block-ldl.ts';
 import { Equations, type Pass, TAP, wrapped } from './equations.ts';
 import { Layout } from './layout.ts';
@@ -245,30 +245,20 @@ export class Estimator {
   }
 
   /** The magnitude that is measured in the middle; angles as the references and the phase shifts on the way have it. */
-  #flat(equations: Equations, input: PowerFlowCase, { map, value, weight }: Channels): void {
+  #flat(equations: Equations, { buses, branches }: PowerFlowCase, { map, value, weight }: Channels): void {
     const measured: number[] = [];
     for (let i = 0; i < map.busCount; i++) {
       if (weight[i]! > 0 && value[i]! > 0.5 && value[i]! < 1.5) measured.push(value[i]!);
     }
     measured.sort((a, b) => a - b);
-    this.#withoutLoad(equations, input);
-    equations.vm.fill(measured[measured.length >> 1] ?? 1);
-  }
-
-  /** Voltages at which no branch carries anything: as the references, ratios and phase shifts on the way have them. */
-  #withoutLoad(equations: Equations, { buses, branches }: PowerFlowCase): void {
     const { vm, va, free, layout } = equations;
+    vm.fill(measured[measured.length >> 1] ?? 1);
     const { start, column, entry } = layout.admittance;
     const shiftOf = new Float64Array(column.length);
-    const ratioOf = new Float64Array(column.length).fill(1);
     for (let k = 0; k < branches.from.length; k++) {
-      const [forward, back] = [entry[4 * k + 1]!, entry[4 * k + 2]!];
-      shiftOf[forward] = -branches.shift[k]!;
-      shiftOf[back] = branches.shift[k]!;
-      ratioOf[forward] = 1 / branches.ratio[k]!;
-      ratioOf[back] = branches.ratio[k]!;
+      shiftOf[entry[4 * k + 1]!] = -branches.shift[k]!;
+      shiftOf[entry[4 * k + 2]!] = branches.shift[k]!;
     }
-    vm.fill(1);
     const reached = new Uint8Array(vm.length);
     for (const references of [true, false]) {
       for (let root = 0; root < vm.length; root++) {
@@ -282,7 +272,6 @@ export class Estimator {
             if (reached[other] === 1) continue;
             reached[other] = 1;
             va[other] = va[bus]! + shiftOf[at]!;
-            vm[other] = vm[bus]! * ratioOf[at]!;
             queue.push(other);
           }
         }
@@ -303,8 +292,14 @@ export class Estimator {
     }
     key += zero.join('') + equations.free.join('');
     if (structure.observability?.key !== key) {
-      this.#withoutLoad(equations, input.case);
+      // No branch carries anything then, so that what is found depends on the places of the measurements alone.
+      const { branches } = input.case;
+      const neutral = { ...branches, ratio: branches.ratio.slice().fill(1), shift: branches.shift.slice().fill(0) };
+      equations.begin({ ...input.case, branches: neutral });
+      equations.vm.fill(1);
+      equations.va.fill(0);
       structure.observability = { key, result: analyseObservability(equations, channels, zero) };
+      equations.begin(input.case);
     }
     return structure.observability.result;
   }

@@ -5,7 +5,7 @@
  * across a branch where it does not change, the flow is known all the same (Monticelli and Wu 1985, generalised to
  * voltages, reactive power and taps).
  */
-import { UnionFind } from '../topology/union-find.ts';
+import { UnionFind } from '../powerflow/union-find.ts';
 import type { Equations } from './equations.ts';
 import { type Channels, KIND, type MeasurementKind } from './measurement.ts';
 
@@ -39,52 +39,55 @@ const DAMPING = 1e-8;
 const ROUNDS = 8;
 /** What is left of a known state after so many rounds is less. */
 const NOTHING = 1e-6;
+/** By what share the ends of a branch may move differently though its flow is known: its own charging flows along with them. */
+const LOADED = 0.02;
 /** Directions looked at at once when asking what to measure. */
 const DIRECTIONS = 6;
 
 /**
- * @param equations at voltages without load, its admittances filled
+ * @param equations at 1 pu and 0° with all taps neutral
  * @param channels of the measurements; only whether a weight is 0 counts
  * @param zero per bus the bits of `ZERO`
  */
 export function analyseObservability(equations: Equations, channels: Channels, zero: Uint8Array): Observability {
   const analysis = new Analysis(equations, channels, zero);
-  const directions = analysis.unseen(1);
+  // Two, so that no state looks known by chance, and no two known to each other.
+  const directions = analysis.unseen(2);
   const { layout, map } = equations;
   const unknown = new Uint8Array(layout.busCount);
   const unknownChannel = new Uint8Array(map.size);
-  const sets = new UnionFind(layout.busCount);
-  const one = directions[0];
-  const differs = (a: number, b: number): boolean => Math.abs(a - b) > NOTHING;
-  const { vm } = equations;
-  for (let i = 0; one && i < layout.busCount; i++) {
-    if (differs(one[2 * i]!, 0)) unknown[i] = unknown[i]! | UNKNOWN.angle;
-    if (differs(one[2 * i + 1]!, 0)) unknown[i] = unknown[i]! | UNKNOWN.magnitude;
-  }
-  for (let k = 0; k < layout.from.length; k++) {
-    const [f, t, tap] = [layout.from[k]!, layout.to[k]!, layout.tapRow[k]!];
-    const known =
-      !one ||
-      !(
-        differs(one[2 * f]!, one[2 * t]!) ||
-        differs(one[2 * f + 1]! / vm[f]!, one[2 * t + 1]! / vm[t]!) ||
-        (tap >= 0 && (differs(one[2 * tap]!, 0) || differs(one[2 * tap + 1]!, 0)))
-      );
-    if (known) sets.union(f, t);
-  }
-  if (one) {
-    const change = equations.along(one);
+  const parted = new Uint8Array(layout.from.length);
+  for (const direction of directions) {
+    const moves = (at: number): boolean => Math.abs(direction[at]!) > NOTHING;
+    const differs = (a: number, b: number): boolean => {
+      const [x, y] = [direction[a]!, direction[b]!];
+      return Math.abs(x - y) > NOTHING + LOADED * Math.max(Math.abs(x), Math.abs(y));
+    };
+    for (let i = 0; i < layout.busCount; i++) {
+      if (moves(2 * i)) unknown[i] = unknown[i]! | UNKNOWN.angle;
+      if (moves(2 * i + 1)) unknown[i] = unknown[i]! | UNKNOWN.magnitude;
+    }
+    for (let k = 0; k < layout.from.length; k++) {
+      const [f, t, tap] = [2 * layout.from[k]!, 2 * layout.to[k]!, 2 * layout.tapRow[k]!];
+      const apart = differs(f, t) || differs(f + 1, t + 1) || (tap >= 0 && (moves(tap) || moves(tap + 1)));
+      if (apart) parted[k] = 1;
+    }
+    const change = equations.along(direction);
     for (let c = 0; c < map.size; c++) if (Math.abs(change[c]!) > NOTHING * analysis.scale[c]!) unknownChannel[c] = 1;
   }
+  const sets = new UnionFind(layout.busCount);
+  parted.forEach((apart, k) => {
+    if (apart === 0) sets.union(layout.from[k]!, layout.to[k]!);
+  });
   const { of, count } = sets.number();
   return {
-    observable: one === undefined,
-    missing: one ? analysis.missing() : 0,
+    observable: directions.length === 0,
+    missing: directions.length > 0 ? analysis.missing() : 0,
     unknown,
     islandOfBus: of,
     islands: count,
     unknownChannel,
-    restore: one ? analysis.proposals() : [],
+    restore: directions.length > 0 ? analysis.proposals() : [],
   };
 }
 

@@ -34,6 +34,8 @@ export {
   CaseSolver,
 } from './cases/case-solver.ts';
 export { type CaseBranch, type CaseGenerator, type CaseGrid, caseOfMatpower } from './cases/matpower.ts';
+export { type CaseMeasurement, readMeasurements, writeMeasurements } from './cases/measurement-file.ts';
+export { type SimulateOptions, simulateMeasurements } from './cases/simulate.ts';
 export { byViolation, type ContingencyOptions, type OutageResult } from './contingency/analysis.ts';
 export type { Violation } from './contingency/limit-check.ts';
 export {
@@ -44,8 +46,6 @@ export {
   type Outage,
 } from './contingency/outage.ts';
 export { type ContingencySummary, runContingencies } from './contingency/run.ts';
-export { type CaseMeasurement, readMeasurements, writeMeasurements } from './cases/measurement-file.ts';
-export { type SimulateOptions, simulateMeasurements } from './cases/simulate.ts';
 export { type BadDataOptions, type CheckedEstimate, estimateChecked, type Suspect } from './estimation/bad-data.ts';
 export { TAP, ZERO } from './estimation/equations.ts';
 export { type Estimate, type EstimationInput, type EstimationOptions, Estimator } from './estimation/estimator.ts';

@@ -3,16 +3,19 @@ import { batch, createContext, createMemo, createSignal, useContext } from 'soli
 import { api, whenUnauthorised } from './api/client.ts';
 import { trustApi, type ValueTrust } from './api/trust.ts';
 import type { CommandJson, GapJson, GridModel, PageJson, PointInfo, Session, SourceStatusJson } from './api/types.ts';
-import { type EquipmentPoints, measurementsOf } from './diagram/measurements.ts';
+import { layout } from './diagram/layout.ts';
+import { type EquipmentPoints, measurementsOf, type ValueMode } from './diagram/measurements.ts';
 import { type Scale, scaleOf } from './format/number.ts';
 import { AlarmBook } from './live/alarms.ts';
 import { ClockOffset } from './live/clock.ts';
 import type { LinkState } from './live/connection.ts';
+import { EstimateBook } from './live/estimate.ts';
 import { EventBook } from './live/events.ts';
 import { openStream } from './live/stream.ts';
 import { TrustBook } from './live/trust.ts';
 import { ValueStore } from './live/values.ts';
 import { isBadState, type NodeState, shownTrust, stateOf } from './trust/state.ts';
+import { createWhatIf } from './whatif/store.ts';
 
 export type Selection = { readonly kind: 'equipment' | 'point'; readonly mRID: string };
 /** `undefined` while loading, an error when it failed. */
@@ -40,6 +43,7 @@ export function createApp() {
   const [selection, setSelection] = createSignal<Selection>();
   const [now, setNow] = createSignal(new Date());
   const [booksLoaded, setBooksLoaded] = createSignal(false);
+  const [valueMode, setValueMode] = createSignal<ValueMode>('measured');
   const values = new ValueStore((callback) => requestAnimationFrame(callback));
   const alarms = new AlarmBook();
   const events = new EventBook();
@@ -62,6 +66,19 @@ export function createApp() {
     const of = model();
     return of && Array.isArray(list) ? measurementsOf(of, list) : new Map();
   });
+  /** Whether the overview draws every equipment, not only a box for each station. */
+  const drawsWhole = createMemo(() => {
+    const of = model();
+    return of !== undefined && layout(of).boxes.length === 0;
+  });
+  const whatIf = createWhatIf(model);
+  const estimate = new EstimateBook();
+  /** Whether the grid-state service has said anything yet. */
+  const calculated = () => {
+    for (const each of measurements().values())
+      if (each.calculated.U) return values.get(each.calculated.U.mRID) !== undefined;
+    return false;
+  };
   const activeAlarms = createMemo(() => alarms.active());
   /** The alarms of an equipment or point, the gravest first. */
   const alarmsByThing = createMemo(() => {
@@ -111,6 +128,7 @@ export function createApp() {
           api.sources().then(({ items }) => setSources(items)),
           api.gaps().then(({ items }) => setGaps(items)),
           api.pages().then(({ items }) => setPages(items)),
+          estimate.findRoutes(),
           // Orders of others may wait for a second person since before this screen was there.
           api.commands(COMMANDS_KEPT).then(({ items }) => {
             for (const command of items.reverse()) if (!command.final) applyCommand(command);
@@ -134,6 +152,7 @@ export function createApp() {
         ({ items }) => setPages(items),
         () => {},
       );
+      void estimate.findRoutes();
     }, PAGES_AFTER);
   }
 
@@ -207,6 +226,7 @@ export function createApp() {
     closeStream?.();
     closeStream = undefined;
     clearTimeout(pagesSoon);
+    whatIf.end();
     setSession(null);
   }
   whenUnauthorised(logOutHere);
@@ -261,6 +281,13 @@ export function createApp() {
     trustOf: (source: string, own: ValueTrust | undefined): ValueTrust | undefined =>
       shownTrust(own, badNodes().get(source)),
     booksLoaded,
+    /** Whether a diagram shows what is measured, what is estimated, or how they differ. */
+    valueMode,
+    setValueMode,
+    drawsWhole,
+    whatIf,
+    estimate,
+    calculated,
     reload: refetch,
     enter,
     /** Finds out who is logged in; called once at the start, and again by hand when the centre did not answer. */
@@ -280,6 +307,8 @@ export function createApp() {
     /** Why this user may not do something, `undefined` when they may. */
     refusal(right: string): string | undefined {
       if (link().state !== 'live') return 'The connection to the centre is lost.';
+      // A trial commands nothing: not even what is seen beside it can be operated.
+      if (whatIf.active() && right.startsWith('commands.')) return 'This is “what if”; go back to live to operate.';
       const who = session();
       if (who?.rights.includes(right)) return undefined;
       return `${who?.user ?? 'This user'} (${who?.roles.join(', ') || 'no role'}) has no right ${right}.`;

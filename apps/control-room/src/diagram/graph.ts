@@ -2,13 +2,12 @@
  * The grid as a drawing needs it: hubs (busbars, and nodes where more than two things meet) joined by chains of
  * equipment in series (breaker, line, switch …), and stubs that end in a load or a generator.
  */
-import type { ConductingEquipment, GridModel } from '@enerchain/model';
+import type { GridModel } from '@enerchain/model';
+import { byName, type Equipment, isLine, isSwitch, isTransformer } from './equipment.ts';
 
-export type Equipment = ConductingEquipment;
-export type Injection = Extract<
-  Equipment,
-  { class: 'EnergyConsumer' | 'PowerElectronicsConnection' | 'ExternalNetworkInjection' }
->;
+export type { Equipment };
+/** Whatever has one terminal and is no busbar. */
+export type Injection = Equipment;
 
 /** One piece of equipment in a chain, entered at the terminal `entry`. `node` is the connectivity node behind it. */
 export interface Link {
@@ -48,17 +47,7 @@ export interface Graph {
   readonly chains: readonly Chain[];
 }
 
-const collator = new Intl.Collator('en', { numeric: true, sensitivity: 'variant' });
-/** The one order of everything drawn: by name as people count, then by mRID. */
-export const byName = (a: { name: string; mRID: string }, b: { name: string; mRID: string }): number =>
-  collator.compare(a.name, b.name) || (a.mRID < b.mRID ? -1 : a.mRID > b.mRID ? 1 : 0);
-
-export const isSwitch = (equipment: Equipment): equipment is Extract<Equipment, { normalOpen: boolean }> =>
-  equipment.class === 'Breaker' || equipment.class === 'LoadBreakSwitch' || equipment.class === 'Disconnector';
-export const isLine = (equipment: Equipment): equipment is Extract<Equipment, { class: 'ACLineSegment' }> =>
-  equipment.class === 'ACLineSegment';
-export const isTransformer = (equipment: Equipment): equipment is Extract<Equipment, { class: 'PowerTransformer' }> =>
-  equipment.class === 'PowerTransformer';
+export { byName, isLine, isSwitch, isTransformer };
 
 export const normallyOpen = (links: readonly Link[]): boolean =>
   links.some(({ equipment }) => isSwitch(equipment) && equipment.normalOpen);

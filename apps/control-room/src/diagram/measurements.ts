@@ -5,9 +5,15 @@ import { isDouble } from '../format/number.ts';
 import type { Role } from './drawing.ts';
 import type { SwitchState } from './topology.ts';
 
+/** What a diagram writes beside its signs. */
+export type ValueMode = 'measured' | 'estimated' | 'residual';
+
 export interface EquipmentPoints {
   readonly equipment: string;
+  /** Measured in the field. */
   readonly byRole: Partial<Record<Role, PointInfo>>;
+  /** Calculated by the grid-state service. */
+  readonly calculated: Partial<Record<Role, PointInfo>>;
   readonly position?: PointInfo;
   readonly all: readonly PointInfo[];
 }
@@ -24,7 +30,10 @@ const ROLE_OF: Readonly<Record<string, Role>> = {
   PhaseVoltage: 'U',
   TapPosition: 'tap',
   StateOfCharge: 'soc',
+  Loading: 'loading',
 };
+/** Source of what is calculated from the measurements of all others. */
+const CALCULATION = 'grid-state';
 
 const PHASE_ORDER = ['ABC', undefined, 'AB', 'A'];
 
@@ -46,7 +55,7 @@ export function measurementsOf(model: GridModel, points: readonly PointInfo[]): 
   type Draft = { -readonly [K in keyof EquipmentPoints]: EquipmentPoints[K] } & { all: PointInfo[] };
   const found = new Map<string, Draft>();
   const at = (key: string): Draft => {
-    const known = found.get(key) ?? { equipment: key, byRole: {}, all: [] };
+    const known = found.get(key) ?? { equipment: key, byRole: {}, calculated: {}, all: [] };
     found.set(key, known);
     return known;
   };
@@ -63,17 +72,15 @@ export function measurementsOf(model: GridModel, points: readonly PointInfo[]): 
     if (point.measurementType === 'SwitchPosition') entry.position ??= point;
     const role = ROLE_OF[point.measurementType ?? ''];
     if (!role) continue;
-    if (better(point, entry.byRole[role])) entry.byRole = { ...entry.byRole, [role]: point };
-    if (point.terminal) {
-      const there = at(point.terminal);
-      if (better(point, there.byRole[role])) there.byRole = { ...there.byRole, [role]: point };
-    }
+    const list = point.source === CALCULATION ? 'calculated' : 'byRole';
+    const put = (there: Draft): void => {
+      if (better(point, there[list][role])) there[list] = { ...there[list], [role]: point };
+    };
+    put(entry);
+    if (point.terminal) put(at(point.terminal));
     if (role === 'U') {
       const nodes = terminal ? [terminal.node] : busbars.has(equipment) ? (nodesOf.get(equipment) ?? []) : [];
-      for (const node of nodes) {
-        const there = at(node);
-        if (better(point, there.byRole.U)) there.byRole = { ...there.byRole, U: point };
-      }
+      for (const node of nodes) put(at(node));
     }
   }
   return found;

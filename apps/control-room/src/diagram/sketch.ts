@@ -1,11 +1,13 @@
 /** Collects the shapes of a drawing: puts equipment in series along a path, with its symbol, label, values and target. */
 import type {
+  Box,
   Dot,
   Drawing,
-  InjectionKind,
+  Exit,
   InjectionSymbol,
   Label,
   LoadingBar,
+  SeriesSymbol,
   Slot,
   SwitchSymbol,
   Target,
@@ -14,7 +16,8 @@ import type {
   XY,
 } from './drawing.ts';
 import { along, pathLength, slice } from './drawing.ts';
-import { hasLine, type Injection, isLine, isSwitch, isTransformer, type Link } from './graph.ts';
+import { type Equipment, injectionKind, isLine, isSwitch, isTransformer, switchKind, tapEnd } from './equipment.ts';
+import { hasLine, type Injection, type Link } from './graph.ts';
 
 /**
  * How equipment stands along a path: `feeder` under a primary busbar, `line` between stations, `stub` to a load, `tie`
@@ -56,23 +59,29 @@ export class Sketch {
   readonly labels: Label[] = [];
   readonly slots: Slot[] = [];
   readonly targets: Target[] = [];
-  readonly #switches: SwitchSymbol[] = [];
-  readonly #transformers: TransformerSymbol[] = [];
-  readonly #injections: InjectionSymbol[] = [];
-  readonly #bars: LoadingBar[] = [];
+  readonly switches: SwitchSymbol[] = [];
+  readonly transformers: TransformerSymbol[] = [];
+  readonly injections: InjectionSymbol[] = [];
+  readonly series: SeriesSymbol[] = [];
+  readonly exits: Exit[] = [];
+  readonly boxes: Box[] = [];
+  readonly bars: LoadingBar[] = [];
 
   drawing(width: number, height: number): Drawing {
     return {
       width,
       height,
       wires: this.wires,
-      switches: this.#switches,
-      transformers: this.#transformers,
-      injections: this.#injections,
+      switches: this.switches,
+      transformers: this.transformers,
+      injections: this.injections,
+      series: this.series,
+      exits: this.exits,
+      boxes: this.boxes,
       dots: this.dots,
       labels: this.labels,
       slots: this.slots,
-      bars: this.#bars,
+      bars: this.bars,
       targets: this.targets,
     };
   }
@@ -85,7 +94,7 @@ export class Sketch {
     target: Omit<Target, 'equipment'>,
   ): void {
     const { x, y } = spot;
-    this.#injections.push({ equipment: injection.mRID, kind: kindOf(injection), x, y, direction, node });
+    this.injections.push({ equipment: injection.mRID, kind: injectionKind(injection), x, y, direction, node });
     this.targets.push({ equipment: injection.mRID, ...target });
   }
 
@@ -94,7 +103,7 @@ export class Sketch {
    * @param lead how far from the start the first switch stands
    * @param name of the feeder, when its head carries one
    */
-  series(
+  chain(
     from: string,
     links: readonly Link[],
     path: readonly XY[],
@@ -113,6 +122,7 @@ export class Sketch {
       if (isLine(link.equipment)) this.#line(link, slice(path, start, end), style);
       else if (isSwitch(link.equipment)) this.#switch(link, spot, style, index === 0 ? name : undefined);
       else if (isTransformer(link.equipment)) this.#transformer(link, spot, node);
+      else this.#inSeries(link, spot, node);
       done = end;
       node = link.node;
     });
@@ -158,7 +168,9 @@ export class Sketch {
     const { mRID, name, normalOpen } = equipment;
     const atHead = style === 'feeder' && feeder !== undefined;
     const place = atHead ? 'head' : vertical ? 'right' : style === 'tie' ? 'over' : 'above';
-    this.#switches.push({ x, y, equipment: mRID, name, normalOpen, place, named: normalOpen || style === 'coupler' });
+    const kind = switchKind(equipment);
+    const named = normalOpen || style === 'coupler';
+    this.switches.push({ x, y, equipment: mRID, name, kind, normalOpen, place, named });
     this.targets.push(
       style === 'feeder' && feeder
         ? {
@@ -173,10 +185,30 @@ export class Sketch {
     );
   }
 
+  #inSeries({ equipment }: Link, spot: XY & { vertical: boolean }, node: string): void {
+    const { x, y, vertical } = spot;
+    const { mRID, name } = equipment;
+    this.series.push({ x, y, equipment: mRID, kind: seriesKind(equipment), vertical, node });
+    this.targets.push({ equipment: mRID, name, x: x - 10, y: y - 10, width: 20, height: 20 });
+  }
+
   #transformer({ equipment, node }: Link, spot: XY & { vertical: boolean }, entry: string): void {
     const { x, y, vertical } = spot;
     const { mRID, name } = equipment;
-    this.#transformers.push({ x, y, equipment: mRID, vertical, nodes: [entry, node] });
+    const reach = vertical ? 10 : 8;
+    const tap = tapEnd(equipment);
+    const ends = [entry, node].map((of, index) => {
+      const away = index === 0 ? -reach : reach;
+      return vertical ? { dx: 0, dy: away, node: of } : { dx: away, dy: 0, node: of };
+    });
+    this.transformers.push({
+      x,
+      y,
+      equipment: mRID,
+      windings: equipment.terminals[0]?.connectivityNode === entry ? ends : ends.reverse(),
+      radius: vertical ? 14 : 11,
+      ...(tap === undefined ? {} : { tap }),
+    });
     if (!vertical) {
       this.targets.push({ equipment: mRID, name, x: x - 22, y: y - 14, width: 44, height: 28 });
       return;
@@ -184,9 +216,16 @@ export class Sketch {
     const left = x + 28;
     this.labels.push({ x: left, y: y - 10, text: name, style: 'name', anchor: 'start', equipment: mRID });
     this.slots.push({ x: left, y: y + 6, equipment: [mRID], roles: ['tap', 'P'], anchor: 'start' });
-    this.#bars.push({ x: left, y: y + 14, width: 90, equipment: mRID });
+    this.bars.push({ x: left, y: y + 14, width: 90, equipment: mRID });
     this.targets.push({ equipment: mRID, name, x: x - 20, y: y - 30, width: 190, height: 60 });
   }
+}
+
+/** A compensator by the sign of its reactance. */
+export function seriesKind(equipment: Equipment): SeriesSymbol['kind'] {
+  if ((equipment.class as string) !== 'SeriesCompensator') return 'device';
+  const { x } = equipment as unknown as { readonly x?: number };
+  return x !== undefined && x < 0 ? 'capacitor' : 'reactor';
 }
 
 function longestPiece(path: readonly XY[]): readonly [XY, XY] {
@@ -254,11 +293,4 @@ function centred(links: readonly Link[], length: number): [number, number][] {
             : centre + TRANSFORMER_REACH + SYMBOL_STEP * (index - middle - 1);
     return [at, at];
   });
-}
-
-export function kindOf(injection: Injection): InjectionKind {
-  if (injection.class === 'EnergyConsumer') return 'load';
-  if (injection.class === 'ExternalNetworkInjection') return 'network';
-  if (injection.unit === 'PhotoVoltaicUnit') return 'pv';
-  return injection.unit === 'BatteryUnit' ? 'battery' : 'wind';
 }

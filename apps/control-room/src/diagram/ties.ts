@@ -61,7 +61,7 @@ export function drawTies(sketch: Sketch, ties: readonly Chain[], space: TieSpace
     }
     for (const end of [left, right])
       if (!end.down || end.primary) sketch.dots.push({ x: end.x, y: end.y, node: end.hub });
-    sketch.series(
+    sketch.chain(
       chain.from,
       chain.links,
       path.map(({ x, y }) => ({ x, y })),

@@ -10,6 +10,7 @@ interface Box {
 }
 const CLOSEST = 0.12;
 const FARTHEST = 2.5;
+const LEAST = { width: 900, height: 600 };
 
 /** The box scaled about a point of the drawing, within bounds. */
 export function zoomed(box: Box, whole: Box, factor: number, about: { x: number; y: number }): Box {
@@ -24,7 +25,12 @@ export function zoomed(box: Box, whole: Box, factor: number, about: { x: number;
 }
 
 export function useViewport(drawing: Accessor<Drawing>) {
-  const whole = (): Box => ({ x: 0, y: 0, width: drawing().width, height: drawing().height });
+  /** All of the drawing; one that is small stands in the middle instead of being blown up. */
+  const whole = (): Box => {
+    const { width, height } = drawing();
+    const [across, down] = [Math.max(width, LEAST.width), Math.max(height, LEAST.height)];
+    return { x: (width - across) / 2, y: (height - down) / 2, width: across, height: down };
+  };
   const [box, setBox] = createSignal<Box>(whole());
   createEffect(on(drawing, () => setBox(whole()), { defer: true }));
   let svg: SVGSVGElement | undefined;

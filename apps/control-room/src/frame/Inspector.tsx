@@ -1,12 +1,26 @@
-import { createEffect, createMemo, createResource, createSignal, For, type JSX, Match, Show, Switch } from 'solid-js';
+import {
+  createEffect,
+  createMemo,
+  createResource,
+  createSignal,
+  For,
+  type JSX,
+  Match,
+  onCleanup,
+  onMount,
+  Show,
+  Switch,
+} from 'solid-js';
 import { api } from '../api/client.ts';
 import type { PointInfo, Sample } from '../api/types.ts';
 import { useApp } from '../app.ts';
 import { CommandDialog } from '../commands/CommandDialog.tsx';
+import type { Equipment } from '../diagram/equipment.ts';
 import { withoutCommonWords } from '../format/names.ts';
-import { isSwitchPosition, shown } from '../format/number.ts';
+import { fixed, isSwitchPosition, shown } from '../format/number.ts';
 import { isOld, qualityWords } from '../format/quality.ts';
 import { duration, stamp, timeWeaknesses } from '../format/time.ts';
+import { stationsOf } from '../pages/overview/places.ts';
 import { Provenance } from '../provenance/Provenance.tsx';
 import { TrustWord } from '../provenance/TrustWord.tsx';
 import { useProvenance } from '../provenance/useProvenance.ts';
@@ -16,20 +30,9 @@ import { Icon, PriorityGlyph } from '../ui/glyphs.tsx';
 import { LiveText, QualityMarks, useLive } from '../ui/live.tsx';
 import { RangeBar, rangeOf, Skeleton, Sparkline } from '../ui/parts.tsx';
 import { stateSentence } from './AlarmStrip.tsx';
+import { CLASS_WORDS } from './words.ts';
 
 const HOUR = 3_600_000;
-const CLASS_WORDS: Readonly<Record<string, string>> = {
-  BusbarSection: 'busbar section',
-  Breaker: 'breaker',
-  LoadBreakSwitch: 'load-break switch',
-  Disconnector: 'disconnector',
-  ACLineSegment: 'line',
-  PowerTransformer: 'power transformer',
-  EnergyConsumer: 'load',
-  PowerElectronicsConnection: 'power electronics connection',
-  ExternalNetworkInjection: 'upstream network',
-};
-
 /** Everything about what is selected: value, limits, the last hour, quality, and where it comes from. */
 export function Inspector() {
   const app = useApp();
@@ -107,6 +110,7 @@ export function Inspector() {
               </>
             )}
           </Show>
+          <Diagrams equipment={chosen()?.equipment} />
         </div>
         <Show when={controls().length && app.refusal('commands.operate')}>
           {(why) => <p class="sub refusal">{why()}</p>}
@@ -154,6 +158,9 @@ export function Inspector() {
                 <>
                   <p class="sub">No point of the announced sites belongs to this equipment.</p>
                   {actions()}
+                  <div class="btns">
+                    <Diagrams equipment={found().equipment} />
+                  </div>
                 </>
               }
               keyed
@@ -191,6 +198,24 @@ export function Inspector() {
   );
 }
 
+/** The stations that an equipment stands in, as displays to open. */
+function Diagrams(props: { equipment: Equipment | undefined }) {
+  const app = useApp();
+  const stations = createMemo(() => {
+    const model = app.model();
+    return model && props.equipment ? stationsOf(model, props.equipment) : [];
+  });
+  return (
+    <For each={stations()}>
+      {(station) => (
+        <button type="button" onClick={() => go(`grid/${station.mRID}`)}>
+          {stations().length > 1 ? station.name : 'Station'}
+        </button>
+      )}
+    </For>
+  );
+}
+
 function EmptyInspector() {
   const app = useApp();
   const energisedHint = () => app.model() !== undefined;
@@ -206,6 +231,10 @@ function EmptyInspector() {
       <dl>
         <dt>Tab, Enter</dt>
         <dd>walk, select</dd>
+        <dt>o, double click</dt>
+        <dd>open the station of it</dd>
+        <dt>Backspace</dt>
+        <dd>back to the wider view</dd>
         <dt>+ − 0 arrows</dt>
         <dd>zoom, fit, pan</dd>
         <dt>Esc</dt>
@@ -223,6 +252,16 @@ function PointDetail(props: { point: PointInfo; children: JSX.Element }) {
   const range = createMemo(() => rangeOf(props.point));
   const provenance = useProvenance(() => props.point);
   const trust = () => value() && app.trustOf(props.point.source, provenance.settled() ?? value()!.trust);
+  onMount(() => onCleanup(app.estimate.look(() => app.calculated())));
+  /** `24.0 MW · residual 0.4 σ` */
+  const estimated = () => {
+    const found = app.estimate.byPoint().get(props.point.mRID);
+    if (!found || found.estimated === null) return undefined;
+    const { text, unit } = shown(props.point, found.estimated, scale());
+    const sigma = found.normalizedResidual;
+    const residual = sigma === null ? '' : ` · residual ${fixed(sigma, 1)} σ${found.suspect ? ', not believed' : ''}`;
+    return `${text} ${unit}${residual}`;
+  };
   const stepped = () => props.point.kind === 'discrete';
   const numeric = () => props.point.kind !== 'string';
   const [history] = createResource(
@@ -315,6 +354,14 @@ function PointDetail(props: { point: PointInfo; children: JSX.Element }) {
             </For>
             <dt>age</dt>
             <dd>{duration(app.now().getTime() - now().sourceTime)}</dd>
+            <Show when={estimated()}>
+              {(text) => (
+                <>
+                  <dt>estimated</dt>
+                  <dd>{text()}</dd>
+                </>
+              )}
+            </Show>
             <Show when={trust()}>
               {(known) => (
                 <>

@@ -4,6 +4,7 @@ import { Icon, type IconName } from '../ui/glyphs.tsx';
 
 export const PLACES: readonly { readonly id: IconName & string; readonly title: string }[] = [
   { id: 'grid', title: 'Grid' },
+  { id: 'outages', title: 'Outages' },
   { id: 'points', title: 'Points' },
   { id: 'trends', title: 'Trends' },
   { id: 'alarms', title: 'Alarms' },

@@ -6,6 +6,7 @@ import { ExtensionPage } from '../pages/extension/ExtensionPage.tsx';
 import { GatewaysPage } from '../pages/gateways/GatewaysPage.tsx';
 import { LoginPage } from '../pages/login/LoginPage.tsx';
 import { SetupPage } from '../pages/login/SetupPage.tsx';
+import { OutagesPage } from '../pages/outages/OutagesPage.tsx';
 import { OverviewPage } from '../pages/overview/OverviewPage.tsx';
 import { PointsPage } from '../pages/points/PointsPage.tsx';
 import { TrendsPage } from '../pages/trends/TrendsPage.tsx';
@@ -14,6 +15,7 @@ import { openNode } from '../pages/trust/places.ts';
 import { TrustPage } from '../pages/trust/TrustPage.tsx';
 import { go, route } from '../route.ts';
 import { Notice } from '../ui/parts.tsx';
+import { TrialPanel } from '../whatif/Panel.tsx';
 import { AlarmStrip } from './AlarmStrip.tsx';
 import { Inspector } from './Inspector.tsx';
 import { LostBanner } from './LostBanner.tsx';
@@ -81,6 +83,7 @@ function Frame() {
         lost: app.link().state === 'lost',
         inspecting: app.selection() !== undefined || openNode() !== undefined,
         trusting: place() === 'trust',
+        trying: app.whatIf.active(),
         listing: place() !== 'grid',
       }}
     >
@@ -95,6 +98,9 @@ function Frame() {
           <Switch fallback={<Notice title="There is no such page">Choose a place from the rail at the left.</Notice>}>
             <Match when={place() === 'grid'}>
               <OverviewPage />
+            </Match>
+            <Match when={place() === 'outages'}>
+              <OutagesPage />
             </Match>
             <Match when={place() === 'points'}>
               <PointsPage />
@@ -120,9 +126,12 @@ function Frame() {
           </Switch>
         </div>
       </main>
-      <Show when={openNode()} fallback={<Inspector />}>
-        {(node) => <NodeInspector name={node()} />}
-      </Show>
+      <Switch fallback={<Inspector />}>
+        <Match when={openNode()}>{(node) => <NodeInspector name={node()} />}</Match>
+        <Match when={app.whatIf.active()}>
+          <TrialPanel />
+        </Match>
+      </Switch>
       <AlarmStrip />
     </div>
   );

@@ -4,6 +4,7 @@ import { ApprovalChip } from '../commands/Approvals.tsx';
 import { AuthenticatorsDialog } from '../commands/Authenticators.tsx';
 import { clock, zone } from '../format/time.ts';
 import { countByPriority } from '../live/alarms.ts';
+import { addressOf, crumbsOf, placeOf, substationOf } from '../pages/overview/places.ts';
 import { openNode } from '../pages/trust/places.ts';
 import { theme, toggleTheme } from '../theme.ts';
 import { TrustChip } from '../trust/TrustChip.tsx';
@@ -25,27 +26,36 @@ export function TopBar(props: { place: string }) {
     if (!chosen) return undefined;
     return app.equipmentById().get(chosen.mRID)?.name ?? app.pointById().get(chosen.mRID)?.name;
   };
-  /** The containers of what is selected, outermost first: substation, voltage level, bay. */
-  const containment = createMemo(() => {
+  /** Grid, substation, bay: of the display that is open, or else of what is selected. */
+  const containment = createMemo((): readonly { readonly name: string; readonly address?: string }[] => {
     const model = app.model();
+    if (!model) return [];
+    const place = placeOf(model);
+    const open = crumbsOf(model, place).map((crumb) => ({ name: crumb.name, address: addressOf(crumb.place) }));
+    if (place) return open;
     const chosen = app.selection();
-    if (!model || !chosen) return [];
     const equipment =
-      app.equipmentById().get(chosen.mRID) ??
-      app.equipmentById().get(app.pointById().get(chosen.mRID)?.equipment ?? '');
-    const node = model.connectivityNodes.find(({ mRID }) => mRID === equipment?.terminals[0]?.connectivityNode);
-    const bay = model.bays.find(({ mRID }) => mRID === equipment?.container);
-    const level = model.voltageLevels.find(({ mRID }) => mRID === (bay?.voltageLevel ?? node?.voltageLevel));
-    const substation = model.substations.find(({ mRID }) => mRID === level?.substation);
-    return [substation, level, bay].flatMap((each) => (each ? [each.name] : []));
+      app.equipmentById().get(chosen?.mRID ?? '') ??
+      app.equipmentById().get(app.pointById().get(chosen?.mRID ?? '')?.equipment ?? '');
+    if (!equipment) return open;
+    const substation = substationOf(model, equipment);
+    const bay = model.bays.find(({ mRID }) => mRID === equipment.container);
+    return [
+      ...open,
+      ...(substation ? [{ name: substation.name, address: addressOf({ substation: substation.mRID }) }] : []),
+      ...(substation && bay
+        ? [{ name: bay.name, address: addressOf({ substation: substation.mRID, bay: bay.mRID }) }]
+        : []),
+    ];
   });
-  const crumbs = () => {
-    const place =
-      PLACES.find(({ id }) => id === props.place)?.title ?? app.pages().find(({ id }) => id === props.place)?.title;
-    const model = app.model()?.name;
+  const crumbs = (): readonly { readonly name: string; readonly address?: string }[] => {
+    const title =
+      PLACES.find(({ id }) => id === props.place)?.title ??
+      app.pages().find(({ id }) => id === props.place)?.title ??
+      '';
     const selected = selectedName();
-    const trail = props.place === 'grid' ? ['Grid', ...(model ? [model] : []), ...containment()] : [place ?? ''];
-    return [...trail, ...(selected && selected !== trail.at(-1) ? [selected] : [])];
+    const trail = props.place === 'grid' ? [{ name: 'Grid', address: 'grid' }, ...containment()] : [{ name: title }];
+    return [...trail, ...(selected && selected !== trail.at(-1)?.name ? [{ name: selected }] : [])];
   };
   const roles = () => {
     const [first = 'no role', ...others] = app.session()?.roles ?? [];
@@ -65,7 +75,12 @@ export function TopBar(props: { place: string }) {
               <Show when={index() > 0}>
                 <i aria-hidden="true">/</i>
               </Show>
-              <span class={index() === crumbs().length - 1 ? 'here' : ''}>{crumb}</span>
+              <Show
+                when={index() < crumbs().length - 1 ? crumb.address : undefined}
+                fallback={<span class={index() === crumbs().length - 1 ? 'here' : ''}>{crumb.name}</span>}
+              >
+                {(address) => <a href={`#/${address()}`}>{crumb.name}</a>}
+              </Show>
             </>
           )}
         </For>

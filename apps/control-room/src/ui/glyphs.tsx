@@ -49,6 +49,8 @@ export function CheckGlyph(props: { state: 'ok' | 'warn' | 'bad' }) {
 
 const ICONS = {
   grid: 'M3 5h14M10 5v5M5 10h10M5 10v5M15 10v5',
+  // A line between two busbars, cut.
+  outages: 'M4 4v12M16 4v12M4 10h4M12 10h4M8.5 12.5l3 -5',
   points: 'M4 5h3M4 10h3M4 15h3M10 5h6M10 10h6M10 15h6',
   trends: 'M2 14l5-6 4 4 7-8',
   alarms: 'M4 15h12M10 3a5 5 0 0 1 5 5v4l1 3H4l1-3V8a5 5 0 0 1 5-5z',

@@ -3,7 +3,15 @@
  * them, everything else as it is live at this moment. Nothing is stored, published or commanded: the answer is all that
  * is left of it.
  */
-import { EnerchainError, type GridModel, type Mrid, Mrid as MridSchema, validator } from '@enerchain/model';
+import {
+  type ConductingEquipment,
+  EnerchainError,
+  type GridModel,
+  type Mrid,
+  Mrid as MridSchema,
+  tapChangersOf,
+  validator,
+} from '@enerchain/model';
 import { type HttpRequest, type HttpResponse, json, problem } from '@enerchain/service';
 import Type from 'typebox';
 import { type Injections, type PowerFlowResult, solvePowerFlow } from '../power-flow.ts';
@@ -128,9 +136,9 @@ function bodyOf(octets: Uint8Array): WhatIfBody {
 export function solveWhatIf(body: WhatIfBody, base: WhatIfBase): PowerFlowResult {
   const out = new Set(body.outages);
   // A grid without them is another grid; it is compiled for this one question.
-  const model = out.size
-    ? { ...base.model, equipment: base.model.equipment.filter(({ mRID }) => !out.has(mRID)) }
-    : base.model;
+  const without = (equipment: ConductingEquipment) =>
+    out.has(equipment.mRID) ? { ...equipment, inService: false } : equipment;
+  const model = out.size ? { ...base.model, equipment: base.model.equipment.map(without) } : base.model;
   const network = buildNetwork(model, {
     switches: over(base.state.switches, body.switches),
     taps: over(base.state.taps, body.taps),
@@ -154,29 +162,36 @@ function changesOf(body: WhatIfBody, base: WhatIfBase): Change[] {
     if (!equipment) fail(`the grid has no equipment ${mRID}`);
     return equipment!;
   };
+  // By the mRID of a tap changer, or by that of a transformer for its first one.
+  const changers = new Map(
+    base.model.equipment.flatMap((equipment) => {
+      if (equipment.class !== 'PowerTransformer') return [];
+      const [first, ...others] = tapChangersOf(equipment);
+      if (!first) return [];
+      const all = [first, ...others].map((changer) => [changer.mRID, { equipment, changer }] as const);
+      return [...all, [equipment.mRID, { equipment, changer: first }] as const];
+    }),
+  );
   const changes: Change[] = [];
   for (const [mRID, tried] of Object.entries(body.switches ?? {})) {
     const equipment = known(mRID);
     if (!('normalOpen' in equipment)) return fail(`'${equipment.name}' is no switch`);
-    const live = base.state.switches?.get(mRID) ?? !equipment.normalOpen;
+    const live = base.state.switches?.get(mRID) ?? !(equipment.open ?? equipment.normalOpen);
     changes.push({ equipment: mRID, name: equipment.name, kind: 'switch', live, tried });
   }
   for (const [mRID, tried] of Object.entries(body.taps ?? {})) {
-    const equipment = known(mRID);
-    const changer = equipment.class === 'PowerTransformer' ? equipment.ratioTapChanger : undefined;
+    const { equipment, changer } = changers.get(mRID) ?? { equipment: known(mRID), changer: undefined };
     if (!changer) return fail(`'${equipment.name}' has no tap changer`);
     if (tried < changer.lowStep || tried > changer.highStep) {
       return fail(`step ${tried} of '${equipment.name}' is not between ${changer.lowStep} and ${changer.highStep}`);
     }
-    const live = base.state.taps?.get(mRID) ?? changer.normalStep;
-    changes.push({ equipment: mRID, name: equipment.name, kind: 'tap', live, tried });
+    const live = base.state.taps?.get(mRID) ?? changer.step ?? changer.normalStep;
+    changes.push({ equipment: equipment.mRID, name: equipment.name, kind: 'tap', live, tried });
   }
   for (const [mRID, tried] of Object.entries(body.powers ?? {})) {
     const equipment = known(mRID);
-    if (equipment.class !== 'EnergyConsumer' && equipment.class !== 'PowerElectronicsConnection') {
-      return fail(`'${equipment.name}' is no consumer or converter whose power could be set`);
-    }
-    const nominal = equipment.class === 'EnergyConsumer' ? { p: equipment.p, q: equipment.q } : { p: 0, q: 0 };
+    const nominal = drawn(equipment);
+    if (!nominal) return fail(`'${equipment.name}' is nothing whose power could be set`);
     const live = base.injections.powers?.get(mRID) ?? nominal;
     changes.push({ equipment: mRID, name: equipment.name, kind: 'power', live, tried });
   }
@@ -191,6 +206,12 @@ function changesOf(body: WhatIfBody, base: WhatIfBase): Change[] {
     changes.push({ equipment: mRID, name: equipment.name, kind: 'outage', live: false, tried: true });
   }
   return changes;
+}
+
+/** MW and Mvar that something draws where nothing is measured; undefined for what has no power of its own. */
+function drawn(equipment: ConductingEquipment): Power | undefined {
+  if (equipment.class === 'PowerElectronicsConnection') return { p: 0, q: 0 };
+  return 'p' in equipment && 'q' in equipment ? { p: equipment.p ?? 0, q: equipment.q ?? 0 } : undefined;
 }
 
 function fail(what: string): never {

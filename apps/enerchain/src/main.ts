@@ -169,6 +169,25 @@ program
   .option(...json)
   .action(async (files, options) => (await import('./commands/import.ts')).importModel(files, options));
 
+const model = program.command('model').description('grid models: compare them, write them');
+model
+  .command('diff')
+  .description('objects and properties that changed between two models, by mRID; exit status 1 when something did')
+  .argument('<before>', 'XML or JSON-LD file, folder, zip')
+  .argument('<after>', 'likewise')
+  .option('--spelling', 'tell 1.0 from 1')
+  .option('--difference <folder>', 'write difference models there (IEC 61970-552), one for each file that changed')
+  .option('--limit <n>', 'objects told of each class', '20')
+  .option(...json)
+  .action(async (before, after, options) => (await import('./commands/model.ts')).diff(before, after, options));
+model
+  .command('export')
+  .description('write a model as it is with its differences applied: CGMES 3.0 or JSON-LD 1.1')
+  .argument('<files...>', 'full and difference models: XML or JSON-LD files, folders, zips')
+  .option('--format <format>', 'cgmes or jsonld', 'cgmes')
+  .requiredOption('--out <folder>', 'where the files go; nothing is written over')
+  .action(async (files, options) => (await import('./commands/model.ts')).exportModel(files, options));
+
 program
   .command('estimate')
   .description('state estimation of a case file; exit status 0 only when it converged and the whole grid is observable')

@@ -1,11 +1,14 @@
 /** A model as it came in: files, their headers, what they say, and what is wrong with it. */
 import { CimError } from './error.ts';
 import { Findings } from './findings.ts';
+import { readJsonLd } from './json-ld/reader.ts';
+import { partsOf } from './parts.ts';
 import type { CimVersion } from './rdf/namespaces.ts';
 import { type RdfFile, readRdf } from './rdf/reader.ts';
 import { PROFILE_LETTERS, type Profile, profileOf } from './schema/profiles.ts';
 import { type Schema, schemaOf } from './schema/schema.ts';
 import type { Source } from './source/source.ts';
+import { contentOf, nodeWithin, ownStatements, readable } from './store/content.ts';
 import { CimStore } from './store/store.ts';
 
 /** What `md:FullModel` or `dm:DifferenceModel` says (IEC 61970-552, model header). */
@@ -51,7 +54,8 @@ export async function readModel(sources: AsyncIterable<Source> | Iterable<Source
     if (source.finding) findings.add(source.finding);
     if (!source.open) continue;
     const first = store.descriptions;
-    const file = await readRdf(source.name, source.open(), store, findings);
+    const read = /\.json(ld)?$/i.test(source.name) ? readJsonLd : readRdf;
+    const file = await read(source.name, source.open(), store, findings);
     const header = headerOf(store, source.name, first, findings);
     const letters = (header?.profiles ?? []).map((profile) => PROFILE_LETTERS[profile]).join('');
     files.push({ ...file, header, letters });
@@ -122,39 +126,45 @@ function versionOf(files: readonly CimFile[], findings: Findings): CimVersion {
 /**
  * Puts the difference models among the files in force, in the order they were read: what a reverse section names goes,
  * what a forward section names comes (IEC 61970-552, difference model).
+ * @throws CimError `cim.difference` for a file that is not whole
  */
 export function applyDifferences(model: CimModel): void {
-  const { store, findings } = model;
+  const { store } = model;
+  const parts = partsOf(model);
   for (const [index, file] of model.files.entries()) {
-    if (file.header?.kind !== 'difference') continue;
+    if (file.header?.kind !== 'difference' || store.applied.has(index)) continue;
     if (!file.complete) {
       throw new CimError('peer', 'cim.difference', `${file.name} is not whole; half a difference is not applied`);
     }
+    const part = parts.find(({ differences }) => differences.includes(index));
+    const of = part?.base === undefined ? undefined : new Set([part.base, ...part.differences]);
     for (const section of ['reverse', 'forward'] as const) {
       for (let description = 0; description < store.descriptions; description++) {
         if (store.file(description) !== index || store.section(description) !== section) continue;
-        if (section === 'reverse') remove(store, description, file.name, findings);
-        else add(store, description);
+        if (section === 'forward') add(store, description);
+        else if (store.naming(description) !== 'anonymous') remove(model, description, file, of);
       }
     }
+    store.applied.add(index);
   }
 }
 
-function* own(store: CimStore, description: number): Generator<number> {
-  const [from, to] = store.range(description);
-  for (let statement = from; statement < to; statement++) {
-    if (store.description(statement) === description) yield statement;
-  }
-}
-
-function remove(store: CimStore, description: number, file: string, findings: Findings): void {
+/** @param of files the difference speaks of; undefined: whichever says it, since nobody knows */
+function remove(
+  { store, files, findings }: CimModel,
+  description: number,
+  file: CimFile,
+  of: ReadonlySet<number> | undefined,
+): void {
   const object = store.object(description);
-  for (const statement of own(store, description)) {
+  for (const statement of ownStatements(store, description)) {
     let found = false;
+    const content = contentOf(store, statement);
     for (const other of [...store.statementsOf(object)]) {
       if (store.propertySymbol(other) !== store.propertySymbol(statement)) continue;
-      if (store.valueText(other) !== store.valueText(statement)) continue;
-      store.setInForce(other, false);
+      if (of && !of.has(store.file(store.description(other)))) continue;
+      if (contentOf(store, other) !== content) continue;
+      takeOut(store, other);
       found = true;
     }
     if (found) continue;
@@ -162,18 +172,31 @@ function remove(store: CimStore, description: number, file: string, findings: Fi
     findings.add({
       severity: 'error',
       code: 'cim.difference',
-      text: `the difference takes away ${property} = ${store.value(statement)}, which the model does not say`,
-      file,
+      text: `the difference takes away ${property} = ${readable(store, statement)}, which the model does not say`,
+      file: file.name,
       line: store.statementLine(statement),
       object: store.key(object),
       property,
     });
   }
-  if (store.descriptionClass(description) !== undefined) store.setClass(object, undefined);
+  if (store.descriptionClass(description) === undefined) return;
+  // What equipment defines stays when a hypothesis ceases to speak of it.
+  const defined = files[store.file(store.first(object))]!.letters;
+  const same = defined === '' || file.letters === '' || [...file.letters].some((letter) => defined.includes(letter));
+  if (same) store.setClass(object, undefined);
+}
+
+/** A statement, and what stands within it. */
+function takeOut(store: CimStore, statement: number): void {
+  store.setInForce(statement, false);
+  const node = nodeWithin(store, statement);
+  if (node === undefined) return;
+  for (const inner of ownStatements(store, node)) takeOut(store, inner);
 }
 
 function add(store: CimStore, description: number): void {
   const name = store.descriptionClass(description);
-  if (name !== undefined) store.setClass(store.object(description), store.symbol(name));
-  for (const statement of own(store, description)) store.setInForce(statement, true);
+  const object = store.object(description);
+  if (name !== undefined && store.class(object) === undefined) store.setClass(object, store.symbol(name));
+  for (const statement of ownStatements(store, description)) store.setInForce(statement, true);
 }

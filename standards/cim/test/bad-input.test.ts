@@ -73,6 +73,17 @@ describe('XML', () => {
   });
 });
 
+test('prefixes declared where they are used, and bound to something else within', async () => {
+  const text = full('EQ', CONTAINERS + line() + LOAD + FEED)
+    .replaceAll('cim:BaseVoltage.nominalVoltage>', 'v:BaseVoltage.nominalVoltage>')
+    .replace('<v:BaseVoltage.nominalVoltage>', '<v:BaseVoltage.nominalVoltage xmlns:v="http://iec.ch/TC57/CIM100#">')
+    .replace('<cim:ACLineSegment ', '<line:ACLineSegment xmlns:line="http://iec.ch/TC57/CIM100#" ')
+    .replace('</cim:ACLineSegment>', '</line:ACLineSegment>');
+  const model = await read({ 'eq.xml': text, 'ssh.xml': SSH });
+  expect(told(model)).toEqual([]);
+  expect(model.store.number(model.store.find('_bv')!, 'BaseVoltage.nominalVoltage')).toBe(110);
+});
+
 describe('objects', () => {
   const eq = (body: string): string => full('EQ', CONTAINERS + body + LOAD + FEED);
 

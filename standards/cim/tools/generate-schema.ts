@@ -124,8 +124,10 @@ function take(
     if (one(object, 'cims:AssociationUsed') === 'No') continue;
     const owner = classes.get(domain);
     if (!owner) continue;
-    const compound = range !== undefined && (stereotypes.get(range) ?? []).includes('Compound');
-    const type = dataType ?? (enumerations.has(range!) ? `:${range}` : compound ? `*${range}` : `>${range}`);
+    const compound = (stereotypes.get(dataType ?? range ?? '') ?? []).includes('Compound');
+    const type = compound
+      ? `*${dataType ?? range}`
+      : (dataType ?? (enumerations.has(range!) ? `:${range}` : `>${range}`));
     const property = owner.properties.get(name) ?? {
       type,
       present: '',

@@ -118,6 +118,12 @@ class VocabularyCheck {
     }
     const name = store.descriptionClass(description);
     const other = store.class(object);
+    if (name !== undefined && other === undefined && store.naming(description) === 'about') {
+      const [from, to] = store.range(description);
+      let speaks = false;
+      for (let statement = from; statement < to; statement++) speaks ||= store.inForce(statement);
+      if (speaks) this.#ask('error', 'cim.undefined', description, name);
+    }
     if (name === undefined || other === undefined || name === other) return;
     if (schema.isA(other, name) || schema.isA(name, other)) return;
     this.#find('error', 'cim.class', description, `the object is a ${name} here and a ${other} elsewhere`);

@@ -84,7 +84,8 @@ export class NamespaceScope {
   attribute(name: number, line: number): number {
     const known = this.#attributes[name];
     if (known !== undefined) return known;
-    const symbol = this.#resolve(name, line, false);
+    // A declaration may stand where the prefix is first used, and is none of the names it declares.
+    const symbol = this.declares(name) ? this.#store.symbol('@xmlns') : this.#resolve(name, line, false);
     this.#attributes[name] = symbol;
     return symbol;
   }

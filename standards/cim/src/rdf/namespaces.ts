@@ -36,3 +36,19 @@ export function shortName(namespace: string, local: string): string {
   const prefix = PREFIXES.get(namespace);
   return prefix === undefined ? namespace + local : prefix + local;
 }
+
+/** Of an IRI the name as the store has it, and the namespace it is in; of one in no known namespace the IRI itself. */
+export function shortNameOf(iri: string): [name: string, namespace?: string] {
+  for (const namespace of [...VOCABULARIES.keys(), ...PREFIXES.keys()]) {
+    if (iri.startsWith(namespace) && iri.length > namespace.length) {
+      return [shortName(namespace, iri.slice(namespace.length)), namespace];
+    }
+  }
+  return [iri];
+}
+
+/** The IRI of a name as the store has it, for what has a prefix; undefined for names of the grid's own vocabularies. */
+export function iriOfPrefixed(name: string): string | undefined {
+  for (const [namespace, prefix] of PREFIXES) if (name.startsWith(prefix)) return namespace + name.slice(prefix.length);
+  return undefined;
+}

@@ -488,7 +488,7 @@ c LoadResponseCharacteristic IdentifiedObject E E
 c Location IdentifiedObject G G
  CoordinateSystem >CoordinateSystem G G
  PowerSystemResources >PowerSystemResource G G
- mainAddress StreetAddress G -
+ mainAddress *StreetAddress G -
 c Measurement IdentifiedObject O -
  PowerSystemResource >PowerSystemResource O O
  Terminal >ACDCTerminal O -
@@ -711,9 +711,9 @@ c StreetAddress - G - k
  language String G -
  poBox String G -
  postalCode String G -
- status Status G -
- streetDetail StreetDetail G -
- townDetail TownDetail G -
+ status *Status G -
+ streetDetail *StreetDetail G -
+ townDetail *TownDetail G -
 c StreetDetail - G - k
  addressGeneral String G -
  addressGeneral2 String G -

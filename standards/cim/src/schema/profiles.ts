@@ -51,3 +51,9 @@ export function profileOf(uri: string): { profile: Profile; version: CimVersion 
   const profile = BY_NAME.get((third ?? CGMES_2.exec(uri))?.[1] ?? '');
   return profile === undefined ? undefined : { profile, version: third ? '3.0' : '2.4.15' };
 }
+
+/** Letters of the profile of a URI, '' for one that is not known. */
+export const lettersOf = (uri: string): string => {
+  const known = profileOf(uri);
+  return known ? PROFILE_LETTERS[known.profile] : '';
+};

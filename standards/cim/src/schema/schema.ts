@@ -49,6 +49,9 @@ export interface CimClass {
   readonly properties: readonly CimProperty[];
 }
 
+/** EQ before OP and SC, all of them before TP and SV; SSH is nobody's home. */
+const HOMES = 'EOSTVDG';
+
 export class Schema {
   readonly version: CimVersion;
   readonly classes: ReadonlyMap<string, CimClass>;
@@ -70,6 +73,17 @@ export class Schema {
 
   property(name: string): CimProperty | undefined {
     return this.#properties.get(name);
+  }
+
+  /**
+   * Whether a file of these profiles defines objects of a class, and does not only add to what another file defines: the
+   * first profile in the order of HOMES that has the class is where it is at home.
+   */
+  definedIn(name: string, letters: string): boolean {
+    const concrete = this.classes.get(name)?.concreteIn ?? '';
+    if (![...letters].some((letter) => concrete.includes(letter))) return !letters.includes('H');
+    const home = [...HOMES].find((letter) => concrete.includes(letter));
+    return (home !== undefined && letters.includes(home)) || (concrete.includes('B') && letters.includes('B'));
   }
 
   /** The class and its ancestors. */

@@ -15,7 +15,7 @@ export interface Source {
 }
 
 const CHUNK = 1 << 20;
-const isXml = (name: string): boolean => /\.(xml|rdf)$/i.test(name);
+const isModel = (name: string): boolean => /\.(xml|rdf|jsonld)$/i.test(name);
 const isZip = (name: string): boolean => /\.zip$/i.test(name);
 
 /**
@@ -35,12 +35,12 @@ async function* openPath(path: string, limits: ZipLimits, named: boolean): Async
   }
   if (folder) {
     for (const name of readdirSync(path).sort()) {
-      if (isXml(name) || isZip(name)) yield* openPath(join(path, name), limits, false);
+      if (isModel(name) || isZip(name)) yield* openPath(join(path, name), limits, false);
     }
     return;
   }
   if (isZip(path)) yield* openArchive(path, limits);
-  else if (named || isXml(path)) {
+  else if (named || isModel(path)) {
     yield { name: basename(path), open: () => createReadStream(path, { highWaterMark: CHUNK }) };
   }
 }
@@ -77,7 +77,7 @@ async function* entries(
   }
   for (const entry of list.sort((a, b) => (a.name < b.name ? -1 : 1))) {
     const name = `${archive}/${entry.name}`;
-    if (isXml(entry.name)) yield { name, open: () => entry.open() };
+    if (isModel(entry.name)) yield { name, open: () => entry.open() };
     else if (isZip(entry.name) && outer) {
       try {
         const inner = await whole(entry, budget.limits.nested);

@@ -37,6 +37,8 @@ export interface Spelling {
 export class CimStore {
   readonly strings = new StringPool();
   readonly files: string[] = [];
+  /** Numbers of the files whose differences are in force. */
+  readonly applied = new Set<number>();
   readonly #symbols: string[] = [];
   readonly #symbolIds = new Map<string, number>();
   /** Object of a text that is an identifier. */

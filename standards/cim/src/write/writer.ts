@@ -5,30 +5,27 @@
 import { CimError } from '../error.ts';
 import type { CimModel } from '../model.ts';
 import { CIM100, CIM100_EU, DM, MD, RDF } from '../rdf/namespaces.ts';
+import { nodeWithin, ownStatements } from '../store/content.ts';
+import { ofHeader, QualifiedNames } from './names.ts';
+import { nodesOf, type WrittenNode } from './nodes.ts';
 
-const HEAD = `<?xml version="1.0" encoding="utf-8"?>
+export const XML_HEAD = `<?xml version="1.0" encoding="utf-8"?>
 <rdf:RDF xmlns:rdf="${RDF}" xmlns:cim="${CIM100}" xmlns:eu="${CIM100_EU}" xmlns:md="${MD}" xmlns:dm="${DM}">
 `;
 /** Octets handed over at a time, about. */
 const PIECE = 1 << 16;
 
 /**
- * The text of a file, in pieces.
+ * The text of a file, in pieces: a full model, whole again with the differences that are in force.
  * @param file its number in `model.files`
  * @throws CimError `cim.write` for another version, a difference model, or names outside the vocabularies of CGMES
  */
 export function* writeFile(model: CimModel, file: number): Generator<string> {
-  if (model.version !== '3.0') {
-    throw new CimError('unsupported', 'cim.write', `only CGMES 3.0 is written, not ${model.version}`);
-  }
-  if (model.files[file]?.header?.kind === 'difference') {
-    throw new CimError('unsupported', 'cim.write', 'difference models are not written');
-  }
-  const writer = new Writer(model);
-  let piece = HEAD;
-  for (let description = 0; description < model.store.descriptions; description++) {
-    if (model.store.file(description) !== file || model.store.naming(description) === 'anonymous') continue;
-    piece += writer.description(description);
+  checkWritable(model, file);
+  const writer = new XmlWriter(model);
+  let piece = XML_HEAD;
+  for (const node of nodesOf(model, file)) {
+    piece += writer.node(node);
     if (piece.length < PIECE) continue;
     yield piece;
     piece = '';
@@ -36,94 +33,75 @@ export function* writeFile(model: CimModel, file: number): Generator<string> {
   yield `${piece}</rdf:RDF>\n`;
 }
 
-class Writer {
+/** @throws CimError `cim.write` */
+export function checkWritable(model: CimModel, file: number): void {
+  if (model.version !== '3.0') {
+    throw new CimError('unsupported', 'cim.write', `only CGMES 3.0 is written, not ${model.version}`);
+  }
+  if (model.files[file]?.header?.kind === 'difference') {
+    const text = 'a difference model goes into the full model it changes and is no file of its own';
+    throw new CimError('unsupported', 'cim.write', text);
+  }
+}
+
+export class XmlWriter {
   readonly #model: CimModel;
-  readonly #names = new Map<string, string>();
+  readonly #names: QualifiedNames;
 
   constructor(model: CimModel) {
     this.#model = model;
+    this.#names = new QualifiedNames(model.schema);
   }
 
-  /** A description; nothing when a difference took its object away. */
-  description(description: number, indent = '  '): string {
-    const { store } = this.#model;
-    const object = store.object(description);
-    const name = store.descriptionClass(description);
-    if (name !== undefined && store.class(object) === undefined) return '';
-    const tag = name === undefined ? 'rdf:Description' : this.#class(name);
-    let text = `${indent}<${tag}${this.#identifier(description)}>\n`;
-    const [from, to] = store.range(description);
-    for (let statement = from; statement < to; statement++) {
-      if (store.description(statement) !== description || !store.inForce(statement)) continue;
-      text += this.#statement(statement, `${indent}  `);
-    }
+  node({ key, class: name, naming, statements }: WrittenNode, indent = '  '): string {
+    const tag = name === undefined ? 'rdf:Description' : this.#names.class(name);
+    let text = `${indent}<${tag}${identifier(naming, key, name)}>\n`;
+    for (const statement of statements) text += this.#statement(statement, `${indent}  `);
     return `${text}${indent}</${tag}>\n`;
-  }
-
-  #identifier(description: number): string {
-    const { store } = this.#model;
-    const key = store.key(store.object(description));
-    switch (store.naming(description)) {
-      case 'defined':
-        return ` rdf:ID="${escapeValue(key)}"`;
-      case 'about': {
-        const header = store.descriptionClass(description)?.startsWith('md:') === true && key.startsWith('_');
-        return ` rdf:about="${header ? `urn:uuid:${escapeValue(key.slice(1))}` : `#${escapeValue(key)}`}"`;
-      }
-      case 'anonymous':
-        return '';
-    }
   }
 
   #statement(statement: number, indent: string): string {
     const { store } = this.#model;
-    const tag = this.#property(store.property(statement));
+    const property = store.property(statement);
+    const tag = this.#names.property(property);
     const value = store.value(statement);
     switch (store.kind(statement)) {
       case 'literal':
         return `${indent}<${tag}>${escapeText(value)}</${tag}>\n`;
       case 'enumeration':
-        return `${indent}<${tag} rdf:resource="${this.#enumeration(value)}${escapeValue(value)}" />\n`;
+        return `${indent}<${tag} rdf:resource="${this.#names.enumeration(value)}${escapeValue(value)}" />\n`;
       case 'iri':
         return `${indent}<${tag} rdf:resource="${escapeValue(value)}" />\n`;
       case 'reference': {
-        const target = store.target(statement);
-        const node = target === undefined ? undefined : store.first(target);
-        if (node !== undefined && store.naming(node) === 'anonymous') {
-          return `${indent}<${tag}>\n${this.description(node, `${indent}  `)}${indent}</${tag}>\n`;
+        const within = nodeWithin(store, statement);
+        if (within !== undefined) {
+          const node: WrittenNode = {
+            key: '',
+            class: store.descriptionClass(within),
+            naming: 'anonymous',
+            statements: [...ownStatements(store, within)],
+          };
+          return `${indent}<${tag}>\n${this.node(node, `${indent}  `)}${indent}</${tag}>\n`;
         }
-        const header = tag.startsWith('md:') && value.startsWith('_');
-        const resource = header ? `urn:uuid:${escapeValue(value.slice(1))}` : `#${escapeValue(value)}`;
-        return `${indent}<${tag} rdf:resource="${resource}" />\n`;
+        return `${indent}<${tag} rdf:resource="${reference(value, property)}" />\n`;
       }
     }
   }
+}
 
-  #class(name: string): string {
-    return this.#qualified(name, this.#model.schema.classes.get(name)?.european);
-  }
-
-  #property(name: string): string {
-    return this.#qualified(name, this.#model.schema.property(name)?.european);
-  }
-
-  #enumeration(value: string): string {
-    const name = value.slice(0, value.indexOf('.'));
-    return this.#model.schema.europeanEnumerations.has(name) ? CIM100_EU : CIM100;
-  }
-
-  #qualified(name: string, european: boolean | undefined): string {
-    let qualified = this.#names.get(name);
-    if (qualified === undefined) {
-      if (name.startsWith('md:')) qualified = name;
-      else if (european === undefined && !/^[A-Za-z][A-Za-z0-9]*(?:\.[A-Za-z][A-Za-z0-9]*)?$/.test(name)) {
-        throw new CimError('unsupported', 'cim.write', `${name} is in no vocabulary of CGMES and is not written`);
-      } else qualified = `${european === true ? 'eu' : 'cim'}:${name}`;
-      this.#names.set(name, qualified);
-    }
-    return qualified;
+function identifier(naming: WrittenNode['naming'], key: string, name: string | undefined): string {
+  switch (naming) {
+    case 'defined':
+      return ` rdf:ID="${escapeValue(key)}"`;
+    case 'about':
+      return ` rdf:about="${reference(key, name)}"`;
+    case 'anonymous':
+      return '';
   }
 }
+
+const reference = (key: string, name: string | undefined): string =>
+  ofHeader(name) && key.startsWith('_') ? `urn:uuid:${escapeValue(key.slice(1))}` : `#${escapeValue(key)}`;
 
 const ESCAPES: Readonly<Record<string, string>> = {
   '&': '&amp;',

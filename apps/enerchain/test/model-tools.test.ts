@@ -1,0 +1,104 @@
+/** `enerchain model`: what an engineer sees of two exports, and files that read back the same. */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+
+const MAIN = join(import.meta.dirname, '..', 'src', 'main.ts');
+const enerchain = (...args: string[]) => {
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    ['--disable-warning=ExperimentalWarning', MAIN, ...args],
+    { encoding: 'utf8' },
+  );
+  return { status, stdout, stderr };
+};
+const folder = mkdtempSync(join(tmpdir(), 'enerchain-model-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const file = (name: string, body: string): string => {
+  const path = join(folder, name);
+  writeFileSync(
+    path,
+    `<?xml version="1.0" encoding="utf-8"?>
+<rdf:RDF xmlns:cim="http://iec.ch/TC57/CIM100#" xmlns:md="http://iec.ch/TC57/61970-552/ModelDescription/1#" xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+<md:FullModel rdf:about="urn:uuid:${name}"><md:Model.profile>http://iec.ch/TC57/ns/CIM/CoreEquipment-EU/3.0</md:Model.profile></md:FullModel>
+${body}</rdf:RDF>`,
+  );
+  return path;
+};
+const base = (id: string, voltage: string): string =>
+  `<cim:BaseVoltage rdf:ID="_${id}"><cim:IdentifiedObject.name>${id} kV</cim:IdentifiedObject.name>
+<cim:BaseVoltage.nominalVoltage>${voltage}</cim:BaseVoltage.nominalVoltage></cim:BaseVoltage>`;
+
+describe('enerchain model', { timeout: 60_000 }, () => {
+  const before = file('before.xml', base('a', '110') + base('b', '20'));
+  const after = file('after.xml', base('a', '123') + base('c', '10'));
+
+  it('diff: objects with name and place, old and new values, and a count; status 1 as diff has it', () => {
+    const { status, stdout, stderr } = enerchain('model', 'diff', before, after);
+    expect(stderr).toBe('');
+    expect(stdout.split('\n')).toEqual([
+      "− BaseVoltage 'b kV' (b)  before.xml:5",
+      "+ BaseVoltage 'c kV' (c)  after.xml:5",
+      "~ BaseVoltage 'a kV' (a)  after.xml:4",
+      '    BaseVoltage.nominalVoltage: 110 → 123',
+      '1 added, 1 removed, 1 changed',
+      '',
+    ]);
+    expect(status).toBe(1);
+    expect(enerchain('model', 'diff', before, before)).toMatchObject({
+      status: 0,
+      stdout: 'the models say the same\n',
+    });
+  });
+
+  it('diff --json: one object a line, with every property of what came and went', () => {
+    const { stdout } = enerchain('model', 'diff', before, after, '--json');
+    const lines = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(lines.map(({ change, mRID }) => `${change} ${mRID}`)).toEqual(['removed b', 'added c', 'changed a']);
+    expect(lines[0].properties).toContainEqual({ property: 'BaseVoltage.nominalVoltage', before: ['20'], after: [] });
+  });
+
+  it('diff --difference and export: the difference applied is the model after, in XML and in JSON-LD', () => {
+    const out = join(folder, 'differences');
+    const { stdout } = enerchain('model', 'diff', before, after, '--difference', out);
+    expect(stdout).toContain(join(out, 'after_DIFF.xml'));
+    for (const format of ['cgmes', 'jsonld']) {
+      const made = join(folder, format);
+      const written = enerchain(
+        'model',
+        'export',
+        before,
+        join(out, 'after_DIFF.xml'),
+        '--format',
+        format,
+        '--out',
+        made,
+      );
+      expect(written.stderr).toBe('');
+      const [name] = readdirSync(made);
+      expect(name).toBe(format === 'cgmes' ? 'before.xml' : 'before.jsonld');
+      expect(enerchain('model', 'diff', '--spelling', join(made, name!), after)).toMatchObject({ status: 0 });
+    }
+    const again = enerchain('model', 'export', before, '--out', join(folder, 'cgmes'));
+    expect(again).toMatchObject({ status: 1, stderr: expect.stringContaining('nothing is written over') });
+  });
+
+  it('a difference of another model, half a file, and a format that there is not: sentences', () => {
+    const out = join(folder, 'differences', 'after_DIFF.xml');
+    expect(enerchain('model', 'export', after, out, '--out', join(folder, 'x')).stderr).toMatch(
+      /after_DIFF\.xml:\d+ _\w+: the difference takes away .*, which the model does not say/,
+    );
+    const half = join(folder, 'half.xml');
+    writeFileSync(half, '<rdf:RDF ');
+    expect(enerchain('model', 'diff', half, after).stderr).toMatch(/half\.xml:1 cannot be read whole: /);
+    expect(enerchain('model', 'export', after, '--format', 'xls', '--out', folder).stderr).toMatch(
+      /--format is cgmes or jsonld, not xls/,
+    );
+  });
+});

@@ -161,6 +161,10 @@ program
   .description('read a grid model (CGMES 3.0 or 2.4.15), say what is wrong with it, and put it in force')
   .argument('<files...>', 'equipment, hypothesis, topology, … and their boundary: XML files, folders, zips')
   .option('--check', 'only read and check; nothing is stored')
+  .option(
+    '--shacl <files...>',
+    'check SHACL shapes too: Turtle files or folders of them; takes minutes for large models',
+  )
   .option('--partial', 'store the grid without the equipment that the platform has no class for yet')
   .option('--name <name>', 'name of the grid; default: the authority of the equipment file')
   .option('--frequency <hz>', 'nominal frequency, which CIM does not say', '50')

@@ -68,6 +68,41 @@ describe('enerchain import --check', { timeout: 60_000 }, () => {
     expect(status).toBe(1);
   });
 
+  it('--shacl: what shapes find stands among the findings; without the optional packages a sentence says so', () => {
+    const shapes = join(folder, 'shapes.ttl');
+    writeFileSync(
+      shapes,
+      `@prefix sh: <http://www.w3.org/ns/shacl#> . @prefix cim: <http://iec.ch/TC57/CIM100#> .
+<#s> a sh:NodeShape ; sh:targetClass cim:BaseVoltage ; sh:property [ sh:path cim:BaseVoltage.nominalVoltage ; sh:name "only 400" ;
+sh:message "Another voltage." ; sh:hasValue 400.0 ] .`,
+    );
+    const eq = file('eq.xml', 'CoreEquipment', base('110'));
+    const told = enerchain('import', '--check', eq, ssh, '--shacl', shapes);
+    expect(told.stdout).toMatch(/shapes\.ttl: 1 findings in \d+ statements/);
+    expect(told.stdout).toMatch(
+      /error {3}eq\.xml:6 BaseVoltage '110 kV' \(_bv\): Another voltage\..* \[shacl\.only-400\]/,
+    );
+    expect(told.status).toBe(1);
+    const hook = `import { registerHooks } from 'node:module'; registerHooks({ resolve(name, context, next) {
+      if (name === 'shacl-engine') throw Object.assign(new Error('no such package'), { code: 'ERR_MODULE_NOT_FOUND' });
+      return next(name, context); } });`;
+    const args = [
+      `--import=data:text/javascript,${encodeURIComponent(hook)}`,
+      MAIN,
+      'import',
+      '--check',
+      eq,
+      '--shacl',
+      shapes,
+    ];
+    const { stderr, status } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+    expect(stderr).toMatch(
+      /SHACL shapes are checked with the packages shacl-engine .* optional and not installed here/,
+    );
+    expect(stderr).not.toContain('    at ');
+    expect(status).toBe(1);
+  });
+
   it('says in a sentence that a file is not there', () => {
     const { status, stderr } = enerchain('import', '--check', join(folder, 'nowhere.xml'));
     expect(stderr).toMatch(/nowhere\.xml cannot be read/);

@@ -36,6 +36,8 @@ export {
   Schema,
   schemaOf,
 } from './schema/schema.ts';
+export { checkShacl, type ShaclReport } from './shacl/check.ts';
+export { openShapes, type Shapes } from './shacl/shapes.ts';
 export { openSources, type Source } from './source/source.ts';
 export { ZIP_LIMITS, type ZipLimits } from './source/zip.ts';
 export { contentOf, readable } from './store/content.ts';

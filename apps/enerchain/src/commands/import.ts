@@ -3,10 +3,13 @@ import {
   applyDifferences,
   type CimModel,
   checkModel,
+  checkShacl,
   type Finding,
   type Findings,
+  openShapes,
   openSources,
   readModel,
+  type ShaclReport,
 } from '@enerchain/cim';
 import { EnerchainError } from '@enerchain/model';
 import { type Conversion, gridFromCim } from '../grid/from-cim.ts';
@@ -21,6 +24,8 @@ export interface ImportOptions {
   readonly frequency: string;
   readonly name?: string;
   readonly check?: boolean;
+  /** Turtle files with shapes, or folders of them. */
+  readonly shacl?: readonly string[];
   readonly partial?: boolean;
   readonly json?: boolean;
 }
@@ -38,6 +43,7 @@ export async function importModel(files: readonly string[], options: ImportOptio
   if (!(frequency > 0 && frequency < 1_000)) {
     throw new EnerchainError('caller', 'cli.option', `--frequency is a number of Hz, not ${options.frequency}`);
   }
+  const shapes = options.shacl ? openShapes(options.shacl) : [];
   const began = performance.now();
   const model = await readModel(openSources(files));
   applyDifferences(model);
@@ -45,8 +51,14 @@ export async function importModel(files: readonly string[], options: ImportOptio
   const name = (options.name ?? nameOf(model)).slice(0, 200);
   const conversion = gridFromCim(model, { name, frequency });
   const seconds = (performance.now() - began) / 1000;
+  const reports: ShaclReport[] = [];
+  for (const each of shapes) {
+    const [report] = await checkShacl(model, [each]);
+    reports.push(report!);
+    if (options.json) print(JSON.stringify({ kind: 'shapes', ...report }));
+  }
   if (options.json) asLines(model, conversion);
-  else asText(model, conversion, limit, seconds);
+  else asText(model, conversion, { limit, seconds, reports });
   if (model.findings.counts.error > 0) {
     if (!options.check) say(options, { stored: false, why: 'a model with errors is not put in force' });
     process.exitCode = 1;
@@ -118,7 +130,11 @@ function asLines(model: CimModel, conversion: Conversion): void {
   print(JSON.stringify({ kind: 'model', version, objects, statements, classes, findings: counts, byCode }));
 }
 
-function asText(model: CimModel, conversion: Conversion, limit: number, seconds: number): void {
+function asText(
+  model: CimModel,
+  conversion: Conversion,
+  { limit, seconds, reports }: { limit: number; seconds: number; reports: readonly ShaclReport[] },
+): void {
   const { files, store, findings } = model;
   const octets = files.reduce((sum, file) => sum + file.octets, 0);
   print(
@@ -136,6 +152,11 @@ function asText(model: CimModel, conversion: Conversion, limit: number, seconds:
   print('');
   for (const row of rows(countsOf(model).map(([name, count]) => `${name} ${count}`))) print(`  ${row}`);
   print('');
+  for (const { shapes, files: of, results, statements, seconds: took } of reports) {
+    const what = of.length === 0 ? 'no file of this profile' : `${results} findings in ${statements} statements`;
+    print(`  ${shapes}: ${what}, ${took.toFixed(1)} s`);
+  }
+  if (reports.length > 0) print('');
   const { error, warning, note } = findings.counts;
   print(`${plural(error, 'error')}, ${plural(warning, 'warning')}, ${plural(note, 'note')}`);
   tell(model, findings, limit);

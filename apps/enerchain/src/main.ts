@@ -206,8 +206,12 @@ program
 program
   .command('powerflow')
   .description('power flow of a grid in files; exit status 0 only when it converged')
-  .argument('<case...>', 'MATPOWER (.m), CGMES (XML files, folders, zips) or a grid model of this platform (JSON)')
+  .argument(
+    '<case...>',
+    'MATPOWER (.m), power-grid-model (JSON), CGMES (XML files, folders, zips) or a grid model of this platform (JSON)',
+  )
   .option('--q-limits', 'hold generators at their reactive limits, where they no longer hold the voltage')
+  .option('--taps', 'let tap changers and shunts move that regulate something')
   .option('--hypothesis', 'CGMES: steps and sections as the hypothesis (SSH) has them, not as the solution (SV) has')
   .option('--frequency <hz>', 'CGMES: nominal frequency, which CIM does not say', '50')
   .option('--json', 'print one JSON object: voltages and powers in pu, angles in degrees, the bus numbers of the file')

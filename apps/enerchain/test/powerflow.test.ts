@@ -48,6 +48,48 @@ describe('enerchain powerflow', { timeout: 60_000 }, () => {
     expect(text.stdout).toContain(`      20   ${v.toFixed(5)}`);
   });
 
+  it('solves an input of power-grid-model under its own ids, with a regulator that may move its tap', () => {
+    const component = (values: Record<string, number>) => values;
+    const input = (regulated: boolean) => ({
+      version: '1.0',
+      type: 'input',
+      is_batch: false,
+      attributes: {},
+      data: {
+        node: [component({ id: 1, u_rated: 10e3 }), component({ id: 2, u_rated: 400 })],
+        source: [component({ id: 3, node: 1, status: 1, u_ref: 1.06 })],
+        transformer: [
+          component({
+            ...{ id: 4, from_node: 1, to_node: 2, from_status: 1, to_status: 1, u1: 10e3, u2: 400, sn: 4e5 },
+            ...{ uk: 0.04, pk: 4e3, i0: 0.01, p0: 500, winding_from: 2, winding_to: 1, clock: 5 },
+            ...{ tap_side: 0, tap_pos: 0, tap_min: -5, tap_max: 5, tap_size: 150 },
+          }),
+        ],
+        sym_load: [component({ id: 5, node: 2, status: 1, type: 0, p_specified: 1e5, q_specified: 2e4 })],
+        ...(regulated
+          ? {
+              transformer_tap_regulator: [
+                component({ id: 6, regulated_object: 4, status: 1, control_side: 1, u_set: 400, u_band: 8 }),
+              ],
+            }
+          : {}),
+      },
+    });
+    const still = powerflow('input.json', JSON.stringify(input(true)), '--json');
+    expect(still.status).toBe(0);
+    const { buses, branches } = JSON.parse(still.stdout);
+    // The stiff voltage behind the source is no node of the file.
+    expect(buses.map(({ id }: { id: number }) => id)).toEqual([1, 2]);
+    expect(buses[1].vm).toBeGreaterThan(1.04);
+    expect(buses[1].va).toBeCloseTo(-150, -1);
+    expect(branches).toMatchObject([{ id: 4, from: 1, to: 2, pTo: expect.closeTo(-0.1, 6) }]);
+    const moved = JSON.parse(powerflow('input.json', JSON.stringify(input(true)), '--json', '--taps').stdout);
+    expect(Math.abs(moved.buses[1].vm - 1)).toBeLessThan(0.011);
+    expect(moved.islands[0].moved).toHaveLength(1);
+    const fixed = JSON.parse(powerflow('input.json', JSON.stringify(input(false)), '--json', '--taps').stdout);
+    expect(fixed.buses[1].vm).toBeCloseTo(buses[1].vm, 9);
+  });
+
   it('says where it does not add up and ends with 1 when there is no solution', () => {
     const { status, stdout } = powerflow('much.m', twoBuses(4000));
     expect(stdout).toMatch(/NOT converged[\s\S]*at bus 20 there is a mismatch/);

@@ -7,6 +7,7 @@ import { type OpenCase, type OpenGrid, openGridCase } from '../grid/open-case.ts
 
 export interface PowerflowOptions {
   readonly qLimits?: boolean;
+  readonly taps?: boolean;
   readonly hypothesis?: boolean;
   readonly frequency?: string;
   readonly json?: boolean;
@@ -27,7 +28,12 @@ export async function powerflow(files: readonly string[], options: PowerflowOpti
 }
 
 function solveCase({ grid }: OpenCase, options: PowerflowOptions): boolean {
-  const result = new CaseSolver(grid).solve({ reactiveLimits: options.qLimits ?? false });
+  const solved = new CaseSolver(grid).solve({
+    reactiveLimits: options.qLimits ?? false,
+    stepControls: options.taps ?? false,
+  });
+  const buses = solved.buses.filter(({ id }) => !grid.internal?.has(id));
+  const result = { ...solved, buses: buses.map((bus) => ({ ...bus, va: upright(bus.va) })) };
   process.stdout.write(options.json ? `${JSON.stringify(result)}\n` : caseText(grid.name, result));
   return result.converged;
 }
@@ -38,3 +44,7 @@ function solveGrid(open: OpenGrid, options: PowerflowOptions): boolean {
   process.stdout.write(options.json ? `${JSON.stringify(report)}\n` : gridText(report));
   return report.converged;
 }
+
+/** Degrees within ±180: many transformers on the way turn further. */
+const upright = (angle: number | null): number | null =>
+  angle === null || Math.abs(angle) <= 180 ? angle : angle - 360 * Math.round(angle / 360);

@@ -3,7 +3,7 @@
  * model. Which it is, the content says and not the name.
  */
 import { closeSync, existsSync, openSync, readdirSync, readFileSync, readSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import {
   applyDifferences,
   type CimModel,
@@ -12,10 +12,12 @@ import {
   openSources,
   readMatpower,
   readModel,
+  readPowerGridModel,
 } from '@enerchain/cim';
 import { type CaseGrid, caseOfMatpower, type SwitchAndTapState } from '@enerchain/grid-state';
 import { describeError, EnerchainError, GridModel, type Mrid, tapChangersOf, validator } from '@enerchain/model';
 import { type Conversion, gridFromCim, type LeftOut, type Solution, type TopologicalNode } from './from-cim.ts';
+import { caseOfPowerGridModel } from './from-power-grid-model.ts';
 
 /** Buses and branches under numbers: what a case file has. */
 export interface OpenCase {
@@ -64,7 +66,7 @@ export async function openGridCase(paths: readonly string[], options: OpenOption
   if (files.length > 1) {
     throw new EnerchainError('caller', 'case.format', `${files.join(', ')}: only CGMES comes in several files`);
   }
-  return kinds[0] === 'json' ? openJson(files[0]!) : openMatpower(files[0]!);
+  return kinds[0] === 'json' ? openJson(files[0]!, options) : openMatpower(files[0]!);
 }
 
 /** The one case file of a folder that holds no CIM. */
@@ -121,7 +123,7 @@ function openMatpower(path: string): OpenCase {
   return { kind: 'case', format: 'matpower', name: grid.name, grid };
 }
 
-function openJson(path: string): OpenCase | OpenGrid {
+function openJson(path: string, { frequency }: OpenOptions): OpenCase | OpenGrid {
   const text = read(path);
   let content: unknown;
   try {
@@ -133,6 +135,11 @@ function openJson(path: string): OpenCase | OpenGrid {
   if (has('connectivityNodes') && has('equipment')) {
     const model = validator(GridModel).parse(content, path);
     return { ...ofModel(model), format: 'enerchain', buses: [], findings: [], leftOut: [] };
+  }
+  if (has('is_batch') && has('data')) {
+    const name = basename(path) === 'input.json' ? basename(dirname(resolve(path))) : basename(path);
+    const grid = caseOfPowerGridModel(name, readPowerGridModel(text), frequency === undefined ? {} : { frequency });
+    return { kind: 'case', format: 'power-grid-model', name, grid };
   }
   const say = `${path} is JSON, but neither a grid model nor an input of power-grid-model`;
   throw new EnerchainError('unsupported', 'case.format', say);

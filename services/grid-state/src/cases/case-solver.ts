@@ -22,6 +22,7 @@ export interface CaseBusResult {
 
 /** Powers in pu from the bus into the branch: 0 when out of service or without voltage, null without solution. */
 export interface CaseBranchResult {
+  readonly id?: number;
   readonly from: number;
   readonly to: number;
   readonly inService: boolean;
@@ -194,8 +195,8 @@ export class CaseSolver {
 
   #branches({ pFrom, qFrom, pTo, qTo }: GridSolution): CaseBranchResult[] {
     const { branches, baseMVA } = this.grid;
-    return branches.map(({ from, to, row, rating }) => {
-      const ends = { from, to, inService: row >= 0 };
+    return branches.map(({ id, from, to, row, rating }) => {
+      const ends = { ...(id === undefined ? {} : { id }), from, to, inService: row >= 0 };
       if (row < 0) return { ...ends, pFrom: 0, qFrom: 0, pTo: 0, qTo: 0, loading: rating > 0 ? 0 : null };
       const most = Math.max(Math.hypot(pFrom[row]!, qFrom[row]!), Math.hypot(pTo[row]!, qTo[row]!)) * baseMVA;
       return {

@@ -16,6 +16,8 @@ export interface CaseGrid {
   readonly baseMVA: number;
   /** Number in the file of each bus of `case`. */
   readonly ids: readonly number[];
+  /** Numbers among `ids` of buses that are no nodes of the file: what lies behind a source, the middle of a star. */
+  readonly internal?: ReadonlySet<number>;
   /** All buses, in the order of the file; branches in service only. */
   readonly case: PowerFlowCase;
   /** Reactive power that the generators at each bus can bring in, less the load there; pu. Infinite without a limit. */
@@ -42,6 +44,8 @@ export interface CaseGrid {
 }
 
 export interface CaseBranch {
+  /** Its own number, where the file has one; the parts of one with more than two ends share it. */
+  readonly id?: number;
   /** Numbers in the file. */
   readonly from: number;
   readonly to: number;

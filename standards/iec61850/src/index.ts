@@ -1,5 +1,28 @@
 /** IEC 61850: SCL. */
+
+export { type DataSetMember, Iec61850Client, type Iec61850ClientOptions } from './client/client.ts';
+export type { ControlStep, OperateOptions, OperateOutcome } from './client/control.ts';
+export type { FileEntry } from './client/files.ts';
+export * from './client/references.ts';
+export type {
+  ReceivedMember,
+  ReceivedReport,
+  ReportGap,
+  ReportSubscription,
+  SubscribeOptions,
+} from './client/reports.ts';
 export { type Fault, Iec61850Error } from './error.ts';
+export { basicType, codeOf, DBPOS, initialData, sameData, TCMD } from './mapping/basic-types.ts';
+export * from './mapping/control.ts';
+export {
+  decodeReport,
+  encodeReport,
+  isReport,
+  type OptField,
+  type Report,
+  type ReportMember,
+  type Trigger,
+} from './mapping/report.ts';
 export { checkScl, type SclCheck } from './scl/check/check.ts';
 export { addressPart } from './scl/check/communication.ts';
 export { compareFacts, type FactChange, type Facts, factsOf } from './scl/facts.ts';
@@ -14,3 +37,6 @@ export type { Scl } from './scl/schema/scl.ts';
 export type { ConductingEquipment, Substation } from './scl/schema/substation.ts';
 export type { BasicType } from './scl/schema/templates.ts';
 export * from './scl/types.ts';
+export type { ControlHandler, ControlRequest } from './server/control.ts';
+export { Iec61850Server, type Iec61850ServerOptions } from './server/server.ts';
+export type { WriteRequest } from './server/services.ts';

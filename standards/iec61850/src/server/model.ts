@@ -1,0 +1,124 @@
+/** What a server serves, as MMS has it: domains with variables, lists of variables, control blocks. */
+import type { AlternateAccess, Data, Variable as MmsVariable, ObjectName } from '@enerchain/mms';
+import { type Variable, variableOf } from '../mapping/variables.ts';
+import type { IedModel, LogicalDevice } from '../scl/model.ts';
+import { namesOf } from '../scl/model.ts';
+
+export interface NamedList {
+  /** `LLN0$Positions`. */
+  readonly name: string;
+  readonly members: readonly Member[];
+  readonly deletable: boolean;
+}
+
+export interface Member {
+  readonly domain: string;
+  readonly variable: Variable;
+  /** `BCU1CTRL/QA1XCBR1$ST$Pos`. */
+  readonly reference: string;
+}
+
+export class Domain {
+  readonly name: string;
+  readonly device: LogicalDevice;
+  /** By name of the logical node. */
+  readonly nodes: ReadonlyMap<string, Variable>;
+  readonly lists = new Map<string, NamedList>();
+  #names: readonly string[] | undefined;
+
+  constructor(device: LogicalDevice) {
+    this.name = device.name;
+    this.device = device;
+    this.nodes = new Map(device.nodes.map((node) => [node.name, variableOf(node)]));
+  }
+
+  /** @param item `QA1XCBR1$ST$Pos$stVal` */
+  find(item: string): Variable | undefined {
+    const [node, ...names] = item.split('$');
+    return this.nodes.get(node!)?.find(names);
+  }
+
+  /** Of all variables and their parts, in the order of the model. Asked for once control blocks are in place. */
+  get names(): readonly string[] {
+    this.#names ??= [...this.nodes.values()].flatMap((variable) => [...variable.named()].map(({ item }) => item));
+    return this.#names;
+  }
+}
+
+/** The domains of an IED with the data sets of its file. */
+export function domainsOf(model: IedModel): Map<string, Domain> {
+  const domains = new Map(model.devices.map((device) => [device.name, new Domain(device)]));
+  const byInst = new Map([...domains.values()].map((domain) => [domain.device.inst, domain]));
+  for (const domain of domains.values()) {
+    for (const node of domain.device.nodes) {
+      for (const { name, fcdas } of node.ln.dataSets) {
+        const members = fcdas.flatMap((fcda): Member[] => {
+          const at = byInst.get(fcda.ldInst);
+          const names = namesOf(fcda);
+          const variable = at?.find([`${fcda.prefix}${fcda.lnClass}${fcda.lnInst}`, fcda.fc, ...names].join('$'));
+          return at && variable ? [memberOf(at.name, variable)] : [];
+        });
+        domain.lists.set(`${node.name}$${name}`, { name: `${node.name}$${name}`, members, deletable: false });
+      }
+    }
+  }
+  return domains;
+}
+
+export const memberOf = (domain: string, variable: Variable): Member => ({
+  domain,
+  variable,
+  reference: `${domain}/${variable.item}`,
+});
+
+export const specificationOf = ({ domain, variable }: Member): MmsVariable => ({
+  specification: { kind: 'name', value: { kind: 'domain', value: { domain, item: variable.item } } },
+});
+
+/** `LD/LN$name` as a name, `@name` as one of the association. */
+export function listNameOf(reference: string): ObjectName | undefined {
+  if (reference.startsWith('@')) return { kind: 'association', value: reference.slice(1) };
+  const slash = reference.indexOf('/');
+  if (slash < 1) return undefined;
+  return { kind: 'domain', value: { domain: reference.slice(0, slash), item: reference.slice(slash + 1) } };
+}
+
+/** Elements of arrays by index, and parts of structures by name (ISO 9506-2 § 14.5). @returns undefined when it leads nowhere */
+export function select(variable: Variable, access: AlternateAccess | undefined): Data | undefined {
+  if (!access) return variable.data;
+  const results = access.map((step): Data | undefined =>
+    selectOne(variable, step.kind === 'named' ? step.value.access : step),
+  );
+  if (results.some((result) => result === undefined)) return undefined;
+  return results.length === 1 ? results[0] : { kind: 'structure', value: results as Data[] };
+}
+
+type Step = Exclude<AlternateAccess[number], { kind: 'named' }>;
+
+function selectOne(variable: Variable, step: Step): Data | undefined {
+  switch (step.kind) {
+    case 'component':
+      return variable.isArray ? undefined : variable.part(step.value)?.data;
+    case 'index':
+      return variable.isArray ? variable.parts[step.value]?.data : undefined;
+    case 'indexRange': {
+      const { lowIndex, numberOfElements } = step.value;
+      const parts = variable.isArray ? variable.parts.slice(lowIndex, lowIndex + numberOfElements) : [];
+      return parts.length === numberOfElements ? { kind: 'array', value: parts.map(({ data }) => data) } : undefined;
+    }
+    case 'allElements':
+      return variable.isArray ? variable.data : undefined;
+    case 'nested': {
+      const { select: outer, access } = step.value;
+      if (outer.kind === 'component' && !variable.isArray) {
+        const part = variable.part(outer.value);
+        return part && select(part, access);
+      }
+      if (outer.kind === 'index' && variable.isArray) {
+        const part = variable.parts[outer.value];
+        return part && select(part, access);
+      }
+      return undefined;
+    }
+  }
+}

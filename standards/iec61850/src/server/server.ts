@@ -1,0 +1,170 @@
+/**
+ * An IEC 61850 server (ACSI over MMS) from the model of an IED: what its file says is what clients see. Values are set by
+ * the process through `update`; reports, data sets and controls follow the standard from there.
+ */
+import { createServer, type Server as NetServer } from 'node:net';
+import {
+  type Data,
+  type ServerOptions as MmsServerOptions,
+  MmsServerSession,
+  type ServiceHandlers,
+} from '@enerchain/mms';
+import {
+  type Clock,
+  type SecurityEvent,
+  socketTransport,
+  systemClock,
+  type TlsProfile,
+  type Transport,
+  tlsListener,
+} from '@enerchain/transport';
+import { Iec61850Error } from '../error.ts';
+import type { IedModel } from '../scl/model.ts';
+import type { FunctionalConstraint } from '../scl/schema/ied.ts';
+import type { ControlHandler } from './control.ts';
+import { type Client, Device } from './device.ts';
+import type { NamedList } from './model.ts';
+import { Services, type WriteRequest } from './services.ts';
+
+export interface Iec61850ServerOptions {
+  /** Address to listen on. Default 127.0.0.1. */
+  readonly host?: string;
+  /** Default 102 (3782 with TLS); 0 takes a free one. */
+  readonly port?: number;
+  readonly tls?: TlsProfile;
+  readonly onSecurityEvent?: (event: SecurityEvent) => void;
+  /** Further associations are refused. Default 10. */
+  readonly maxConnections?: number;
+  readonly clock?: Clock;
+  /** Who vendor, model and revision are, for Identify. */
+  readonly identity?: { readonly vendor: string; readonly model: string; readonly revision: string };
+  /** Whether a client may see and change; see `MmsServerSession`. */
+  readonly authenticate?: MmsServerOptions['authenticate'];
+  /** Whether a client may write an attribute; default: none but those of SP, SE, SV, CF and DC. Status never. */
+  readonly onWrite?: (request: WriteRequest) => boolean;
+  /** What is done when a controllable object is operated, by `BCU1CTRL/QA1XCBR1.Pos`. Those without one are refused. */
+  readonly controls?: Readonly<Record<string, ControlHandler>>;
+  /** Bounds of each buffered control block. Default 10 000 entries, 4 MiB. */
+  readonly buffer?: { readonly entries: number; readonly octets: number };
+  readonly association?: MmsServerOptions['association'];
+  readonly onConnection?: (remote: string, connected: boolean) => void;
+  /** Something of ours failed while a client was served. */
+  readonly onError?: (error: unknown) => void;
+}
+
+/** ```ts
+ * const server = new Iec61850Server(models.get('BCU1'), { port: 102, controls: { 'BCU1CTRL/QA1CSWI1.Pos': { operate: … } } });
+ * await server.listen();
+ * server.update('BCU1CTRL/QA1XCBR1.Pos', { stVal: dbpos('on'), q, t });
+ * ```
+ */
+export class Iec61850Server {
+  readonly #options: Iec61850ServerOptions;
+  readonly #clock: Clock;
+  readonly #device: Device;
+  readonly #clients = new Map<MmsServerSession, Client>();
+  readonly #handlers: ServiceHandlers;
+  #listener: NetServer | undefined;
+
+  constructor(model: IedModel, options: Iec61850ServerOptions = {}) {
+    const { controls = {}, buffer = { entries: 10_000, octets: 4 << 20 } } = options;
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#device = new Device(model, { clock: this.#clock, controls, buffer });
+    this.#handlers = new Services(this.#device, options).handlers((session) => this.#clients.get(session)!);
+  }
+
+  /** Where it listens; undefined before `listen` and after `close`. */
+  get address(): { readonly host: string; readonly port: number } | undefined {
+    const address = this.#listener?.address();
+    return typeof address === 'object' && address !== null ? { host: address.address, port: address.port } : undefined;
+  }
+
+  get connections(): number {
+    return this.#clients.size;
+  }
+
+  /** Serves a connected transport. Refuses it when there are too many. */
+  attach(transport: Transport): void {
+    if (this.#clients.size >= (this.#options.maxConnections ?? 10)) {
+      transport.destroy();
+      return;
+    }
+    const { authenticate, association, onConnection, onError } = this.#options;
+    const lists = new Map<string, NamedList>();
+    const session = new MmsServerSession(transport, {
+      handlers: this.#handlers,
+      clock: this.#clock,
+      ...(association ? { association } : {}),
+      ...(authenticate ? { authenticate } : {}),
+      onFailure: (_service, error) => onError?.(error),
+      onAssociated: () => onConnection?.(transport.remote, true),
+      onClose: () => {
+        const client = this.#clients.get(session);
+        if (!client) return;
+        this.#clients.delete(session);
+        this.#device.lost(client);
+        onConnection?.(transport.remote, false);
+      },
+    });
+    this.#clients.set(session, {
+      session,
+      lists,
+      send: (report) => session.report(report),
+      get maxPdu() {
+        return session.initiate?.localDetail ?? 65_000;
+      },
+      abort: () => session.abort(),
+    });
+  }
+
+  /** @throws Iec61850Error `server.listen` (environment) when the address cannot be had */
+  async listen(): Promise<{ readonly host: string; readonly port: number }> {
+    const { host = '127.0.0.1', tls, onSecurityEvent } = this.#options;
+    const port = this.#options.port ?? (tls === undefined ? 102 : 3782);
+    const listener =
+      tls === undefined
+        ? createServer({ noDelay: true, pauseOnConnect: true }, (socket) => this.attach(socketTransport(socket)))
+        : tlsListener({
+            service: 'mms',
+            profile: tls,
+            onSocket: (socket) => this.attach(socketTransport(socket)),
+            ...(onSecurityEvent === undefined ? {} : { onSecurityEvent }),
+          });
+    // A handshake that is not finished counts as well: it is the cheapest way to fill a server.
+    listener.maxConnections = (this.#options.maxConnections ?? 10) * 2;
+    await new Promise<void>((resolve, reject) => {
+      listener.once('error', (cause) => {
+        reject(
+          new Iec61850Error('environment', 'server.listen', `${host}:${port} cannot be listened on: ${cause.message}`, {
+            cause,
+          }),
+        );
+      });
+      listener.listen(port, host, resolve);
+    });
+    this.#listener = listener;
+    return this.address!;
+  }
+
+  async close(): Promise<void> {
+    for (const { session } of this.#clients.values()) session.abort();
+    const listener = this.#listener;
+    this.#listener = undefined;
+    if (listener) await new Promise<void>((resolve) => listener.close(() => resolve()));
+  }
+
+  /** The value at a reference. @throws Iec61850Error `server.reference` (caller) */
+  value(reference: string, fc: FunctionalConstraint): Data {
+    return this.#device.value(reference, fc);
+  }
+
+  /**
+   * Sets attributes of a data object, all at once, and lets reports follow. A value that is the same is an update, not a
+   * change. @param values by name below the object: `stVal`, `mag.f`
+   * @throws Iec61850Error `server.reference`, `server.value` (caller): nothing was set
+   */
+  update(object: string, values: Readonly<Record<string, Data>>): void {
+    this.#device.update(object, values);
+  }
+}

@@ -1,0 +1,252 @@
+/** The services of MMS that ACSI needs, answered from a served IED (IEC 61850-8-1 § 9 to 14). */
+import {
+  type AccessResult,
+  DATA_ACCESS_ERRORS,
+  type Data,
+  type DataAccessErrorName,
+  MmsRefusal,
+  type MmsServerSession,
+  type Variable as MmsVariable,
+  type ObjectName,
+  type ServiceHandlers,
+  serviceErrorOf,
+  type VariableAccess,
+  type WriteResult,
+} from '@enerchain/mms';
+import { Iec61850Error } from '../error.ts';
+import { fits } from '../mapping/basic-types.ts';
+import type { Variable } from '../mapping/variables.ts';
+import type { FunctionalConstraint } from '../scl/schema/ied.ts';
+import type { ControlObject } from './control.ts';
+import type { Client, Device } from './device.ts';
+import { type Member, memberOf, select, specificationOf } from './model.ts';
+
+/** A write by a client into an attribute that is neither a control nor of a control block. */
+export interface WriteRequest {
+  /** `BCU1CTRL/QA1XCBR1.Pos.ctlModel`. */
+  readonly reference: string;
+  readonly fc: FunctionalConstraint;
+  readonly value: Data;
+  readonly remote: string;
+}
+
+/** What a client may define of its own. */
+const MAX_LISTS = 32;
+const MAX_MEMBERS = 2_000;
+/** Functional constraints that clients may write where `onWrite` is not given (7-2 table 20). */
+const WRITABLE: ReadonlySet<string> = new Set(['SP', 'SE', 'SV', 'CF', 'DC', 'BL']);
+export interface ServiceOptions {
+  readonly identity?: { readonly vendor: string; readonly model: string; readonly revision: string };
+  readonly onWrite?: (request: WriteRequest) => boolean;
+}
+
+export class Services {
+  readonly #device: Device;
+  readonly #options: ServiceOptions;
+
+  constructor(device: Device, options: ServiceOptions) {
+    this.#device = device;
+    this.#options = options;
+  }
+
+  /** @param client of a session */
+  handlers(client: (session: MmsServerSession) => Client): ServiceHandlers {
+    return {
+      identify: () => this.#options.identity ?? { vendor: 'CloudEnerChain', model: 'iec61850', revision: '0.1' },
+      status: () => ({ logical: 0, physical: 0 }),
+      getNameList: (request, session) => this.#nameList(request, client(session)),
+      getVariableAccessAttributes: (request) => {
+        const variable = request.kind === 'name' ? this.#device.variable(request.value) : undefined;
+        if (!variable) throw refusal('object-non-existent');
+        return { deletable: false, type: variable.type };
+      },
+      read: ({ access, withSpecification }, session) => ({
+        ...(withSpecification ? { access } : {}),
+        results: this.#read(access, client(session)),
+      }),
+      write: ({ access, data }, session) => this.#write(access, data, client(session)),
+      getNamedVariableListAttributes: (name, session) => {
+        const list = this.#device.list(name, client(session));
+        if (!list) throw refusal('object-non-existent');
+        return { deletable: list.deletable, variables: list.members.map(specificationOf) };
+      },
+      defineNamedVariableList: ({ name, variables }, session) => {
+        this.#defineList(name, variables, client(session));
+        return null;
+      },
+      deleteNamedVariableList: ({ names }, session) => this.#deleteLists(names ?? [], client(session)),
+    };
+  }
+
+  #nameList(
+    { class: objectClass, scope, continueAfter }: Parameters<NonNullable<ServiceHandlers['getNameList']>>[0],
+    client: Client,
+  ): { names: string[]; moreFollows: boolean } {
+    const names = this.#namesOf(objectClass.value, scope, client);
+    if (!names) throw refusal('object-non-existent');
+    let at = 0;
+    if (continueAfter !== undefined) {
+      at = names.indexOf(continueAfter) + 1;
+      if (at === 0) throw new MmsRefusal({ error: serviceErrorOf('service', 'continuation-invalid') });
+    }
+    const room = client.maxPdu - 100;
+    let used = 0;
+    const part: string[] = [];
+    for (; at < names.length; at++) {
+      used += names[at]!.length + 4;
+      if (used > room) break;
+      part.push(names[at]!);
+    }
+    return { names: part, moreFollows: at < names.length };
+  }
+
+  #namesOf(
+    objectClass: number,
+    scope: Parameters<NonNullable<ServiceHandlers['getNameList']>>[0]['scope'],
+    client: Client,
+  ): readonly string[] | undefined {
+    const domain = scope.kind === 'domain' ? this.#device.domains.get(scope.value) : undefined;
+    if (scope.kind === 'domain' && !domain) return undefined;
+    switch (objectClass) {
+      case 0:
+        return domain ? domain.names : [];
+      case 2:
+        return domain ? [...domain.lists.keys()] : scope.kind === 'association' ? [...client.lists.keys()] : [];
+      case 9:
+        return scope.kind === 'vmd' ? [...this.#device.domains.keys()] : [];
+      default:
+        return [];
+    }
+  }
+
+  #read(access: VariableAccess, client: Client): AccessResult[] {
+    if (access.kind === 'list') {
+      const list = this.#device.list(access.value, client);
+      if (!list) throw refusal('object-non-existent');
+      return list.members.map(({ variable }) => ({ kind: 'success', value: variable.data }));
+    }
+    return access.value.map(({ specification, access: alternate }) => {
+      const variable = specification.kind === 'name' ? this.#device.variable(specification.value) : undefined;
+      if (!variable) return failure('object-non-existent');
+      if (variable.name === 'SBO' && variable.fc === 'CO') {
+        const control = this.#device.controls.get(variable.parent!);
+        if (control) return { kind: 'success', value: { kind: 'visibleString', value: control.select(client) } };
+      }
+      const value = select(variable, alternate);
+      return value ? { kind: 'success', value } : failure('object-access-unsupported');
+    });
+  }
+
+  #write(access: VariableAccess, data: readonly Data[], client: Client): WriteResult[] {
+    const variables =
+      access.kind === 'list' ? this.#device.list(access.value, client)?.members.map(specificationOf) : access.value;
+    if (!variables) throw refusal('object-non-existent');
+    if (variables.length !== data.length)
+      throw new MmsRefusal({ error: serviceErrorOf('definition', 'object-attribute-inconsistent') });
+    return variables.map(({ specification, access: alternate }, index) => {
+      const variable = specification.kind === 'name' ? this.#device.variable(specification.value) : undefined;
+      if (!variable || specification.kind !== 'name' || specification.value.kind !== 'domain')
+        return failure('object-non-existent');
+      if (alternate) return failure('object-access-unsupported');
+      return this.#writeOne(specification.value.value.domain, variable, data[index]!, client);
+    });
+  }
+
+  #writeOne(domain: string, variable: Variable, data: Data, client: Client): WriteResult {
+    const control = variable.parent && this.#device.controls.get(variable.parent);
+    if (control) return this.#writeControl(control, variable, data, client);
+    if (!fits(data, variable.data)) return failure('type-inconsistent');
+    const block = variable.parent && this.#device.blocks.get(variable.parent);
+    if (block) {
+      const why = block.write(variable.name, data, client);
+      return why ? failure(why) : DONE;
+    }
+    const { fc } = variable;
+    if (!fc || variable.parts.length > 0 || fc === 'ST' || fc === 'MX' || fc === 'CO' || fc === 'RP' || fc === 'BR')
+      return failure('object-access-denied');
+    const reference = `${domain}/${variable.item.replace(`$${fc}$`, '.').replaceAll('$', '.')}`;
+    const { onWrite } = this.#options;
+    const allowed = onWrite
+      ? onWrite({ reference, fc, value: data, remote: client.session.remote })
+      : WRITABLE.has(fc) && variable.attribute?.valKind !== 'RO';
+    if (!allowed) return failure('object-access-denied');
+    this.#device.apply([{ variable, data }]);
+    return DONE;
+  }
+
+  #writeControl(control: ControlObject, variable: Variable, data: Data, client: Client): WriteResult {
+    try {
+      const answer =
+        variable.name === 'Oper'
+          ? control.operate(client, data)
+          : variable.name === 'SBOw'
+            ? control.selectWithValue(client, data)
+            : variable.name === 'Cancel'
+              ? control.cancel(client, data)
+              : 'refused';
+      if (answer === 'accepted' && variable.name !== 'Cancel')
+        for (const [index, part] of variable.parts.entries()) setParts(part, (data.value as readonly Data[])[index]);
+      return answer === 'accepted' ? DONE : failure('object-access-denied');
+    } catch (error) {
+      if (error instanceof Iec61850Error && error.fault === 'peer') return failure('type-inconsistent');
+      throw error;
+    }
+  }
+
+  #defineList(name: ObjectName, variables: readonly MmsVariable[], client: Client): void {
+    const lists =
+      name.kind === 'association'
+        ? client.lists
+        : name.kind === 'domain'
+          ? this.#device.domains.get(name.value.domain)?.lists
+          : undefined;
+    const item = name.kind === 'domain' ? name.value.item : name.value;
+    if (!lists) throw refusal('object-access-unsupported');
+    if (lists.has(item)) throw new MmsRefusal({ error: serviceErrorOf('definition', 'object-exists') });
+    const dynamic = [...lists.values()].filter(({ deletable }) => deletable).length;
+    if (dynamic >= MAX_LISTS || variables.length > MAX_MEMBERS || variables.length === 0) {
+      throw new MmsRefusal({ error: serviceErrorOf('resource', 'capability-unavailable') });
+    }
+    const members = variables.map(({ specification, access }): Member => {
+      const variable = specification.kind === 'name' ? this.#device.variable(specification.value) : undefined;
+      if (!variable || access || specification.kind !== 'name' || specification.value.kind !== 'domain') {
+        throw new MmsRefusal({ error: serviceErrorOf('definition', 'object-undefined') });
+      }
+      return memberOf(specification.value.value.domain, variable);
+    });
+    lists.set(item, { name: item, members, deletable: true });
+  }
+
+  #deleteLists(names: readonly ObjectName[], client: Client): { matched: number; deleted: number } {
+    let matched = 0;
+    let deleted = 0;
+    for (const name of names) {
+      const list = this.#device.list(name, client);
+      if (!list) continue;
+      matched++;
+      const inUse = [...this.#device.blocks.values()].some((block) => block.members === list.members && block.enabled);
+      if (!list.deletable || inUse) continue;
+      if (name.kind === 'association') client.lists.delete(name.value);
+      else if (name.kind === 'domain') this.#device.domains.get(name.value.domain)!.lists.delete(name.value.item);
+      deleted++;
+    }
+    return { matched, deleted };
+  }
+}
+
+const DONE: WriteResult = { kind: 'success', value: null };
+const failure = (name: DataAccessErrorName): { kind: 'failure'; value: number } => ({
+  kind: 'failure',
+  value: DATA_ACCESS_ERRORS.indexOf(name),
+});
+const refusal = (code: string): MmsRefusal => new MmsRefusal({ error: serviceErrorOf('access', code) });
+
+/** What was written last is what is read, as far as it has the shape. */
+function setParts(variable: Variable, data: Data | undefined): void {
+  if (!data) return;
+  if (variable.isValue) {
+    if (fits(data, variable.data)) variable.data = data;
+  } else if (data.kind === 'structure') {
+    for (const [index, part] of variable.parts.entries()) setParts(part, data.value[index]);
+  }
+}

@@ -4,7 +4,7 @@
  */
 import { BUS_TYPE, type PowerFlowCase } from '../src/powerflow/case.ts';
 
-interface Complex {
+export interface Complex {
   readonly re: number;
   readonly im: number;
 }

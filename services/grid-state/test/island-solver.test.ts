@@ -425,9 +425,9 @@ describe('when there is no solution', () => {
     expect(failed.converged).toBe(false);
     expect(failed.worst[0]!.bus).toBe(1);
     const all = [...failed.failed, failed.attempt];
-    expect(all).toHaveLength(5);
+    expect(all).toHaveLength(7);
     expect(new Set(all.map(({ start, damped }) => `${start} ${damped}`))).toEqual(
-      new Set(['given false', 'flat false', 'dc false', 'given true', 'flat true']),
+      new Set(['given false', 'flat false', 'dc false', 'linear false', 'given true', 'flat true', 'linear true']),
     );
     expect(failed.failed.every(({ message }) => message.length > 10)).toBe(true);
     expect(solver.solve(input, { fallbacks: false }).failed).toEqual([]);
@@ -442,6 +442,25 @@ describe('when there is no solution', () => {
     expect(solution.attempt.widenedLimits).toBeGreaterThan(1);
     expect(solution.failed.map(({ widenedLimits }) => widenedLimits)).toContain(1);
     expect(solution.failed[0]).toMatchObject({ start: 'given', damped: false });
+  });
+
+  test('next to no impedance beside a ratio off the nominal one: found from the linear network, which is told', () => {
+    // Two transformers of three windings side by side, as they stand in published models: one leg is all but a wire.
+    const input = grid(6, [
+      [0, 1, 0.04, 0.002],
+      [1, 2, -1e-6, 3.7e-5],
+      [2, 3, 0.014, 0.0003],
+      [1, 4, -1e-6, 3.7e-5],
+      [4, 5, 0.006, 4e-5],
+      [2, 5, 0.006, 4e-5],
+    ]);
+    input.branches.ratio.set([1, 1.09, 1, 1.09, 1 / 1.0526, 1 / 1.0526]);
+    input.buses.p.set([0, -0.4, 0, 0.3, 0, -0.5]);
+    input.buses.q.set([0, -0.1, 0, 0, 0, -0.1]);
+    const solution = solve(input, { tolerance: 1e-8 });
+    expect(solution.attempt).toMatchObject({ start: 'linear', damped: false });
+    expect(solution.failed.map(({ start }) => start)).toEqual(['given', 'flat', 'dc']);
+    for (const vm of solution.vm) expect(vm).toBeGreaterThan(0.8);
   });
 
   test('damped steps find what full steps jump over, and nothing else than these would', () => {

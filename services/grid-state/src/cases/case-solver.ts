@@ -42,8 +42,8 @@ export interface CaseIslandResult {
   readonly iterations: number;
   /** pu. */
   readonly maxMismatch: number;
-  /** Voltages that led here: those in the file or, when these led nowhere, set-points and 1 pu, or linear angles. */
-  readonly start: 'file' | 'flat' | 'dc';
+  /** Voltages that led here: those in the file or, when these led nowhere, set-points and 1 pu, linear angles, or the linear network. */
+  readonly start: 'file' | 'flat' | 'dc' | 'linear';
   /** What was tried before, in vain. */
   readonly failedAttempts: readonly FailedAttempt[];
   readonly failure?: { readonly kind: NewtonFailure['kind']; readonly bus: number; readonly message: string };

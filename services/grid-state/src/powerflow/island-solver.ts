@@ -8,7 +8,7 @@ import { distributeSlack, type SlackState } from './control/slack.ts';
 import { moveSteps, type StepControl, type StepState, stepState } from './control/steps.ts';
 import { holdVoltages, type MachineState, type VoltageGroup, voltageGroups } from './control/voltage.ts';
 import { type NewtonOptions, type NewtonSolution, NewtonSolver } from './newton.ts';
-import { dcStart, flatStart } from './start.ts';
+import { dcStart, flatStart, linearStart } from './start.ts';
 
 /** A case whose tables are complete without its controls: what a machine is given, and where a tap stands, is in them. */
 export interface ControlledCase extends PowerFlowCase {
@@ -28,7 +28,7 @@ export interface IslandOptions extends Omit<NewtonOptions, 'damped'> {
 }
 
 /** Voltages that an attempt began with. */
-export type Start = 'given' | 'flat' | 'dc';
+export type Start = 'given' | 'flat' | 'dc' | 'linear';
 
 /** One way of finding a solution. */
 export interface Attempt {
@@ -63,6 +63,13 @@ export interface IslandSolution extends NewtonSolution {
 }
 
 const MAX_ROUNDS = 60;
+
+const STARTS: Record<Start, (newton: NewtonSolver, input: PowerFlowCase) => BusTable | undefined> = {
+  given: (_, { buses }) => buses,
+  flat: (_, input) => flatStart(input),
+  dc: dcStart,
+  linear: linearStart,
+};
 
 export class IslandSolver {
   readonly newton: NewtonSolver;
@@ -128,6 +135,7 @@ function attempts(
     { attempt: all },
     { attempt: { ...all, start: 'flat' } },
     { attempt: { ...all, start: 'dc' } },
+    { attempt: { ...all, start: 'linear' } },
     ...(stepControls ? [{ attempt: { ...all, stepControls: false }, needsAction: true }] : []),
     ...(options.reactiveLimits
       ? [1.5, 3, Number.POSITIVE_INFINITY].map((widened) => ({
@@ -137,6 +145,7 @@ function attempts(
       : []),
     { attempt: { ...all, damped: true } },
     { attempt: { ...all, start: 'flat', damped: true } },
+    { attempt: { ...all, start: 'linear', damped: true } },
     { attempt: { ...all, ...none, start: 'flat', damped: true }, needsAction: true },
   ];
 }
@@ -189,8 +198,7 @@ class Run {
         : input.branches;
     const { responses, outOfService } = input;
     this.#case = { buses, branches, ...(responses ? { responses } : {}), ...(outOfService ? { outOfService } : {}) };
-    const started =
-      attempt.start === 'flat' ? flatStart(this.#case) : attempt.start === 'dc' ? dcStart(newton, this.#case) : buses;
+    const started = STARTS[attempt.start](newton, this.#case);
     this.#startable = started !== undefined;
     if (started) this.#case = { ...this.#case, buses: started };
   }

@@ -90,7 +90,13 @@ export class NewtonSolver {
     [this.#p, this.#q, this.#pGiven, this.#qGiven] = [column(), column(), column(), column()];
   }
 
-  /** Bus admittance matrix of the last case, per entry of the pattern; overwritten by the next call. */
+  /** Bus admittance matrix of a case, per entry of the pattern; overwritten by the next call. */
+  admittancesOf(input: PowerFlowCase): { readonly re: Float64Array; readonly im: Float64Array } {
+    this.#buildAdmittances(input);
+    return this.admittances;
+  }
+
+  /** That of the last case; likewise. */
   get admittances(): { readonly re: Float64Array; readonly im: Float64Array } {
     return { re: this.#yRe, im: this.#yIm };
   }

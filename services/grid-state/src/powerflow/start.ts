@@ -76,3 +76,43 @@ export function dcStart(solver: NewtonSolver, input: PowerFlowCase): BusTable | 
   const va = buses.va.map((_, i) => right[2 * i]!);
   return va.every(Number.isFinite) ? { ...buses, vm, va } : undefined;
 }
+
+/**
+ * The voltages of the linear network: what is brought in taken as an admittance, held voltages given up but for those of the
+ * reference. Near where impedances next to nothing meet ratios off the nominal one, which a flat start cannot know.
+ * @returns nothing when there are no such voltages
+ */
+export function linearStart(solver: NewtonSolver, input: PowerFlowCase): BusTable | undefined {
+  const { buses, responses } = input;
+  const { pattern, lu } = solver;
+  const { re, im } = solver.admittancesOf(input);
+  const blocks = new Float64Array(4 * pattern.column.length);
+  const right = new Float64Array(2 * pattern.size);
+  for (let i = 0; i < pattern.size; i++) {
+    const slack = buses.type[i] === BUS_TYPE.slack;
+    for (let at = pattern.start[i]!; at < pattern.start[i + 1]!; at++) {
+      if (!slack) blocks.set([re[at]!, -im[at]!, im[at]!, re[at]!], 4 * at);
+    }
+    const own = 4 * pattern.diagonal[i]!;
+    if (slack) {
+      blocks.set([1, 0, 0, 1], own);
+      right[2 * i] = buses.vm[i]! * Math.cos(buses.va[i]!);
+      right[2 * i + 1] = buses.vm[i]! * Math.sin(buses.va[i]!);
+    }
+  }
+  const draw = (bus: number, p: number, q: number): void => {
+    if (buses.type[bus] === BUS_TYPE.slack) return;
+    const own = 4 * pattern.diagonal[bus]!;
+    for (const [at, more] of [-p, -q, q, -p].entries()) blocks[own + at] = blocks[own + at]! + more;
+  };
+  for (let i = 0; i < pattern.size; i++) draw(i, buses.p[i]!, buses.type[i] === BUS_TYPE.pq ? buses.q[i]! : 0);
+  if (responses)
+    for (let k = 0; k < responses.bus.length; k++) draw(responses.bus[k]!, responses.p[k]!, responses.q[k]!);
+  if (lu.factorise(blocks) >= 0) return undefined;
+  lu.solve(right);
+  const vm = buses.vm.map((value, i) =>
+    buses.type[i] === BUS_TYPE.pq ? Math.hypot(right[2 * i]!, right[2 * i + 1]!) : value,
+  );
+  const va = buses.va.map((_, i) => Math.atan2(right[2 * i + 1]!, right[2 * i]!));
+  return vm.every((value) => value > 0) ? { ...buses, vm, va } : undefined;
+}

@@ -192,6 +192,7 @@ class Builder {
     const held = this.#held(equipment, node) ?? (reference ? this.#ownVoltage(equipment, node) : undefined);
     const base = grid.baseVoltage[node]! ** 2 / BASE_MVA;
     const p = -drawn.p / BASE_MVA;
+    const range = equipment as { readonly minP?: number; readonly maxP?: number };
     this.#equipment.push(single);
     this.#machines.push({
       bus,
@@ -204,8 +205,8 @@ class Builder {
       weight: weightOf(equipment),
       reference,
       participation: 'normalPF' in equipment ? (equipment.normalPF ?? 0) : 0,
-      pMin: 'minP' in equipment ? Math.min(p, (equipment.minP ?? Number.NEGATIVE_INFINITY) / BASE_MVA) : p,
-      pMax: 'maxP' in equipment ? Math.max(p, (equipment.maxP ?? Number.POSITIVE_INFINITY) / BASE_MVA) : p,
+      pMin: Math.min(p, (range.minP ?? Number.NEGATIVE_INFINITY) / BASE_MVA),
+      pMax: Math.max(p, (range.maxP ?? Number.POSITIVE_INFINITY) / BASE_MVA),
     });
     if (reference) {
       const voltage = held?.bus === bus ? held.target : this.#ownVoltage(equipment, node).target;

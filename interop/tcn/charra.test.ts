@@ -4,12 +4,12 @@
  * that its own settings in the environment name, and with the format of TAP.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '@enerchain/model';
 import { appraiseCharra, askCharra, CoapListener, TCG_HASH, tpmQuoter } from '@enerchain/tcn';
-import { openAttestationKey, parseAttest, TpmClient } from '@enerchain/tpm2';
+import { openAttestationKey, parseAttest, parsePublic, TpmClient, toKeyObject } from '@enerchain/tpm2';
 import { afterEach, expect, it } from 'vitest';
 
 const PCRS = [0, 1, 2, 3, 4, 5, 6, 7, 10];
@@ -55,19 +55,26 @@ it.skipIf(!swtpm)(`our listener over a TPM${swtpm ? '' : ': swtpm is not install
   closing.push(() => ended(child));
   const tpm = new TpmClient({ path });
   closing.push(() => tpm.close());
-  const key = await eventually(() => openAttestationKey(tpm));
+  const own = await eventually(() => openAttestationKey(tpm));
   const log = Uint8Array.from({ length: 100_000 }, (_, i) => i % 253);
-  const quote = tpmQuoter(tpm, key, async (id) => (id === 'ima' ? log : undefined));
+  writeFileSync(join(folder, 'ima'), log);
+  const keyFile = join(folder, 'coap-key');
+  const quote = tpmQuoter({ tpm, keyFile, logs: { ima: join(folder, 'ima') } });
   const listener = await CoapListener.open({ host: '127.0.0.1', port: 0, quote, clock: systemClock });
   closing.push(() => listener.close());
   const target = { host: '127.0.0.1', port: listener.port, keyId: 'PK.RSA.default', selections: SELECTIONS };
   const answer = await askCharra({ ...target, logs: [{ id: 'ima', start: 0, count: 0 }] });
   const pcrs = await tpm.pcrRead([{ hash: 'sha256', pcrs: PCRS }]);
-  expect(appraiseCharra(answer, { akPublic: key.public, pcrs })).toEqual({ status: 'warning', reasons: [] });
+  const akPublic = parsePublic(readFileSync(keyFile));
+  expect(appraiseCharra(answer, { akPublic, pcrs })).toEqual({ status: 'warning', reasons: [] });
+  // Whoever asks here chooses what is signed: it is not signed by the key that evidence of the node is believed under.
+  expect(toKeyObject(akPublic).equals(toKeyObject(own.public))).toBe(false);
+  expect(appraiseCharra(answer, { akPublic: own.public, pcrs }).status).toBe('contraindicated');
+  await expect(askCharra({ ...target, logs: [{ id: 'ima', start: 5, count: 0 }] })).rejects.toThrow('given out whole');
   expect(Buffer.compare(answer.response.logs[0]!.bytes, log)).toBe(0);
   await tpm.pcrExtend(10, new Map([['sha256', new Uint8Array(32).fill(1)]]));
   const changed = await askCharra(target);
-  expect(appraiseCharra(changed, { akPublic: key.public, pcrs }).status).toBe('contraindicated');
+  expect(appraiseCharra(changed, { akPublic, pcrs }).status).toBe('contraindicated');
 });
 
 const charra = process.env.ENERCHAIN_CHARRA;

@@ -348,6 +348,17 @@ attest
   .option('--policy <policy>', 'development, production, or a JSON file', 'production')
   .option(...json)
   .action(async (file, options) => (await import('./commands/attest.ts')).appraise(file, options));
+attest
+  .command('coap')
+  .description(
+    'asks for a quote over CoAP (CHARRA); exit status 0 only when it is as expected, which is a warning at best',
+  )
+  .argument('<host:port>')
+  .requiredOption('--key <file>', 'TPMT_PUBLIC of the attestation key (coap-key.tpmt in the data folder of a node)')
+  .requiredOption('--expect <file>', 'values of PCRs, {"<pcr>": "<SHA-256, hex>"}')
+  .option('--key-id <name>', 'name of the key at the attester', 'PK.RSA.default')
+  .option(...json)
+  .action(async (target, options) => (await import('./commands/attest-coap.ts')).coap(target, options));
 
 const iec104 = program.command('iec104').description('tools for IEC 60870-5-104 devices');
 const address: [string, string] = ['<host:port>', 'the device; port 2404 when left out'];

@@ -1,6 +1,6 @@
 /** The gateway as a whole: site, outbox, connectors, uplink, from start to an orderly end. */
 import { dirname, join, resolve } from 'node:path';
-import { EVIDENCE_METHOD, ProcessAttester, type TpmSettings } from '@enerchain/attestation';
+import { EVIDENCE_METHOD, LINUX_LOGS, ProcessAttester, type TpmSettings } from '@enerchain/attestation';
 import { lockFolder } from '@enerchain/host';
 import type { RequestHandler } from '@enerchain/link';
 import {
@@ -15,6 +15,7 @@ import {
   toIso,
 } from '@enerchain/model';
 import { WITNESS_METHOD, type WitnessEvent, witnessAnswers } from '@enerchain/provenance';
+import { COAP_KEY_FILE, type Quoter, tpmQuoter } from '@enerchain/tcn';
 import {
   type CborValue,
   checkApproval,
@@ -295,6 +296,7 @@ class Edge implements EdgeHandle {
           writeSourceEvents: (events) => this.#outbox.writeSourceEvents(events),
           request: (method, params, more) => this.#uplink.request(method, params, more),
           exporter: () => this.#uplink.exporter(),
+          ...(keys.tpm ? { quote: coapQuoter(keys.tpm, site, dataDir) } : {}),
           isConnected: () => this.#uplink.connected,
         })
       : undefined;
@@ -509,6 +511,11 @@ class Edge implements EdgeHandle {
 function tpmSettings(tpm: NodeTpm, { trust: { eventLog } }: Site, dataDir: string, url: string): TpmSettings {
   const settings = { tpm, identityDir: join(dataDir, 'identity'), url: `https://${new URL(url).host}` };
   return { ...settings, ...(eventLog ? { eventLog } : {}) };
+}
+
+function coapQuoter({ client: tpm }: NodeTpm, { trust: { eventLog } }: Site, dataDir: string): Quoter {
+  const logs = { ima: LINUX_LOGS.ima, 'tcg-boot': eventLog ?? LINUX_LOGS.events };
+  return tpmQuoter({ tpm, keyFile: join(dataDir, COAP_KEY_FILE), logs });
 }
 
 const idOf = (endpoint: EndpointSite): string => endpoint.endpoint.id;

@@ -49,6 +49,8 @@ export interface TcnStationOptions {
   readonly onNotice?: (text: string) => void;
 }
 
+/** In the data folder of a node: the public key (TPMT_PUBLIC) of its quotes over CoAP. */
+export const COAP_KEY_FILE = 'coap-key.tpmt';
 /** A connection on which nothing comes for so many milliseconds is closed. */
 const IDLE = 120_000;
 
@@ -145,13 +147,20 @@ export class TcnStation {
     await this.#transport.start();
     this.node.start();
     if (!settings.coap) return;
-    if (quote) this.#coap = await CoapListener.open({ ...settings.coap, quote, clock });
-    else onNotice?.('attestation over CoAP needs a TPM, and there is none; nobody answers there');
+    if (quote) {
+      this.#coap = await CoapListener.open({ ...settings.coap, quote, clock });
+      onNotice?.(`attestation over CoAP on UDP ${settings.coap.host}:${this.#coap.port}, for anybody who asks`);
+    } else onNotice?.('attestation over CoAP needs a TPM, and there is none; nobody answers there');
   }
 
   /** Where neighbours reach it. */
   get address(): Address | undefined {
     return this.#transport.address;
+  }
+
+  /** UDP port on which attestation over CoAP is answered; undefined when it is not. */
+  get coapPort(): number | undefined {
+    return this.#coap?.port;
   }
 
   renewed(identity: Identity): void {

@@ -2,7 +2,7 @@
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type RegisterValue, trustPolicy } from '@enerchain/attestation';
+import { trustPolicy } from '@enerchain/attestation';
 import { runCentre } from '@enerchain/centre';
 import { measuredFiles } from '@enerchain/edge';
 import { EnerchainError } from '@enerchain/model';
@@ -13,6 +13,7 @@ import { createLogger } from '../logger.ts';
 import { sourceName, wholeNumber } from '../options.ts';
 import { reportReady, stopSignal } from '../supervisor/supervised.ts';
 import { CERTIFICATE_FILE } from '../system-client.ts';
+import { registersIn } from './registers.ts';
 import { sourceOf } from './up.ts';
 
 export interface CentreOptions {
@@ -100,16 +101,6 @@ function relayOf(text: string): [string, ReadonlySet<string>] {
   }
   const named = sources.split(',').map((source) => sourceName(source, '--relay'));
   return [sourceName(relay, '--relay'), new Set(named)];
-}
-
-/** A file `{"<pcr>": "<SHA-256, hex>"}`. */
-function registersIn(file: string): RegisterValue[] {
-  return Object.entries(JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>).map(([pcr, digest]) => {
-    if (!/^\d{1,2}$/.test(pcr) || typeof digest !== 'string' || !/^[0-9a-f]{64}$/.test(digest)) {
-      throw new EnerchainError('caller', 'cli.option', `${file}: '${pcr}' is no PCR with a SHA-256 digest in hex`);
-    }
-    return { pcr: Number(pcr), digest: Buffer.from(digest, 'hex') };
-  });
 }
 
 function tlsOf({ tlsCert, tlsKey }: CentreOptions): { cert: string; key: string } | undefined {

@@ -5,10 +5,10 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { type EvidenceCursor, ProcessAttester } from '@enerchain/attestation';
+import { type EvidenceCursor, LINUX_LOGS, ProcessAttester } from '@enerchain/attestation';
 import { lockFolder } from '@enerchain/host';
 import { describeError, EnerchainError } from '@enerchain/model';
-import { type TcnSettings, TcnStation } from '@enerchain/tcn';
+import { COAP_KEY_FILE, type TcnSettings, TcnStation, tpmQuoter } from '@enerchain/tcn';
 import {
   enrol,
   hasEnded,
@@ -51,6 +51,8 @@ interface NodeFile {
     /** Socket of its TPM, and the event log of its boot. */
     readonly tpm?: string;
     readonly eventLog?: string;
+    /** UDP address for attestation in the format of CHARRA; needs a TPM. */
+    readonly coap?: string;
   };
 }
 
@@ -192,11 +194,14 @@ class NetworkNode implements NetworkNodeHandle {
 
   #newStation(dataDir: string, attester: ProcessAttester, listens: boolean): TcnStation {
     const { logger } = this.#options;
-    const { listen, neighbours } = this.#content.trust;
+    const { listen, neighbours, coap, eventLog } = this.#content.trust;
     const settings: TcnSettings = {
       ...(listens ? { listen: addressOf(listen) } : {}),
+      ...(listens && coap !== undefined ? { coap: addressOf(coap) } : {}),
       neighbours: neighbours.map(({ name, address }) => ({ name, address: addressOf(address) })),
     };
+    const { tpm } = this.#keys;
+    const logs = { ima: LINUX_LOGS.ima, 'tcg-boot': eventLog ?? LINUX_LOGS.events };
     return new TcnStation({
       identity: this.#renewal.identity,
       attester: {
@@ -206,6 +211,7 @@ class NetworkNode implements NetworkNodeHandle {
       settings,
       dataDir,
       software: 'CloudEnerChain lab',
+      ...(tpm ? { quote: tpmQuoter({ tpm: tpm.client, keyFile: join(dataDir, COAP_KEY_FILE), logs }) } : {}),
       onEvent: ({ kind, code, node, text }) => logger[kind === 'security' ? 'warn' : 'info']({ code, node }, text),
       onNotice: (text) => logger.info(text),
     });

@@ -7,6 +7,7 @@ import { CHANGED_METHOD, hopRefusal, type NodeTrust, type ProcessAttester } from
 import type { RequestOptions } from '@enerchain/link';
 import { type Clock, describeError, EnerchainError, type SourceEvent } from '@enerchain/model';
 import {
+  type Quoter,
   systemAfter,
   TCN_METHODS,
   type TcnEvent,
@@ -29,6 +30,8 @@ export interface EdgeNetworkOptions {
   readonly software: string;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Answers attestation over CoAP, where the site asks for it. */
+  readonly quote?: Quoter;
   readonly writeSourceEvents: (events: readonly SourceEvent[]) => Promise<void>;
   /** Asks the centre; rejects while it is not connected. */
   readonly request: (method: string, params: CborValue, options?: RequestOptions) => Promise<CborValue>;
@@ -78,6 +81,7 @@ export class EdgeNetwork {
       dataDir,
       software,
       clock,
+      ...(options.quote ? { quote: options.quote } : {}),
       onEvent: (event) => this.#happened(event),
       onChange: (changed) => this.#changed(changed),
       onNotice: (text) => logger.warn({ network: true }, text),

@@ -49,6 +49,7 @@ export interface TcnContent {
   readonly neighbours?: readonly { readonly name: string; readonly address?: string }[];
   readonly way?: readonly string[];
   readonly coap?: string;
+  readonly tpm?: string;
 }
 
 const addressOf = (text: string) => {
@@ -61,7 +62,7 @@ export function tcnSettings(
   content: TcnContent,
   source: string,
 ): TcnSettings | undefined | { readonly field: string; readonly message: string } {
-  const { listen, neighbours = [], way, coap } = content;
+  const { listen, neighbours = [], way, coap, tpm } = content;
   if (listen === undefined && neighbours.length === 0 && way === undefined && coap === undefined) return undefined;
   for (const [field, text] of [
     ['listen', listen],
@@ -76,6 +77,9 @@ export function tcnSettings(
       };
     }
     if (port > 65_535) return { field, message: `${port} is no port` };
+  }
+  if (coap !== undefined && tpm === undefined) {
+    return { field: 'coap', message: 'attestation over CoAP answers with quotes of a TPM: name one under trust.tpm' };
   }
   const names = neighbours.map(({ name }) => name);
   const twice = names.find((name, i) => names.indexOf(name) !== i);

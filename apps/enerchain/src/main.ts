@@ -177,13 +177,21 @@ const model = program.command('model').description('grid models: compare them, w
 model
   .command('diff')
   .description('objects and properties that changed between two models, by mRID; exit status 1 when something did')
-  .argument('<before>', 'XML or JSON-LD file, folder, zip')
+  .argument('<before>', 'XML or JSON-LD file, folder, zip; or the number of a version of the running system')
   .argument('<after>', 'likewise')
   .option('--spelling', 'tell 1.0 from 1')
   .option('--difference <folder>', 'write difference models there (IEC 61970-552), one for each file that changed')
   .option('--limit <n>', 'objects told of each class', '20')
+  .option(...data)
   .option(...json)
   .action(async (before, after, options) => (await import('./commands/model.ts')).diff(before, after, options));
+model
+  .command('versions')
+  .description('versions of the grid that the running system keeps: when, by whom, from which files')
+  .option('--limit <n>', 'the newest n', '100')
+  .option(...data)
+  .option(...json)
+  .action(async (options) => (await import('./commands/model.ts')).versions(options));
 model
   .command('export')
   .description('write a model as it is with its differences applied: CGMES 3.0 or JSON-LD 1.1')

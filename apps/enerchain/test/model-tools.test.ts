@@ -1,8 +1,12 @@
 /** `enerchain model`: what an engineer sees of two exports, and files that read back the same. */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { afterAll, describe, expect, it } from 'vitest';
 
 const MAIN = join(import.meta.dirname, '..', 'src', 'main.ts');
@@ -31,6 +35,71 @@ ${body}</rdf:RDF>`,
 const base = (id: string, voltage: string): string =>
   `<cim:BaseVoltage rdf:ID="_${id}"><cim:IdentifiedObject.name>${id} kV</cim:IdentifiedObject.name>
 <cim:BaseVoltage.nominalVoltage>${voltage}</cim:BaseVoltage.nominalVoltage></cim:BaseVoltage>`;
+
+describe('enerchain model, of a running system', { timeout: 60_000 }, () => {
+  const ANSWERS: Readonly<Record<string, unknown>> = {
+    '/api/v1/grid/versions?limit=100': {
+      items: [
+        {
+          version: 2,
+          at: '2026-03-01T00:00:00.000Z',
+          by: 'token:anna',
+          name: 'Nord',
+          nodes: 4,
+          equipment: 5,
+          supersedes: 1,
+          headers: [
+            { id: '_m2', profiles: ['EQ'], created: '2026-02-28T00:00:00Z', dependentOn: [], supersedes: ['_m1'] },
+          ],
+        },
+      ],
+    },
+    '/api/v1/grid/diff?from=1&to=2': {
+      from: 1,
+      to: 2,
+      changes: [
+        { change: 'added', mRID: 'a', class: 'Breaker', name: 'Q0', properties: [] },
+        { change: 'changed', mRID: 'b', class: 'ACLineSegment', properties: [{ property: 'r', before: 1, after: 2 }] },
+      ],
+    },
+  };
+  async function run(...args: string[]): Promise<{ status: number; stdout: string; stderr: string }> {
+    const server = createServer((request, response) => {
+      const answer = ANSWERS[request.url ?? ''];
+      response.writeHead(answer ? 200 : 404, { 'content-type': 'application/json' }).end(JSON.stringify(answer ?? {}));
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', MAIN, ...args], {
+      env: { ...process.env, ENERCHAIN_URL: `http://127.0.0.1:${port}`, ENERCHAIN_TOKEN: 'secret' },
+      cwd: folder,
+    });
+    const [stdout, stderr, [status]] = await Promise.all([
+      text(child.stdout),
+      text(child.stderr),
+      once(child, 'close'),
+    ]);
+    server.close();
+    return { status: status as number, stdout, stderr };
+  }
+
+  it('versions: when, by whom, from which files', async () => {
+    expect((await run('model', 'versions')).stdout.split('\n')).toEqual([
+      '   2  2026-03-01T00:00:00.000Z  Nord: 4 nodes, 5 pieces of equipment, by token:anna',
+      '        EQ _m2, created 2026-02-28T00:00:00Z, supersedes _m1',
+      '',
+    ]);
+    const lines = (await run('model', 'versions', '--json')).stdout.trim().split('\n');
+    expect(lines.map((line) => JSON.parse(line).version)).toEqual([2]);
+  });
+
+  it('diff of two numbers: what changed between versions that the system keeps', async () => {
+    const { status, stdout } = await run('model', 'diff', '1', '2');
+    expect(stdout.split('\n')).toEqual(["+ Breaker 'Q0' (a)", '~ ACLineSegment (b)', '    r: 1 → 2', '']);
+    expect(status).toBe(1);
+    expect((await run('model', 'diff', '1', '3')).status).toBe(1);
+  });
+});
 
 describe('enerchain model', { timeout: 60_000 }, () => {
   const before = file('before.xml', base('a', '110') + base('b', '20'));

@@ -21,6 +21,7 @@ import { DeviceWatch } from './events/device-watch.ts';
 import { Journal } from './events/journal.ts';
 import { checkpointFile, JournalStore } from './events/journal-store.ts';
 import { SourceWatch } from './events/source-watch.ts';
+import { GridLinks } from './grid/links.ts';
 import { GridStore } from './grid/store.ts';
 import { CENTRE } from './ingest/own-chain.ts';
 import { nodeFiles } from './log/files.ts';
@@ -200,6 +201,14 @@ async function startFace(
   closers.push(() => stream.close());
 
   const grid = await GridStore.open(database, log);
+  const gridLinks = new GridLinks(database, log, points);
+  const loadGrid = async () => {
+    await grid.load();
+    await gridLinks.load();
+  };
+  await gridLinks.load().catch((error: unknown) => {
+    if (!(error instanceof EnerchainError) || error.fault !== 'environment') throw error;
+  });
   const linkUrl = core.linkUrl;
   const createEnrolmentToken = (name: string, role: 'edge' | 'service' | 'network') =>
     core.ca.createToken({ name, role, address: linkUrl, validFor: ENROLMENT_MILLIS });
@@ -225,6 +234,8 @@ async function startFace(
     commands,
     createEnrolmentToken,
     grid,
+    gridLinks,
+    siteHistory: core.siteHistory,
     historian,
     httpMetrics: new HttpMetrics(),
     journal,
@@ -286,12 +297,12 @@ async function startFace(
     await accounts.load();
     await authenticators.load();
     core.operators.changed();
-    await grid.load();
+    await loadGrid();
     if (setUp()) logger.info(`there is no user yet; the secret of the one-time link is in ${setupFile}`);
   };
   const setupToken = accounts.loaded ? setUp() : undefined;
   if (!accounts.loaded) void whenBack(database, loadLate, stop.signal, onError);
-  else if (!grid.loaded) void whenBack(database, () => grid.load(), stop.signal, onError);
+  else if (!grid.loaded || !gridLinks.loaded) void whenBack(database, loadGrid, stop.signal, onError);
   await log.append({
     action: 'centre.start',
     actor: 'centre',

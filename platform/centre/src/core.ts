@@ -10,6 +10,7 @@ import { describeError, EnerchainError, systemClock } from '@enerchain/model';
 import { DevelopmentCa, endorsementPolicyIn, type Identity } from '@enerchain/trust';
 import type { Logger } from 'pino';
 import { type Database, openDatabase } from './database/database.ts';
+import type { LinkedPoints } from './grid/links.ts';
 import { SegmentHistorian } from './historian/historian.ts';
 import { CentreIdentity } from './identity.ts';
 import { encodeCheckpoint, keptOf, restore } from './ingest/checkpoint.ts';
@@ -18,6 +19,7 @@ import { Findings } from './ingest/findings.ts';
 import { type IngestContext, SourceChain } from './ingest/ingest.ts';
 import { OwnChain } from './ingest/own-chain.ts';
 import { Directory, SiteFiles } from './ingest/points.ts';
+import { SiteHistory } from './ingest/site-history.ts';
 import { type CentreKeyPlaces, openCentreKeys } from './keys.ts';
 import { LiveTable } from './live/live.ts';
 import { readSnapshot, writeSnapshot } from './live/snapshot.ts';
@@ -57,7 +59,9 @@ export interface CoreOptions {
 /** What the face of the centre stands on. */
 export interface Core {
   readonly log: LogReader & LogWriter & LogPublisher;
-  readonly points: PointDirectory;
+  readonly points: PointDirectory & LinkedPoints;
+  /** What sources announced at earlier times. */
+  readonly siteHistory: SiteHistory;
   readonly live: LiveState;
   readonly historian: SegmentHistorian;
   readonly sources: Sources;
@@ -158,7 +162,9 @@ async function assemble(
   closers.push(() => log.close());
 
   const points = new Directory();
-  const sites = new SiteFiles(log.files, join(dataDir, 'sites'));
+  const siteHistory = new SiteHistory(log.files, join(dataDir, 'sites-history'), clock);
+  await siteHistory.load();
+  const sites = new SiteFiles(log.files, join(dataDir, 'sites'), siteHistory);
   await sites.load(points);
   const checkpointFile = join(dataDir, 'ingest.json');
   const checkpoint = await restore(log.files, checkpointFile, log, (source, document) => {
@@ -329,6 +335,7 @@ async function assemble(
       publish: (content) => own.publish(content),
     },
     points,
+    siteHistory,
     live,
     historian,
     sources,

@@ -9,9 +9,12 @@ import type { Role } from '../src/accounts/rights.ts';
 import type { ApiContext, App } from '../src/api/context.ts';
 import { createApi } from '../src/api/server.ts';
 import { Commands } from '../src/commands/commands.ts';
+import type { Database } from '../src/database/database.ts';
 import { Journal } from '../src/events/journal.ts';
 import type { JournalStore } from '../src/events/journal-store.ts';
+import { GridLinks } from '../src/grid/links.ts';
 import { GridStore } from '../src/grid/store.ts';
+import type { SiteHistory } from '../src/ingest/site-history.ts';
 import { fromCounters, HttpMetrics, Metrics } from '../src/metrics/metrics.ts';
 import type { Historian, ServiceRoutes } from '../src/ports.ts';
 import { StreamHub, type StreamLimits } from '../src/stream/hub.ts';
@@ -41,6 +44,10 @@ export async function newFace(
     secondPerson?: string[];
     trust?: TrustKeeper;
     tls?: { cert: string; key: string };
+    /** For the grid and its versions; without one nothing is kept. */
+    database?: Pick<Database, 'query'>;
+    /** What sources announced. */
+    history?: Pick<SiteHistory, 'at'>;
   } = {},
 ) {
   const clock = new TestClock();
@@ -97,13 +104,18 @@ export async function newFace(
     descriptions: () => new Map(),
     request: () => undefined,
   };
+  const database = options.database ?? { query: async () => ({ rows: [] }) };
+  const gridLinks = new GridLinks(database, log, { get: (mRID) => points.get(mRID), link: () => {} });
+  await gridLinks.load();
   const context: ApiContext = {
     accounts,
     audit: log,
     authenticators,
     clock,
     commands,
-    grid: await GridStore.open({ query: async () => ({ rows: [] }) }, log),
+    grid: await GridStore.open(database, log),
+    gridLinks,
+    siteHistory: options.history ?? { at: async () => [] },
     historian: {} as Historian,
     journal,
     store,

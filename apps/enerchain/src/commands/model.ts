@@ -1,6 +1,6 @@
 /** `enerchain model`: what changed between two models, and models written out. */
 import { randomUUID } from 'node:crypto';
-import { createWriteStream, mkdirSync, writeFileSync } from 'node:fs';
+import { createWriteStream, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -16,10 +16,14 @@ import {
   writeJsonLd,
 } from '@enerchain/cim';
 import { EnerchainError } from '@enerchain/model';
+import { diffVersions } from '../grid/versions.ts';
 
 const print = (text: string): void => void process.stdout.write(`${text}\n`);
 
+export { versions } from '../grid/versions.ts';
+
 export interface DiffOptions {
+  readonly data: string;
   readonly json?: boolean;
   readonly spelling?: boolean;
   readonly difference?: string;
@@ -35,6 +39,10 @@ export async function diff(before: string, after: string, options: DiffOptions):
   if (!Number.isInteger(limit) || limit < 0) {
     throw new EnerchainError('caller', 'cli.option', `--limit is a whole number, not ${options.limit}`);
   }
+  if (isVersion(before) && isVersion(after)) {
+    await diffVersions(Number(before), Number(after), options);
+    return;
+  }
   const [old, now] = [await open([before]), await open([after])];
   const changes = diffModels(old, now, { spelling: options.spelling ?? false });
   if (options.json) for (const change of changes) print(JSON.stringify(change));
@@ -42,6 +50,9 @@ export async function diff(before: string, after: string, options: DiffOptions):
   if (options.difference !== undefined) writeAll(old, now, options.difference, options.json ?? false);
   if (changes.length > 0) process.exitCode = 1;
 }
+
+/** A number that is no file: a version that the running system keeps. */
+const isVersion = (text: string): boolean => /^[1-9][0-9]{0,8}$/.test(text) && !existsSync(text);
 
 function writeAll(before: CimModel, after: CimModel, folder: string, quiet: boolean): void {
   mkdirSync(folder, { recursive: true });

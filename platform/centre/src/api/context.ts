@@ -15,7 +15,9 @@ import type { Authenticators } from '../accounts/authenticators.ts';
 import type { Commands } from '../commands/commands.ts';
 import type { Journal } from '../events/journal.ts';
 import type { JournalStore } from '../events/journal-store.ts';
+import type { GridLinks } from '../grid/links.ts';
 import type { GridStore } from '../grid/store.ts';
+import type { SiteHistory } from '../ingest/site-history.ts';
 import type { HealthJson } from '../metrics/health.ts';
 import type { HttpMetrics, Metrics } from '../metrics/metrics.ts';
 import type { Historian, LiveState, LogWriter, PointDirectory, ServiceRoutes, Sources } from '../ports.ts';
@@ -32,6 +34,10 @@ export interface ApiContext {
   readonly clock: Clock;
   readonly commands: Commands;
   readonly grid: GridStore;
+  /** Links of points to the grid. */
+  readonly gridLinks: GridLinks;
+  /** What sources announced at earlier times. */
+  readonly siteHistory: Pick<SiteHistory, 'at'>;
   readonly historian: Historian;
   readonly journal: Journal;
   readonly store: JournalStore;

@@ -69,6 +69,7 @@ const STATUS_BY_CODE: Readonly<Record<string, number>> = {
   'centre.authenticator.many': 409,
   'centre.authenticator.late': 409,
   'grid.version': 412,
+  'grid.links': 409,
   'centre.source.away': 409,
   'centre.certificate.unknown': 404,
   'receipt.point': 404,

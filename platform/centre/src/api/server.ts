@@ -15,6 +15,7 @@ import { accountRoutes } from './routes/accounts.ts';
 import { authenticatorRoutes } from './routes/authenticators.ts';
 import { commandRoutes } from './routes/commands.ts';
 import { gridRoutes } from './routes/grid.ts';
+import { gridVersionRoutes } from './routes/grid-versions.ts';
 import { happeningRoutes } from './routes/happenings.ts';
 import { liveRoutes } from './routes/live.ts';
 import { provenanceRoutes } from './routes/provenance.ts';
@@ -176,6 +177,7 @@ export async function createApi(options: ApiOptions): Promise<{ app: App; routes
       commandRoutes(api, context);
       authenticatorRoutes(api, context);
       gridRoutes(api, context);
+      gridVersionRoutes(api, context);
       provenanceRoutes(api, context);
       trustRoutes(api, context);
       api.get('/openapi.json', { config: { access: 'public' }, schema: { hide: true } }, async () =>

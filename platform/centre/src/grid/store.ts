@@ -4,6 +4,7 @@ import { EnerchainError, GridModel, validator } from '@enerchain/model';
 import type { Database } from '../database/database.ts';
 import type { LogWriter } from '../ports.ts';
 import { checkReferences } from './references.ts';
+import { GridVersions, summaryOf } from './versions.ts';
 
 const model = validator(GridModel);
 
@@ -11,12 +12,15 @@ export class GridStore {
   readonly #database: Pick<Database, 'query'>;
   readonly #audit: LogWriter;
   #current: { readonly model: GridModel; readonly digest: string } | undefined;
+  /** All that were in force. */
+  readonly versions: GridVersions;
   #loaded = false;
   #writing = Promise.resolve();
 
   private constructor(database: Pick<Database, 'query'>, audit: LogWriter) {
     this.#database = database;
     this.#audit = audit;
+    this.versions = new GridVersions(database);
   }
 
   /** With the database away it opens too; the model is then unknown until `load` has succeeded. */
@@ -88,8 +92,8 @@ export class GridStore {
       .digest('hex');
     if (this.#current?.digest === digest) return { model: this.#current.model, changed: false };
     await this.#database.query(
-      'INSERT INTO grid_models (version, at, by, digest, model) VALUES ($1, now(), $2, $3, $4)',
-      [next.version, by, digest, JSON.stringify(next)],
+      'INSERT INTO grid_models (version, at, by, digest, summary, model) VALUES ($1, clock_timestamp(), $2, $3, $4, $5)',
+      [next.version, by, digest, JSON.stringify(summaryOf(next)), JSON.stringify(next)],
     );
     this.#current = { model: next, digest };
     await this.#audit.append({

@@ -2,9 +2,11 @@
  * The points that sources may speak for, by the newest site document of each. A point belongs to the source that
  * announced it first, for as long as that source announces it: nobody can take over another's point by naming it.
  */
-import { type Mrid, type SiteDocument, SiteDocument as SiteSchema, validator } from '@enerchain/model';
+import { type Mrid, type Point, type SiteDocument, SiteDocument as SiteSchema, validator } from '@enerchain/model';
+import type { LinkedPoints, PointLink } from '../grid/links.ts';
 import type { LogFiles } from '../log/files.ts';
 import type { PointDirectory, PointInfo } from '../ports.ts';
+import type { SiteHistory } from './site-history.ts';
 
 /** What became of an announcement. */
 export type Announced =
@@ -19,10 +21,11 @@ interface Kept {
   readonly points: ReadonlyMap<Mrid, PointInfo>;
 }
 
-export class Directory implements PointDirectory {
+export class Directory implements PointDirectory, LinkedPoints {
   #revision = 0;
   readonly #sites = new Map<string, Kept>();
   readonly #points = new Map<Mrid, PointInfo>();
+  #links: ReadonlyMap<Mrid, PointLink> = new Map();
 
   get(mRID: Mrid): PointInfo | undefined {
     return this.#points.get(mRID);
@@ -69,7 +72,7 @@ export class Directory implements PointDirectory {
       }
       const binding = bindings.get(point.mRID);
       points.set(point.mRID, {
-        ...point,
+        ...this.#linked(point),
         source,
         site: document.site.name,
         endpoint: binding?.endpoint ?? '',
@@ -83,8 +86,34 @@ export class Directory implements PointDirectory {
     return { kind: 'inForce', points: points.size, conflicts };
   }
 
+  /** As announced, with the links that hold. */
   documents(): Iterable<SiteDocument> {
-    return [...this.#sites.values()].map(({ document }) => document);
+    return [...this.#sites.values()].map(({ document }) =>
+      this.#links.size === 0 ? document : { ...document, points: document.points.map((point) => this.#linked(point)) },
+    );
+  }
+
+  /** Puts other links in force: those before hold no longer. */
+  link(links: ReadonlyMap<Mrid, PointLink>): void {
+    this.#links = links;
+    for (const [source, { document, points }] of this.#sites) {
+      const merged = new Map<Mrid, PointInfo>();
+      for (const point of document.points) {
+        const info = points.get(point.mRID);
+        if (!info) continue;
+        const { site, endpoint, address, access } = info;
+        merged.set(point.mRID, { ...this.#linked(point), source, site, endpoint, address, access });
+      }
+      for (const [mRID, info] of merged) this.#points.set(mRID, info);
+      this.#sites.set(source, { document, points: merged });
+    }
+    this.#revision++;
+  }
+
+  /** What a source says itself of where its point belongs goes before a link. */
+  #linked(point: Point): Point {
+    const link = this.#links.get(point.mRID);
+    return link && point.terminal === undefined && point.equipment === undefined ? { ...link, ...point } : point;
   }
 }
 
@@ -99,13 +128,16 @@ const document = validator(SiteSchema);
 export class SiteFiles {
   readonly #files: LogFiles;
   readonly #folder: string;
+  readonly #history: SiteHistory | undefined;
   #order = 0;
   readonly #unsaved = new Map<string, { readonly order: number; readonly document: SiteDocument }>();
   #saving: Promise<void> = Promise.resolve();
 
-  constructor(files: LogFiles, folder: string) {
+  /** @param history where versions that are no longer the newest stay */
+  constructor(files: LogFiles, folder: string, history?: SiteHistory) {
     this.#files = files;
     this.#folder = folder;
+    this.#history = history;
   }
 
   async load(into: Directory): Promise<void> {
@@ -118,7 +150,10 @@ export class SiteFiles {
       kept.push({ order: json.order, document: document.parse(json.document, `site document ${name}`) });
     }
     kept.sort((a, b) => a.order - b.order);
-    for (const { document } of kept) into.announce(document.source, document);
+    for (const { document } of kept) {
+      into.announce(document.source, document);
+      await this.#history?.keep(document);
+    }
     this.#order = kept.at(-1)?.order ?? 0;
   }
 
@@ -136,6 +171,7 @@ export class SiteFiles {
 
   async #saveAll(): Promise<void> {
     for (const [source, kept] of this.#unsaved) {
+      await this.#history?.keep(kept.document);
       await this.#files.writeAll(`${this.#folder}/${source}.json`, Buffer.from(JSON.stringify(kept)));
       if (this.#unsaved.get(source) === kept) this.#unsaved.delete(source);
     }

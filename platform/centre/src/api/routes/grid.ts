@@ -3,6 +3,8 @@ import { GridModel } from '@enerchain/model';
 import Type from 'typebox';
 import type { ApiContext, App } from '../context.ts';
 import { ApiError } from '../problem.ts';
+import { earlier } from './grid-versions.ts';
+import { parseTime } from './values.ts';
 
 /** A model of a large utility has some ten megabytes. */
 const MAX_MODEL_BYTES = 64 * 2 ** 20;
@@ -12,10 +14,20 @@ export function gridRoutes(app: App, { grid }: ApiContext): void {
     '/grid',
     {
       config: { access: 'values.read' },
-      schema: { tags: ['grid'], response: { 200: GridModel } },
+      schema: {
+        tags: ['grid'],
+        summary: 'The model in force, one that was in force at a time, or one by its version',
+        querystring: Type.Object({
+          at: Type.Optional(Type.String({ maxLength: 40, description: 'ISO 8601' })),
+          version: Type.Optional(Type.Integer({ minimum: 1, maximum: 2_147_483_646 })),
+        }),
+        response: { 200: GridModel },
+      },
     },
-    async (_request, reply) => {
-      const model = grid.current();
+    async (request, reply) => {
+      const { at, version } = request.query;
+      const model =
+        at === undefined && version === undefined ? grid.current() : await earlier(grid, parseTime('at', at), version);
       if (!model) throw new ApiError(404, 'grid.none', 'There is no grid model yet; an engineer can put one here.');
       reply.header('etag', `"${model.version}"`);
       return model;

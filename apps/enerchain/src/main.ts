@@ -228,12 +228,12 @@ program
 program
   .command('contingencies')
   .description('what each single outage would do to a grid; exit status 0 only when none breaks a limit')
-  .argument('<files...>', 'a grid: MATPOWER (.m); other kinds are not calculated yet')
+  .argument('<files...>', 'a grid: MATPOWER, power-grid-model (JSON), CGMES (files, folders, zips)')
   .option('--all-ac', 'the full power flow for every outage, not for those alone that an estimate does not clear')
   .option('--outages <kinds>', 'branches,generators,buses: which single outages (default: all)')
   .option(
     '--groups <file>',
-    'JSON: [{"name": …, "branches": […], "buses": […], "generators": […]}], each lost together',
+    'JSON: [{"name": …, "branches": […], "buses": […], "generators": […]}], each lost together; of CGMES "equipment": [mRIDs or names]',
   )
   .option('--q-limits', 'hold generators at their reactive limits, where they no longer hold the voltage')
   .option('--distributed-slack', 'share what is missing among the generators as their capacities are')

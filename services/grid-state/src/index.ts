@@ -44,6 +44,7 @@ export {
   noLimits,
   type OperatingLimits,
   type Outage,
+  type OutageKind,
 } from './contingency/outage.ts';
 export { type ContingencySummary, runContingencies } from './contingency/run.ts';
 export { type BadDataOptions, type CheckedEstimate, estimateChecked, type Suspect } from './estimation/bad-data.ts';
@@ -58,6 +59,12 @@ export {
   type RowMeasurement,
 } from './estimation/measurement.ts';
 export type { Observability, Proposal } from './estimation/observability.ts';
+export {
+  type NetworkContingencies,
+  type NetworkContingencyOptions,
+  type NetworkOutageReport,
+  networkContingencies,
+} from './network-contingencies.ts';
 export {
   type BranchResult,
   type BusResult,

@@ -188,7 +188,7 @@ export function solvePowerFlow(
 const orNull = (value: number): number | null => (Number.isNaN(value) ? null : value);
 
 /** Start voltages from an earlier result: by node, because buses are numbered anew when a switch moves. */
-function startFrom({ topology }: Network, { case: { buses } }: NetworkCase, start: PowerFlowResult): void {
+export function startFrom({ topology }: Network, { case: { buses } }: NetworkCase, start: PowerFlowResult): void {
   topology.grid.nodes.forEach((mRID, node) => {
     const bus = topology.busOfNode[node]!;
     const earlier = start.buses[start.busOfNode.get(mRID) ?? -1];

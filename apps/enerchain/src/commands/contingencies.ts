@@ -1,15 +1,19 @@
-/** `enerchain contingencies`: what each single outage would do to the grid of a case file. */
+/** `enerchain contingencies`: what each single outage would do to a grid in files. */
 import { readFileSync } from 'node:fs';
 import {
+  buildNetwork,
   type CaseContingencyOptions,
-  type CaseContingencyResult,
   caseContingencies,
+  type NetworkContingencies,
+  type NetworkContingencyOptions,
+  type NetworkOutageReport,
+  networkContingencies,
   type OutageGroup,
   type OutageReport,
   outageGroups,
 } from '@enerchain/grid-state';
 import { describeError, EnerchainError } from '@enerchain/model';
-import { openGridCase } from '../grid/open-case.ts';
+import { type OpenCase, type OpenGrid, openGridCase } from '../grid/open-case.ts';
 import { wholeNumber } from '../options.ts';
 
 export interface ContingenciesOptions {
@@ -36,33 +40,68 @@ const LOADED_SHOWN = 10;
 export async function contingencies(files: readonly string[], options: ContingenciesOptions): Promise<void> {
   const limit = wholeNumber(options.limit, '--limit', 1, 1_000_000);
   const open = await openGridCase(files);
-  if (open.kind === 'grid') {
-    const say = `${files.join(', ')}: so far the outages of case files (MATPOWER) only are calculated`;
-    throw new EnerchainError('unsupported', 'contingencies.format', say);
-  }
-  const { grid } = open;
-  const chosen: CaseContingencyOptions = {
-    allAc: options.allAc ?? false,
-    reactiveLimits: options.qLimits ?? false,
-    distributedSlack: options.distributedSlack ?? false,
-    ...(options.outages === undefined ? {} : { kinds: kindsOf(options.outages) }),
-    ...(options.groups === undefined ? {} : { groups: readGroups(options.groups) }),
-    ...(options.workers === undefined ? {} : { workers: wholeNumber(options.workers, '--workers', 0, 16) }),
-  };
-  const result = await caseContingencies(grid, chosen);
-  const { base: _, ...rest } = result;
+  const kinds = options.outages === undefined ? {} : { kinds: kindsOf(options.outages) };
+  const workers = options.workers === undefined ? {} : { workers: wholeNumber(options.workers, '--workers', 0, 16) };
+  const groups = options.groups === undefined ? [] : readGroups(options.groups);
+  const common = { allAc: options.allAc ?? false, reactiveLimits: options.qLimits ?? false, ...kinds, ...workers };
+  const result =
+    open.kind === 'case'
+      ? await caseReport(open.grid, { ...common, distributedSlack: options.distributedSlack ?? false, groups })
+      : await gridReport(open, { ...common, reactiveLimits: true, groups });
+  const { violations, loadLost, loadings, units: _, size: __, ...rest } = result;
   const shown = {
-    name: grid.name,
     ...rest,
-    violated: result.violations.length,
-    violations: result.violations.slice(0, limit),
-    losingLoad: result.loadLost.length,
-    loadLost: result.loadLost.slice(0, limit),
-    loadings: result.loadings.slice(0, limit),
+    violated: violations.length,
+    violations: violations.slice(0, limit),
+    losingLoad: loadLost.length,
+    loadLost: loadLost.slice(0, limit),
+    loadings: loadings.slice(0, limit),
   };
-  process.stdout.write(options.json ? `${JSON.stringify(shown)}\n` : asText(grid.name, result, limit));
-  if (result.violations.length > 0) process.exitCode = 1;
+  process.stdout.write(options.json ? `${JSON.stringify(shown)}\n` : asText(result, limit));
+  if (violations.length > 0) process.exitCode = 1;
 }
+
+/** What both kinds of grid come to. */
+interface Report extends Omit<NetworkContingencies, 'violations' | 'loadLost' | 'loadings' | 'unsolved'> {
+  readonly name: string;
+  /** What of: so many buses and so many branches. */
+  readonly size: string;
+  readonly units: { readonly flow: string; readonly voltage: string };
+  readonly violations: readonly Outage[];
+  readonly loadLost: readonly Outage[];
+  readonly loadings: readonly {
+    readonly name: string;
+    readonly before: number;
+    readonly worst: number;
+    readonly outage: { readonly name: string } | null;
+  }[];
+}
+type Outage = OutageReport | NetworkOutageReport;
+
+async function caseReport(grid: OpenCase['grid'], options: CaseContingencyOptions): Promise<Report> {
+  const { base, ...result } = await caseContingencies(grid, options);
+  const size = `${count(base.buses.length, 'bus', 'buses')} and ${count(base.branches.length, 'branch', 'branches')}`;
+  return { name: grid.name, ...result, size, units: { flow: 'MVA', voltage: 'pu' } };
+}
+
+async function gridReport(
+  open: OpenGrid,
+  { groups, ...options }: Omit<NetworkContingencyOptions, 'groups'> & { readonly groups: readonly OutageGroup[] },
+): Promise<Report> {
+  const { model, state, name } = open;
+  const named = groups.map((group) => ({ name: group.name, equipment: group.equipment ?? [] }));
+  const network = buildNetwork(model, state);
+  const { unsolved, ...result } = await networkContingencies(network, {}, { ...options, groups: named });
+  if (unsolved > 0) {
+    const say = `${name} has no solution before any outage in ${count(unsolved, 'island', 'islands')}; see enerchain powerflow`;
+    throw new EnerchainError('peer', 'contingencies.base', say);
+  }
+  const { busCount, grid } = network.topology;
+  const size = `${count(busCount, 'bus', 'buses')} and ${count(grid.branches.length, 'branch', 'branches')}`;
+  return { name, ...result, size, units: { flow: 'A', voltage: 'kV' } };
+}
+
+const count = (n: number, one: string, several: string): string => `${n} ${n === 1 ? one : several}`;
 
 function kindsOf(text: string): (typeof KINDS)[keyof typeof KINDS][] {
   return text.split(',').map((word) => {
@@ -82,26 +121,29 @@ function readGroups(file: string): OutageGroup[] {
   return outageGroups.parse(content, file);
 }
 
-function asText(name: string, result: CaseContingencyResult, limit: number): string {
-  const { outages, screened, solved, violations, loadLost, loadings, base } = result;
-  const count = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;
+function asText(result: Report, limit: number): string {
+  const { name, outages, screened, solved, violations, loadLost, loadings, notes, size, units } = result;
   const unsolved = violations.filter(({ converged }) => !converged).length;
   const lines = [
-    `${name}: ${count(outages, 'outage')} of ${count(base.buses.length, 'bus').replace('buss', 'buses')} and ${count(base.branches.length, 'branch').replace('branchs', 'branches')}`,
-    ...result.notes.map((note) => `note: ${note}`),
+    `${name}: ${count(outages, 'outage', 'outages')} of ${size}`,
+    ...notes.map((note) => `note: ${note}`),
     `${screened} cleared by an estimate, ${solved} by a power flow`,
     violations.length === 0
       ? 'no outage breaks a limit'
-      : `${count(violations.length, 'outage')} would break limits${unsolved > 0 ? `, ${unsolved} of them without any solution` : ''}`,
+      : `${count(violations.length, 'outage', 'outages')} would break limits${unsolved > 0 ? `, ${unsolved} of them without any solution` : ''}`,
   ];
   if (violations.length > 0) {
-    lines.push('', row('severity', 'outage', 'what happens', '', '', ''), ...violations.slice(0, limit).flatMap(rows));
+    lines.push(
+      '',
+      row('severity', 'outage', 'what happens', '', '', ''),
+      ...violations.slice(0, limit).flatMap((outage) => rows(outage, units)),
+    );
     if (violations.length > limit) lines.push(`and ${violations.length - limit} more (--limit)`);
   }
   if (loadLost.length > 0) {
     lines.push(
       '',
-      `${count(loadLost.length, 'outage')} would leave load without voltage and break no limit, the most first`,
+      `${count(loadLost.length, 'outage', 'outages')} would leave load without voltage and break no limit, the most first`,
     );
     for (const { outage, islanded } of loadLost.slice(0, Math.min(limit, LOST_SHOWN))) {
       lines.push(`  ${outage.name.padEnd(36)}${megawatts(islanded!.loadLostMW)} at ${islanded!.buses} buses`);
@@ -118,21 +160,29 @@ function asText(name: string, result: CaseContingencyResult, limit: number): str
 }
 
 /** The lines of one outage: itself with its worst limit, then its next ones. */
-function rows({ outage, severity, converged, failure, islanded, limits, more }: OutageReport): string[] {
+function rows(
+  { outage, severity, converged, failure, islanded, limits, more }: Outage,
+  units: Report['units'],
+): string[] {
   const lost = islanded ? `, ${megawatts(islanded.loadLostMW)} without voltage` : '';
   const head = severity === null ? 'none' : severity.toFixed(1);
   if (!converged) return [row('no solution', outage.name, failure ?? '', '', '', '')];
   const shown = limits.slice(0, LIMITS_SHOWN).map(({ kind, name, value, limit, loading, before }, i) => {
-    const pu = kind !== 'overload';
-    const number = (x: number): string => (pu ? x.toFixed(4) : x.toFixed(1));
-    const what = pu ? (kind === 'voltageHigh' ? 'voltage high' : 'voltage low') : `loaded ${loading!.toFixed(1)} %`;
+    const unit = kind === 'overload' ? units.flow : units.voltage;
+    const number = (x: number): string => x.toFixed(unit === 'pu' ? 4 : unit === 'kV' ? 2 : 1);
+    const what =
+      kind !== 'overload'
+        ? kind === 'voltageHigh'
+          ? 'voltage high'
+          : 'voltage low'
+        : `loaded ${loading!.toFixed(1)} %`;
     return row(
       i === 0 ? head : '',
       i === 0 ? `${outage.name}${lost}` : '',
       `${name} ${what}`,
       number(value),
       number(limit),
-      `${number(before)}${pu ? ' pu' : ' MVA'}`,
+      `${number(before)} ${unit}`,
     );
   });
   const rest = limits.length - shown.length + more;

@@ -5,12 +5,9 @@ import type { PoolOptions } from '../batch/pool.ts';
 import type { ContingencyOptions, OutageResult } from '../contingency/analysis.ts';
 import { gridContingencies } from '../contingency/grid-contingencies.ts';
 import type { Violation } from '../contingency/limit-check.ts';
-import { noLimits, type OperatingLimits, type Outage } from '../contingency/outage.ts';
+import { noLimits, type OperatingLimits, OUTAGE_KINDS, type Outage, type OutageKind } from '../contingency/outage.ts';
 import { type CaseResult, CaseSolver } from './case-solver.ts';
 import type { CaseGrid } from './matpower.ts';
-
-export const OUTAGE_KINDS = ['branch', 'generator', 'bus'] as const;
-export type OutageKind = (typeof OUTAGE_KINDS)[number] | 'group';
 
 const numbers = (description: string) => Type.Optional(Type.Array(Type.Integer(), { maxItems: 100_000, description }));
 
@@ -21,6 +18,12 @@ const OutageGroup = Type.Object(
     branches: numbers('places in the file, the first is 1'),
     buses: numbers('numbers in the file'),
     generators: numbers('numbers in the file of the buses whose generators are lost'),
+    equipment: Type.Optional(
+      Type.Array(Type.String({ maxLength: 200 }), {
+        maxItems: 100_000,
+        description: 'mRIDs or names, of a grid that is no case file',
+      }),
+    ),
   },
   { additionalProperties: false },
 );
@@ -29,7 +32,7 @@ export const outageGroups = validator(Type.Array(OutageGroup, { maxItems: 100_00
 
 export interface CaseContingencyOptions extends ContingencyOptions, PoolOptions {
   /** Default: all. */
-  readonly kinds?: readonly (typeof OUTAGE_KINDS)[number][];
+  readonly kinds?: readonly OutageKind[];
   readonly groups?: readonly OutageGroup[];
   /** Generators are held at their reactive limits, before and after an outage. Default: false. */
   readonly reactiveLimits?: boolean;
@@ -38,7 +41,7 @@ export interface CaseContingencyOptions extends ContingencyOptions, PoolOptions 
 }
 
 export interface NamedOutage {
-  readonly kind: OutageKind;
+  readonly kind: OutageKind | 'group';
   /** `branch:7` for the seventh of the file, `generator:2`, `bus:118`; the name of a group. */
   readonly equipment: string;
   readonly name: string;
@@ -159,7 +162,7 @@ export async function caseContingencies(
 }
 
 /** All outages of one kind; what carries or brings in nothing cannot be lost. */
-function everyOutage(grid: CaseGrid, base: CaseResult, kind: (typeof OUTAGE_KINDS)[number]): Listed[] {
+function everyOutage(grid: CaseGrid, base: CaseResult, kind: OutageKind): Listed[] {
   const supplied = (bus: number): boolean => base.buses[bus]!.vm !== null;
   if (kind === 'branch') {
     return grid.branches.flatMap(({ row }, place) =>
@@ -189,6 +192,7 @@ function groupOutage(grid: CaseGrid, group: OutageGroup): Listed {
     const say = `group '${group.name}': ${grid.name} has no ${what}; no outage was calculated`;
     throw new EnerchainError('caller', 'contingencies.group', say);
   };
+  if (group.equipment) fail('equipment with mRIDs or names, but branches, buses and generators with numbers');
   const index = new Map(grid.ids.map((id, i) => [id, i]));
   const branches = (group.branches ?? []).map((place) => {
     const { row } = grid.branches[place - 1] ?? fail(`branch ${place}`);

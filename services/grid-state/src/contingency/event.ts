@@ -4,6 +4,9 @@ import type { Linearisation } from '../sensitivity/linearisation.ts';
 import type { Connectivity } from './connectivity.ts';
 import type { ContingencyInput, Outage } from './outage.ts';
 
+/** pu. */
+const NEGLIGIBLE = 1e-6;
+
 export interface OutageEvent {
   /** Branches that carry nothing any more. */
   readonly branches: readonly number[];
@@ -62,10 +65,11 @@ export function eventOf(
   let generationLost = 0;
   const isDead = new Set(dead);
   for (const bus of dead) {
-    const p = type[bus] === BUS_TYPE.slack ? grid.p[bus]! : input.case.buses.p[bus]!;
-    const load = input.load ? input.load[bus]! : Math.max(0, -p);
+    const load = input.load ? input.load[bus]! : Math.max(0, -grid.p[bus]!);
+    const generation = grid.p[bus]! + load;
     loadLost += load;
-    generationLost += p + load;
+    // What is left of a mismatch is no generation.
+    if (Math.abs(generation) > NEGLIGIBLE) generationLost += generation;
   }
   const injections = new Map<number, { p: number; q: number }>();
   let missing = 0;

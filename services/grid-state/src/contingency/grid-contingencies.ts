@@ -6,7 +6,7 @@ import type { PoolOptions } from '../batch/pool.ts';
 import { type Machine, reactiveLimits } from '../powerflow/control/machine.ts';
 import type { GridSolution } from '../powerflow/grid-solver.ts';
 import type { ControlledCase, IslandSolution } from '../powerflow/island-solver.ts';
-import { type GridIslands, islandCases } from '../powerflow/islands.ts';
+import { type GridIslands, type IslandCase, islandCases } from '../powerflow/islands.ts';
 import { byViolation, type ContingencyOptions, type OutageResult, severityOf } from './analysis.ts';
 import type { ContingencyInput, LostInjection, OperatingLimits, Outage } from './outage.ts';
 import { runContingencies } from './run.ts';
@@ -16,6 +16,12 @@ export interface GridState {
   readonly islands: GridIslands;
   /** Of the grid, before any outage; must not have been solved again since. */
   readonly solution: GridSolution;
+}
+
+/** What is lost, in the numbers of the grid. */
+export interface GridOutage extends Outage {
+  /** Places in the machines of the grid: with the last that holds a voltage or the angle, nobody does. */
+  readonly machines?: readonly number[];
 }
 
 export interface GridContingencyOptions extends ContingencyOptions, PoolOptions {
@@ -52,21 +58,25 @@ interface Part {
 export async function gridContingencies(
   state: GridState,
   limits: OperatingLimits,
-  outages: readonly Outage[],
+  outages: readonly GridOutage[],
   options: GridContingencyOptions = {},
 ): Promise<GridContingencySummary> {
   const { grid, islands, solution } = state;
   const { load, participation, reactiveLimits: limited = false, ...rest } = options;
-  const cases = limited ? islandCases(grid, islands) : [];
+  const cases = islandCases(grid, islands);
   const inputs = solution.islands.map((island, index) =>
     island?.converged
-      ? islandInput(state, limits, index, island, { load, participation, machines: cases[index]?.case.machines })
+      ? islandInput(state, limits, index, island, {
+          load,
+          participation,
+          machines: limited ? cases[index]!.case.machines : undefined,
+        })
       : undefined,
   );
   const parts: Part[][] = islands.islands.map(() => []);
   const left: GridContingencySummary['left'][number][] = [];
   outages.forEach((outage, at) => {
-    const split = splitOutage(state, inputs, outage, load);
+    const split = splitOutage(state, inputs, cases, outage, load);
     if (typeof split === 'string') left.push({ outage: at, reason: split });
     else for (const [island, lost] of split) parts[island]!.push({ outage: at, lost });
   });
@@ -200,9 +210,10 @@ function reactiveRange(
 
 /** An outage of the grid as outages of its islands. */
 function splitOutage(
-  { grid, islands }: GridState,
+  { grid, islands, solution }: GridState,
   inputs: readonly (ContingencyInput | undefined)[],
-  outage: Outage,
+  cases: readonly IslandCase[],
+  outage: GridOutage,
   load: GridContingencyOptions['load'],
 ): 'noSolution' | 'noImpedance' | Map<number, Outage> {
   const { island, place, row, joining } = islands;
@@ -235,7 +246,33 @@ function splitOutage(
       releases,
     });
   }
+  for (const m of outage.machines ?? []) {
+    const index = island[grid.machines![m]!.bus]!;
+    const own = of(index);
+    if (!own) continue;
+    const { case: tables, machines } = cases[index]!;
+    const k = machines.indexOf(m);
+    const lost = outage.machines!.map((each) => machines.indexOf(each));
+    own.injections.push(...lostMachine(tables.machines!, k, new Set(lost), solution.islands[index]!));
+  }
   return split.size > 0 ? split : 'noSolution';
+}
+
+/** @param k of the island's machines; @param lost those that go at the same time */
+function lostMachine(
+  machines: readonly Machine[],
+  k: number,
+  lost: ReadonlySet<number>,
+  solution: IslandSolution,
+): LostInjection[] {
+  const { bus, holds, reference = false } = machines[k]!;
+  const last = (alike: (other: Machine) => boolean): boolean =>
+    !machines.some((other, index) => !lost.has(index) && alike(other));
+  const held = holds >= 0 && last((other) => other.holds === holds);
+  const angle = reference && last((other) => other.reference === true && other.bus === bus);
+  const power = { bus, p: solution.machines.p[k]!, q: solution.machines.q[k]! };
+  if (held && holds !== bus) return [power, { bus: holds, p: 0, q: 0, releases: true }];
+  return [{ ...power, releases: angle || held }];
 }
 
 /** What consumers draw at everything that is joined to a bus. */

@@ -1,6 +1,10 @@
 /** What may be lost, in terms of the kernel's tables, and what must not be exceeded afterwards. */
 import type { PowerFlowCase } from '../powerflow/case.ts';
 
+/** What is lost by itself: lines and transformers, what brings in power, busbars or buses. */
+export const OUTAGE_KINDS = ['branch', 'generator', 'bus'] as const;
+export type OutageKind = (typeof OUTAGE_KINDS)[number];
+
 /** Power that is no longer brought in (positive) or drawn (negative) at a bus, per unit. */
 export interface LostInjection {
   readonly bus: number;

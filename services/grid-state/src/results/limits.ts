@@ -134,3 +134,30 @@ export function loadingOf(model: GridModel, equipment: BranchEquipment, flows: r
   });
   return loadings.length > 0 ? Math.max(...loadings) : null;
 }
+
+/** A that one end of a line or transformer may carry for good; 0 where nobody says. @param kV that powers are converted with */
+export function currentLimit(model: GridModel, equipment: BranchEquipment, end: number, kV: number): number {
+  const limits = (permanentBounds(model).get(equipment.terminals[end]!.mRID) ?? []).map(({ quantity, bound }) =>
+    quantity === 'current' ? bound : (bound * 1000) / (Math.sqrt(3) * kV),
+  );
+  if (equipment.class === 'PowerTransformer') {
+    const { ratedU, ratedS } = equipment.ends[end]!;
+    if (ratedS > 0) limits.push((ratedS * 1000) / (Math.sqrt(3) * ratedU));
+  } else if (equipment.ratedCurrent) limits.push(equipment.ratedCurrent);
+  return limits.length > 0 ? Math.min(...limits) : 0;
+}
+
+/** kV between which the voltage at a terminal has to be, where the model says so. */
+export function voltageBands(model: GridModel): ReadonlyMap<Mrid, { readonly low?: number; readonly high?: number }> {
+  const bands = new Map<Mrid, { low?: number; high?: number }>();
+  for (const { quantity, direction, bound, terminals, acceptableDuration } of boundsOf(model)) {
+    if (quantity !== 'voltage' || !(bound > 0) || acceptableDuration !== undefined) continue;
+    for (const terminal of terminals) {
+      const band = bands.get(terminal) ?? {};
+      if (direction === 'low') band.low = Math.max(bound, band.low ?? 0);
+      else band.high = Math.min(bound, band.high ?? Number.POSITIVE_INFINITY);
+      bands.set(terminal, band);
+    }
+  }
+  return bands;
+}

@@ -1,7 +1,6 @@
 /** What single outages do to a network, in kV, A and MW: equipment is lost, and busbars with what hangs at them. */
 import { EnerchainError, type Mrid } from '@enerchain/model';
-import type { PoolOptions } from './batch/pool.ts';
-import type { ContingencyOptions, OutageResult } from './contingency/analysis.ts';
+import type { OutageResult } from './contingency/analysis.ts';
 import { type GridOutage, gridContingencies } from './contingency/grid-contingencies.ts';
 import type { Violation } from './contingency/limit-check.ts';
 import {
@@ -11,6 +10,7 @@ import {
   OUTAGE_KINDS,
   type OutageKind,
 } from './contingency/outage.ts';
+import type { RunOptions } from './contingency/run.ts';
 import { type PowerFlowResult, startFrom } from './power-flow.ts';
 import { voltagePower } from './powerflow/case.ts';
 import { type GridSolution, GridSolver } from './powerflow/grid-solver.ts';
@@ -21,7 +21,7 @@ import { responseTerms } from './topology/load-response.ts';
 import type { Network } from './topology/network.ts';
 import { type Injections, type NetworkCase, networkCase } from './topology/network-case.ts';
 
-export interface NetworkContingencyOptions extends ContingencyOptions, PoolOptions {
+export interface NetworkContingencyOptions extends RunOptions {
   /** Voltages to start from. */
   readonly start?: PowerFlowResult;
   /** Equipment lost together, by mRID or name: lines, transformers, machines, busbars … */

@@ -136,6 +136,27 @@ describe('the grid-state service', () => {
     expect(loading()).toBeLessThan(70);
   });
 
+  test('tells what each single outage would do', async () => {
+    await start();
+    await centre.until(() => centre.prefixes.length > 0);
+    const path = '/services/grid-state/contingencies';
+    expect((await centre.http('grid-state', { path })).status).toBe(503);
+    await centre.field([[LA.mRID, 2]]);
+    const answer = async () => {
+      const { status, body } = await centre.http('grid-state', { path });
+      return status === 200 ? JSON.parse(Buffer.from(body).toString()) : undefined;
+    };
+    await centre.until(() => centre.value(output('contingencies'))?.value === 0);
+    const found = await answer();
+    expect(found).toMatchObject({ at: expect.stringMatching(/Z$/), screened: 5, violations: [], violated: 0 });
+    expect(found.loadLost[0]).toMatchObject({
+      outage: { name: expect.any(String) },
+      islanded: { buses: expect.any(Number) },
+    });
+    expect(centre.value(output(`equipment=${id('A')} loading after outage`))!.value).toBeGreaterThan(0);
+    expect((await centre.http('grid-state', { path, method: 'PUT' })).status).toBe(405);
+  });
+
   test('adds a page whose files it serves as a browser runs them', async () => {
     await start();
     await centre.until(() => centre.pages.length > 0);

@@ -2,14 +2,13 @@
  * Outages of a whole grid, as its tables number it: every island with a solution is judged by itself, what a branch without
  * impedance joins as one bus.
  */
-import type { PoolOptions } from '../batch/pool.ts';
 import { type Machine, reactiveLimits } from '../powerflow/control/machine.ts';
 import type { GridSolution } from '../powerflow/grid-solver.ts';
 import type { ControlledCase, IslandSolution } from '../powerflow/island-solver.ts';
 import { type GridIslands, type IslandCase, islandCases } from '../powerflow/islands.ts';
-import { byViolation, type ContingencyOptions, type OutageResult, severityOf } from './analysis.ts';
+import { byViolation, type OutageResult, severityOf } from './analysis.ts';
 import type { ContingencyInput, LostInjection, OperatingLimits, Outage } from './outage.ts';
-import { runContingencies } from './run.ts';
+import { type RunOptions, runContingencies } from './run.ts';
 
 export interface GridState {
   readonly grid: ControlledCase;
@@ -24,7 +23,7 @@ export interface GridOutage extends Outage {
   readonly machines?: readonly number[];
 }
 
-export interface GridContingencyOptions extends ContingencyOptions, PoolOptions {
+export interface GridContingencyOptions extends RunOptions {
   /** What consumers draw per bus, per unit; part of the bus table. */
   readonly load?: { readonly p: Float64Array; readonly q: Float64Array };
   /** Per bus: see `ContingencyInput.participation`. */

@@ -36,22 +36,30 @@ export interface ContingencySummary {
 
 /** Outages per message to a thread: few enough that threads end together, many enough that messages cost nothing. */
 const CHUNK = 64;
+/** Outages per turn of the event loop in the background. */
+const SLICE = 8;
 /** Buses times outages from which threads pay for their start. */
 const WORTH_THREADS = 1_000_000;
 
 const JOB = new URL(import.meta.url.endsWith('.ts') ? './contingency-job.ts' : './contingency-job.js', import.meta.url);
 
+export interface RunOptions extends ContingencyOptions, PoolOptions {
+  /** Not to be hurried: one thread at most, and small chunks without. Default: false. */
+  readonly background?: boolean;
+}
+
 /** @throws EnerchainError `sensitivity.base` (caller) when there is no solution before any outage */
 export async function runContingencies(
   input: ContingencyInput,
   outages: readonly Outage[],
-  { workers, signal, ...options }: ContingencyOptions & PoolOptions = {},
+  { workers, signal, background = false, ...options }: RunOptions = {},
 ): Promise<ContingencySummary> {
   const branches = input.case.branches.from.length;
   const small = input.case.buses.type.length * outages.length < WORTH_THREADS;
   const chunks: ContingencyChunk[] = [];
-  for (let first = 0; first < outages.length; first += CHUNK) {
-    chunks.push({ first, outages: outages.slice(first, first + CHUNK) });
+  const size = background && small ? SLICE : CHUNK;
+  for (let first = 0; first < outages.length; first += size) {
+    chunks.push({ first, outages: outages.slice(first, first + size) });
   }
   if (chunks.length === 0) chunks.push({ first: 0, outages: [] });
   const results: OutageResult[] = [];
@@ -60,7 +68,7 @@ export async function runContingencies(
   const worstOutage = new Int32Array(branches).fill(-1);
   const parts = runJob<ContingencySetup, ContingencyChunk, ContingencyPart>(
     { module: JOB, setup: { input, options }, chunks },
-    { workers: workers ?? (small ? 0 : defaultWorkers()), ...(signal ? { signal } : {}) },
+    { workers: workers ?? (small ? 0 : background ? 1 : defaultWorkers()), ...(signal ? { signal } : {}) },
   );
   for await (const part of parts) {
     results.push(...part.results);

@@ -4,7 +4,8 @@ import { type PowerFlowResult, solvePowerFlow } from '../power-flow.ts';
 import { buildNetwork } from '../topology/network.ts';
 import { type AlarmCondition, SolutionAlarms } from './alarms.ts';
 import { GridInputs, type InputCoverage } from './inputs.ts';
-import { type Output, OutputFilter, type OutputValue, outputsOf } from './outputs.ts';
+import type { ContingencyBase } from './live-contingencies.ts';
+import { type OutageReadings, type Output, OutputFilter, type OutputValue, outputsOf } from './outputs.ts';
 import type { WhatIfBase } from './what-if-api.ts';
 
 export interface Solution {
@@ -21,6 +22,7 @@ export class LiveGrid {
   readonly #filter = new OutputFilter();
   readonly #alarms = new SolutionAlarms();
   #last: PowerFlowResult | undefined;
+  #outages: OutageReadings | undefined;
 
   /** @throws EnerchainError (caller) when the model's references lead nowhere */
   constructor(model: GridModel) {
@@ -40,6 +42,13 @@ export class LiveGrid {
     return { model: this.model, state, injections: this.#inputs.injections(), last: this.#last };
   }
 
+  /** The inputs and the solution that the outages are tried on. */
+  get contingencyBase(): ContingencyBase | undefined {
+    if (!this.#last) return undefined;
+    const network = buildNetwork(this.model, this.#inputs.state);
+    return { network, injections: this.#inputs.injections(), last: this.#last };
+  }
+
   get coverage(): InputCoverage {
     return this.#inputs.coverage();
   }
@@ -52,6 +61,11 @@ export class LiveGrid {
     return this.#inputs.take(point, value, quality);
   }
 
+  /** What single outages would do, as calculated beside; published with the next solution. */
+  setOutages(readings: OutageReadings): void {
+    this.#outages = readings;
+  }
+
   /** Solves what is known now. @param at ms of a clock that never steps; @param now the same clock, to measure with */
   solve(at: number, now: () => number): Solution {
     const before = now();
@@ -62,7 +76,7 @@ export class LiveGrid {
     return {
       result,
       solveMillis,
-      values: this.#filter.select(this.outputs, result, solveMillis, at),
+      values: this.#filter.select(this.outputs, result, solveMillis, at, this.#outages),
       alarms: this.#alarms.check(result),
     };
   }

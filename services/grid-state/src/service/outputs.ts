@@ -21,8 +21,16 @@ export interface Output {
   readonly address: string;
   /** Smallest change worth a new observation, in the unit of the point. */
   readonly resolution: number;
-  /** Null where there is no solution. */
-  read(result: PowerFlowResult, solveMillis: number): number | null;
+  /** Null where there is no solution, or no outage has been calculated. */
+  read(result: PowerFlowResult, solveMillis: number, outages: OutageReadings | undefined): number | null;
+}
+
+/** What single outages would do, as last calculated. */
+export interface OutageReadings {
+  /** Outages that would break limits. */
+  readonly violations: number;
+  /** % per line and transformer: the worst loading after any single outage. */
+  readonly loading: ReadonlyMap<Mrid, number>;
 }
 
 type Columns = Omit<Point, 'mRID' | 'name' | 'kind' | 'cdc'> & { readonly kind?: Point['kind'] };
@@ -81,6 +89,13 @@ export function outputsOf(model: GridModel): Output[] {
         (result) => branch(result)?.loading ?? null,
       );
       add(
+        `equipment=${mRID} loading after outage`,
+        `${name} loading after the worst single outage (calculated)`,
+        0.5,
+        { measurementType: 'Loading', unitSymbol: 'none', description: '%', equipment: mRID },
+        (_, __, outages) => outages?.loading.get(mRID) ?? null,
+      );
+      add(
         `equipment=${mRID} p`,
         `${name} active power (calculated)`,
         0.005,
@@ -124,6 +139,13 @@ export function outputsOf(model: GridModel): Output[] {
         dead.has(result.buses[result.busOfNode.get(each.terminals[0]!.connectivityNode) ?? -1]?.island ?? -1),
     ).length;
   });
+  add(
+    'contingencies',
+    'Single outages that would break limits',
+    0.5,
+    { kind: 'discrete', normalValue: 0 },
+    (_, __, outages) => outages?.violations ?? null,
+  );
   add('time', 'Power flow solve time', 0.5, { unitSymbol: 's', unitMultiplier: 'm' }, (_, solveMillis) => solveMillis);
   return outputs;
 }
@@ -160,10 +182,16 @@ export class OutputFilter {
   }
 
   /** @param at ms of a clock that never steps */
-  select(outputs: readonly Output[], result: PowerFlowResult, solveMillis: number, at: number): OutputValue[] {
+  select(
+    outputs: readonly Output[],
+    result: PowerFlowResult,
+    solveMillis: number,
+    at: number,
+    outages?: OutageReadings,
+  ): OutputValue[] {
     const values: OutputValue[] = [];
     for (const { point, resolution, read } of outputs) {
-      const value = read(result, solveMillis);
+      const value = read(result, solveMillis, outages);
       const said = this.#said.get(point.mRID);
       const same =
         said !== undefined &&

@@ -25,6 +25,9 @@ import { type HttpRequest, runService, type Service, type ServiceLogEntry } from
 import type { Identity } from '@enerchain/trust';
 import type { Logger } from 'pino';
 import { type ApiState, answer, OPENAPI, PREFIX } from './api.ts';
+import { ContingencyAlarms } from './contingency-alarms.ts';
+import { answerContingencies, CONTINGENCY_OPENAPI } from './contingency-api.ts';
+import { LiveContingencies } from './live-contingencies.ts';
 import { LiveGrid } from './live-grid.ts';
 import { announcementOf, SOURCE } from './outputs.ts';
 import { answerWhatIf, WHAT_IF_OPENAPI } from './what-if-api.ts';
@@ -78,7 +81,7 @@ export async function runGridState(options: GridStateOptions): Promise<GridState
     software: SOFTWARE,
     routes: {
       prefix: PREFIX,
-      openapi: { ...OPENAPI, ...WHAT_IF_OPENAPI },
+      openapi: { ...OPENAPI, ...WHAT_IF_OPENAPI, ...CONTINGENCY_OPENAPI },
       answer: (path, request) => state.http(path, request),
     },
     pages: [PAGE],
@@ -90,13 +93,16 @@ export async function runGridState(options: GridStateOptions): Promise<GridState
     report: () => state.report(),
   });
   const timer = setInterval(() => state.solve(service), every ?? 1000);
-  void service.closed.then(() => clearInterval(timer));
+  void service.closed.then(() => {
+    clearInterval(timer);
+    state.close();
+  });
   return service;
 }
 
 /** What is known of the field, and the calculation from it. */
 class GridState {
-  readonly #counters = { solved: 0, failed: 0 };
+  readonly #counters = { solved: 0, failed: 0, contingencies: 0 };
   readonly #logger: Logger;
   readonly #clock: Clock;
   /** Last good values of all relevant points; they survive a change of the grid. */
@@ -112,6 +118,9 @@ class GridState {
   #behind = 0;
   #solveMillis = 0;
   #solvedAt: bigint | undefined;
+  #contingencies = new LiveContingencies();
+  #contingenciesAt: bigint | undefined;
+  readonly #contingencyAlarms = new ContingencyAlarms();
 
   constructor(logger: Logger, clock: Clock) {
     this.#logger = logger;
@@ -180,6 +189,8 @@ class GridState {
       return;
     }
     this.#unusable = undefined;
+    this.#contingencies.close();
+    this.#contingencies = new LiveContingencies();
     this.#logger.info({ grid: model.name, version: model.version }, 'calculating');
     this.setPoints(service);
   }
@@ -219,6 +230,29 @@ class GridState {
     if (!result.converged) this.#counters.failed += 1;
     void service.observe(values);
     for (const alarm of alarms) void service.raise(alarm);
+    this.#tryOutages(service, this.#live);
+  }
+
+  /** Outages are calculated beside everything else; a result that belongs to another grid by then is dropped. */
+  #tryOutages(service: Service, live: LiveGrid): void {
+    const base = live.contingencyBase;
+    if (!base) return;
+    const at = this.#clock.now();
+    const now = () => this.#clock.monotonic();
+    this.#contingencies.look(base, now, ({ result }) => {
+      if (this.#live !== live) return;
+      this.#contingenciesAt = at;
+      this.#counters.contingencies += 1;
+      live.setOutages({
+        violations: result.violations.length,
+        loading: new Map(result.loadings.map(({ equipment, worst }) => [equipment, worst])),
+      });
+      for (const alarm of this.#contingencyAlarms.check(result)) void service.raise(alarm);
+    });
+  }
+
+  close(): void {
+    this.#contingencies.close();
   }
 
   http(path: string, request: HttpRequest) {
@@ -231,6 +265,11 @@ class GridState {
       solvedAt: this.#solvedAt === undefined ? undefined : toIso(this.#solvedAt),
       behind: this.#behind,
     };
+    if (path === '/contingencies') {
+      const at = this.#contingenciesAt === undefined ? undefined : toIso(this.#contingenciesAt);
+      const { state: found, failure } = this.#contingencies;
+      return answerContingencies(request.method, state, found, at, failure);
+    }
     if (path === '/what-if') return answerWhatIf(request, this.#live?.base, state);
     return answer(path, request.method, state);
   }

@@ -59,6 +59,7 @@ export {
   type RowMeasurement,
 } from './estimation/measurement.ts';
 export type { Observability, Proposal } from './estimation/observability.ts';
+export { type Believable, type LastKnown, type PseudoPower, pseudoPower } from './estimation/pseudo-power.ts';
 export {
   type NetworkContingencies,
   type NetworkContingencyOptions,
@@ -94,6 +95,16 @@ export { type GridSolution, GridSolver } from './powerflow/grid-solver.ts';
 export type { ControlledCase, FailedAttempt, IslandOptions, IslandSolution } from './powerflow/island-solver.ts';
 export { type NewtonFailure, type NewtonOptions, type NewtonSolution, NewtonSolver } from './powerflow/newton.ts';
 export { type GridStateHandle, type GridStateOptions, runGridState } from './service/run.ts';
+export {
+  type BadData,
+  type EstimationInputs,
+  estimateNetwork,
+  type IslandEstimate,
+  type MeasurementEstimate,
+  type NetworkEstimate,
+  type NetworkEstimateOptions,
+  type TerminalMeasurement,
+} from './state-estimation.ts';
 export { buildNetwork, type Network, type SwitchAndTapState } from './topology/network.ts';
 export { type NetworkCase, networkCase } from './topology/network-case.ts';
 export { buildTopology, type Island, moveSwitch, type Topology } from './topology/topology.ts';

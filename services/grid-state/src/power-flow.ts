@@ -1,8 +1,9 @@
 /** The power flow of a network in physical units: from injections to voltages, flows, loading and losses. */
 import type { Mrid } from '@enerchain/model';
 import { BUS_TYPE } from './powerflow/case.ts';
-import { type GridSolution, GridSolver } from './powerflow/grid-solver.ts';
+import { GridSolver, type GridState } from './powerflow/grid-solver.ts';
 import type { Attempt, FailedAttempt, IslandOptions } from './powerflow/island-solver.ts';
+import type { GridIslands } from './powerflow/islands.ts';
 import type { NewtonFailure } from './powerflow/newton.ts';
 import { type Flow, type LimitViolation, loadingOf, violationsOf } from './results/limits.ts';
 import { NO_FLOW, terminalFlows } from './results/terminal-flows.ts';
@@ -53,6 +54,8 @@ export interface IslandResult {
   readonly iterations: number;
   /** How the solution was found; absent where there is no voltage. */
   readonly attempt?: Attempt;
+  /** The state is estimated from measurements, not calculated from what is brought in and drawn. */
+  readonly estimated?: true;
   /** What was tried before, or beside, in vain. */
   readonly failedAttempts: readonly FailedAttempt[];
   /** MW that all who take part in the slack bring in more than they were given. */
@@ -141,12 +144,33 @@ export function solvePowerFlow(
   injections: Injections = {},
   options: PowerFlowOptions = {},
 ): PowerFlowResult {
-  const { topology } = network;
-  const { grid, busOfNode } = topology;
   const tables = networkCase(network, injections, options.stepControls);
+  return networkResult(network, injections, tables, solveTables(network, tables, options));
+}
+
+/** The power flow in the numbers of the tables; overwritten by the next call for the same topology. */
+export function solveTables(network: Network, tables: NetworkCase, options: PowerFlowOptions = {}): GridState {
   if (options.start) startFrom(network, tables, options.start);
   const { start: _, ...islandOptions } = { reactiveLimits: true, ...options };
-  const solution = solverOf(topology, tables).solve(tables.case, islandOptions);
+  return solverOf(network.topology, tables).solve(tables.case, islandOptions);
+}
+
+/** Which buses of a network are one to the kernel, and what hangs together. */
+export const islandsOf = ({ topology }: Network, tables: NetworkCase): GridIslands =>
+  solverOf(topology, tables).islands;
+
+/**
+ * A state of a network in physical units.
+ * @param injections that the tables were made with: what consumers draw stands there
+ */
+export function networkResult(
+  network: Network,
+  injections: Injections,
+  tables: NetworkCase,
+  solution: GridState,
+): PowerFlowResult {
+  const { topology } = network;
+  const { grid, busOfNode } = topology;
   const flows = terminalFlows(network, injections, tables, solution);
   const branches = branchResults(topology, solution, flows);
   const losses = new Float64Array(topology.islands.length);
@@ -209,11 +233,7 @@ export function startFrom({ topology }: Network, { case: { buses } }: NetworkCas
   });
 }
 
-function islandResults(
-  topology: Topology,
-  tables: NetworkCase,
-  solution: GridSolution,
-): Omit<IslandResult, 'losses'>[] {
+function islandResults(topology: Topology, tables: NetworkCase, solution: GridState): Omit<IslandResult, 'losses'>[] {
   const { grid, firstNode, busOfNode, islandOfBus } = topology;
   const references: Mrid[][] = topology.islands.map(() => []);
   tables.case.machines!.forEach(({ bus, reference }, m) => {
@@ -267,7 +287,7 @@ function islandResults(
   });
 }
 
-function branchResults(topology: Topology, solution: GridSolution, flows: ReadonlyMap<Mrid, Flow>): BranchResult[] {
+function branchResults(topology: Topology, solution: GridState, flows: ReadonlyMap<Mrid, Flow>): BranchResult[] {
   const { grid, busOfNode, islandOfBus, islands } = topology;
   const inService = new Set(grid.branches.map(({ index }) => index));
   return grid.branchEquipment.map((equipment, index) => {
@@ -305,7 +325,7 @@ function branchResults(topology: Topology, solution: GridSolution, flows: Readon
   });
 }
 
-function actionsOf(grid: CompiledGrid, tables: NetworkCase, solution: GridSolution): ControlAction[] {
+function actionsOf(grid: CompiledGrid, tables: NetworkCase, solution: GridState): ControlAction[] {
   const names = new Map(grid.model.equipment.map(({ mRID, name }) => [mRID, name]));
   const limited = tables.machines.flatMap(({ equipment: { mRID, name } }, m): ControlAction[] => {
     const at = solution.machineLimit[m]!;

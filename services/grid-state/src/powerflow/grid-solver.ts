@@ -27,7 +27,37 @@ export interface GridSolution {
   readonly positions: Int32Array;
 }
 
-type Columns = Omit<GridSolution, 'islands'>;
+/** The columns alone. */
+export type GridColumns = Omit<GridSolution, 'islands'>;
+
+/** The state of a grid and how it was come by, whoever says so. */
+export interface GridState extends GridColumns {
+  readonly islands: readonly (
+    | Pick<
+        IslandSolution,
+        'converged' | 'iterations' | 'maxMismatch' | 'failure' | 'worst' | 'attempt' | 'failed' | 'slack'
+      >
+    | undefined
+  )[];
+}
+
+/** Nothing known yet. */
+export function unknownState(busCount: number, branchCount: number, machines: number): Omit<GridColumns, 'positions'> {
+  const unknown = (count: number): Float64Array => new Float64Array(count).fill(Number.NaN);
+  return {
+    vm: unknown(busCount),
+    va: unknown(busCount),
+    p: unknown(busCount),
+    q: unknown(busCount),
+    pFrom: new Float64Array(branchCount),
+    qFrom: new Float64Array(branchCount),
+    pTo: new Float64Array(branchCount),
+    qTo: new Float64Array(branchCount),
+    machineP: unknown(machines),
+    machineQ: unknown(machines),
+    machineLimit: new Int8Array(machines),
+  };
+}
 
 /** Solves any values of one topology. Order of elimination and workspaces are kept per island. */
 export class GridSolver {
@@ -56,19 +86,8 @@ export class GridSolver {
   solve(grid: ControlledCase, options: IslandOptions = {}): GridSolution {
     const { machines = [], steps = [] } = grid;
     const [busCount, branchCount] = [grid.buses.type.length, grid.branches.from.length];
-    const unknown = (count: number): Float64Array => new Float64Array(count).fill(Number.NaN);
     const result = {
-      vm: unknown(busCount),
-      va: unknown(busCount),
-      p: unknown(busCount),
-      q: unknown(busCount),
-      pFrom: new Float64Array(branchCount),
-      qFrom: new Float64Array(branchCount),
-      pTo: new Float64Array(branchCount),
-      qTo: new Float64Array(branchCount),
-      machineP: unknown(machines.length),
-      machineQ: unknown(machines.length),
-      machineLimit: new Int8Array(machines.length),
+      ...unknownState(busCount, branchCount, machines.length),
       positions: Int32Array.from(steps, ({ position }) => position),
     };
     const islands = islandCases(grid, this.islands).map((own, index) => {
@@ -83,7 +102,7 @@ export class GridSolver {
       this.#branches(index, solution, result);
       return solution;
     });
-    this.#joined(grid, islands, result);
+    joinedFlows(grid, this.islands, islands, result);
     return { islands, ...result };
   }
 
@@ -92,7 +111,7 @@ export class GridSolver {
     index: number,
     solution: IslandSolution,
     own: Int32Array,
-    result: Columns,
+    result: GridColumns,
   ): void {
     const { vm, va, p, q, machineP, machineQ, machineLimit } = result;
     const { islands, island, place } = this.islands;
@@ -155,7 +174,7 @@ export class GridSolver {
     return holds >= 0 && island[holds] === island[bus] && place[holds] === place[bus];
   }
 
-  #branches(index: number, solution: IslandSolution, result: Columns): void {
+  #branches(index: number, solution: IslandSolution, result: GridColumns): void {
     const { branches } = solution.case;
     const y = new Float64Array(8);
     const flow = new Float64Array(4);
@@ -171,47 +190,51 @@ export class GridSolver {
       result.qTo[row] = flow[3]!;
     });
   }
+}
 
-  /** Flows through branches without impedance, from what each bus has left for them. */
-  #joined(grid: ControlledCase, solutions: readonly (IslandSolution | undefined)[], result: Columns): void {
-    const { joining, island } = this.islands;
-    if (joining.length === 0) return;
-    const { branches, outOfService } = grid;
-    const { vm, pFrom, qFrom, pTo, qTo } = result;
-    const solved = vm.map((value) => (Number.isNaN(value) ? 0 : 1));
-    const square = vm.map((value, bus) => (solved[bus] === 1 ? value * value : 0));
-    const { gs, bs } = shunts(grid, result.positions);
-    const p = result.p.map((value, bus) => (solved[bus] === 1 ? value - gs[bus]! * square[bus]! : 0));
-    const q = result.q.map((value, bus) => (solved[bus] === 1 ? value + bs[bus]! * square[bus]! : 0));
-    const take = (bus: number, moreP: number, moreQ: number): void => {
-      if (solved[bus] === 0) return;
-      p[bus] = p[bus]! - moreP;
-      q[bus] = q[bus]! - moreQ;
-    };
-    for (let k = 0; k < branches.from.length; k++) {
-      if (outOfService?.[k] === 1) continue;
-      take(branches.from[k]!, pFrom[k]!, qFrom[k]!);
-      take(branches.to[k]!, pTo[k]!, qTo[k]!);
-    }
-    for (const k of joining) {
-      const [f, t] = [branches.from[k]!, branches.to[k]!];
-      pFrom[k] = branches.gFrom[k]! * square[f]!;
-      qFrom[k] = -branches.bFrom[k]! * square[f]!;
-      pTo[k] = branches.gTo[k]! * square[t]!;
-      qTo[k] = -branches.bTo[k]! * square[t]!;
-      take(f, pFrom[k]!, qFrom[k]!);
-      take(t, pTo[k]!, qTo[k]!);
-    }
-    const [from, to] = [joining.map((k) => branches.from[k]!), joining.map((k) => branches.to[k]!)];
-    const [throughP, throughQ] = [balancingFlows(from, to, p), balancingFlows(from, to, q)];
-    joining.forEach((k, at) => {
-      const failed = solutions[island[branches.from[k]!]!]?.converged === false;
-      pFrom[k] = failed ? Number.NaN : pFrom[k]! + throughP[at]!;
-      qFrom[k] = failed ? Number.NaN : qFrom[k]! + throughQ[at]!;
-      pTo[k] = failed ? Number.NaN : pTo[k]! - throughP[at]!;
-      qTo[k] = failed ? Number.NaN : qTo[k]! - throughQ[at]!;
-    });
+/** Flows through branches without impedance, from what each bus has left for them, into the columns of `result`. */
+export function joinedFlows(
+  grid: ControlledCase,
+  { joining, island }: GridIslands,
+  solutions: readonly ({ readonly converged: boolean } | undefined)[],
+  result: GridColumns,
+): void {
+  if (joining.length === 0) return;
+  const { branches, outOfService } = grid;
+  const { vm, pFrom, qFrom, pTo, qTo } = result;
+  const solved = vm.map((value) => (Number.isNaN(value) ? 0 : 1));
+  const square = vm.map((value, bus) => (solved[bus] === 1 ? value * value : 0));
+  const { gs, bs } = shunts(grid, result.positions);
+  const p = result.p.map((value, bus) => (solved[bus] === 1 ? value - gs[bus]! * square[bus]! : 0));
+  const q = result.q.map((value, bus) => (solved[bus] === 1 ? value + bs[bus]! * square[bus]! : 0));
+  const take = (bus: number, moreP: number, moreQ: number): void => {
+    if (solved[bus] === 0) return;
+    p[bus] = p[bus]! - moreP;
+    q[bus] = q[bus]! - moreQ;
+  };
+  for (let k = 0; k < branches.from.length; k++) {
+    if (outOfService?.[k] === 1) continue;
+    take(branches.from[k]!, pFrom[k]!, qFrom[k]!);
+    take(branches.to[k]!, pTo[k]!, qTo[k]!);
   }
+  for (const k of joining) {
+    const [f, t] = [branches.from[k]!, branches.to[k]!];
+    pFrom[k] = branches.gFrom[k]! * square[f]!;
+    qFrom[k] = -branches.bFrom[k]! * square[f]!;
+    pTo[k] = branches.gTo[k]! * square[t]!;
+    qTo[k] = -branches.bTo[k]! * square[t]!;
+    take(f, pFrom[k]!, qFrom[k]!);
+    take(t, pTo[k]!, qTo[k]!);
+  }
+  const [from, to] = [joining.map((k) => branches.from[k]!), joining.map((k) => branches.to[k]!)];
+  const [throughP, throughQ] = [balancingFlows(from, to, p), balancingFlows(from, to, q)];
+  joining.forEach((k, at) => {
+    const failed = solutions[island[branches.from[k]!]!]?.converged === false;
+    pFrom[k] = failed ? Number.NaN : pFrom[k]! + throughP[at]!;
+    qFrom[k] = failed ? Number.NaN : qFrom[k]! + throughQ[at]!;
+    pTo[k] = failed ? Number.NaN : pTo[k]! - throughP[at]!;
+    qTo[k] = failed ? Number.NaN : qTo[k]! - throughQ[at]!;
+  });
 }
 
 /** Shunts of the buses with the sections that are in now. */

@@ -1,7 +1,7 @@
 /** What flows into every terminal of a network, from the solution of its tables: MW, Mvar and A. */
 import { type Mrid, shuntAdmittance } from '@enerchain/model';
 import { voltagePower } from '../powerflow/case.ts';
-import type { GridSolution } from '../powerflow/grid-solver.ts';
+import type { GridState } from '../powerflow/grid-solver.ts';
 import { balancingFlows } from '../powerflow/zero-impedance.ts';
 import { BASE_MVA } from '../topology/branch-parameters.ts';
 import { responseTerms } from '../topology/load-response.ts';
@@ -17,7 +17,7 @@ export function terminalFlows(
   network: Network,
   injections: Injections,
   tables: NetworkCase,
-  solution: GridSolution,
+  solution: GridState,
 ): Map<Mrid, Flow> {
   const { topology } = network;
   const { grid, busOfNode, islandOfBus, islands } = topology;
@@ -83,7 +83,7 @@ function drawn(consumer: Parameters<typeof responseTerms>[0], u: number): Power 
 /** Through closed switches flows what balances every node; where they form a ring, as if all were alike. */
 function switchFlows(
   { topology }: Network,
-  solution: GridSolution,
+  solution: GridState,
   takenP: Float64Array,
   takenQ: Float64Array,
   set: (terminal: Mrid, node: number, p: number, q: number) => void,

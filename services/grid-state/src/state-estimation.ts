@@ -48,7 +48,10 @@ export interface NetworkEstimateOptions extends BadDataOptions {
   readonly last?: NetworkEstimate;
 }
 
-/** Why a measurement takes no part. */
+/**
+ * Why a measurement takes no part: at no terminal of the grid, without voltage there, at a switch (bind it to the terminal
+ * of the line or transformer behind), at equipment out of service, or of a kind that says nothing about the state there.
+ */
 export type Unused = 'unknownTerminal' | 'notEnergised' | 'atSwitch' | 'outOfService' | 'notModelled';
 
 export interface MeasurementEstimate extends TerminalMeasurement {
@@ -146,7 +149,20 @@ export function estimateNetwork(
   inputs: EstimationInputs,
   options: NetworkEstimateOptions = {},
 ): NetworkEstimate {
-  return new Estimation(network, inputs, options).run();
+  const first = new Estimation(network, inputs, options).run();
+  if (first.observable) return first;
+  // Without its bad data a grid may be unobservable: what is believed of the equipment takes the place of what was measured.
+  const wrong = new Set(first.badData.flatMap(({ points }) => points));
+  if (wrong.size === 0) return first;
+  const measurements = inputs.measurements.filter(({ point }) => !wrong.has(point));
+  const second = new Estimation(network, { ...inputs, measurements }, options).run();
+  if (!second.observable) return first;
+  const again = new Map(second.measurements.map((each) => [each.point, each]));
+  return {
+    ...second,
+    badData: [...first.badData, ...second.badData],
+    measurements: first.measurements.map((each) => again.get(each.point) ?? each),
+  };
 }
 
 /** Power of one piece of equipment as far as it is known beforehand, pu drawn. */
@@ -276,7 +292,7 @@ class Estimation {
         sigmaVoltage: Number.isNaN(sigmaV[index]!) ? null : sigmaV[index]! * nominalVoltage,
         sigmaAngle: Number.isNaN(sigmaA[index]!) ? null : sigmaA[index]! / RADIANS,
       })),
-      measurements: this.#results,
+      measurements: this.#results.map((each) => besideItsFlow(each, result)),
       badData: this.#badData,
       unobservable: this.#unobservable,
       restore: this.#restore,
@@ -690,3 +706,10 @@ class Estimation {
 
 const isShunt = ({ class: kind }: Single): boolean =>
   kind === 'LinearShuntCompensator' || kind === 'NonlinearShuntCompensator' || kind === 'EquivalentShunt';
+
+/** A current that is not modelled is compared all the same. */
+function besideItsFlow(measurement: MeasurementEstimate, { flows }: PowerFlowResult): MeasurementEstimate {
+  if (measurement.unused !== 'notModelled' || measurement.kind !== 'current') return measurement;
+  const estimated = flows.get(measurement.terminal)?.i;
+  return estimated === undefined ? measurement : { ...measurement, estimated, residual: measurement.value - estimated };
+}

@@ -106,6 +106,12 @@ describe('the grid-state service', () => {
     const body = JSON.parse(Buffer.from(solution.body).toString());
     expect(body).toMatchObject({ converged: true, grid: { name: 'small' }, coverage: { injectionsMeasured: 1 } });
     expect(body.buses[0]).toMatchObject({ nominalVoltage: 110, voltage: expect.closeTo(112, 6) });
+    const estimate = await centre.http('grid-state', { path: '/services/grid-state/estimate' });
+    expect(JSON.parse(Buffer.from(estimate.body).toString())).toMatchObject({
+      observable: true,
+      badData: [],
+      measurements: [{ point: LA.mRID, kind: 'p', measured: 2 }],
+    });
     expect((await centre.http('grid-state', { path: '/services/grid-state/nothing' })).status).toBe(404);
     expect((await centre.http('grid-state', { path: '/services/grid-state/solution', method: 'DELETE' })).status).toBe(
       405,

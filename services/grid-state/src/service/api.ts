@@ -72,7 +72,10 @@ export const OPENAPI = {
 /** @param path below the prefix */
 export function answer(path: string, method: string, state: ApiState): HttpResponse {
   if (path !== '' && path !== '/solution') {
-    return problem(404, `There is nothing at ${method} ${PREFIX}${path}; try ${PREFIX}/solution.`);
+    return problem(
+      404,
+      `There is nothing at ${method} ${PREFIX}${path}; try ${PREFIX}/solution or ${PREFIX}/estimate.`,
+    );
   }
   if (method !== 'GET') return problem(405, `${method} is not possible here; only GET is.`);
   if (state.unusable) return problem(503, `The grid cannot be calculated: ${state.unusable}.`);

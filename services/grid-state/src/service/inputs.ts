@@ -20,7 +20,8 @@ type Role =
   | { readonly role: 'p' | 'q'; readonly equipment: Mrid; readonly factor: number }
   | { readonly role: 'voltage'; readonly node: Mrid; readonly factor: number };
 
-const MULTIPLIERS = { n: 1e-9, micro: 1e-6, m: 1e-3, none: 1, k: 1e3, M: 1e6, G: 1e9 } as const;
+/** CIM UnitMultiplier. */
+export const MULTIPLIERS = { n: 1e-9, micro: 1e-6, m: 1e-3, none: 1, k: 1e3, M: 1e6, G: 1e9 } as const;
 
 /** How much of the grid is known by measurement. */
 export interface InputCoverage {

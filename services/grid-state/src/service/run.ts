@@ -1,6 +1,6 @@
 /**
- * The grid-state service: reads the log of the centre, solves every second what the field says, and publishes the result
- * as a source of its own. It reaches the centre through its ports alone and could run anywhere.
+ * The grid-state service: reads the log of the centre, estimates every second the state that the field tells of, and
+ * publishes the result as a source of its own. It reaches the centre through its ports alone and could run anywhere.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -27,6 +27,7 @@ import type { Logger } from 'pino';
 import { type ApiState, answer, OPENAPI, PREFIX } from './api.ts';
 import { ContingencyAlarms } from './contingency-alarms.ts';
 import { answerContingencies, CONTINGENCY_OPENAPI } from './contingency-api.ts';
+import { answerEstimate, ESTIMATE_OPENAPI } from './estimate-api.ts';
 import { LiveContingencies } from './live-contingencies.ts';
 import { LiveGrid } from './live-grid.ts';
 import { announcementOf, SOURCE } from './outputs.ts';
@@ -81,7 +82,7 @@ export async function runGridState(options: GridStateOptions): Promise<GridState
     software: SOFTWARE,
     routes: {
       prefix: PREFIX,
-      openapi: { ...OPENAPI, ...WHAT_IF_OPENAPI, ...CONTINGENCY_OPENAPI },
+      openapi: { ...OPENAPI, ...WHAT_IF_OPENAPI, ...CONTINGENCY_OPENAPI, ...ESTIMATE_OPENAPI },
       answer: (path, request) => state.http(path, request),
     },
     pages: [PAGE],
@@ -110,9 +111,9 @@ class GridState {
   /** Points that belong to some equipment: what a grid, present or to come, may be calculated from. */
   #relevant: ReadonlyMap<Mrid, Point> = new Map();
   #live: LiveGrid | undefined;
-  /** What was announced last: for which grid, with which sources as inputs. */
+  /** What was announced last: for which grid, and what of it, calculated from what. */
   #announced: LiveGrid | undefined;
-  #inputs: readonly string[] = [];
+  #said = '';
   /** Why the grid of the centre cannot be calculated. */
   #unusable: string | undefined;
   #behind = 0;
@@ -143,7 +144,7 @@ class GridState {
     if (content.kind === 'observations' && source !== SOURCE) {
       // Our own results come back to us with the log; they are no measurements.
       for (const { point, value, quality } of observationsOf(content.batch)) {
-        this.#live?.take(point, value, quality);
+        this.#live?.take(point, value, quality, this.#clock.monotonic());
         this.#remember(point, value, quality);
       }
     } else if (content.kind === 'audit' && content.record.action === 'grid.write') {
@@ -201,17 +202,20 @@ class GridState {
     const sites = [...service.sites.values()];
     const relevant = sites.flatMap(({ points }) => points.filter(isRelevant));
     const inputs = sites.filter(({ points }) => points.some(isRelevant)).map(({ source }) => source);
-    this.#announce(service, inputs.sort());
     this.#relevant = new Map(relevant.map((point) => [point.mRID, point]));
     this.#live?.setPoints(relevant);
-    for (const [point, [value, quality]] of this.#values) this.#live?.take(point, value, quality);
+    this.#announce(service, inputs.sort());
+    const now = this.#clock.monotonic();
+    for (const [point, [value, quality]] of this.#values) this.#live?.restore(point, value, quality, now);
   }
 
   /** Says what is published and what it is calculated from, when that is new. */
   #announce(service: Service, inputs: readonly string[]): void {
-    if (!this.#live || (this.#announced === this.#live && inputs.join() === this.#inputs.join())) return;
+    if (!this.#live) return;
+    const said = [...inputs, ...this.#live.outputs.map(({ point }) => `${point.mRID} ${point.name}`)].join();
+    if (this.#announced === this.#live && said === this.#said) return;
     this.#announced = this.#live;
-    this.#inputs = inputs;
+    this.#said = said;
     service.announce(announcementOf(this.#live.outputs, inputs));
   }
 
@@ -223,7 +227,12 @@ class GridState {
     this.#behind = Number.isFinite(service.behind) ? service.behind : 0;
     // While history is being caught up with, what comes out would be yesterday's with today's time.
     if (!this.#live || !service.online || service.behind > LIVE_WITHIN) return;
-    const { result, solveMillis, values, alarms } = this.#live.solve(this.#clock.monotonic(), () => performance.now());
+    const wall = Number(this.#clock.now() / 1_000_000_000n);
+    const { result, solveMillis, values, alarms } = this.#live.solve(
+      this.#clock.monotonic(),
+      () => performance.now(),
+      wall,
+    );
     this.#solveMillis = solveMillis;
     this.#solvedAt = this.#clock.now();
     this.#counters.solved += 1;
@@ -270,6 +279,7 @@ class GridState {
       const { state: found, failure } = this.#contingencies;
       return answerContingencies(request.method, state, found, at, failure);
     }
+    if (path === '/estimate') return answerEstimate(request.method, this.#live?.estimate, state);
     if (path === '/what-if') return answerWhatIf(request, this.#live?.base, state);
     return answer(path, request.method, state);
   }

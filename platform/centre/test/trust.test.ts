@@ -337,6 +337,31 @@ describe('the trust keeper', () => {
     expect(keeper.get('edge-nord')?.reason).toContain('through the relay relay-1');
   });
 
+  it('asks nobody any more when a relay takes the place of a source, and notices when that leaves', async () => {
+    const source = await gateway();
+    const { asked } = source;
+    const relayed = {
+      source: 'edge-nord',
+      holder: { name: 'relay-1', role: 'relay' as const },
+      exporter: () => source.exporter(),
+      request: () => Promise.reject(new Error('nobody is asked over a relay')),
+    };
+    keeper.connected(relayed);
+    await time.pass(40_000);
+    expect(source.asked).toBe(asked);
+    expect(keeper.get('edge-nord')?.trustedUntil).toBeUndefined();
+    expect(keeper.get('edge-nord')?.reason).toContain('through the relay relay-1');
+    keeper.left(source);
+    expect(keeper.state('edge-nord')?.connected).toBe(true);
+    keeper.left(relayed);
+    expect(keeper.state('edge-nord')?.connected).toBe(false);
+    // The source itself comes back.
+    keeper.connected(source);
+    await time.pass(200);
+    expect(source.asked).toBe(asked + 1);
+    expect(keeper.get('edge-nord')?.trustedUntil).toBeDefined();
+  });
+
   it('is not good without reference values, and under production not with software for commands', async () => {
     references = new ReferenceValues();
     keeper = newKeeper({ policy: PRODUCTION_POLICY });
@@ -791,6 +816,18 @@ describe('the network of neighbours', () => {
       { node: 'edge-nord', action: 'release', persons: ['anna', 'berta'] },
     ]);
     expect(orders[1]!.sequence).toBeGreaterThan(orders[0]!.sequence);
+    // Who was away hears of it with its first report; the same connection is not told twice.
+    const sued = await gateway('edge-sued');
+    const late: string[] = [];
+    sued.others.set('tcn.order', (bytes) => {
+      const { payload } = coseVerify1(bytes as Uint8Array, RELEASE_TYPE, () => centre.signer.publicKey);
+      late.push(decodeRelease(payload).action);
+      return true;
+    });
+    const own = await identityOf('edge-sued', 'edge');
+    for (let i = 0; i < 3; i++) await keeper.gossip(sued, report('edge-sued', [], own));
+    await settle();
+    expect(late).toEqual(['release']);
   });
 });
 

@@ -166,6 +166,29 @@ describe('a gateway in a network', () => {
     expect((await operate('ca=1 ioa=12 control')).map(({ step }) => step)).not.toContain('refusedByEdge');
   });
 
+  test('is in quarantine still after a restart, and takes no release that was given before', async () => {
+    await start();
+    expect(await order('quarantine')).toBe(true);
+    const release = { node: 'edge-test', action: 'release' as const, at: BigInt(Date.now()) * 1_000_000n };
+    const { signer, kid } = centre.identity;
+    const persons = ['anna', 'ben'];
+    const old = await signRelease(signer, kid, { ...release, sequence: ++orders, reason: 'an inspection', persons });
+    expect(await centre.ask(TCN_METHODS.order, old)).toBe(true);
+    expect(await order('quarantine')).toBe(true);
+    await edge!.close();
+    edge = await runEdge({
+      siteFile: join(station.folder, 'site.yaml'),
+      dataDir: join(station.folder, 'data'),
+      installation: mkdtempSync(join(tmpdir(), 'enerchain-installation-')),
+      centre: { url: centre.url },
+      logger: silent,
+    });
+    await until(() => counter('tcn.centre') === 1, 'the centre is good again');
+    expect(await centre.ask(TCN_METHODS.order, old)).toBe(false);
+    const [refused] = await operate('ca=1 ioa=10 control');
+    expect(refused?.reason).toMatch(/this gateway is in quarantine: an inspection/);
+  });
+
   test('notices a centre whose software has changed: its state, a security event, and no command but what is essential', async () => {
     await start();
     expect((await operate('ca=1 ioa=10 control')).map(({ step }) => step)).not.toContain('refusedByEdge');

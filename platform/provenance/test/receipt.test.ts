@@ -182,6 +182,26 @@ describe('a receipt', () => {
     expect(codes(verdict)).toEqual(['receipt.certificate']);
   });
 
+  it('shows no device that was described with a certificate that was revoked by then', async () => {
+    const old = system.revoked('edge-nord', NOW - 60n * SECOND);
+    // Its certificate is still known, as one that ended is.
+    system.nodes.set('edge-nord before', system.of('edge-nord'));
+    await system.node('edge-nord', 'edge');
+    const value = await system.log('edge-nord', system.observations(NOW + 100n * SECOND));
+    const receipt = system.receipt({
+      ...everyday.parts,
+      value,
+      sourceTime: NOW + 101n * SECOND,
+      note: await system.checkpoint(),
+    });
+    const device = (verdict: Verdict) => verdict.findings.find(({ link }) => link === 'device');
+    expect(device(verify(receipt))).toMatchObject({ code: 'device.plain' });
+    expect(device(verify(receipt, { revoked: old }))).toMatchObject({
+      state: 'bad',
+      code: 'receipt.certificate.revoked',
+    });
+  });
+
   it('verifies as before when a certificate was revoked later', () => {
     expect(verify(everyday.receipt, { revoked: system.revoked('edge-nord', NOW + 3600n * SECOND) }).ok).toBe(true);
   });

@@ -10,6 +10,7 @@ import type { Identity } from '@enerchain/trust';
 import { systemAfter } from './channel.ts';
 import { CoapListener } from './coap/listener.ts';
 import type { Quoter } from './coap/server.ts';
+import { DecisionFile } from './decision-file.ts';
 import { TcnNode } from './engine/node.ts';
 import type { Heard, TcnEvent } from './engine/ports.ts';
 import { CertificateDirectory } from './keys.ts';
@@ -64,6 +65,7 @@ export class TcnStation {
   readonly #transport: TlsTransport;
   /** What is new since the last report, the newest of each kind. */
   readonly #news = new Map<string, Heard>();
+  readonly #decisions: DecisionFile;
   #coap: CoapListener | undefined;
   #identity: Identity;
 
@@ -99,6 +101,7 @@ export class TcnStation {
         },
         isRevoked: (fingerprint) => base.isRevoked(fingerprint),
       });
+    this.#decisions = new DecisionFile(join(dataDir, 'tcn', 'decisions.json'), onNotice);
     this.node = new TcnNode({
       identity: {
         ...identityOf(identity),
@@ -114,6 +117,7 @@ export class TcnStation {
       reappraiser: reappraiserOf(this.newVerifier()),
       keys: this.keys,
       base,
+      decisions: this.#decisions,
       policy: () => base.policy,
       neighbours: settings.neighbours.map(({ name }) => name),
       software: options.software,
@@ -213,6 +217,7 @@ export class TcnStation {
     await this.#coap?.close();
     await this.#transport.close();
     await this.base.kept;
+    await this.#decisions.kept();
   }
 }
 

@@ -109,7 +109,9 @@ interface Pending {
 
 /** Milliseconds a TPM may take. */
 const ANSWER_WITHIN = 60_000;
-const MAX_PENDING = 1000;
+/** Challenges that one node may have open, and all of them together: what is kept is bounded, and nobody takes it from others. */
+const MAX_PENDING_OF_NODE = 3;
+const MAX_PENDING = 10_000;
 const SECRET_BYTES = 32;
 
 /** Keeps which TPM is whose: the chip that enrols as a second node is in two places, or one of the two is not what it says. */
@@ -139,6 +141,12 @@ export class TpmDesk {
     checkAttestationKey(akPublic);
     const now = this.#clock.monotonic();
     for (const [id, { until }] of this.#pending) if (until <= now) this.#pending.delete(id);
+    const { name, role } = held.holder;
+    const own = [...this.#pending].filter(
+      ([, each]) => each.held.holder.name === name && each.held.holder.role === role,
+    );
+    // Whoever asks once more has given up on what was asked first.
+    for (const [id] of own.slice(0, own.length - MAX_PENDING_OF_NODE + 1)) this.#pending.delete(id);
     if (this.#pending.size >= MAX_PENDING)
       throw refuse('limit', 'too many TPMs are being asked; come again in a minute');
     const [secret, nonce] = [randomBytes(SECRET_BYTES), randomBytes(32)];

@@ -251,6 +251,31 @@ describe('enrolment with a TPM', () => {
     );
   });
 
+  it('keeps a few challenges of each node, so that nobody takes those of others', async () => {
+    await listen(policy());
+    const [nord, sued] = [await node(), await node('edge-sued')];
+    const tpm = await softTpm();
+    const gate = Promise.withResolvers<void>();
+    let asked = 0;
+    const waiting: TpmParty = {
+      ...tpm,
+      activate: async (challenge) => {
+        asked++;
+        await gate.promise;
+        return tpm.activate(challenge);
+      },
+    };
+    const attempts: Promise<string>[] = [];
+    for (let i = 1; i <= 5; i++) {
+      attempts.push(detailOf(enrolTpm({ ...renewing(nord), dir: join(dir, `nord-${i}`), tpm: waiting })));
+      while (asked < i) await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    expect(await detailOf(enrolTpm({ ...renewing(sued), tpm: await softTpm() }))).toBe('resolved');
+    gate.resolve();
+    const outcomes = await Promise.all(attempts);
+    expect(outcomes.map((each) => each.includes('unknown or too old'))).toEqual([true, true, false, false, false]);
+  });
+
   it('takes an answer once, and not after a minute', async () => {
     await listen(policy());
     const identity = await node();

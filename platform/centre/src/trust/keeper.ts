@@ -115,6 +115,8 @@ export class TrustKeeper implements TrustPort {
   readonly #watch: VerifierWatch;
   readonly #nodes = new Map<string, NodeState>();
   readonly #charges = new Map<string, Charge>();
+  /** Sources that are connected through a relay. */
+  readonly #relayed = new Map<string, AttestedPeer>();
   readonly #logged = new Map<string, { readonly at: UtcNanos; readonly status: string; readonly good: boolean }>();
   readonly #alarmed = new Map<string, string>();
   /** Who has passed old evidence off as fresh, and when last; monotonic milliseconds. */
@@ -240,11 +242,14 @@ export class TrustKeeper implements TrustPort {
     const { source, holder } = peer;
     const node = this.#node(source, holder.role === 'service' ? 'service' : 'edge');
     this.#charges.get(source)?.cancel();
+    this.#charges.delete(source);
+    this.#relayed.delete(source);
     node.connect(true);
     // Through a relay there is no common channel that evidence could be bound to.
-    if (holder.role === 'relay')
+    if (holder.role === 'relay') {
+      this.#relayed.set(source, peer);
       node.silent(this.#options.clock.now(), `it is connected through the relay ${holder.name}`);
-    else {
+    } else {
       this.#charges.set(source, {
         peer,
         cancel: () => undefined,
@@ -259,9 +264,10 @@ export class TrustKeeper implements TrustPort {
 
   left(peer: AttestedPeer): void {
     const charge = this.#charges.get(peer.source);
-    if (charge?.peer !== peer) return;
-    charge.cancel();
+    if (charge?.peer !== peer && this.#relayed.get(peer.source) !== peer) return;
+    charge?.cancel();
     this.#charges.delete(peer.source);
+    this.#relayed.delete(peer.source);
     this.#network.left(peer);
     const node = this.#nodes.get(peer.source);
     node?.connect(false);

@@ -68,8 +68,8 @@ interface Word {
   readonly view: NeighbourView;
 }
 
-/** Bounds: certificates kept, nodes spoken of, and evidence asked for at the same time. */
-const LIMITS = { certificates: 4096, nodes: 4096, asking: 16 } as const;
+/** Bounds: certificates kept, nodes spoken of, evidence asked for at the same time, and orders told to who was away. */
+const LIMITS = { certificates: 4096, nodes: 4096, asking: 16, orders: 256 } as const;
 /** A node that the centre cannot ask is looked at through its neighbours when less than this share of its time is left. */
 const LOOK_AGAIN = 0.5;
 
@@ -82,6 +82,8 @@ export class NetworkView {
   readonly #asked = new Map<string, { readonly digest: string; readonly until: UtcNanos }>();
   readonly #used = new UsedEvidence(LIMITS.nodes);
   #asking = 0;
+  /** The newest order about each node, of this run. */
+  readonly #orders = new Map<string, Uint8Array>();
   #lastOrder = 0;
 
   constructor(options: NetworkOptions) {
@@ -108,6 +110,9 @@ export class NetworkView {
       throw new EnerchainError('peer', 'tcn.report', `${peer.source} reports in the name of ${report.node}`);
     }
     this.counters.reports++;
+    // Whoever was away when persons decided hears of it now; to who knows it already it is no news.
+    if (this.#reports.get(peer.source)?.peer !== peer)
+      for (const order of this.#orders.values()) this.#send(peer, order);
     this.#reports.set(peer.source, { peer, neighbours: report.neighbours });
     for (const der of report.certificates) this.#know(der);
     for (const statement of report.statements) this.#take(peer, statement);
@@ -125,18 +130,23 @@ export class NetworkView {
     reason: string,
     persons: readonly string[],
   ): Promise<void> {
-    const { clock, identity, logger } = this.#options;
+    const { clock, identity } = this.#options;
     const at = clock.now();
     this.#lastOrder = Math.max(this.#lastOrder + 1, Math.floor(toMillis(at)));
     const order = { node, action, sequence: this.#lastOrder, at, reason, persons };
     const bytes = await signRelease(identity.signer, identity.kid, order);
-    for (const { peer } of this.#reports.values()) {
-      peer.request(TCN_METHODS.order, bytes).then(
-        () => this.counters.orders++,
-        (error: unknown) =>
-          logger.warn({ source: peer.source, error: describeError(error) }, 'an order did not arrive'),
-      );
-    }
+    this.#orders.delete(node);
+    this.#orders.set(node, bytes);
+    if (this.#orders.size > LIMITS.orders) this.#orders.delete(this.#orders.keys().next().value as string);
+    for (const { peer } of this.#reports.values()) this.#send(peer, bytes);
+  }
+
+  #send(peer: AttestedPeer, order: Uint8Array): void {
+    peer.request(TCN_METHODS.order, order).then(
+      () => this.counters.orders++,
+      (error: unknown) =>
+        this.#options.logger.warn({ source: peer.source, error: describeError(error) }, 'an order did not arrive'),
+    );
   }
 
   #know(der: Uint8Array): void {

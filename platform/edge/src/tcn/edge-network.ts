@@ -168,9 +168,7 @@ export class EdgeNetwork {
   }
 
   #evidence(digest: Uint8Array): Uint8Array | undefined {
-    const { seen } = this.#centre;
-    const ofCentre = seen && Buffer.compare(seen.result.evidence, digest) === 0 ? seen.evidence : undefined;
-    return ofCentre ?? this.#station.node.evidence(digest);
+    return this.#centre.evidence(digest) ?? this.#station.node.evidence(digest);
   }
 
   /**

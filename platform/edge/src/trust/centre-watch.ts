@@ -40,6 +40,8 @@ export interface CentreWatchOptions {
 const RETRY = 500;
 /** Milliseconds between two questions at least. */
 const SOONEST = 100;
+/** Results kept with their evidence, for whoever was told of one and asks for it. */
+const MOST_SEEN = 4;
 /** How often it is looked whether the last result has run out; milliseconds. */
 const LOOK_EVERY = 1_000;
 
@@ -52,7 +54,8 @@ export class CentreWatch {
   readonly counters = { asked: 0, unanswered: 0 };
   readonly #options: CentreWatchOptions;
   readonly #record = new NodeRecord(CENTRE, 'centre', true);
-  #seen: SeenCentre | undefined;
+  /** The last results, newest first. */
+  #seen: readonly SeenCentre[] = [];
   #connected = false;
   #asking = false;
   #again = false;
@@ -82,8 +85,14 @@ export class CentreWatch {
     return this.#record.trust(clock.monotonic(), clock.now());
   }
 
+  /** The last result. */
   get seen(): SeenCentre | undefined {
-    return this.#seen;
+    return this.#seen[0];
+  }
+
+  /** The evidence behind one of the last results, by its SHA-256. */
+  evidence(digest: Uint8Array): Uint8Array | undefined {
+    return this.#seen.find(({ result }) => Buffer.compare(result.evidence, digest) === 0)?.evidence;
   }
 
   /** The link stands: another connection, perhaps another process at its other end. */
@@ -165,7 +174,7 @@ export class CentreWatch {
 
   #took(seen: SeenCentre, { validFor }: TrustPolicy): void {
     const { result } = seen;
-    this.#seen = seen;
+    this.#seen = [seen, ...this.#seen].slice(0, MOST_SEEN);
     if (result.status === 'none') {
       this.#record.unsound++;
       this.#record.unsoundReason = result.reasons[0] ?? 'its evidence says nothing';

@@ -110,6 +110,16 @@ export class Signers {
     }
   }
 
+  /**
+   * What says no time itself, and was signed before something else: a certificate that began only later cannot have signed it,
+   * and one that was revoked by then, while it was still valid, counts for nothing.
+   * @throws BrokenLink
+   */
+  validBefore(signer: SignerCertificate, at: UtcNanos, link: ChainLink, what: string): void {
+    const { until } = signer;
+    this.validAt(signer, at < until ? at : until, link, what);
+  }
+
   /** @throws BrokenLink when a certificate is in the receipt for nothing */
   allUsed(): void {
     for (const [fingerprint, { holder }] of this.#known) {

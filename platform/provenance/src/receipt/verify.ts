@@ -90,7 +90,7 @@ export class ReceiptVerifier {
         const gateway = step('gateway', () => gatewayFinding(entry, shown.value, signers));
         if (gateway) findings.push(gateway);
         const device = step('device', () => {
-          const { name, unit, inputs, finding } = this.#device(receipt.site, entry, shown.value.point, context);
+          const { name, unit, inputs, finding } = this.#device(receipt.site, entry, shown.value, context);
           value = { ...shown.value, name, ...(unit ? { unit } : {}) };
           return role === 'service' ? calculated(finding, inputs, entry) : finding;
         });
@@ -146,7 +146,12 @@ export class ReceiptVerifier {
   }
 
   /** What the site document in the receipt says of a point; it must be older than the value. */
-  #device(site: readonly Uint8Array[], { index, header }: CheckedEntry, point: string, context: EntryContext): Device {
+  #device(
+    site: readonly Uint8Array[],
+    { index, header }: CheckedEntry,
+    { point, receiveTime }: ReceiptValue,
+    context: EntryContext,
+  ): Device {
     const { tree, signers } = context;
     const key = `${tree.size} ${point} ${header.source} ${keyOf(tree.root, ...site)}`;
     const what = 'the description of the device';
@@ -164,7 +169,8 @@ export class ReceiptVerifier {
       };
     });
     // What is remembered may come from another receipt: this one must have the certificate as well.
-    signers.byKid(device.kid, 'device', what);
+    const signer = signers.byKid(device.kid, 'device', what);
+    signers.validBefore(signer, receiveTime, 'device', what);
     if (device.index >= index)
       throw new BrokenLink('device', 'receipt.site', `${what} came into the log behind the value`);
     return device;

@@ -276,6 +276,7 @@ export class Dialogue {
       record.bad(own);
       registry.convict(record, 'own evidence', 'an earlier boot has come back: two devices use its key', digest);
     } else if (record.good(own)) {
+      registry.decided();
       registry.notice(record.name, 'let back in: released by the operator, and its evidence is good', 'tcn.readmitted');
     }
     // Bad news goes out with evidence that convinces others: signed by the node, and all of it, which may take one more

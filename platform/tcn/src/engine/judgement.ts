@@ -143,6 +143,7 @@ export class Judgement {
     record.forgetBoots();
     // Whoever is no neighbour is no longer convicted; a neighbour has to show fresh good evidence first.
     if (conviction) record.conviction = record.neighbour ? { ...conviction, released: true } : undefined;
+    registry.decided();
     registry.notice(record.name, `released by the operator: ${reason}`);
     this.#options.attestNow(record.name);
   }

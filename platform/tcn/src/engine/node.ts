@@ -6,9 +6,10 @@ import { decodeTcnMessage, MAX_SUMMARY, type TcnMessage, type Wanted } from '../
 import { Answering } from './answering.ts';
 import { BundleExchange } from './bundle-exchange.ts';
 import { type Timing, timingFor } from './cycle.ts';
+import type { Decision } from './decisions.ts';
 import { Dialogue } from './dialogue.ts';
 import { EvidenceStore, hexOf } from './evidence-store.ts';
-import { Gossip, MAX_TTL } from './gossip.ts';
+import { Gossip, MAX_TTL, type Read, readStatement } from './gossip.ts';
 import { Judgement } from './judgement.ts';
 import { TCN_LIMITS, TCN_RATES } from './limits.ts';
 import { Neighbour, type NeighbourCounters } from './neighbour.ts';
@@ -62,8 +63,9 @@ export class TcnNode {
     for (const name of options.neighbours) {
       if (name !== this.name) this.#neighbours.set(name, new Neighbour(name, rates, clock.monotonic()));
     }
-    const registry = new Registry(options, this.neighbours);
+    const registry = new Registry({ ...options, decided: () => this.#keep() }, this.neighbours);
     this.#registry = registry;
+    this.#recall(options.decisions?.load() ?? []);
     this.#answering = new Answering(options.attester, after, this.#timing().aggregate);
     this.#silence = new SilenceWatch({
       identity,
@@ -136,6 +138,38 @@ export class TcnNode {
       this.#timed = { period, timing: { ...timingFor(period), ...this.#options.timing } };
     }
     return this.#timed.timing;
+  }
+
+  /** What the last run has decided. */
+  #recall(decisions: readonly Decision[]): void {
+    const { clock, policy } = this.#options;
+    // Where what is first seen is taken as right, what was found wrong ends with the process, too; persons are still heard.
+    const lenient = policy()?.appraisal?.firstConfiguration === true;
+    for (const { node, conviction, releasedAt, voided, order } of decisions.slice(0, TCN_LIMITS.nodes)) {
+      const record = this.#registry.of(node);
+      if (conviction && (conviction.by === 'operator' || !lenient)) record.conviction = conviction;
+      record.releasedAt = releasedAt;
+      for (const each of voided) record.voided.add(each);
+      if (!order) continue;
+      const { sequence, action } = (readStatement(order) as Read & { readonly kind: 'release' }).content;
+      const adverse = action === 'quarantine';
+      const takenAt = clock.monotonic();
+      this.#table.put({ kind: 'release', issuer: '', node, sequence, bytes: order, adverse, takenAt });
+    }
+  }
+
+  #keep(): void {
+    const { decisions } = this.#options;
+    if (!decisions) return;
+    const orders = new Map(
+      this.#table.all().flatMap((each) => (each.kind === 'release' ? [[each.node, each.bytes]] : [])),
+    );
+    const made = this.#registry.all().flatMap(({ name: node, conviction, releasedAt, voided }): Decision[] => {
+      const order = orders.get(node);
+      if (!conviction && releasedAt === undefined && !order) return [];
+      return [{ node, conviction, releasedAt, voided: [...voided], order }];
+    });
+    decisions.keep(made);
   }
 
   start(): void {

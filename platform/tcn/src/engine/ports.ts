@@ -14,6 +14,7 @@ import type { After } from '../channel.ts';
 import type { KeyDirectory } from '../keys.ts';
 import type { TrustBase } from '../trust-base.ts';
 import type { Timing } from './cycle.ts';
+import type { DecisionStore } from './decisions.ts';
 import type { Rates } from './limits.ts';
 import type { Standing } from './standing.ts';
 
@@ -73,6 +74,8 @@ export interface TcnOptions {
   readonly policy: () => TrustPolicy | undefined;
   /** Bundles of the centre; absent: policy and references come by other ways, and none is passed on. */
   readonly base?: TrustBase;
+  /** Absent: quarantines and orders are forgotten with the process. */
+  readonly decisions?: DecisionStore;
   readonly software: string;
   readonly clock: Clock;
   readonly after: After;

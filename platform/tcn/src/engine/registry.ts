@@ -4,7 +4,10 @@ import { TCN_LIMITS } from './limits.ts';
 import type { TcnOptions } from './ports.ts';
 import { NodeRecord } from './record.ts';
 
-type RegistryOptions = Pick<TcnOptions, 'policy' | 'clock' | 'onChange' | 'onEvent'>;
+interface RegistryOptions extends Pick<TcnOptions, 'policy' | 'clock' | 'onChange' | 'onEvent'> {
+  /** Something was decided that must outlive the process. */
+  readonly decided?: () => void;
+}
 
 export class Registry {
   readonly #options: RegistryOptions;
@@ -71,5 +74,10 @@ export class Registry {
   ): void {
     if (record.conviction && !record.conviction.released) return;
     record.conviction = { by, reason, released: false, digest };
+    this.decided();
+  }
+
+  decided(): void {
+    this.#options.decided?.();
   }
 }

@@ -165,6 +165,7 @@ program
     '--shacl <files...>',
     'check SHACL shapes too: Turtle files or folders of them; takes minutes for large models',
   )
+  .option('--points <file>', 'write the measurements and controls (OP) as a point list, to which addresses are added')
   .option('--partial', 'store the grid without the equipment that the platform has no class for yet')
   .option('--name <name>', 'name of the grid; default: the authority of the equipment file')
   .option('--frequency <hz>', 'nominal frequency, which CIM does not say', '50')
@@ -185,6 +186,13 @@ model
   .option(...data)
   .option(...json)
   .action(async (before, after, options) => (await import('./commands/model.ts')).diff(before, after, options));
+model
+  .command('points')
+  .description('write the points of the running system as measurements and controls of CIM: Operation profile (OP)')
+  .requiredOption('--out <file>', 'where the file goes')
+  .option('--authority <uri>', 'modelling authority', 'urn:enerchain:operation')
+  .option(...data)
+  .action(async (options) => (await import('./commands/model.ts')).exportPoints(options));
 model
   .command('versions')
   .description('versions of the grid that the running system keeps: when, by whom, from which files')

@@ -1,7 +1,7 @@
 /** `enerchain import --check`: what an engineer sees of an export, and the exit status that scripts go by. */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -66,6 +66,32 @@ describe('enerchain import --check', { timeout: 60_000 }, () => {
     expect(lines[2]).toMatchObject({ code: 'cim.value', file: 'bad.xml', line: 6, object: '_bv' });
     expect(lines[3]).toMatchObject({ version: '3.0', classes: { BaseVoltage: 1 }, findings: { error: 1 } });
     expect(status).toBe(1);
+  });
+
+  it('offers the measurements of OP as a point list that a gateway reads once addresses are added', () => {
+    const op = `<cim:Analog rdf:ID="_11111111-1111-4111-8111-111111111111"><cim:IdentifiedObject.mRID>11111111-1111-4111-8111-111111111111</cim:IdentifiedObject.mRID><cim:IdentifiedObject.name>U; 110</cim:IdentifiedObject.name>
+<cim:Measurement.measurementType>LineToLineVoltage</cim:Measurement.measurementType><cim:Measurement.PowerSystemResource rdf:resource="#_bv"/>
+<cim:Measurement.unitSymbol rdf:resource="http://iec.ch/TC57/CIM100#UnitSymbol.V"/><cim:Measurement.unitMultiplier rdf:resource="http://iec.ch/TC57/CIM100#UnitMultiplier.k"/></cim:Analog>`;
+    const eq = file('op.xml', 'CoreEquipment', base('110') + op);
+    expect(enerchain('import', '--check', eq, ssh).stdout).toContain(
+      '1 measurement and 0 controls of OP can become points: --points',
+    );
+    const list = join(folder, 'points.csv');
+    enerchain('import', '--check', eq, ssh, '--points', list);
+    const [columns, row] = readFileSync(list, 'utf8').split('\n');
+    const site = join(folder, 'site.yaml');
+    writeFileSync(list, `${columns};ca;ioa;type\n${row};1;100;M_ME_NC_1\n`);
+    writeFileSync(
+      site,
+      `source: edge-a
+site: { id: a, name: A }
+endpoints:
+  - { id: rtu, protocol: iec104, host: 127.0.0.1, pointsFile: points.csv }
+`,
+    );
+    const check = enerchain('edge', site, '--check');
+    expect(check.stderr + check.stdout).toMatch(/1 point/);
+    expect(check.status).toBe(0);
   });
 
   it('--shacl: what shapes find stands among the findings; without the optional packages a sentence says so', () => {

@@ -43,4 +43,5 @@ export { ZIP_LIMITS, type ZipLimits } from './source/zip.ts';
 export { contentOf, readable } from './store/content.ts';
 export { CimStore, type Naming, type Section, type Value, type ValueKind } from './store/store.ts';
 export { busesOf } from './topology/buses.ts';
+export { type BuiltHeader, type BuiltValue, ModelBuilder, PROFILE_URIS } from './write/builder.ts';
 export { writeFile } from './write/writer.ts';

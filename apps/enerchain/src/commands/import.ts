@@ -1,4 +1,5 @@
 /** `enerchain import`: a grid model read, checked, and put in force in a running system. */
+import { writeFileSync } from 'node:fs';
 import {
   applyDifferences,
   type CimModel,
@@ -11,8 +12,10 @@ import {
   readModel,
   type ShaclReport,
 } from '@enerchain/cim';
-import { EnerchainError } from '@enerchain/model';
+import { EnerchainError, isControl } from '@enerchain/model';
 import { type Conversion, gridFromCim } from '../grid/from-cim.ts';
+import { pointListOf } from '../grid/op-list.ts';
+import { pointsFromCim } from '../grid/op-points.ts';
 import { nameOf } from '../grid/open-case.ts';
 import { SystemClient } from '../system-client.ts';
 
@@ -26,6 +29,8 @@ export interface ImportOptions {
   readonly check?: boolean;
   /** Turtle files with shapes, or folders of them. */
   readonly shacl?: readonly string[];
+  /** Where a point list of the measurements and controls (OP) goes. */
+  readonly points?: string;
   readonly partial?: boolean;
   readonly json?: boolean;
 }
@@ -59,10 +64,32 @@ export async function importModel(files: readonly string[], options: ImportOptio
   }
   if (options.json) asLines(model, conversion);
   else asText(model, conversion, { limit, seconds, reports });
+  offerPoints(model, options, limit);
   if (model.findings.counts.error > 0) {
     if (!options.check) say(options, { stored: false, why: 'a model with errors is not put in force' });
     process.exitCode = 1;
   } else if (!options.check) await store(conversion, options);
+}
+
+/** Measurements and controls of the files, for whoever wants them as points; nothing is bound by itself. */
+function offerPoints(model: CimModel, { points: file, json }: ImportOptions, limit: number): void {
+  const { points, findings } = pointsFromCim(model);
+  if (file !== undefined) writeFileSync(file, pointListOf(points));
+  if (points.length === 0 && findings.list.length === 0 && file === undefined) return;
+  if (json) {
+    for (const finding of findings.list) print(JSON.stringify({ kind: 'finding', ...finding }));
+    print(JSON.stringify({ kind: 'points', count: points.length, ...(file === undefined ? {} : { file }) }));
+    return;
+  }
+  print('');
+  tell(model, findings, limit);
+  const controls = points.filter(isControl).length;
+  const what = `${plural(points.length - controls, 'measurement')} and ${plural(controls, 'control')} of OP`;
+  print(
+    file === undefined
+      ? `${what} can become points: --points <file> writes a list to which addresses are added`
+      : `${what} are in ${file}; add the columns of the addresses and name it in a site file`,
+  );
 }
 
 async function store(conversion: Conversion, options: ImportOptions): Promise<void> {

@@ -15,8 +15,11 @@ import {
   writeFile,
   writeJsonLd,
 } from '@enerchain/cim';
-import { EnerchainError } from '@enerchain/model';
+import { EnerchainError, type GridModel } from '@enerchain/model';
+import { pointsOfSystem } from '../grid/op-list.ts';
+import { opFromPoints } from '../grid/op-points.ts';
 import { diffVersions } from '../grid/versions.ts';
+import { SystemClient } from '../system-client.ts';
 
 const print = (text: string): void => void process.stdout.write(`${text}\n`);
 
@@ -147,5 +150,29 @@ export async function exportModel(files: readonly string[], { format, out }: Exp
       throw new EnerchainError('caller', 'cli.file', `${path} is there already; nothing is written over`, { cause });
     });
     print(`${header?.profiles.join('+') ?? '?'}  ${path}`);
+  }
+}
+
+/**
+ * The points of the running system as a file of the Operation profile.
+ * @throws EnerchainError what the system says
+ */
+export async function exportPoints(options: { data: string; out: string; authority: string }): Promise<void> {
+  const client = SystemClient.find(options.data);
+  const points = await pointsOfSystem(client);
+  const grid = await client.request<GridModel>('GET', '/grid').catch((error: unknown) => {
+    if (error instanceof EnerchainError && error.fault === 'caller') return undefined;
+    throw error;
+  });
+  const now = new Date().toISOString();
+  const header = { id: randomUUID(), created: now, scenarioTime: now, modelingAuthoritySet: options.authority };
+  const dependentOn = (grid?.headers ?? []).map(({ id }) => id);
+  const { model, leftOut } = opFromPoints(points, { ...header, dependentOn }, grid);
+  writeFileSync(options.out, [...writeFile(model, 0)].join(''));
+  print(`${points.length - leftOut.length} of ${points.length} points are in ${options.out}`);
+  const reasons = new Map<string, string[]>();
+  for (const { name, why } of leftOut) reasons.set(why, [...(reasons.get(why) ?? []), name]);
+  for (const [why, names] of reasons) {
+    print(`  left out: ${names.length}, '${names[0]}'${names.length > 1 ? ' the first' : ''}: ${why}`);
   }
 }

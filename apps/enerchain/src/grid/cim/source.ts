@@ -49,6 +49,11 @@ export class CimSource {
     return mrid;
   }
 
+  /** Of an identifier that nothing here describes. */
+  mridOf(identifier: string): Mrid {
+    return uuidIn(identifier) ?? this.derive(identifier);
+  }
+
   /** @param identifier of something that the files name otherwise than by a UUID, or not at all */
   derive(identifier: string): Mrid {
     const mRID = uuidV5(CIM_NAMESPACE, identifier);

@@ -1,38 +1,13 @@
 /** Our client with a server of libiec61850, and a client of libiec61850 with our server. */
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { MmsClient, MmsServerSession, nameOf } from '@enerchain/mms';
 import { socketTransport, tcpConnect } from '@enerchain/transport';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { PEERS } from '../peers.ts';
+import { missing, python } from '../pyiec61850.ts';
 
-const VERSION = '1.6.1.7';
-const folder = join(PEERS, 'mms');
-const python = join(folder, 'bin', 'python');
-const installed = () =>
-  spawnSync(python, [
-    '-c',
-    `import importlib.metadata as m; assert m.version('pyiec61850-ng') == '${VERSION}'; import pyiec61850.pyiec61850`,
-  ]).status === 0;
-
-/** undefined when pyiec61850-ng (GPL-3, a program of its own here) is there; else why not. */
-function install(): string | undefined {
-  if (installed()) return undefined;
-  try {
-    execFileSync('python3', ['-m', 'venv', folder], { stdio: 'ignore', timeout: 120_000 });
-    execFileSync(python, ['-m', 'pip', 'install', '-q', `pyiec61850-ng==${VERSION}`], {
-      stdio: 'ignore',
-      timeout: 180_000,
-    });
-  } catch {
-    return `pyiec61850-ng ${VERSION} could not be installed`;
-  }
-  return installed() ? undefined : `pyiec61850-ng ${VERSION} does not load on this machine`;
-}
-
-const missing = install();
 const script = (name: string) => join(import.meta.dirname, 'peers', name);
 const access = {
   kind: 'variables',

@@ -149,7 +149,7 @@ export class ReportControlBlock {
         return value.value === true ? this.#enable(client) : this.#disable(client);
       case 'GI':
         if (!this.enabled || this.#client !== client) return 'temporarily-unavailable';
-        if (value.value === true) this.#generalInterrogation();
+        if (value.value === true) this.#afterAnswer(() => this.#generalInterrogation());
         return undefined;
       case 'SqNum':
       case 'ConfRev':
@@ -207,8 +207,15 @@ export class ReportControlBlock {
     }
     this.#set('RptEna', { kind: 'boolean', value: true });
     this.#armIntegrity();
-    this.#pump();
+    this.#afterAnswer(() => this.#pump());
     return undefined;
+  }
+
+  /** There are clients that do not expect a report before the answer to what brought it about. */
+  #afterAnswer(action: () => void): void {
+    queueMicrotask(() => {
+      if (this.enabled) action();
+    });
   }
 
   #disable(client: ReportClient | undefined): Refusal | undefined {

@@ -27,10 +27,12 @@ export async function powerflow(files: readonly string[], options: PowerflowOpti
   if (!converged) process.exitCode = 1;
 }
 
-function solveCase({ grid }: OpenCase, options: PowerflowOptions): boolean {
+function solveCase({ format, grid }: OpenCase, options: PowerflowOptions): boolean {
   const solved = new CaseSolver(grid).solve({
     reactiveLimits: options.qLimits ?? false,
     stepControls: options.taps ?? false,
+    // Those files have no voltages to start from.
+    firstStart: format === 'power-grid-model' ? 'linear' : 'given',
   });
   const buses = solved.buses.filter(({ id }) => !grid.internal?.has(id));
   const result = { ...solved, buses: buses.map((bus) => ({ ...bus, va: upright(bus.va) })) };
@@ -39,8 +41,12 @@ function solveCase({ grid }: OpenCase, options: PowerflowOptions): boolean {
 }
 
 function solveGrid(open: OpenGrid, options: PowerflowOptions): boolean {
-  const network = buildNetwork(open.model, open.state);
-  const report = gridReport(open, network, solvePowerFlow(network));
+  const result = solvePowerFlow(
+    buildNetwork(open.model, open.state),
+    {},
+    { reactiveLimits: options.qLimits ?? false, stepControls: options.taps ?? false },
+  );
+  const report = gridReport(open, result);
   process.stdout.write(options.json ? `${JSON.stringify(report)}\n` : gridText(report));
   return report.converged;
 }

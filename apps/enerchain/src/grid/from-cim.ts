@@ -53,6 +53,9 @@ export function gridFromCim(model: CimModel, options: ConversionOptions): Conver
 type Equipment = ConductingEquipment;
 type Terminals = Equipment['terminals'];
 
+const nodeOf = (equipment: readonly Equipment[]): Map<Mrid, Mrid> =>
+  new Map(equipment.flatMap(({ terminals }) => terminals.map((each) => [each.mRID, each.connectivityNode])));
+
 /** Without effect on the balanced power flow. */
 const EARTHING = ['GroundingImpedance', 'PetersenCoil', 'EarthFaultCompensator'];
 const WITHOUT_EFFECT = ['BusbarSection', 'Junction', 'Connector', 'Clamp', 'Ground', 'GroundDisconnector'];
@@ -131,6 +134,7 @@ class Converter {
     const terminals = new Set(equipment.flatMap((each) => each.terminals.map(({ mRID }) => mRID)));
     const kept = this.#uncontrolled(equipment, this.#controls.prune(terminals));
     const { name, frequency } = this.#options;
+    if (this.#options.solved && this.#solution) this.#controls.settle(this.#solution, nodeOf(equipment));
     const limits = this.#limits.sets(terminals, new Set(kept.map(({ mRID }) => mRID)));
     const drawn = diagramOf(
       source,

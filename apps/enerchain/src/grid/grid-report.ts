@@ -1,5 +1,5 @@
 /** The power flow of a grid under the names that its files have for buses and equipment. */
-import type { BusResult, Network, PowerFlowResult } from '@enerchain/grid-state';
+import type { BusResult, ControlAction, PowerFlowResult } from '@enerchain/grid-state';
 import type { ConductingEquipment, Mrid } from '@enerchain/model';
 import type { OpenGrid } from './open-case.ts';
 
@@ -43,10 +43,12 @@ export interface GridReport {
   }[];
   readonly buses: readonly ReportBus[];
   readonly branches: readonly ReportBranch[];
+  /** Machines at a reactive limit, taps and sections that moved. */
+  readonly actions: readonly ControlAction[];
   readonly notes: readonly string[];
 }
 
-export function gridReport(open: OpenGrid, network: Network, result: PowerFlowResult): GridReport {
+export function gridReport(open: OpenGrid, result: PowerFlowResult): GridReport {
   const { model } = open;
   const levels = new Map(model.voltageLevels.map((level) => [level.mRID, level.nominalVoltage]));
   const nominalOf = new Map(model.connectivityNodes.map((node) => [node.mRID, levels.get(node.voltageLevel) ?? 0]));
@@ -57,6 +59,7 @@ export function gridReport(open: OpenGrid, network: Network, result: PowerFlowRe
   const idOfNode = new Map<Mrid, string>();
   const idOfBus = new Map<number, string>();
   const buses: ReportBus[] = [];
+  const turned = turnsOf(open, result);
   const report = (id: string, name: string, nodes: readonly Mrid[]): void => {
     const [first] = nodes;
     const state = first === undefined ? undefined : stateOf(first);
@@ -69,7 +72,7 @@ export function gridReport(open: OpenGrid, network: Network, result: PowerFlowRe
       name,
       nominalVoltage,
       vm: voltage === null || !(nominalVoltage > 0) ? null : voltage / nominalVoltage,
-      va: angle,
+      va: angle === null || !state ? null : angle + (turned.get(state.island) ?? 0),
     });
   };
   for (const { id, name, nodes } of open.buses) if (nodes.length > 0) report(id, name, nodes);
@@ -85,8 +88,9 @@ export function gridReport(open: OpenGrid, network: Network, result: PowerFlowRe
   for (const { name, nodes } of rest.values()) report(nodes[0]!, name, nodes);
 
   const power = (value: number): number => value / BASE_MVA;
-  const branches = result.branches.map((branch, index): ReportBranch => {
-    const { equipment } = network.topology.grid.branches[index]!;
+  const equipmentOf = new Map(model.equipment.map((equipment) => [equipment.mRID, equipment]));
+  const branches = result.branches.map((branch): ReportBranch => {
+    const equipment = equipmentOf.get(branch.equipment)!;
     return {
       id: equipment.mRID,
       name: equipment.name,
@@ -121,8 +125,26 @@ export function gridReport(open: OpenGrid, network: Network, result: PowerFlowRe
     })),
     buses,
     branches,
-    notes: notesOf(open),
+    actions: result.actions,
+    notes: [...notesOf(open), ...result.notes],
   };
+}
+
+/**
+ * Degrees by which each island is turned: who holds the angle has the one of the solved state in the files, where they hold
+ * one. Which it is does not matter to a grid, but to whoever compares.
+ */
+function turnsOf({ model, sv }: OpenGrid, { islands, buses, busOfNode }: PowerFlowResult): Map<number, number> {
+  const turns = new Map<number, number>();
+  if (!sv) return turns;
+  const nodeOf = new Map(model.equipment.map(({ mRID, terminals }) => [mRID, terminals[0]?.connectivityNode]));
+  for (const { index, references } of islands) {
+    const node = nodeOf.get(references[0] ?? '');
+    const theirs = node === undefined ? undefined : sv.voltages.get(node);
+    const ours = node === undefined ? undefined : buses[busOfNode.get(node) ?? -1]?.angle;
+    if (theirs && typeof ours === 'number') turns.set(index, theirs.angle - ours);
+  }
+  return turns;
 }
 
 function notesOf({ findings, leftOut }: OpenGrid): string[] {
@@ -142,6 +164,12 @@ function notesOf({ findings, leftOut }: OpenGrid): string[] {
 /** Grids up to this size are printed bus by bus; of larger ones what stands out. */
 const MAX_PRINTED = 60;
 const STANDING_OUT = 5;
+const MAX_ACTIONS = 10;
+
+const told = (action: ControlAction): string =>
+  action.kind === 'reactiveLimit'
+    ? `${action.name} is at its ${action.limit === 'max' ? 'upper' : 'lower'} reactive limit`
+    : `${action.kind === 'tap' ? 'tap changer' : 'shunt'} ${action.name}: from ${action.from} to ${action.to}`;
 
 export function gridText(report: GridReport): string {
   const { name, converged, iterations, maxMismatch, baseMVA, islands, notes } = report;
@@ -161,6 +189,8 @@ export function gridText(report: GridReport): string {
       lines.push(`  at bus ${bus} there is a mismatch of P ${p.toPrecision(4)}, Q ${q.toPrecision(4)} pu`);
     }
   }
+  lines.push(...report.actions.slice(0, MAX_ACTIONS).map(told));
+  if (report.actions.length > MAX_ACTIONS) lines.push(`… and ${report.actions.length - MAX_ACTIONS} more`);
   if (live.length === 0) lines.push('nothing here holds a voltage');
   if (dead.length > 0) {
     const count = dead.reduce((sum, { buses }) => sum + buses, 0);

@@ -327,6 +327,12 @@ describe('transformers of CIM', () => {
     expect(at).toHaveLength(2);
   });
 
+  it('take in their magnetising current also where the file has the wrong sign, and it is told', async () => {
+    const result = await converted([STATION + TRANSFORMER.replace('>-0.000004<', '>0.000004<')]);
+    expect(transformer(result).ends[0]!.b).toBe(-2e-6);
+    expect(result.findings.list).toMatchObject([{ code: 'grid.assumed', property: 'PowerTransformerEnd.b' }]);
+  });
+
   it('have three ends each at its own terminal, whatever the order of the file', async () => {
     const result = await converted([
       STATION +
@@ -520,6 +526,22 @@ describe('a solved state', () => {
       { id: 'bus c', name: 'bus c', nodes: [node('c')] },
       { id: 'bus d', name: 'bus d', nodes: [node('d')] },
     ]);
+  });
+
+  it('within the deadband of a control in steps is what that control holds', async () => {
+    const control = object('RegulatingControl', 'hold', {
+      Terminal: '@c1-1',
+      mode: 'RegulatingControlModeKind.voltage',
+    });
+    const held = (values: Record<string, number | boolean>): Part =>
+      ssh(about('RegulatingControl', 'hold', { enabled: true, targetValue: 20.4, ...values }));
+    const target = async (values: Record<string, number | boolean>, solved: boolean) =>
+      (await converted([STATION + TRANSFORMER + tap + shunt + control, topology, held(values), solution()], { solved }))
+        .grid.regulatingControls![0]!.targetValue;
+    expect(await target({ discrete: true, targetDeadband: 1 }, true)).toBe(20);
+    expect(await target({ discrete: true, targetDeadband: 1 }, false)).toBe(20.4);
+    expect(await target({ discrete: true, targetDeadband: 0.5 }, true)).toBe(20.4);
+    expect(await target({ discrete: false, targetDeadband: 1 }, true)).toBe(20.4);
   });
 
   it('whose own flow denies its sections is not believed about them', async () => {

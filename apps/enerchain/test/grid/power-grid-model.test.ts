@@ -52,7 +52,14 @@ function updated(input: PgmInput, update: PgmUpdate): PgmInput {
 function solve(input: PgmInput, stepControls: boolean): CaseResult {
   const solver = new CaseSolver(caseOfPowerGridModel('case', input));
   const [fine, coarse] = [1e-12, 1e-9].map((tolerance) =>
-    solver.solve({ tolerance, maxIterations: 50, reactiveLimits: true, stepControls, fallbacks: tolerance > 1e-10 }),
+    solver.solve({
+      tolerance,
+      maxIterations: 50,
+      reactiveLimits: true,
+      firstStart: 'linear',
+      stepControls,
+      fallbacks: tolerance > 1e-10,
+    }),
   );
   return fine!.converged ? fine! : coarse!;
 }
@@ -91,12 +98,8 @@ const DOUBTFUL: Readonly<Record<string, { readonly rtol?: number; readonly not?:
   'dummy-test-line-into-itself': { rtol: 1e-5 },
   'handling-of-links/merge-nodes-by-links-1-line-with-line-to-self': { not: ['q_from', 'q_to'] },
 };
-const OPEN: Readonly<Record<string, string>> = Object.fromEntries(
-  ['any', 'fast-any', 'max', 'min'].map((strategy) => [
-    `automatic-tap-regulator/auto-tap-changer-meshed-${strategy}`,
-    'behind its heavy load Newton’s method finds the lower of two voltages from a flat start',
-  ]),
-);
+/** Loaded so heavily that Newton’s method finds nothing after the next step of the tap: our regulator stays before it. */
+const STAYS = ['any', 'fast-any'].map((strategy) => `automatic-tap-regulator/auto-tap-changer-meshed-${strategy}`);
 /** W and var: beside admittances of 10⁴ pu there are no more digits. */
 const NOTHING = 1e-4;
 
@@ -159,7 +162,7 @@ describe.skipIf(folder === undefined)('power-grid-model: published power flows',
     const at = dirname(path);
     const name = relative(folder!, at);
     const params = json(join(at, 'params.json')) as Params;
-    const reason = name in OPEN ? OPEN[name] : otherwise(params);
+    const reason = otherwise(params);
     const strategy = params.tap_changing_strategy;
     for (const kind of ['sym_output.json', 'sym_output_batch.json']) {
       if (!existsSync(join(at, kind))) continue;
@@ -177,7 +180,9 @@ describe.skipIf(folder === undefined)('power-grid-model: published power flows',
           const settled = updated(given, regulated(given, output));
           return [
             ...deviations(name, solve(settled, false), output, params),
-            ...(strategy === 'any_valid_tap' || strategy === 'fast_any_tap' ? outside(given, output) : []),
+            ...((strategy === 'any_valid_tap' || strategy === 'fast_any_tap') && !STAYS.includes(name)
+              ? outside(given, output)
+              : []),
           ].map((text) => (batch ? `scenario ${scenario}: ${text}` : text));
         });
         expect(found).toEqual([]);

@@ -25,6 +25,8 @@ export interface IslandOptions extends Omit<NewtonOptions, 'damped'> {
   readonly distributedSlack?: boolean;
   /** Whether to try other ways when the first leads nowhere. Default: true. */
   readonly fallbacks?: boolean;
+  /** Voltages that the first attempt begins with. Default: those of the bus table. */
+  readonly firstStart?: Start;
 }
 
 /** Voltages that an attempt began with. */
@@ -128,7 +130,7 @@ function attempts(
 ): readonly { readonly attempt: Attempt; readonly needsAction?: boolean }[] {
   const widenedLimits = options.reactiveLimits ? 1 : Number.POSITIVE_INFINITY;
   const stepControls = (options.stepControls ?? false) && (input.steps?.length ?? 0) > 0;
-  const all: Attempt = { start: 'given', damped: false, widenedLimits, stepControls };
+  const all: Attempt = { start: options.firstStart ?? 'given', damped: false, widenedLimits, stepControls };
   const none = { widenedLimits: Number.POSITIVE_INFINITY, stepControls: false };
   if (options.fallbacks === false) return [{ attempt: all }];
   return [

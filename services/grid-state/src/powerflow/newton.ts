@@ -127,7 +127,15 @@ export class NewtonSolver {
     }
     let mismatch = this.#evaluate(input);
     for (let iteration = 0; ; iteration++) {
-      if (mismatch <= tolerance) return this.#solution(input, iteration, mismatch);
+      if (mismatch <= tolerance) {
+        const bus = this.#vm.findIndex((value) => !(value > 0));
+        if (bus < 0) return this.#solution(input, iteration, mismatch);
+        return this.#solution(input, iteration, mismatch, {
+          kind: 'diverged',
+          bus,
+          message: `the iteration jumped over 0 and ended at a voltage of ${this.#vm[bus]!.toPrecision(3)} p.u., which is none`,
+        });
+      }
       if (!(mismatch < DIVERGED)) {
         return this.#solution(input, iteration, mismatch, {
           kind: 'diverged',

@@ -1,6 +1,7 @@
 /** Regulating controls, and what they say to those who take part in them. */
 import type { Mrid, RegulatingControl } from '@enerchain/model';
 import type { Nodes } from './nodes.ts';
+import type { Solution } from './solution.ts';
 import type { CimSource } from './source.ts';
 
 const MODES: readonly string[] = [
@@ -60,6 +61,22 @@ export class Controls {
 
   get(mRID: Mrid | undefined): RegulatingControl | undefined {
     return mRID === undefined ? undefined : this.list.find((control) => control.mRID === mRID);
+  }
+
+  /**
+   * A control that acts in steps leaves a voltage within its deadband alone: where the solution has one there, that is what
+   * is held.
+   */
+  settle({ voltages }: Solution, nodeOf: ReadonlyMap<Mrid, Mrid>): void {
+    for (const [object, control] of this.#byObject) {
+      const { mode, discrete, targetDeadband = 0, targetValue } = control;
+      const solved = voltages.get(nodeOf.get(control.terminal) ?? '')?.v;
+      if (mode !== 'voltage' || !discrete || solved === undefined || solved === targetValue) continue;
+      if (Math.abs(solved - targetValue) > targetDeadband / 2) continue;
+      const at = this.list.indexOf(control);
+      if (at >= 0) this.list[at] = { ...control, targetValue: solved };
+      this.#source.find('note', 'grid.assumed', object, `${solved} kV is within its deadband and is what is held`);
+    }
   }
 
   /** Takes out the controls of terminals that are not in the grid. @returns mRIDs that are gone */

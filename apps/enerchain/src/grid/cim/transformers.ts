@@ -95,7 +95,8 @@ export class Transformers {
       } = this.#source.numbers(end, 'PowerTransformerEnd', 'ratedU', 'r', 'x', 'g', 'b');
       if (ratedU === undefined || r === undefined || x === undefined) return 'ratedU, r or x of an end is missing';
       if (ratedU <= 0) return 'ratedU of an end is not positive';
-      ends.push({ ratedU, ratedS: ratedS[index] ?? ratedS.find((value) => value !== undefined) ?? 0, r, x, g, b });
+      const power = ratedS[index] ?? ratedS.find((value) => value !== undefined) ?? 0;
+      ends.push({ ratedU, ratedS: power, r, x, g, b: this.#inductive(end, b) });
     }
     const changers = own.flatMap((end, index) => this.#changers(end, index, ends[index]!));
     spreadMagnetising(ends);
@@ -107,6 +108,14 @@ export class Transformers {
       ...(first?.class === 'RatioTapChanger' ? { ratioTapChanger: first } : {}),
       ...(others.length > 0 ? { tapChangers: others } : {}),
     };
+  }
+
+  /** A transformer takes its magnetising current in; a susceptance of the other sign is a slip of the file. */
+  #inductive(end: number, b: number): number {
+    if (b <= 0) return b;
+    const text = `its b of ${b} S would be a capacitor; it is taken as that of the magnetising current, ${-b} S`;
+    this.#source.assume(end, text, 'PowerTransformerEnd.b');
+    return -b;
   }
 
   #changers(end: number, index: number, of: Transformer['ends'][number]): TapChanger[] {

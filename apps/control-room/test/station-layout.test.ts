@@ -168,7 +168,7 @@ describe('the layout of a substation', () => {
   it('sets no symbol on another, lays no wire along another, and leaves nothing out, whatever the substation', () => {
     fc.assert(
       fc.property(GridBuilder.arbitrary(), ({ model, substation }) => check(model, substation)),
-      { numRuns: 150 },
+      { numRuns: 300 },
     );
   });
 

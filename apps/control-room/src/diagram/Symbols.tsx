@@ -136,7 +136,8 @@ export function Transformer(props: { of: TransformerSymbol; energised: Energised
   );
 }
 
-const TURN = { right: 0, down: 90, up: -90 } as const;
+const TURN = { right: 0, left: 180, down: 90, up: -90 } as const;
+const AWAY = { right: [10, 0], left: [-10, 0], down: [0, 10], up: [0, -10] } as const;
 
 /** Signs in a ring or box of their own: outline and inner lines about the middle. */
 const INNER: Readonly<Partial<Record<InjectionKind, string>>> = {
@@ -156,7 +157,7 @@ const BOXED: readonly InjectionKind[] = ['battery', 'svc', 'converter', 'equival
 export function Injection(props: { of: InjectionSymbol; state: Energised | string; tint: string }) {
   const { x, y, kind, direction } = props.of;
   const look = () => `${props.state}${props.tint}`;
-  const away = direction === 'right' ? { x: 10, y: 0 } : direction === 'down' ? { x: 0, y: 10 } : { x: 0, y: -10 };
+  const [awayX, awayY] = AWAY[direction];
   const turned = `translate(${x} ${y}) rotate(${TURN[direction]})`;
   switch (kind) {
     case 'load':
@@ -182,7 +183,7 @@ export function Injection(props: { of: InjectionSymbol; state: Energised | strin
       );
     default:
       return (
-        <g class={`outline ${look()}`} transform={`translate(${x + away.x} ${y + away.y})`}>
+        <g class={`outline ${look()}`} transform={`translate(${x + awayX} ${y + awayY})`}>
           <Show when={BOXED.includes(kind)} fallback={<circle class="ring" r="10" />}>
             <rect class="ring" x="-10" y="-9" width="20" height="18" />
           </Show>
@@ -235,7 +236,14 @@ export function StationBox(props: { of: Box; energised: EnergisedState }) {
   });
   return (
     <g class={`station-box ${state()}`}>
-      <rect x={props.of.x} y={props.of.y} width={props.of.width} height={props.of.height} rx="4" />
+      <rect
+        class="station-frame"
+        x={props.of.x}
+        y={props.of.y}
+        width={props.of.width}
+        height={props.of.height}
+        rx="4"
+      />
       <Show when={state() === 'partly'}>
         <path class="partly-mark" d={`M${props.of.x + props.of.width - 12} ${props.of.y}h12v12z`} />
       </Show>

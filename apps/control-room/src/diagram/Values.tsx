@@ -202,10 +202,14 @@ function TrialSpan(props: { slot: Slot; role: Role; first: boolean }) {
         const flow = outcome.flow(each);
         const of = role === 'P' ? 'p' : role === 'Q' ? 'q' : 'i';
         if (flow) return { tried: flow.tried?.[of] ?? null, live: flow.live?.[of] ?? null };
+        if (of === 'i') continue;
         const power = whatIf.trial().powers[each];
-        if (power && of !== 'i') return { tried: power[of], live: megaOf(each, role) };
-        const now = of === 'i' ? null : megaOf(each, role);
-        if (now !== null) return { tried: now, live: now };
+        const live = megaOf(each, role);
+        if (live === null && !power) continue;
+        // What has no voltage draws nothing, whatever it is set to.
+        const node = app.equipmentById().get(each)?.terminals[0]?.connectivityNode ?? '';
+        const dead = outcome.voltage(node)?.tried === null;
+        return { tried: dead ? 0 : (power?.[of] ?? live), live };
       }
     }
     return undefined;
@@ -219,7 +223,7 @@ function TrialSpan(props: { slot: Slot; role: Role; first: boolean }) {
   }
   const text = () => {
     const { tried } = pair()!;
-    if (tried === null) return '—';
+    if (tried === null) return props.role === 'U' ? 'no voltage' : '—';
     return props.role === 'tap' ? `tap ${fixed(tried, 0)}` : fixed(tried, props.role === 'U' ? 2 : digitsOf(tried));
   };
   const change = () => {
@@ -235,7 +239,7 @@ function TrialSpan(props: { slot: Slot; role: Role; first: boolean }) {
         {text()}
       </tspan>
       <tspan class="t-unit" dx="3">
-        {UNIT[props.role] ?? ''}
+        {pair()!.tried === null ? '' : (UNIT[props.role] ?? '')}
       </tspan>
       <tspan class="t-mark mark-trial">{change()}</tspan>
     </Show>

@@ -46,7 +46,7 @@ export interface TransformerSymbol extends XY {
 export interface InjectionSymbol extends XY {
   readonly equipment: string;
   readonly kind: InjectionKind;
-  readonly direction: 'right' | 'down' | 'up';
+  readonly direction: 'right' | 'left' | 'down' | 'up';
   readonly node: string;
 }
 /** Equipment in series that is no switch, line or transformer: a compensator, or whatever has no sign of its own. */

@@ -261,13 +261,15 @@ class DrawnLayout {
     const { mRID, name } = equipment;
     const own = equipment.terminals[0]!.connectivityNode;
     const kind = injectionKind(equipment);
-    const right = Math.abs(node.x - at.x) > Math.abs(node.y - at.y) && node.x < at.x;
-    const direction = right ? 'right' : node.y > at.y ? 'up' : 'down';
-    sketch.wires.push({ path: elbow(node, at, right), kind: 'wire', node: own });
-    const target = { name, x: at.x - 13, y: at.y - (direction === 'up' ? 24 : 10), width: 34, height: 34 };
+    const across = Math.abs(node.x - at.x) > Math.abs(node.y - at.y);
+    const direction = across ? (node.x < at.x ? 'right' : 'left') : node.y > at.y ? 'up' : 'down';
+    sketch.wires.push({ path: elbow(node, at, across), kind: 'wire', node: own });
+    const [dx, dy] = { right: [10, 0], left: [-10, 0], up: [0, -10], down: [0, 10] }[direction] as [number, number];
+    this.#taken.push({ x: at.x + dx, y: at.y + dy });
+    const target = { name, x: at.x + dx - 14, y: at.y + dy - 14, width: 28, height: 28 };
     sketch.injection(equipment, at, direction, own, target);
     if (kind === 'earth') return;
-    const y = direction === 'up' ? at.y - 26 : at.y + 34;
+    const y = direction === 'up' ? at.y - 44 : at.y + (direction === 'down' ? 40 : 30);
     this.#word(
       { x: at.x - 10, y, text: name, style: 'label', anchor: 'start', equipment: mRID },
       { x: at.x - 10, y: y + 16, equipment: [mRID], roles: ['P', 'Q'], anchor: 'start' },

@@ -76,13 +76,13 @@ class SubstationDrawing {
     this.#alone = alone;
     this.#measures = alone ? BAY : SUBSTATION;
     this.#plan = new SubstationPlan(levels, this.#measures);
+    for (const { symbol, others } of this.#plan.transformers) this.#transformer(symbol, others);
     for (const level of this.#plan.levels) {
       this.#busbars(level);
       for (const inline of level.inline) this.#coupler(level, inline);
       for (const cell of level.cells) this.#cell(level, cell);
       for (const port of level.ports) if (port.feeder.kind !== 'transformer') this.#end(level, port);
     }
-    for (const { symbol, others } of this.#plan.transformers) this.#transformer(symbol, others);
     for (const net of this.#plan.nets) this.#net(net);
     this.drawing = this.#sketch.drawing(Math.max(480, this.#plan.width), Math.max(300, this.#plan.height));
   }
@@ -278,7 +278,7 @@ class SubstationDrawing {
   }
 
   /** What a feeder leads to, with its words at the right of it. */
-  #end(placed: PlacedLevel, { feeder, x, side }: Port): void {
+  #end(placed: PlacedLevel, { feeder, x, side, wordsX }: Port): void {
     const sketch = this.#sketch;
     const y = this.#plan.endY(placed, side);
     const { equipment, node, terminal, name } = feeder;
@@ -290,9 +290,16 @@ class SubstationDrawing {
     const kind = injectionKind(equipment);
     // Up to four lines: name, values, loading or where to.
     const top = down ? y + 12 : y - 46;
-    const textX = x + (feeder.kind === 'injection' && kind !== 'load' && kind !== 'earth' ? 20 : 15);
-    const target = { x: x - 13, y: down ? y - 2 : y - END_ZONE + 18, width: width + 4, height: END_ZONE - 16 };
-    sketch.labels.push({ x: textX, y: top, text: short(name), style: 'name', anchor: 'start', equipment: mRID });
+    const textX = (wordsX ?? x) + (feeder.kind === 'injection' && kind !== 'load' && kind !== 'earth' ? 20 : 15);
+    const around = wordsX === undefined ? 0 : wordsX - x + width;
+    const target = {
+      x: x - 13,
+      y: down ? y - 2 : y - END_ZONE + 18,
+      width: Math.max(26, around + 4),
+      height: END_ZONE - 16,
+    };
+    if (wordsX !== undefined)
+      sketch.labels.push({ x: textX, y: top, text: short(name), style: 'name', anchor: 'start', equipment: mRID });
     if (kind !== 'earth' || feeder.kind !== 'injection')
       sketch.slots.push({
         x: textX,
@@ -346,6 +353,7 @@ class SubstationDrawing {
   }
 
   #transformer(symbol: Port, others: readonly Port[]): void {
+    const words = symbol.wordsX ?? symbol.x;
     const sketch = this.#sketch;
     const placed = this.#plan.levels[symbol.level]!;
     const { x } = symbol;
@@ -372,11 +380,11 @@ class SubstationDrawing {
       ...(tap === undefined ? {} : { tap }),
     });
     this.#wire(nodeOf(symbol), { x, y: end }, { x, y: y - 10 - radius });
-    const left = x + 32;
+    const left = Math.max(x + 32, words + 16);
     sketch.labels.push({ x: left, y: y - 10, text: short(name), style: 'name', anchor: 'start', equipment: mRID });
     sketch.slots.push({ x: left, y: y + 7, equipment: [mRID], roles: ['tap', 'P'], anchor: 'start' });
     sketch.bars.push({ x: left, y: y + 15, width: 90, equipment: mRID });
-    sketch.targets.push({ equipment: mRID, name, x: x - 26, y: y - 30, width: 178, height: 62 });
+    sketch.targets.push({ equipment: mRID, name, x: x - 26, y: y - 30, width: left - x + 168, height: 62 });
   }
 
   /** The wire from a transformer to the cell of another end. */

@@ -5,6 +5,7 @@
 
 import { asCoupler, type Shape, shapeOf } from './cell-shape.ts';
 import type { Bar, Cell, Feeder, Level } from './cells.ts';
+import { injectionKind } from './equipment.ts';
 import { nameWidth, textWidth } from './sketch.ts';
 
 export interface Measures {
@@ -18,6 +19,8 @@ export const SUBSTATION: Measures = { lane: 36, step: 46, words: 128 };
 /** A bay alone: room for the name and the values of every switch. */
 export const BAY: Measures = { lane: 190, step: 76, words: 230 };
 
+/** From the middle of a symbol with three rings to its two wires below. */
+export const THREE = 10;
 const BAR_STEP = 36;
 const GAP = 30;
 const MARGIN = 44;
@@ -39,6 +42,8 @@ export interface Port {
   /** Row of the node that it leaves, 0 for a busbar. */
   readonly row: number;
   readonly cell: PlacedCell;
+  /** From where to the right its words stand; none where there is no room for any. */
+  readonly wordsX?: number;
 }
 export interface PlacedCell {
   readonly cell: Cell;
@@ -91,6 +96,27 @@ export const short = (name: string): string =>
   name.length > LETTERS ? `${name.slice(0, LETTERS - 1).trimEnd()}…` : name;
 export const barLabelWidth = (bar: Bar): number => nameWidth(short(bar.name)) + 92;
 
+const isNarrow = (feeder: Feeder, measures: Measures): boolean =>
+  measures !== BAY && injectionKind(feeder.equipment) === 'earth' && feeder.kind === 'injection';
+
+/**
+ * The lane at whose right the words of each feeder stand: its own, or that of the last earthing switch beside it. Earthing
+ * switches have words only where there is room, in the display of a bay.
+ */
+function wordLanes(shape: Shape, measures: Measures): Map<number, { readonly feeder: Feeder; readonly lane: number }> {
+  const found = new Map<number, { feeder: Feeder; lane: number }>();
+  let last: { feeder: Feeder; lane: number } | undefined;
+  for (const { feeder, lane } of [...shape.feeders].sort((a, b) => a.lane - b.lane)) {
+    if (isNarrow(feeder, measures)) {
+      if (last?.lane === lane - 1) last.lane = lane;
+      continue;
+    }
+    last = { feeder, lane };
+    found.set(lane, last);
+  }
+  return found;
+}
+
 /** Offsets of the lanes of a cell from its left edge, and its width with the words of its feeders. */
 function lanesOf(
   shape: Shape,
@@ -98,7 +124,9 @@ function lanesOf(
   name: string,
 ): { readonly offsets: number[]; readonly width: number } {
   const offsets: number[] = [];
-  const wide = new Map(shape.feeders.map(({ feeder, lane }) => [lane, widthOf(feeder, measures)]));
+  const wide = new Map(
+    [...wordLanes(shape, measures).values()].map(({ feeder, lane }) => [lane, widthOf(feeder, measures)]),
+  );
   let x = 0;
   for (let lane = 0; lane < Math.max(1, shape.lanes); lane++) {
     offsets.push(x);
@@ -122,27 +150,37 @@ export class SubstationPlan {
   constructor(levels: readonly Level[], measures: Measures) {
     this.measures = measures;
     const sideOf = sides(levels);
-    const natural = levels.map((level) => new LevelPlacer(level, sideOf, measures, 0, []).width);
-    const widest = Math.max(0, ...natural);
+    // Once from the bottom up to learn where the lower ends would stand, then from the top down: so that transformers
+    // stand above what they feed, and most of their wires run straight.
+    const label = Math.max(96, ...levels.flatMap(({ bars }) => bars.slice(0, 1).map(barLabelWidth)));
+    const ends = transformerEnds(levels, sideOf);
+    const below = new Map<string, number>();
+    for (const level of [...levels].reverse()) {
+      const { ports } = new LevelPlacer(level, { sideOf, measures, label, above: [], below }).placed(0);
+      for (const { feeder, side, x } of ports)
+        if (feeder.kind === 'transformer' && side === 'up')
+          below.set(feeder.equipment.mRID, x - (ends.get(feeder)?.dx ?? 0));
+    }
     const placed: PlacedLevel[] = [];
-    /** Transformer → x that its lower ends would like, from the levels above. */
-    const wanted: { readonly equipment: string; readonly x: number }[] = [];
+    const above: Stub[] = [];
     levels.forEach((level, at) => {
-      const columns = Math.max(1, level.cells.length);
-      const stretch = Math.min(160, Math.max(0, (widest - natural[at]!) / (columns + 1)));
-      const placer = new LevelPlacer(level, sideOf, measures, Math.floor(stretch), wanted);
-      const done = placer.placed(at);
+      const done = new LevelPlacer(level, { sideOf, measures, label, above, below }).placed(at);
       placed.push(done);
-      for (const port of done.ports)
-        if (port.feeder.kind === 'transformer' && port.side === 'down')
-          wanted.push({ equipment: port.feeder.equipment.mRID, x: port.x });
+      for (const { feeder, side, x } of done.ports) {
+        if (feeder.kind !== 'transformer' || side !== 'down') continue;
+        const own = ends.get(feeder)!;
+        if (own.symbol) for (const other of own.others) above.push({ feeder: other, x: x + ends.get(other)!.dx });
+        else above.push({ feeder, x });
+      }
     });
     this.transformers = transformersOf(placed);
     const right = Math.max(
       MARGIN + 200,
-      ...placed.flatMap(({ bars, cells }) => [
+      ...placed.flatMap(({ bars, cells, ports }) => [
         ...[...bars.values()].map(({ x1 }) => x1),
-        ...cells.map(({ laneX, shape }) => laneX.at(-1)! + measures.lane + (shape.feeders.length ? measures.words : 0)),
+        ...cells.map(({ laneX }) => laneX.at(-1)! + measures.lane),
+        ...cells.map(({ cell, laneX }) => laneX[0]! + 24 + Math.min(textWidth(short(cell.name)), 130)),
+        ...ports.map(({ feeder, x, wordsX }) => (wordsX === undefined ? x + 24 : wordsX + widthOf(feeder, measures))),
       ]),
     );
     const routed = routeNets(this.transformers, placed.length, right);
@@ -214,57 +252,122 @@ function sides(levels: readonly Level[]): (cell: Cell) => Side {
   };
 }
 
+/** A wire that comes down from a level above, to this end of a transformer or from it. */
+interface Stub {
+  readonly feeder: Feeder;
+  readonly x: number;
+}
+
+/** The end of a transformer below which its symbol stands, and from where on the symbol wires run to the others. */
+interface TransformerEnd {
+  readonly symbol: boolean;
+  /** Of the others, in order; empty for one of them. */
+  readonly others: readonly Feeder[];
+  readonly dx: number;
+}
+
+function transformerEnds(levels: readonly Level[], sideOf: (cell: Cell) => Side): ReadonlyMap<Feeder, TransformerEnd> {
+  const found = new Map<string, EndPlace[]>();
+  levels.forEach((level, at) => {
+    for (const cell of level.cells)
+      for (const feeder of cell.feeders) {
+        if (feeder.kind !== 'transformer') continue;
+        const { mRID } = feeder.equipment;
+        found.set(mRID, [...(found.get(mRID) ?? []), { feeder, level: at, side: sideOf(cell) }]);
+      }
+  });
+  const ends = new Map<Feeder, TransformerEnd>();
+  for (const list of found.values()) {
+    const [symbol, ...others] = list.sort(bySymbol).map(({ feeder }) => feeder);
+    ends.set(symbol!, { symbol: true, others, dx: 0 });
+    for (const [at, other] of others.entries())
+      ends.set(other, { symbol: false, others: [], dx: besides(at, others.length) });
+  }
+  return ends;
+}
+
+interface EndPlace {
+  readonly feeder: Feeder;
+  readonly level: number;
+  readonly side: Side;
+}
+/** The symbol of a transformer stands at the first end in this order. */
+const bySymbol = (a: EndPlace, b: EndPlace): number =>
+  a.level - b.level || (a.side === b.side ? 0 : a.side === 'down' ? -1 : 1) || a.feeder.terminal - b.feeder.terminal;
+/** From the middle of a symbol to where the wire to the n-th of its other ends leaves it. */
+const besides = (at: number, others: number): number => (others === 1 ? 0 : at === 0 ? -THREE : THREE);
+
+interface Context {
+  readonly sideOf: (cell: Cell) => Side;
+  readonly measures: Measures;
+  /** Room for the names of the first busbars, the same in every level. */
+  readonly label: number;
+  readonly above: readonly Stub[];
+  /** Where the lower ends of transformers would stand. */
+  readonly below: ReadonlyMap<string, number>;
+}
+
 class LevelPlacer {
-  readonly width: number;
   readonly #level: Level;
+  readonly #context: Context;
   readonly #cells: PlacedCell[] = [];
   readonly #inline: Inline[] = [];
   readonly #start = new Map<string, number>();
 
-  constructor(
-    level: Level,
-    sideOf: (cell: Cell) => Side,
-    measures: Measures,
-    stretch: number,
-    wanted: readonly { readonly equipment: string; readonly x: number }[],
-  ) {
+  constructor(level: Level, context: Context) {
     this.#level = level;
-    const groups = groupsOf(level);
+    this.#context = context;
+    const { measures, label } = context;
     let x = MARGIN;
-    for (const group of groups) {
-      const label = Math.max(96, ...group.bars.map(barLabelWidth));
+    for (const [at, group] of groupsOf(level).entries()) {
       for (const bar of group.bars) this.#start.set(bar.node, x);
-      const begin = x + label;
-      const next = { up: begin, down: begin };
+      const begin = x + Math.max(at === 0 ? label : 96, ...group.bars.map(barLabelWidth));
       // First what looks up, where the transformers above want it; what hangs down keeps clear of its lanes.
-      for (const side of ['up', 'down'] as const) {
-        for (const cell of group.cells) {
-          if (sideOf(cell) !== side) continue;
-          const shape = shapeOf(cell);
-          const { offsets, width } = lanesOf(shape, measures, cell.name);
-          const want = shape.feeders.flatMap(({ feeder, lane }) => {
-            const found = wanted.find(({ equipment }) => equipment === feeder.equipment.mRID);
-            return found && side === 'up' ? [found.x - offsets[lane]!] : [];
-          })[0];
-          let left = Math.max(next[side], want ?? 0);
-          if (side === 'up') left = clear(left, shape, offsets, wanted);
-          else if (level.bars.length > 1) left = besideLanes(left, offsets, this.#cells);
-          this.#cells.push({ cell, shape, side, laneX: offsets.map((offset) => left + offset) });
-          next[side] = left + width + 22 + stretch;
-        }
-      }
-      x = Math.max(next.up, next.down, begin + 60) + 16;
+      const ends = (['up', 'down'] as const).map((side) => this.#side(group, side, begin));
+      x = Math.max(...ends, begin + 60) + 16;
       for (const cell of group.couplers) {
         const coupler = asCoupler(cell)!;
         const shape = shapeOf(cell);
         const { offsets, width } = lanesOf(shape, measures, '');
-        const room = Math.max(width, 40 + coupler.chain.length * 40);
+        // Each device with its name and position above it.
+        const words = coupler.chain.map(({ equipment }) => textWidth(`${equipment.name} normally open`) + 12);
+        const room = Math.max(width, 40 + words.reduce((sum, each) => sum + each, 0));
         this.#inline.push({ cell, ...coupler, x0: x, x1: x + room });
         this.#cells.push({ cell, shape, side: 'down', laneX: offsets.map((offset) => x + 20 + offset) });
         x += room + 24;
       }
     }
-    this.width = x;
+  }
+
+  /** Places the cells of a group on one side of its busbars. @returns where the last one ends */
+  #side(group: Group, side: Side, begin: number): number {
+    const { sideOf, measures, above, below } = this.#context;
+    const drafts = group.cells
+      .filter((cell) => sideOf(cell) === side)
+      .map((cell) => {
+        const shape = shapeOf(cell);
+        const { offsets, width } = lanesOf(shape, measures, cell.name);
+        const wants = shape.feeders.flatMap(({ feeder, lane }) => {
+          const x =
+            side === 'down' ? below.get(feeder.equipment.mRID) : above.find((stub) => stub.feeder === feeder)?.x;
+          return feeder.kind !== 'transformer' || x === undefined ? [] : [x - offsets[lane]!];
+        });
+        return { cell, shape, offsets, width, want: wants[0] };
+      });
+    // What wants a place, in the order of the places; the others fill the room before and between.
+    const bound = drafts.filter(({ want }) => want !== undefined).sort((a, b) => a.want! - b.want!);
+    const free = drafts.filter(({ want }) => want === undefined);
+    let next = begin;
+    while (bound.length || free.length) {
+      const fits = free[0] && (!bound[0] || next + free[0].width + 22 <= bound[0].want!);
+      const { cell, shape, offsets, width, want } = (fits ? free : bound).shift()!;
+      let left = Math.max(next, want ?? 0);
+      if (side === 'up') left = clear(left, shape, offsets, above);
+      else if (this.#level.bars.length > 1) left = besideLanes(left, offsets, this.#cells);
+      this.#cells.push({ cell, shape, side, laneX: offsets.map((offset) => left + offset) });
+      next = left + width + 22;
+    }
+    return next;
   }
 
   placed(at: number): PlacedLevel {
@@ -279,16 +382,14 @@ class LevelPlacer {
     const lying = new Set(inline.map(({ cell }) => cell));
     const cells = this.#cells.filter(({ cell }) => !lying.has(cell));
     const rowsOf = (side: Side) => Math.max(0, ...cells.filter((each) => each.side === side).map((c) => c.shape.rows));
-    const ports = cells.flatMap((cell) =>
-      cell.shape.feeders.map(({ feeder, lane, row }) => ({
-        feeder,
-        x: cell.laneX[lane]!,
-        level: at,
-        side: cell.side,
-        row,
-        cell,
-      })),
-    );
+    const ports = cells.flatMap((cell) => {
+      const words = wordLanes(cell.shape, this.#context.measures);
+      return cell.shape.feeders.map(({ feeder, lane, row }): Port => {
+        const beside = words.get(lane);
+        const port = { feeder, x: cell.laneX[lane]!, level: at, side: cell.side, row, cell };
+        return beside ? { ...port, wordsX: cell.laneX[beside.lane]! } : port;
+      });
+    });
     return {
       level: this.#level,
       cells,
@@ -341,20 +442,17 @@ function liesInLine({ from, to, x0, x1 }: Inline, bars: ReadonlyMap<string, Plac
   return [...bars.values()].every((each) => each.row !== left.row || each.x1 <= x0 + 1 || each.x0 >= x1 - 1);
 }
 
-/** Moves a cell to the right until none of its wires upward comes down where another transformer's does. */
-function clear(
-  left: number,
-  shape: Shape,
-  offsets: readonly number[],
-  wanted: readonly { readonly equipment: string; readonly x: number }[],
-): number {
+/** Moves a cell to the right until none of its wires upward comes up where another one comes down. */
+function clear(left: number, shape: Shape, offsets: readonly number[], stubs: readonly Stub[]): number {
   let at = left;
   const mine = shape.feeders.filter(({ feeder }) => feeder.kind === 'transformer');
   const collides = () =>
     mine.some(({ feeder, lane }) =>
-      wanted.some(
-        ({ equipment, x }) => equipment !== feeder.equipment.mRID && Math.abs(x - (at + offsets[lane]!)) < 26,
-      ),
+      stubs.some((stub) => {
+        // The wires of one symbol with three rings come down close together.
+        const apart = stub.feeder.equipment === feeder.equipment ? 12 : 26;
+        return stub.feeder !== feeder && Math.abs(stub.x - (at + offsets[lane]!)) < apart;
+      }),
     );
   for (let tries = 0; tries < 1000 && collides(); tries++) at += 13;
   return at;
@@ -458,9 +556,6 @@ export interface Net {
   readonly passX?: number;
 }
 
-/** From the middle of a symbol with three rings to its two wires below. */
-export const THREE = 10;
-
 /** Gives every horizontal piece a track of its channel in which nothing else lies. */
 function routeNets(
   transformers: readonly TransformerPlan[],
@@ -479,7 +574,7 @@ function routeNets(
   let passing = 0;
   const nets = transformers.flatMap(({ equipment, symbol, others }) =>
     others.map((end, index): Net => {
-      const dx = others.length === 1 ? 0 : index === 0 ? -THREE : THREE;
+      const dx = besides(index, others.length);
       const from = symbol.x + dx;
       const [out, into] = [symbol.level + 1, end.side === 'up' ? end.level : end.level + 1];
       const net = { equipment, symbol, end, dx };
@@ -506,12 +601,7 @@ function transformersOf(levels: readonly PlacedLevel[]): TransformerPlan[] {
     }
   }
   return [...ports].flatMap(([equipment, list]) => {
-    const [symbol, ...others] = [...list].sort(
-      (a, b) =>
-        a.level - b.level ||
-        (a.side === b.side ? 0 : a.side === 'down' ? -1 : 1) ||
-        a.feeder.terminal - b.feeder.terminal,
-    );
+    const [symbol, ...others] = [...list].sort(bySymbol);
     return symbol ? [{ equipment, symbol, others }] : [];
   });
 }

@@ -84,7 +84,7 @@ describe('the colours', () => {
     const of = tokens(theme);
     const weak: string[] = [];
     for (const text of ['ink', 'dim', 'select', 'p1', 'p2', 'p3', 'p4'])
-      for (const ground of ['bg', 'surface', 'raised']) {
+      for (const ground of ['bg', 'surface', 'raised', 'trial']) {
         const ratio = contrast(of.get(text)!, of.get(ground)!);
         if (ratio < 4.5) weak.push(`${text} on ${ground}: ${ratio.toFixed(2)}`);
       }

@@ -86,36 +86,52 @@ export interface EstimateJson {
   readonly measurements: readonly EstimatedMeasurementJson[];
 }
 
+/** A limit that an outage breaks: A, kV or, with a rating in MVA alone, % of it. */
 export interface ContingencyLimitJson {
   readonly equipment: string;
   readonly name: string;
   readonly kind: 'overload' | 'voltageHigh' | 'voltageLow';
   readonly value: number;
   readonly limit: number;
+  /** % of the limit. */
   readonly loading?: number | null;
+  /** The value before the outage. */
+  readonly before?: number | null;
 }
 export interface ContingencyJson {
-  readonly outage: { readonly equipment: string; readonly name: string };
+  readonly outage: { readonly equipment: string; readonly name: string; readonly class?: string };
+  /** % beyond limits; null without a solution. */
   readonly severity: number | null;
   readonly converged: boolean;
-  /** MW that lose their supply. */
-  readonly loadLostMW?: number | null;
-  readonly islanded?: { readonly loadLostMW?: number | null } | number | null;
+  readonly failure?: string;
+  readonly islanded?: { readonly loadLostMW?: number } | null;
   readonly limits: readonly ContingencyLimitJson[];
+  /** Broken limits that are not listed. */
+  readonly more?: number;
+}
+export interface WorstLoadingJson {
+  readonly equipment: string;
+  readonly name: string;
+  /** %, now and at worst. */
+  readonly before: number;
+  readonly worst: number;
+  readonly outage: { readonly equipment: string; readonly name: string };
 }
 export interface ContingenciesJson {
   readonly at: string;
   readonly solved: number;
   readonly screened: number;
   readonly violations: readonly ContingencyJson[];
+  /** Outages that break limits, listed or not. */
+  readonly violated?: number;
+  /** Outages that leave load without supply, by how much. */
+  readonly loadLost?: readonly ContingencyJson[];
+  readonly loadings?: readonly WorstLoadingJson[];
+  readonly failure?: string;
 }
 
-/** MW that an outage leaves without supply, wherever the answer says so. */
-export function lostLoad({ loadLostMW, islanded }: ContingencyJson): number {
-  if (typeof loadLostMW === 'number') return loadLostMW;
-  if (typeof islanded === 'number') return islanded;
-  return islanded?.loadLostMW ?? 0;
-}
+/** MW that an outage leaves without supply. */
+export const lostLoad = ({ islanded }: ContingencyJson): number => islanded?.loadLostMW ?? 0;
 
 /** The routes of the service, as the API describes itself: what is not there is not asked for. */
 export async function routesOf(): Promise<ReadonlySet<string>> {

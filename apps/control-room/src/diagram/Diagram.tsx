@@ -5,7 +5,7 @@ import { isInvalid } from '../format/quality.ts';
 import { PriorityGlyph } from '../ui/glyphs.tsx';
 import type { Drawing, Place, Target, Wire, XY } from './drawing.ts';
 import { isSource, isTransformer } from './equipment.ts';
-import { layout } from './layout.ts';
+import { indexOf, layout } from './layout.ts';
 import { switchState } from './measurements.ts';
 import { ExitMark, Injection, Series, StationBox, SwitchMark, Transformer } from './Symbols.tsx';
 import { type EnergisedState, type SwitchState, Topology } from './topology.ts';
@@ -99,10 +99,21 @@ export function Diagram(props: {
       undefined,
     );
   };
+  /** What a double click opens: what the drawing says, else, in an overview, the station of the equipment. */
+  const opens = (target: Target): Place | undefined => {
+    if (target.opens || props.place) return target.opens;
+    const equipment = app.equipmentById().get(target.equipment);
+    const substation = equipment && indexOf(props.model).substationsOf(equipment)[0];
+    return substation === undefined ? undefined : { substation };
+  };
+  const open = (target: Target) => {
+    const place = opens(target);
+    if (place) props.open(place);
+  };
   /** A box of the overview and the name of a bay are nothing but ways in; everything else is selected first. */
   const isWayIn = (target: Target) => target.opens !== undefined && !app.equipmentById().has(target.equipment);
   const choose = (target: Target) => {
-    if (isWayIn(target)) props.open(target.opens!);
+    if (isWayIn(target)) open(target);
     else app.select({ kind: 'equipment', mRID: target.equipment });
   };
 
@@ -184,9 +195,9 @@ export function Diagram(props: {
               aria-pressed={isWayIn(target) ? undefined : selected() === target.equipment}
               data-equipment={target.equipment}
               onClick={() => !view.dragged() && choose(target)}
-              onDblClick={() => target.opens && props.open(target.opens)}
+              onDblClick={() => open(target)}
               onKeyDown={(event) => {
-                if (event.key === 'o' && target.opens) props.open(target.opens);
+                if (event.key === 'o') open(target);
                 if (event.key !== 'Enter' && event.key !== ' ') return;
                 event.preventDefault();
                 choose(target);

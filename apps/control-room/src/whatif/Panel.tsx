@@ -2,15 +2,12 @@
 import { createEffect, createMemo, createSignal, For, type JSX, Match, on, Show, Switch } from 'solid-js';
 import type { ChangeJson, PowerJson } from '../api/grid-state.ts';
 import { useApp } from '../app.ts';
-import { isBusbar, isLine, isSwitch, isTransformer } from '../diagram/equipment.ts';
+import { type Equipment, isBusbar, isSwitch } from '../diagram/equipment.ts';
 import { fixed } from '../format/number.ts';
 import { CLASS_WORDS } from '../frame/words.ts';
 import { Icon } from '../ui/glyphs.tsx';
 import { findingsOf } from './outcome.ts';
 
-type Equipment = NonNullable<
-  ReturnType<ReturnType<typeof useApp>['equipmentById']>['get'] extends (key: string) => infer E ? E : never
->;
 const MOST = 12;
 
 export function TrialPanel() {
@@ -87,8 +84,22 @@ function Controls(props: { equipment: Equipment }) {
           </button>
         </fieldset>
       </Match>
-      <Match when={isTransformer(of()) || isLine(of())}>
+      <Match when={isBusbar(of())}>
+        <Voltage node={of().terminals[0]?.connectivityNode ?? ''} />
+      </Match>
+      <Match when={of().class !== 'Junction' && of().class !== 'Ground'}>
         <Tap equipment={of()} />
+        <Show when={drawsPower(of())}>
+          <PowerForm equipment={of()} />
+        </Show>
+        <Show when={of().class === 'ExternalNetworkInjection'}>
+          <Figure
+            label="Voltage held"
+            unit="kV"
+            value={whatIf.trial().voltages[mRID()] ?? (of() as { voltage?: number }).voltage ?? 0}
+            set={(kV) => whatIf.setVoltage(mRID(), kV)}
+          />
+        </Show>
         <label class="check">
           <input
             type="checkbox"
@@ -98,23 +109,13 @@ function Controls(props: { equipment: Equipment }) {
           Out of service
         </label>
       </Match>
-      <Match when={of().class === 'EnergyConsumer' || of().class === 'PowerElectronicsConnection'}>
-        <PowerForm equipment={of()} />
-      </Match>
-      <Match when={of().class === 'ExternalNetworkInjection'}>
-        <Figure
-          label="Voltage held"
-          unit="kV"
-          value={whatIf.trial().voltages[mRID()] ?? (of() as { voltage?: number }).voltage ?? 0}
-          set={(kV) => whatIf.setVoltage(mRID(), kV)}
-        />
-      </Match>
-      <Match when={isBusbar(of())}>
-        <Voltage node={of().terminals[0]?.connectivityNode ?? ''} />
-      </Match>
     </Switch>
   );
 }
+
+/** Whether it has a power of its own that can be set; the service says the same. */
+const drawsPower = (of: Equipment): boolean =>
+  of.class === 'PowerElectronicsConnection' || ('p' in of && 'q' in of && of.class !== 'ExternalNetworkInjection');
 
 function Voltage(props: { node: string }) {
   const app = useApp();

@@ -1,16 +1,25 @@
-/** Single outages that would break a limit, the gravest first; each can be looked at in the diagram, as "what if". */
-import { createMemo, createSignal, For, onCleanup, onMount, Show } from 'solid-js';
-import { type ContingenciesJson, type ContingencyJson, gridStateApi, lostLoad } from '../../api/grid-state.ts';
+/** What each single outage would do, the gravest first; each can be looked at in the diagram, as "what if". */
+import { createSignal, For, type JSX, onCleanup, onMount, Show } from 'solid-js';
+import {
+  type ContingenciesJson,
+  type ContingencyJson,
+  gridStateApi,
+  lostLoad,
+  type WorstLoadingJson,
+} from '../../api/grid-state.ts';
 import { useApp } from '../../app.ts';
 import { fixed } from '../../format/number.ts';
 import { clock } from '../../format/time.ts';
 import { go } from '../../route.ts';
 import { Notice, Skeleton } from '../../ui/parts.tsx';
-import { substationOf } from '../overview/places.ts';
+import { addressOf, substationOf } from '../overview/places.ts';
 import { worstOf } from './words.ts';
 
-/** ms between two looks. */
+/** ms between two looks, and before the service has spoken. */
 const EVERY = 5000;
+const AT_FIRST = 500;
+/** Rows of the loadings; beyond that nothing is near its limit. */
+const MOST_LOADINGS = 15;
 
 export function OutagesPage() {
   const app = useApp();
@@ -18,34 +27,20 @@ export function OutagesPage() {
   const [problem, setProblem] = createSignal<string>();
   let timer: ReturnType<typeof setTimeout>;
   const look = async (): Promise<void> => {
-    if (
-      app.estimate.has('/contingencies') &&
-      app.calculated() &&
-      document.visibilityState === 'visible' &&
-      app.live()
-    ) {
+    const ready = app.estimate.has('/contingencies') && app.calculated() && app.live();
+    if (ready && document.visibilityState === 'visible') {
       await gridStateApi.contingencies().then(
         (answer) => {
           setFound(answer);
-          setProblem(undefined);
+          setProblem(answer.failure);
         },
         (error: unknown) => setProblem(error instanceof Error ? error.message : String(error)),
       );
     }
-    timer = setTimeout(() => void look(), app.calculated() ? EVERY : 500);
+    timer = setTimeout(() => void look(), ready ? EVERY : AT_FIRST);
   };
   onMount(() => void look());
   onCleanup(() => clearTimeout(timer));
-  const refusal = () => app.refusal('commands.operate');
-  const rows = createMemo(() => found()?.violations ?? []);
-  const attempt = ({ outage }: ContingencyJson) => {
-    const model = app.model();
-    const equipment = app.equipmentById().get(outage.equipment);
-    const substation = model && equipment ? substationOf(model, equipment) : undefined;
-    app.select({ kind: 'equipment', mRID: outage.equipment });
-    app.whatIf.begin({ outages: [outage.equipment] });
-    go(app.drawsWhole() || !substation ? 'grid' : `grid/${substation.mRID}`);
-  };
   return (
     <div class="sheet">
       <div class="filters">
@@ -53,8 +48,9 @@ export function OutagesPage() {
         <Show when={found()}>
           {(answer) => (
             <span class="sub" role="status">
-              {rows().length} of {answer().screened + answer().solved > 0 ? answer().screened : 0} would break a limit;{' '}
-              {answer().solved} solved in full, at {clock(new Date(answer().at))}
+              {answer().violated ?? answer().violations.length} of {answer().screened} would break a limit,{' '}
+              {answer().loadLost?.length ?? 0} leave load without supply; {answer().solved} solved in full, at{' '}
+              {clock(new Date(answer().at))}
             </span>
           )}
         </Show>
@@ -81,82 +77,163 @@ export function OutagesPage() {
             </Show>
           }
         >
-          <Show
-            when={rows().length}
-            fallback={
-              <Notice title="Every single outage can be borne">
-                No line or transformer could fail now and take another one, or a busbar, beyond its limits.
-              </Notice>
-            }
-          >
-            <table class="table outages" aria-label="Single outages that would break a limit">
-              <thead>
-                <tr>
-                  <th class="right">#</th>
-                  <th>Outage of</th>
-                  <th>Worst of it</th>
-                  <th>Against its limit</th>
-                  <th class="right">Limits passed</th>
-                  <th class="right">Load lost</th>
-                  <th />
-                </tr>
-              </thead>
-              <tbody>
-                <For each={rows()}>
-                  {(row, index) => (
-                    <tr>
-                      <td class="right dim">{index() + 1}</td>
-                      <td>
-                        <button
-                          type="button"
-                          class="bare outage-name"
-                          onClick={() => app.select({ kind: 'equipment', mRID: row.outage.equipment })}
-                        >
-                          {row.outage.name}
-                        </button>
-                      </td>
-                      <td class="wide">{worstOf(row).text}</td>
-                      <td>
-                        <OutageBar share={worstOf(row).share} />
-                      </td>
-                      <td class="right">{row.limits.length}</td>
-                      <td class="right">{lostLoad(row) > 0 ? `${fixed(lostLoad(row), 2)} MW` : '—'}</td>
-                      <td>
-                        <button
-                          type="button"
-                          disabled={refusal() !== undefined}
-                          title={refusal()}
-                          aria-label={`Try the outage of ${row.outage.name}`}
-                          onClick={() => attempt(row)}
-                        >
-                          What if …
-                        </button>
-                      </td>
-                    </tr>
-                  )}
-                </For>
-              </tbody>
-            </table>
-          </Show>
+          {(answer) => (
+            <>
+              <Show
+                when={answer().violations.length}
+                fallback={
+                  <Notice title="No single outage breaks a limit">
+                    No line, transformer or machine could fail now and take another one, or a busbar, beyond its limits.
+                  </Notice>
+                }
+              >
+                <OutageTable label="Single outages that would break a limit" rows={answer().violations} />
+              </Show>
+              <Show when={answer().loadLost?.length}>
+                <h3>Load without supply</h3>
+                <OutageTable label="Single outages that leave load without supply" rows={answer().loadLost!} />
+              </Show>
+              <Show when={answer().loadings?.length}>
+                <h3>Loading at worst, after any outage</h3>
+                <Loadings rows={answer().loadings!.slice(0, MOST_LOADINGS)} />
+              </Show>
+            </>
+          )}
         </Show>
       </div>
     </div>
   );
 }
 
-/** Loading of the worst against its limit, which stands at two thirds of the width. */
-function OutageBar(props: { share: number | undefined }) {
+function OutageTable(props: { label: string; rows: readonly ContingencyJson[] }) {
+  return (
+    <table class="table outages" aria-label={props.label}>
+      <thead>
+        <tr>
+          <th class="right">#</th>
+          <th>Outage of</th>
+          <th class="wide">Worst of it</th>
+          <th>Against its limit</th>
+          <th class="right">Limits broken</th>
+          <th class="right">Load lost</th>
+          <th />
+        </tr>
+      </thead>
+      <tbody>
+        <For each={props.rows}>
+          {(row, index) => (
+            <tr>
+              <td class="right dim">{index() + 1}</td>
+              <td>
+                <Chooser of={row.outage} />
+              </td>
+              <td class="wide">{worstOf(row).text}</td>
+              <td>
+                <OutageBar share={worstOf(row).share} />
+              </td>
+              <td class="right">{row.limits.length + (row.more ?? 0) || '—'}</td>
+              <td class="right">{lostLoad(row) > 0 ? `${fixed(lostLoad(row), 2)} MW` : '—'}</td>
+              <td>
+                <Attempt outage={row.outage} />
+              </td>
+            </tr>
+          )}
+        </For>
+      </tbody>
+    </table>
+  );
+}
+
+function Loadings(props: { rows: readonly WorstLoadingJson[] }) {
+  return (
+    <table class="table outages" aria-label="Loading at worst">
+      <thead>
+        <tr>
+          <th>Line or transformer</th>
+          <th class="right">Now</th>
+          <th class="right">At worst</th>
+          <th>Against its limit</th>
+          <th class="wide">After the outage of</th>
+          <th />
+        </tr>
+      </thead>
+      <tbody>
+        <For each={props.rows}>
+          {(row) => (
+            <tr>
+              <td>
+                <Chooser of={row} />
+              </td>
+              <td class="right">{fixed(row.before, 0)} %</td>
+              <td class="right" classList={{ 'p2-text': row.worst > 100 }}>
+                {fixed(row.worst, 0)} %
+              </td>
+              <td>
+                <OutageBar share={row.worst / 100} now={row.before / 100} />
+              </td>
+              <td class="wide">{row.outage.name}</td>
+              <td>
+                <Attempt outage={row.outage} />
+              </td>
+            </tr>
+          )}
+        </For>
+      </tbody>
+    </table>
+  );
+}
+
+/** A name that shows its equipment in the inspector. */
+function Chooser(props: { of: { readonly equipment: string; readonly name: string } }): JSX.Element {
+  const app = useApp();
+  return (
+    <button
+      type="button"
+      class="bare outage-name"
+      onClick={() => app.select({ kind: 'equipment', mRID: props.of.equipment })}
+    >
+      {props.of.name}
+    </button>
+  );
+}
+
+/** Opens the diagram where the equipment stands, with it taken out. */
+function Attempt(props: { outage: { readonly equipment: string; readonly name: string } }) {
+  const app = useApp();
+  const refusal = () => app.refusal('commands.operate');
+  const attempt = () => {
+    const { equipment: mRID } = props.outage;
+    const model = app.model();
+    const equipment = app.equipmentById().get(mRID);
+    const station = model && equipment ? substationOf(model, equipment) : undefined;
+    app.select({ kind: 'equipment', mRID });
+    app.whatIf.begin({ outages: [mRID] });
+    go(addressOf(app.drawsWhole() || !station ? undefined : { substation: station.mRID }));
+  };
+  return (
+    <button
+      type="button"
+      disabled={refusal() !== undefined}
+      title={refusal()}
+      aria-label={`Try the outage of ${props.outage.name}`}
+      onClick={attempt}
+    >
+      What if …
+    </button>
+  );
+}
+
+/** A share of its limit, which stands at two thirds of the width; a mark where it is now. */
+function OutageBar(props: { share: number | undefined; now?: number }) {
+  const x = (share: number) => Math.max(1, Math.min(150, share * 100));
   return (
     <Show when={props.share !== undefined} fallback={<span class="dim">—</span>}>
       <svg class="outage-bar" viewBox="0 0 150 12" aria-hidden="true">
         <rect class="bar-band" x="0" y="3" width="150" height="6" />
-        <rect
-          class={props.share! > 1 ? 'p2-fill' : 'bar-fill'}
-          x="0"
-          y="3"
-          width={Math.max(1, Math.min(150, props.share! * 100))}
-          height="6"
-        />
+        <rect class={props.share! > 1 ? 'p2-fill' : 'bar-fill'} x="0" y="3" width={x(props.share!)} height="6" />
+        <Show when={props.now !== undefined}>
+          <rect class="bar-live" x={x(props.now!) - 1} y="1" width="2" height="10" />
+        </Show>
         <rect class="limit-mark" x="99.5" y="0" width="1" height="12" />
       </svg>
     </Show>

@@ -9,11 +9,12 @@ export interface Worst {
 }
 
 /** The gravest thing that an outage does. */
-export function worstOf({ converged, limits }: ContingencyJson): Worst {
+export function worstOf({ converged, limits, islanded }: ContingencyJson): Worst {
   if (!converged) return { text: 'the power flow finds no solution', share: undefined };
   const [worst] = [...limits].sort((a, b) => excess(b) - excess(a));
-  if (!worst) return { text: 'load without supply', share: undefined };
-  return { text: sentence(worst), share: worst.kind === 'overload' ? shareOf(worst) : undefined };
+  if (worst) return { text: sentence(worst), share: worst.kind === 'overload' ? shareOf(worst) : undefined };
+  const lost = islanded?.loadLostMW ?? 0;
+  return { text: lost > 0 ? 'load without supply' : 'nothing beyond its limits', share: undefined };
 }
 
 const shareOf = ({ value, limit, loading }: ContingencyLimitJson): number =>
@@ -25,5 +26,5 @@ const excess = (of: ContingencyLimitJson): number =>
 function sentence(of: ContingencyLimitJson): string {
   const { kind, name, value, limit } = of;
   if (kind === 'overload') return `${name} at ${fixed(100 * shareOf(of), 0)} % of its limit`;
-  return `${name} at ${fixed(value, 2)}, ${kind === 'voltageLow' ? 'below' : 'above'} ${fixed(limit, 2)}`;
+  return `${name} at ${fixed(value, 2)} kV, ${kind === 'voltageLow' ? 'below' : 'above'} ${fixed(limit, 2)} kV`;
 }

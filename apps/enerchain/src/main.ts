@@ -419,6 +419,60 @@ widths(iec104.command('scan'))
   .option(...json)
   .action(async (at, options) => (await import('./commands/iec104.ts')).scan(at, options));
 
+const mms = program.command('mms').description('tools for IEC 61850 devices (MMS)');
+const device: [string, string] = ['<host:port>', 'the device; port 102 (3782 with TLS) when left out'];
+const secured = (command: AnyCommand): AnyCommand =>
+  command
+    .argument(...device)
+    .option('--tls-ca <file>', 'PEM of the CA: speak TLS (IEC 62351-3)')
+    .option('--tls-cert <file>', 'PEM certificate of this side')
+    .option('--tls-key <file>', 'PEM private key of this side')
+    .option('--tls-server-name <name>', 'name that the certificate of the device must carry')
+    .option(...json);
+const fc: [string, string, string] = ['--fc <constraint>', 'functional constraint: ST, MX, CF, SP, DC …', 'ST'];
+
+secured(mms.command('browse'))
+  .description('devices, data objects and data sets')
+  .option('--device <name>', 'only this logical device')
+  .option('--values', 'every attribute with its value')
+  .action(async (at, options) => (await import('./commands/mms.ts')).browse(at, options));
+secured(mms.command('read'))
+  .description('a data object or attribute, one line an attribute: BCU1CTRL/MMXU1.TotW')
+  .argument('<reference>')
+  .option(...fc)
+  .action(async (at, reference, options) => (await import('./commands/mms.ts')).read(at, reference, options));
+secured(mms.command('write'))
+  .description('one attribute of the configuration')
+  .argument('<reference>')
+  .argument('<value>')
+  .option(...fc)
+  .action(async (at, reference, value, options) =>
+    (await import('./commands/mms.ts')).write(at, reference, value, options),
+  );
+secured(mms.command('control'))
+  .description('operate a controllable object as its control model wants it; never repeated')
+  .argument('<reference>', 'BCU1CTRL/QA1CSWI1.Pos')
+  .argument('<value>', 'on or off, a number')
+  .option('--test', 'as a test: nothing moves')
+  .option('--no-interlock-check', 'without the check of interlocking')
+  .option('--no-synchro-check', 'without the check of synchronism')
+  .action(async (at, reference, value, options) =>
+    (await import('./commands/mms.ts')).control(at, reference, value, options),
+  );
+secured(mms.command('report'))
+  .description('enable a report control block and print what it reports')
+  .argument('<reference>', 'BCU1CTRL/LLN0.BR.brcb01 or BCU1CTRL/LLN0.RP.urcb01')
+  .option('--data-set <reference>', 'another data set than its own')
+  .option('--period <seconds>', 'integrity period')
+  .option('--count <n>', 'stop after n values')
+  .option('--for <seconds>', 'stop after this time')
+  .action(async (at, reference, options) => (await import('./commands/mms.ts')).report(at, reference, options));
+secured(mms.command('files'))
+  .description('list files, or fetch one: COMTRADE records, logs')
+  .argument('[name]', 'a file, or a folder with a slash at its end')
+  .option('--output <path>', 'where to put it; never over a file that is there')
+  .action(async (at, name, options) => (await import('./commands/mms.ts')).files(at, name, options));
+
 // `enerchain values | head` closes the pipe early: that is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
 

@@ -15,6 +15,16 @@ export { type Fault, Iec61850Error } from './error.ts';
 export { basicType, codeOf, DBPOS, initialData, sameData, TCMD } from './mapping/basic-types.ts';
 export * from './mapping/control.ts';
 export {
+  dataFrom,
+  type Plain,
+  plainOf,
+  QUALITY_FLAGS,
+  type Quality61850,
+  qualityOf,
+  qualityText,
+  timeText,
+} from './mapping/plain.ts';
+export {
   decodeReport,
   encodeReport,
   isReport,

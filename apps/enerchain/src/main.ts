@@ -45,7 +45,7 @@ program
   .option('--trust-policy <policy>', 'what a good node is: development, production, or a JSON file', 'development')
   .option(
     '--keys <file>',
-    'YAML file: where the keys of the centre lie (identity, log, authority: file, tpm or an HSM)',
+    'YAML file: where the keys of the centre lie (identity, log, authority: file, tpm or an HSM); a TPM named there attests it',
   )
   .option(
     '--commanding-service <name...>',

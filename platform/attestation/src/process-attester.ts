@@ -7,7 +7,15 @@ import { join } from 'node:path';
 import { type Clock, EnerchainError, systemClock, toMillis } from '@enerchain/model';
 import type { Certificate } from '@enerchain/pki';
 import { openAttestationKey, openEndorsementKey, type TpmKey } from '@enerchain/tpm2';
-import { attestationIn, type CborValue, enrolTpm, type Identity, type NodeTpm, tpmParty } from '@enerchain/trust';
+import {
+  attestationIn,
+  type CborValue,
+  enrolTpm,
+  type Identity,
+  type NodeTpm,
+  type TpmParty,
+  tpmParty,
+} from '@enerchain/trust';
 import type { Attester, EvidenceCursor } from './attester.ts';
 import type { MeasurementList } from './measure/list.ts';
 import { Measurer } from './measure/measurer.ts';
@@ -40,15 +48,18 @@ export interface ProcessAttesterOptions {
 }
 
 /** The TPM of the node, and where its attestation key is certified. */
-export interface TpmSettings {
+export type TpmSettings = OwnTpm & ({ readonly url: string } | { readonly certify: CertifyHere });
+
+/** Has the attestation key of this very machine certified, where the authority is in this process. */
+export type CertifyHere = (party: TpmParty) => Promise<Certificate>;
+
+interface OwnTpm {
   /** Stays open when the attester is closed. */
   readonly tpm: NodeTpm;
   /** Event log of the boot, where it is not where Linux shows it. */
   readonly eventLog?: string;
   /** Folder of the identity; the certificate of the attestation key lies there as well. */
   readonly identityDir: string;
-  /** `https://host:port` of the centre. */
-  readonly url: string;
 }
 
 /** A certificate of an attestation key is renewed when less than this share of its life is left. */
@@ -140,11 +151,13 @@ export class ProcessAttester {
     }
     this.#nextCertifying = clock.monotonic() + AK_RETRY;
     try {
-      const { identityDir: dir, url, tpm } = settings;
+      const { identityDir: dir, tpm } = settings;
       const party = tpmParty(tpm.client, await openEndorsementKey(tpm.client), ak, tpm.identity);
       // The certificate of the identity that comes along is taken at the next renewal.
-      const { attestation } = await enrolTpm({ dir, identity: identity(), url, tpm: party });
-      this.#akCertificate = attestation;
+      this.#akCertificate =
+        'certify' in settings
+          ? await settings.certify(party)
+          : (await enrolTpm({ dir, identity: identity(), url: settings.url, tpm: party })).attestation;
       this.#nextCertifying = Number.NEGATIVE_INFINITY;
     } catch (error) {
       onTrouble(error);

@@ -272,6 +272,7 @@ async function assemble(
   transparency.start();
   const out = { append: own.append.bind(own), publish: own.publish.bind(own) };
   const roleOf = (source: string) => sources.roleOf(source);
+  const endorsement = await endorsementPolicyIn(join(dataDir, 'ca', 'tpm-makers'));
   const trust =
     options.trust &&
     (await openTrust({
@@ -284,6 +285,8 @@ async function assemble(
         out,
         findings,
         revocations,
+        tpm: keys?.tpm,
+        endorsement,
         roleOf,
         siteOf: (source: string) => points.site(source),
         clock,
@@ -298,7 +301,7 @@ async function assemble(
     ...options.link,
     identity: holder,
     ca,
-    endorsement: await endorsementPolicyIn(join(dataDir, 'ca', 'tpm-makers')),
+    endorsement,
     registry: sources,
     revocations,
     trust: trust?.keeper,

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { EnerchainError, validator } from '@enerchain/model';
+import type { TpmClient } from '@enerchain/tpm2';
 import { type KeyPlace, type KeyStore, KeyStores, type Signer } from '@enerchain/trust';
 import Type, { type Static } from 'typebox';
 
@@ -23,6 +24,8 @@ export interface CentreKeys {
   readonly log: Signer | undefined;
   /** Undefined: in the folder of the authority. */
   readonly authority: KeyStore | undefined;
+  /** The one that is named, whatever lies in it; the centre attests itself by it. */
+  readonly tpm: TpmClient | undefined;
   close(): Promise<void>;
 }
 
@@ -89,6 +92,7 @@ export async function openCentreKeys(places: CentreKeyPlaces, dataDir: string): 
       identity: await identity?.make(''),
       log: await log?.make(''),
       authority,
+      tpm: stores.tpm,
       close: () => stores.close(),
     };
   } catch (error) {

@@ -1,8 +1,8 @@
 /** The TPM of a node as enrolment asks it, and the enrolment with it, seen from the node. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { EnerchainError } from '@enerchain/model';
-import { type Certificate, certificateFromPem } from '@enerchain/pki';
+import { type Clock, EnerchainError, toMillis } from '@enerchain/model';
+import { type Certificate, certificateFromPem, parseRequest } from '@enerchain/pki';
 import {
   type EndorsementKey,
   encodePublic,
@@ -12,11 +12,13 @@ import {
   type TpmKey,
 } from '@enerchain/tpm2';
 import { newerBundle } from './ca-bundle.ts';
+import type { DevelopmentCa } from './development-ca.ts';
 import { type Renewing, rotateKey, tlsOf } from './enrolment-client.ts';
 import { postJson } from './enrolment-exchange.ts';
-import type { TpmChallenge } from './enrolment-tpm.ts';
+import { type EndorsementPolicy, type TpmChallenge, TpmDesk } from './enrolment-tpm.ts';
 import { hasOwnTlsKey, type Identity, keepCertificates, makeIdentity, requestFor, writeDurably } from './identity.ts';
 import type { NodeTpm } from './node-keys.ts';
+import { checkedCertificate } from './role.ts';
 
 export interface TpmParty {
   /** TPMT_PUBLIC of each key. */
@@ -92,6 +94,34 @@ export async function enrolTpm(options: Renewing & { readonly tpm: TpmParty }): 
   await writeDurably(join(dir, ATTESTATION_FILE), attestationPem);
   await keepCertificates(dir, renewed);
   return { identity: renewed, attestation };
+}
+
+/**
+ * The same for the machine of the authority itself, whose attestation key is certified without a way over the network. What
+ * the TPM has to prove is what any other one has to.
+ * @param options.dir folder of the identity, where the certificate is kept
+ * @throws EnerchainError `trust.tpm.*` (fault peer), Tpm2Error
+ */
+export async function certifyHere(options: {
+  readonly authority: Pick<DevelopmentCa, 'claimTpm' | 'issueAttestation' | 'certificatePem'>;
+  readonly endorsement: EndorsementPolicy;
+  readonly identity: Identity;
+  readonly dir: string;
+  readonly tpm: TpmParty;
+  readonly clock: Clock;
+}): Promise<Certificate> {
+  const { authority, endorsement, identity, dir, tpm, clock } = options;
+  const book = { claim: (ek: string, name: string) => authority.claimTpm(ek, name) };
+  const desk = new TpmDesk(endorsement, book, clock);
+  const held = checkedCertificate(identity.certificate.der, authority.certificatePem, new Date(toMillis(clock.now())));
+  const request = parseRequest(await requestFor(identity, identity.signer));
+  const { id, nonce, ...credential } = desk.challenge(held, request, tpm);
+  const secret = await tpm.activate(credential);
+  const certified = await tpm.certify?.(nonce);
+  const { attestationKey, attestation } = await desk.proven({ id, secret, certified });
+  const pem = await authority.issueAttestation(attestationKey, { ...held.holder, assurance: attestation });
+  await writeDurably(join(dir, ATTESTATION_FILE), pem);
+  return certificateFromPem(pem, ATTESTATION_FILE);
 }
 
 /**

@@ -1,9 +1,10 @@
 /** Puts the trust of a centre together: policy, authorities, attester of its own, keeper, and what is kept of it. */
 import { join } from 'node:path';
-import { ProcessAttester, type RegisterValue, type TrustPolicy } from '@enerchain/attestation';
+import { ProcessAttester, type RegisterValue, type TpmSettings, type TrustPolicy } from '@enerchain/attestation';
 import { systemAfter } from '@enerchain/link';
 import { type Clock, describeError, type SiteDocument } from '@enerchain/model';
-import type { DevelopmentCa } from '@enerchain/trust';
+import type { TpmClient } from '@enerchain/tpm2';
+import { certifyHere, type DevelopmentCa, type EndorsementPolicy } from '@enerchain/trust';
 import type { Logger } from 'pino';
 import type { CentreIdentity } from '../identity.ts';
 import type { Findings } from '../ingest/findings.ts';
@@ -39,6 +40,10 @@ export interface TrustParts {
   readonly out: LogWriter & LogPublisher;
   readonly findings: Findings;
   readonly revocations: RevocationList;
+  /** Of this machine; absent: software attests. */
+  readonly tpm?: TpmClient | undefined;
+  /** Whose TPMs count; absent: none. */
+  readonly endorsement: EndorsementPolicy | undefined;
   readonly roleOf: (source: string) => SourceRole | undefined;
   /** What a source has announced. */
   readonly siteOf: (source: string) => SiteDocument | undefined;
@@ -69,11 +74,13 @@ export async function openTrust(parts: TrustParts): Promise<OpenTrust> {
     logger,
     ...(development ? { installation, nodes, boot } : {}),
   });
+  const tpm = tpmOf(parts);
   const own = installation
     ? new ProcessAttester({
         root: installation,
         dataDir,
         identity: () => identity.current,
+        ...(tpm ? { tpm } : {}),
         clock,
         onTrouble: (error) => logger.error({ error: describeError(error) }, 'the centre cannot attest itself'),
       })
@@ -171,6 +178,29 @@ function inputsIn(document: SiteDocument | undefined): readonly string[] {
     known.set(document, inputs);
   }
   return inputs;
+}
+
+/** By which the centre attests itself. Without a maker that is known nobody would believe it: then software does. */
+function tpmOf({
+  tpm: client,
+  endorsement,
+  identity,
+  ca,
+  dataDir,
+  clock,
+  logger,
+}: TrustParts): TpmSettings | undefined {
+  if (!client) return undefined;
+  if (!endorsement) {
+    logger.warn('the centre has a TPM and attests by software all the same: no maker of TPMs is known (--tpm-maker)');
+    return undefined;
+  }
+  const dir = join(dataDir, 'identity');
+  return {
+    tpm: { client, identity: undefined },
+    identityDir: dir,
+    certify: (tpm) => certifyHere({ authority: ca, endorsement, identity: identity.current, dir, tpm, clock }),
+  };
 }
 
 /** Results that were logged after the last time the state was written down. */

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { get } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { connect as connectTls } from 'node:tls';
 import {
   batchToBytes,
   ChainWriter,
@@ -390,6 +391,22 @@ describe('the core of the centre', () => {
       });
       expect(await values(core, edge.points[0]!)).toEqual([1, 2, 3, 4]);
       await edge.client.close();
+    });
+
+    it('audits by name whom TLS turned away', async () => {
+      await start();
+      const from = core.log.bounds().next;
+      const { port } = core.link.address;
+      const socket = connectTls({ host: '127.0.0.1', port, maxVersion: 'TLSv1.2', minVersion: 'TLSv1.2' });
+      socket.on('error', () => undefined);
+      const stop = new AbortController();
+      for await (const entries of core.log.read(from, stop.signal)) {
+        const told = entries.flatMap(({ content }) => (content.kind === 'audit' ? [content.record] : []));
+        const found = told.find(({ action }) => action === 'tls.version-too-low');
+        if (!found) continue;
+        expect(found).toMatchObject({ actor: '127.0.0.1', outcome: 'refused' });
+        stop.abort();
+      }
     });
 
     it('keeps one of two gateways with the same identity, refuses the other, and raises an alarm', async () => {

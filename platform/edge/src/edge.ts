@@ -123,6 +123,7 @@ export async function runEdge(options: EdgeOptions): Promise<EdgeHandle> {
       token: options.centre.token,
       logger,
       signer: keys.signer,
+      tlsInHsm: keys.tlsInHsm,
       signal: options.signal,
     });
     const edge = new Edge(site, { ...options, logger, clock: options.clock ?? systemClock }, url, identity, keys);

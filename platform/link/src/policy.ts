@@ -62,6 +62,8 @@ export interface LinkServerOptions {
   readonly rpcLimits?: RpcLimits;
   /** Bytes of batches that one source may have under way unacknowledged; default 8 MiB. */
   readonly window?: number;
+  /** Seconds after which a connection is ended, so that another handshake is made; a day unless said otherwise. */
+  readonly longestSession?: number;
   /** DER of the certificate whose key signs commands; the server's own unless said (a relay passes on its centre's). */
   readonly commandCertificate?: () => Uint8Array;
 }

@@ -1,7 +1,7 @@
 /** One connection as a link server sees it, from the hello to the end. */
 import type { KeyObject } from 'node:crypto';
 import { type Clock, describeError, EnerchainError, SourceReport, toMillis, validator } from '@enerchain/model';
-import { type CborValue, checkedCertificate, type Holder, maySign } from '@enerchain/trust';
+import { type CborValue, checkedCertificate, type Holder, maySign, PLATFORM_TLS_PROFILE } from '@enerchain/trust';
 import { decodeBatch } from './batch.ts';
 import { Connection, type Ending, type LinkCounters, newCounters, type SessionMessage } from './connection.ts';
 import { CENTRE_METHOD, type Hello, RENEWED_METHOD } from './message.ts';
@@ -49,6 +49,7 @@ export class Session implements LinkPeer {
   /** When the certificate of the connection ends. */
   #expiry = new Date(0);
   #cancelExpiry: () => void = () => undefined;
+  #cancelLife: () => void = () => undefined;
   #credit: number;
   #pending = 0;
   /** Epochs of which a batch was rejected. */
@@ -101,6 +102,14 @@ export class Session implements LinkPeer {
 
   get ended(): boolean {
     return this.#connection.ended;
+  }
+
+  /** Nor does it last for ever: the next one begins with a handshake, and with both certificates (IEC 62351-3). */
+  #limitLife(): void {
+    const longest = (this.#options.longestSession ?? PLATFORM_TLS_PROFILE.maxSessionSeconds) * 1000;
+    this.#cancelLife = this.#after(longest, () => {
+      this.close('link.lifetime', 'the longest time that a connection may last is over; make another');
+    });
   }
 
   /** A connection does not outlive the certificate it rests on (IEC 62351-3). */
@@ -226,6 +235,7 @@ export class Session implements LinkPeer {
       this.#cancelHello();
       this.#state = 'online';
       this.#expire(this.#expiry);
+      this.#limitLife();
       this.counters.connections++;
       const certificate = this.#commandCertificate();
       this.#connection.send({ type: 'welcome', ...admission, window: this.#window, certificate });
@@ -384,6 +394,7 @@ export class Session implements LinkPeer {
     this.#ending = ending;
     this.#cancelHello();
     this.#cancelExpiry();
+    this.#cancelLife();
     this.#house.leave(this);
     for (const [name, value] of Object.entries(this.counters)) this.#total[name as keyof LinkCounters] += value;
     if (!ending.byPeer && ending.code === 'link.silent') this.#event('link.silent', ending.text);

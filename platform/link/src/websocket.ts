@@ -1,10 +1,11 @@
 /** The link over WebSocket (RFC 6455) and mutual TLS. */
 import type { IncomingMessage } from 'node:http';
 import type { Server } from 'node:https';
+import { isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { TLSSocket } from 'node:tls';
+import type { ConnectionOptions, TLSSocket } from 'node:tls';
 import { EnerchainError } from '@enerchain/model';
-import { exporterOf, type Identity, tlsContext } from '@enerchain/trust';
+import { connectTls, exporterOf, type Identity, type PeerRefusal, peerRefusal, tlsContext } from '@enerchain/trust';
 import { type RawData, WebSocket, WebSocketServer } from 'ws';
 import { LINK_PATH, MAX_MESSAGE_BYTES, SUBPROTOCOL } from './message.ts';
 import { BUFFER_MARK, type LinkTransport, type TransportHandlers } from './transport.ts';
@@ -91,6 +92,13 @@ class WebSocketTransport implements LinkTransport {
 /** How a client reaches its server. @throws EnerchainError `link.connect` (fault environment or peer) */
 export type Connect = (url: string, identity: Identity, signal: AbortSignal) => Promise<LinkTransport>;
 
+/** As `ws` connects by itself, and guarded: see `connectTls`. */
+const connectOver = (options: ConnectionOptions & { servername?: string }): TLSSocket => {
+  const { host } = options;
+  const servername = options.servername ?? (host && !isIP(host) ? host : '');
+  return connectTls({ ...options, path: undefined, servername });
+};
+
 /** Opens the WebSocket. @param url `wss://host:port/link` or `https://host:port` */
 export const connectWebSocket: Connect = (url, identity, signal) => {
   const address = new URL(url);
@@ -99,6 +107,7 @@ export const connectWebSocket: Connect = (url, identity, signal) => {
   return new Promise((resolve, reject) => {
     const socket = new WebSocket(address, SUBPROTOCOL, {
       ...tlsContext(identity),
+      createConnection: connectOver as never,
       maxPayload: MAX_MESSAGE_BYTES,
       perMessageDeflate: false,
       handshakeTimeout: HANDSHAKE_TIMEOUT,
@@ -133,12 +142,17 @@ export const connectWebSocket: Connect = (url, identity, signal) => {
 /**
  * Serves the link on an HTTPS server made with `serverTls`.
  * @param accept is given each connection whose certificate TLS has checked against our CA
+ * @param options.onRefused somebody came whose certificate is missing, not accepted, or larger than the profile allows
  * @returns stops serving; connections stay
  */
 export function serveWebSocket(
   server: Server,
   accept: (transport: LinkTransport) => void,
-  options: { path?: string; maxConnections?: number } = {},
+  options: {
+    path?: string;
+    maxConnections?: number;
+    onRefused?: (refusal: PeerRefusal, socket: TLSSocket) => void;
+  } = {},
 ): () => void {
   const path = options.path ?? LINK_PATH;
   const maxConnections = options.maxConnections ?? 2000;
@@ -150,11 +164,14 @@ export function serveWebSocket(
   });
   const onUpgrade = (request: IncomingMessage, stream: Duplex, head: Buffer) => {
     const socket = stream as TLSSocket;
-    const certificate = socket.authorized ? socket.getPeerX509Certificate?.()?.raw : undefined;
+    const refusal = peerRefusal(socket);
+    const certificate = refusal ? undefined : socket.getPeerX509Certificate()?.raw;
     const offered = request.headers['sec-websocket-protocol']?.split(',').map((name) => name.trim());
     if (new URL(request.url ?? '/', 'https://centre').pathname !== path) refuse(stream, '404 Not Found');
-    else if (!certificate) refuse(stream, '401 Unauthorized');
-    else if (!offered?.includes(SUBPROTOCOL)) refuse(stream, '400 Bad Request');
+    else if (!certificate) {
+      if (refusal) options.onRefused?.(refusal, socket);
+      refuse(stream, '401 Unauthorized');
+    } else if (!offered?.includes(SUBPROTOCOL)) refuse(stream, '400 Bad Request');
     else if (sockets.clients.size >= maxConnections) refuse(stream, '503 Service Unavailable');
     else {
       const remote = `${socket.remoteAddress}:${socket.remotePort}`;

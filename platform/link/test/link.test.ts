@@ -1,5 +1,13 @@
 import { EnerchainError, newMrid } from '@enerchain/model';
-import { CommandGuard, CommandSession, type Identity, makeIdentity, requestFor, signCommand } from '@enerchain/trust';
+import {
+  CommandGuard,
+  CommandSession,
+  type Identity,
+  makeIdentity,
+  PLATFORM_TLS_PROFILE,
+  requestFor,
+  signCommand,
+} from '@enerchain/trust';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { LinkClientOptions, LinkServerOptions } from '../src/index.ts';
 import {
@@ -455,6 +463,20 @@ describe.each(['memory', 'mTLS'] as const)('the link over %s', (medium) => {
     } finally {
       wallClock.offset = 0;
     }
+  });
+
+  it('lasts a day at most, and another one takes its place at once', async () => {
+    const a = source();
+    a.client.start();
+    await online(a);
+    await until(() => centre.connects.length === 1, 'the centre knows it');
+    await time.fire(PLATFORM_TLS_PROFILE.maxSessionSeconds * 1000);
+    await until(() => centre.endings.length === 1, 'the centre closes');
+    expect(a.states.at(-1)).toContain('link.lifetime');
+    await a.write(1);
+    for (let i = 0; i < 5; i++) await time.pass(30_000);
+    await until(() => centre.connects.length === 2, 'it comes again');
+    await drained(a);
   });
 
   it('says goodbye when it closes', async () => {

@@ -141,6 +141,8 @@ export class TcnStation {
       idle: IDLE,
       isRevoked: (kid) => base.isRevoked(Buffer.from(kid).toString('hex')),
       onNotice,
+      onSecurity: ({ name, text }, neighbour) =>
+        options.onEvent?.({ kind: 'security', code: `tls.${name}`, node: neighbour ?? 'somebody', text }),
     });
     base.onChange(() => this.#transport.revoked());
   }

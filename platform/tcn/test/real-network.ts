@@ -84,6 +84,8 @@ export interface RealNode {
   readonly node: TcnNode;
   readonly transport: TlsTransport | undefined;
   readonly events: TcnEvent[];
+  /** Names of the events of TLS. */
+  readonly security: string[];
 }
 
 export const REAL_POLICY: TrustPolicy = {
@@ -183,6 +185,7 @@ export class RealNetwork {
       randomBytes,
       onEvent: (event) => events.push(event),
     });
+    const security: string[] = [];
     let transport: TlsTransport | undefined;
     if (this.kind === 'tls') {
       transport = new TlsTransport({
@@ -199,10 +202,11 @@ export class RealNetwork {
         after: this.after,
         random: Math.random,
         idle: 10_000,
+        onSecurity: (event) => security.push(event.name),
       });
       await transport.start();
     }
-    this.nodes.set(name, { identity, measurements, attester, node, transport, events });
+    this.nodes.set(name, { identity, measurements, attester, node, transport, events, security });
   }
 
   connect(a: string, b: string): void {

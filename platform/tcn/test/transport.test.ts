@@ -123,6 +123,11 @@ describe('the listener', () => {
     silent.destroy();
     const { events } = network.get('core-1');
     expect(events.some(({ node, text }) => node === 'stranger' && text.includes('no neighbour'))).toBe(true);
+    // By their names, and each once in a while, however often somebody knocks.
+    await ended(tlsConnect({ ...open, ca: network.ca.certificatePem }));
+    const { security } = network.get('core-1');
+    expect(security.filter((name) => name === 'certificate-missing')).toHaveLength(1);
+    expect(security).toContain('not-tls');
   });
 
   it('a neighbour that announces more than there is, or sends what is no message, is cut off and dials again', async () => {

@@ -1,12 +1,13 @@
 /** Enrolment, renewal and rotation, seen from the device. */
 import type { RequestOptions } from 'node:https';
 import { EnerchainError } from '@enerchain/model';
-import { certificateFromPem, FileKeySigner, type Signer, thumbprint } from '@enerchain/pki';
+import { certificateFromPem, type Signer, thumbprint } from '@enerchain/pki';
 import { enrolmentBinding } from './assurance.ts';
 import { newerBundle, readBundle } from './ca-bundle.ts';
 import { coseSign1 } from './cose.ts';
 import { askForCertificate, get } from './enrolment-exchange.ts';
 import {
+  type HsmTlsKey,
   hasOwnTlsKey,
   type Identity,
   keepCertificates,
@@ -19,9 +20,10 @@ import {
   signedTlsRequest,
   type TlsIssuer,
   takeNextKey,
-  tlsContext,
+  tlsSigner,
 } from './identity.ts';
 import type { Holder } from './role.ts';
+import { tlsContext } from './tls.ts';
 import { readToken } from './token.ts';
 
 /**
@@ -46,10 +48,17 @@ const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base6
  * that this CA vouches for, shows the secret and asks for a certificate. The files of the identity end up in `dir`.
  * @param options.url instead of the address in the token, `https://host:port`
  * @param options.signer holds the key of the identity when that lies in an HSM or TPM
+ * @param options.tlsInHsm holds that of its connections, when they are not to have one in a file
  * @throws EnerchainError `trust.enrol.fingerprint` when somebody else answers, `trust.enrol.refused`, `trust.enrol.connect`
  */
 export async function enrol(
-  options: { readonly dir: string; readonly token: string; readonly url?: string; readonly signer?: Signer } & Asking,
+  options: {
+    readonly dir: string;
+    readonly token: string;
+    readonly url?: string;
+    readonly signer?: Signer;
+    readonly tlsInHsm?: HsmTlsKey | undefined;
+  } & Asking,
 ): Promise<Identity> {
   const token = readToken(options.token);
   const base = options.url ?? token.address;
@@ -62,8 +71,8 @@ export async function enrol(
     const { certificate, ca } = await askForCertificate(new URL('/enrol', base), context, make);
     return { certificate, ca: newerBundle(caPem, ca) };
   };
-  const { signer } = options;
-  const apart = signer && { signer, tls: tlsIssuer(base, context) };
+  const { signer, tlsInHsm: hsm } = options;
+  const apart = signer && { signer, tls: tlsIssuer(base, context), hsm };
   return obtainIdentity(options.dir, { name: token.name, role: token.role }, issuer, apart ? { apart } : {});
 }
 
@@ -132,16 +141,11 @@ export async function renew(options: Renewing): Promise<Identity> {
   const make = withEvidence(body, identity, signer, options.evidence);
   const { certificate: certificatePem, ca } = await askForCertificate(new URL('/enrol/renew', url), context, make);
   const parts = { certificatePem, caPem: newerBundle(identity.caPem, ca), signer };
-  const { keyPem } = tls;
-  if (!hasOwnTlsKey(identity)) return keep(options.dir, makeIdentity({ ...parts, keyPem }));
+  if (!hasOwnTlsKey(identity)) return keep(options.dir, makeIdentity({ ...parts, keyPem: tls.keyPem ?? '' }));
   const certificate = certificateFromPem(certificatePem, 'the answer');
-  const signed = await signedTlsRequest(
-    identity,
-    { signer, kid: thumbprint(certificate) },
-    FileKeySigner.fromPem(keyPem),
-  );
+  const signed = await signedTlsRequest(identity, { signer, kid: thumbprint(certificate) }, tlsSigner(tls));
   const own = await tlsIssuer(url, context)(signed, certificate.der);
-  return keep(options.dir, makeIdentity({ ...parts, tls: { keyPem, certificatePem: own } }));
+  return keep(options.dir, makeIdentity({ ...parts, tls: { ...tls, certificatePem: own } }));
 }
 
 async function keep(dir: string, identity: Identity): Promise<Identity> {
@@ -183,10 +187,9 @@ export async function rotateKey(options: Renewing & { readonly keys?: NextKeys }
     await takeNextKey(dir, answer.certificate);
     return openIdentity(dir);
   }
-  const { keyPem } = identity.tls;
   const by = { signer: next, kid: thumbprint(certificate) };
-  const request = await signedTlsRequest(identity, by, FileKeySigner.fromPem(keyPem));
-  const tls = { keyPem, certificatePem: await tlsIssuer(url, context)(request, certificate.der) };
+  const request = await signedTlsRequest(identity, by, tlsSigner(identity.tls));
+  const tls = { ...identity.tls, certificatePem: await tlsIssuer(url, context)(request, certificate.der) };
   const caPem = newerBundle(identity.caPem, answer.ca);
   const rotated = makeIdentity({ certificatePem: answer.certificate, caPem, signer: next, tls });
   await keepCertificates(dir, rotated);

@@ -3,11 +3,11 @@
  *
  * A key in an HSM or TPM signs batches, commands and evidence, and is too slow, or out of reach of OpenSSL, for the
  * handshakes of TLS. Such an identity has a second key beside it, in `tls-key.pem` (0600) with `tls-certificate.pem`, for
- * the same name and role. Whoever copies that file can connect, and can sign nothing.
+ * the same name and role. Whoever copies that file can connect, and can sign nothing. Where it is asked for, the second key
+ * lies in the HSM as well, behind an engine of OpenSSL.
  */
 import { access, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { SecureContextOptions, TlsOptions } from 'node:tls';
 import { type Clock, EnerchainError, systemClock, toMillis } from '@enerchain/model';
 import {
   buildRequest,
@@ -34,9 +34,21 @@ export const IDENTITY_FILES = {
   keyNumber: 'key-number',
 } as const;
 
+/** A key of connections that does not leave its HSM. */
+export interface HsmTlsKey {
+  readonly signer: Signer;
+  /** As the engine `pkcs11` calls it: a URI (RFC 7512) that says where the PIN is. */
+  readonly identifier: string;
+}
+
+/** The key of the connections: one of the two is there. */
+interface TlsSecret {
+  readonly keyPem?: string | undefined;
+  readonly hsm?: HsmTlsKey | undefined;
+}
+
 /** Key and certificate of the connections. */
-export interface TlsKey {
-  readonly keyPem: string;
+export interface TlsKey extends TlsSecret {
   readonly certificate: Certificate;
   readonly certificatePem: string;
 }
@@ -80,9 +92,10 @@ export type TlsIssuer = (signedRequest: Uint8Array, identity: Uint8Array) => Pro
 /**
  * Opens the identity in a folder.
  * @param signer holds the key when that does not lie in the folder
+ * @param tlsInHsm holds the key of the connections when that does not lie there either
  * @throws EnerchainError `trust.identity.missing` when there is none, `trust.identity` when the files do not fit together
  */
-export async function openIdentity(dir: string, signer?: Signer): Promise<Identity> {
+export async function openIdentity(dir: string, signer?: Signer, tlsInHsm?: HsmTlsKey): Promise<Identity> {
   const read = async (file: string) => {
     try {
       return await readFile(join(dir, file), 'utf8');
@@ -102,7 +115,8 @@ export async function openIdentity(dir: string, signer?: Signer): Promise<Identi
     const keyPem = await read(IDENTITY_FILES.key);
     return makeIdentity({ ...parts, signer: await FileKeySigner.load(join(dir, IDENTITY_FILES.key)), keyPem }, dir);
   }
-  const tls = { keyPem: await read(IDENTITY_FILES.tlsKey), certificatePem: await read(IDENTITY_FILES.tlsCertificate) };
+  const secret = tlsInHsm ? { hsm: tlsInHsm } : { keyPem: await read(IDENTITY_FILES.tlsKey) };
+  const tls = { ...secret, certificatePem: await read(IDENTITY_FILES.tlsCertificate) };
   return makeIdentity({ ...parts, signer, tls }, dir);
 }
 
@@ -111,7 +125,11 @@ export type IdentityParts = {
   readonly certificatePem: string;
   readonly caPem: string;
   readonly signer: Signer;
-} & ({ readonly keyPem: string } | { readonly tls: { readonly keyPem: string; readonly certificatePem: string } });
+} & ({ readonly keyPem: string } | { readonly tls: TlsSecret & { readonly certificatePem: string } });
+
+/** Signs requests for certificates of the key of the connections. */
+export const tlsSigner = ({ keyPem, hsm }: TlsSecret, where = 'the identity'): Signer =>
+  hsm?.signer ?? FileKeySigner.fromPem(keyPem ?? '', where);
 
 /** Puts an identity together. @throws EnerchainError `trust.identity` when a key is not its certificate's, `cose.algorithm` when it is not on P-256 */
 export function makeIdentity(parts: IdentityParts, where = 'the identity'): Identity {
@@ -133,7 +151,7 @@ export function makeIdentity(parts: IdentityParts, where = 'the identity'): Iden
   if (connected.name !== holder.name || connected.role !== holder.role) {
     throw wrong(`the certificate for TLS is for ${connected.role} ${connected.name}`);
   }
-  if (!tls.certificate.publicKey.equals(FileKeySigner.fromPem(tls.keyPem, where).publicKey)) {
+  if (!tls.certificate.publicKey.equals(tlsSigner(tls, where).publicKey)) {
     throw wrong('the certificate for TLS is not that of its key');
   }
   return { ...holder, certificate, certificatePem, tls, signer, kid, caPem };
@@ -149,7 +167,8 @@ export const hasOwnTlsKey = (identity: Identity): boolean => identity.tls.certif
 /**
  * Obtains an identity for a folder: makes the key when there is none, asks the issuer, writes what comes back. A key that
  * is there already is used again, so that an enrolment whose answer was lost can be repeated.
- * @param options.apart the key lies in an HSM or TPM, and the connections get another, for which `tls` is asked
+ * @param options.apart the key lies in an HSM or TPM, and the connections get another, for which `tls` is asked; it is made
+ *   in the folder unless `hsm` holds it
  */
 export async function obtainIdentity(
   dir: string,
@@ -157,23 +176,28 @@ export async function obtainIdentity(
   issuer: Issuer,
   options: {
     readonly hosts?: readonly GeneralName[];
-    readonly apart?: { readonly signer: Signer; readonly tls: TlsIssuer };
+    readonly apart?: { readonly signer: Signer; readonly tls: TlsIssuer; readonly hsm?: HsmTlsKey | undefined };
   } = {},
 ): Promise<Identity> {
   checkName(holder.name);
   const { hosts = [], apart } = options;
   await mkdir(dir, { recursive: true, mode: 0o700 });
-  const keyFile = join(dir, apart ? IDENTITY_FILES.tlsKey : IDENTITY_FILES.key);
-  const fileKey = await keyIn(keyFile);
-  const keyPem = await readFile(keyFile, 'utf8');
-  const signer = apart?.signer ?? fileKey;
+  if (!apart) {
+    const keyFile = join(dir, IDENTITY_FILES.key);
+    const signer = await keyIn(keyFile);
+    const { certificate: certificatePem, ca: caPem } = await issuer(await requestFor(holder, signer, hosts), signer);
+    const keyPem = await readFile(keyFile, 'utf8');
+    return kept(dir, holder, makeIdentity({ certificatePem, caPem, signer, keyPem }, dir));
+  }
+  const { signer, hsm } = apart;
+  const tlsFile = join(dir, IDENTITY_FILES.tlsKey);
+  const tlsKey = hsm?.signer ?? (await keyIn(tlsFile));
   const { certificate: certificatePem, ca: caPem } = await issuer(await requestFor(holder, signer, hosts), signer);
-  const parts = { certificatePem, caPem, signer };
-  if (!apart) return kept(dir, holder, makeIdentity({ ...parts, keyPem }, dir));
   const certificate = certificateFromPem(certificatePem, 'the answer');
-  const request = await signedTlsRequest(holder, { signer, kid: thumbprint(certificate) }, fileKey, hosts);
-  const tls = { keyPem, certificatePem: await apart.tls(request, certificate.der) };
-  return kept(dir, holder, makeIdentity({ ...parts, tls }, dir));
+  const request = await signedTlsRequest(holder, { signer, kid: thumbprint(certificate) }, tlsKey, hosts);
+  const secret = hsm ? { hsm } : { keyPem: await readFile(tlsFile, 'utf8') };
+  const tls = { ...secret, certificatePem: await apart.tls(request, certificate.der) };
+  return kept(dir, holder, makeIdentity({ certificatePem, caPem, signer, tls }, dir));
 }
 
 /** The request for the key of the connections, under the key of the identity. @returns COSE_Sign1 */
@@ -266,22 +290,3 @@ export async function writeDurably(path: string, text: string | Uint8Array, mode
     throw new EnerchainError('environment', 'trust.write', `${path} cannot be written`, { cause });
   }
 }
-
-/** What a TLS client or server of this identity needs. */
-export const tlsContext = (identity: Identity): SecureContextOptions => ({
-  key: identity.tls.keyPem,
-  // The CA goes along, so that one who enrols can compare it with the fingerprint in the token.
-  cert: identity.tls.certificatePem + identity.caPem,
-  ca: identity.caPem,
-  minVersion: 'TLSv1.3',
-});
-
-/**
- * Options of an HTTPS server that knows its clients by certificate. A client without one gets through to the handlers
- * (enrolment needs that): whoever serves something else must look at `socket.authorized`.
- */
-export const serverTls = (identity: Identity): TlsOptions => ({
-  ...tlsContext(identity),
-  requestCert: true,
-  rejectUnauthorized: false,
-});

@@ -1,5 +1,5 @@
 /** Identities, enrolment and signed messages. */
-export type { Signer } from '@enerchain/pki';
+export type { PeerRefusal, Signer, TlsSecurityEvent } from '@enerchain/pki';
 export * from './approval.ts';
 export * from './assurance.ts';
 export * from './ca-bundle.ts';
@@ -20,6 +20,7 @@ export * from './node-keys.ts';
 export * from './operator-keys.ts';
 export * from './renewal.ts';
 export * from './role.ts';
+export * from './tls.ts';
 export * from './token.ts';
 export * from './tpm-party.ts';
 export * from './webauthn.ts';

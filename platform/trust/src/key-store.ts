@@ -2,11 +2,13 @@
  * Where keys lie, several in one place and each under a name: files of a folder, a TPM, or an HSM. TPMs and tokens are opened
  * once, for all that have keys there.
  */
+import { existsSync } from 'node:fs';
 import { access, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EnerchainError } from '@enerchain/model';
-import { FileKeySigner, Pkcs11Token, PkiError, type Signer } from '@enerchain/pki';
+import { FileKeySigner, type Pkcs11Signer, Pkcs11Token, PkiError, type Signer } from '@enerchain/pki';
 import { openIdentityKey, TpmClient, TpmSigner } from '@enerchain/tpm2';
+import type { HsmTlsKey } from './identity.ts';
 
 /** Where a key lies, as a site file or the file of a centre's keys names it. */
 export type KeyPlace =
@@ -106,6 +108,11 @@ class TpmKeyStore implements KeyStore {
   }
 }
 
+const keyOf = ({ library, token }: KeyPlace & { place: 'hsm' }): string => `${library}\n${token}`;
+
+/** Folders in which Debian and others put OpenSSL's engines. */
+const ENGINES = ['x86_64', 'aarch64'].map((machine) => `/usr/lib/${machine}-linux-gnu/engines-3`);
+
 const labelOf = (label: string, name: string): string =>
   name === '' ? label : `${label}-${name.replaceAll('/', '-')}`;
 
@@ -128,6 +135,8 @@ export class KeyStores {
   /** One client for all that uses the TPM, since a socket takes one at a time. */
   readonly tpm: TpmClient | undefined;
   readonly #tokens = new Map<string, Pkcs11Token>();
+  /** Libraries that OpenSSL's engine uses in this process: ours is its library and its login, and ends with the process. */
+  readonly #shared = new Set<string>();
 
   /** @param tpm `/dev/tpmrm0`, `<host>:<port>`, or the path of a Unix socket; nothing is asked of it yet */
   constructor(tpm?: string) {
@@ -147,8 +156,30 @@ export class KeyStores {
     throw new EnerchainError('caller', 'trust.key.tpm', 'the key is to lie in a TPM, but none is named');
   }
 
-  async #token({ library, token: label, pinFile }: KeyPlace & { place: 'hsm' }): Promise<Pkcs11Token> {
-    const key = `${library}\n${label}`;
+  /**
+   * A key of connections in an HSM, made when it is not there, and made known to OpenSSL, whose engine `pkcs11` uses it.
+   * @throws EnerchainError `trust.key.engine` (caller) when the engine is not there, or serves another library in this process
+   */
+  async tlsKey(place: KeyPlace & { place: 'hsm' }): Promise<HsmTlsKey> {
+    const { library, pinFile, label } = place;
+    process.env.OPENSSL_ENGINES ??= ENGINES.find((folder) => existsSync(join(folder, 'pkcs11.so')));
+    const at = process.env.OPENSSL_ENGINES;
+    process.env.PKCS11_MODULE_PATH ??= library;
+    const serves = process.env.PKCS11_MODULE_PATH;
+    if (!at || serves !== library) {
+      const text = at
+        ? `OpenSSL's engine serves ${serves} in this process (PKCS11_MODULE_PATH), not ${library}`
+        : "the key of connections is to lie in the HSM, and OpenSSL's engine pkcs11 is not installed (OPENSSL_ENGINES says where)";
+      throw new EnerchainError('caller', 'trust.key.engine', text);
+    }
+    this.#shared.add(keyOf(place));
+    const signer = (await new HsmKeyStore(await this.#token(place), label).make('tls')) as Pkcs11Signer;
+    return { signer, identifier: `${signer.uri}?pin-source=${encodeURI(pinFile)}` };
+  }
+
+  async #token(place: KeyPlace & { place: 'hsm' }): Promise<Pkcs11Token> {
+    const { library, token: label, pinFile } = place;
+    const key = keyOf(place);
     const open =
       this.#tokens.get(key) ?? (await Pkcs11Token.open({ library, token: label, pin: () => pinIn(pinFile) }));
     this.#tokens.set(key, open);
@@ -156,7 +187,7 @@ export class KeyStores {
   }
 
   async close(): Promise<void> {
-    for (const token of this.#tokens.values()) token.close();
+    for (const [key, token] of this.#tokens) if (!this.#shared.has(key)) token.close();
     this.#tokens.clear();
     await this.tpm?.close();
   }

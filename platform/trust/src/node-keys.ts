@@ -5,13 +5,15 @@ import { EnerchainError } from '@enerchain/model';
 import { certificateFromPem, type Signer } from '@enerchain/pki';
 import { type TpmClient, type TpmKey, TpmSigner } from '@enerchain/tpm2';
 import { ifMissing } from './authority-keys.ts';
-import { IDENTITY_FILES, writeDurably } from './identity.ts';
+import { type HsmTlsKey, IDENTITY_FILES, writeDurably } from './identity.ts';
 import { type KeyPlace, type KeyStore, KeyStores } from './key-store.ts';
 
 export interface NodeKeys {
   /** Undefined: the key lies in the folder of the identity. */
   readonly signer: Signer | undefined;
   readonly tpm: NodeTpm | undefined;
+  /** The key of the connections when that lies in the HSM. */
+  readonly tlsInHsm: HsmTlsKey | undefined;
   /**
    * The key that follows, made where the present one lies; the same one until it has taken the place.
    * @throws EnerchainError `trust.rotate.origin` (fault caller) when the key lies in a file
@@ -33,21 +35,29 @@ export interface NodeKeyOptions {
   /** `/dev/tpmrm0`, `<host>:<port>`, or the path of a Unix socket. */
   readonly tpm?: string;
   readonly key: KeyPlace;
+  /** `hsm`: the key of the connections lies in the HSM too, as `<label>-tls`. Absent: in a file. */
+  readonly tls?: 'file' | 'hsm';
   /** Folder of the identity. It says which of the keys that followed each other is the present one; absent: the first. */
   readonly dir?: string;
 }
 
 /**
- * @throws EnerchainError `trust.key.tpm` (caller) when the key is to lie in a TPM and none is named, `trust.key.pin` (caller);
+ * @throws EnerchainError (caller) `trust.key.tpm` when the key is to lie in a TPM and none is named, `trust.key.pin`,
+ *   `trust.key.tls`, `trust.key.engine`;
  *   Tpm2Error or PkiError when TPM or HSM cannot be used
  */
 export async function openNodeKeys(options: NodeKeyOptions): Promise<NodeKeys> {
-  const { tpm, key, dir } = options;
+  const { tpm, key, tls = 'file', dir } = options;
+  if (tls === 'hsm' && key.place !== 'hsm') {
+    const text = 'the key of the connections is to lie in an HSM, and that of the node does not';
+    throw new EnerchainError('caller', 'trust.key.tls', text);
+  }
   const stores = new KeyStores(tpm);
   try {
-    if (key.place === 'file') return new Keys(stores, undefined);
+    if (key.place === 'file') return new Keys(stores, undefined, undefined);
     const store = await stores.open(key, { folder: dir ?? '.', label: 'identity' });
-    return new Keys(stores, await Line.open(store, dir));
+    const line = await Line.open(store, dir);
+    return new Keys(stores, line, tls === 'hsm' && key.place === 'hsm' ? await stores.tlsKey(key) : undefined);
   } catch (error) {
     await stores.close();
     throw error;
@@ -56,10 +66,12 @@ export async function openNodeKeys(options: NodeKeyOptions): Promise<NodeKeys> {
 
 class Keys implements NodeKeys {
   readonly tpm: NodeTpm | undefined;
+  readonly tlsInHsm: HsmTlsKey | undefined;
   readonly #stores: KeyStores;
   readonly #line: Line | undefined;
 
-  constructor(stores: KeyStores, line: Line | undefined) {
+  constructor(stores: KeyStores, line: Line | undefined, tlsInHsm: HsmTlsKey | undefined) {
+    this.tlsInHsm = tlsInHsm;
     this.#stores = stores;
     this.#line = line;
     const client = stores.tpm;

@@ -85,9 +85,9 @@ export async function enrolTpm(options: Renewing & { readonly tpm: TpmParty }): 
     caPem: newerBundle(identity.caPem, textOf(answer, 'ca', url)),
     signer: identity.signer,
   };
-  const { keyPem, certificatePem } = identity.tls;
+  const { keyPem = '' } = identity.tls;
   const renewed = makeIdentity(
-    hasOwnTlsKey(identity) ? { ...parts, tls: { keyPem, certificatePem } } : { ...parts, keyPem },
+    hasOwnTlsKey(identity) ? { ...parts, tls: identity.tls } : { ...parts, keyPem },
     'the answer',
   );
   const attestation = certificateFromPem(attestationPem, 'the answer');

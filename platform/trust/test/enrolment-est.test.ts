@@ -487,6 +487,6 @@ describe('who is asked for a certificate', () => {
     expect(fromPem('CERTIFICATE', pem)).toHaveLength(3);
     const identity = await enrolled();
     expect(identity.caPem).toBe(pem);
-    expect(tlsContext(identity).ca).toBe(pem);
+    expect(tlsContext(identity).ca).toEqual([pem]);
   });
 });

@@ -52,7 +52,7 @@ function begin(more: Partial<RenewalOptions> = {}): void {
       const { certificate: certificatePem } = await issue(
         await requestFor({ name: 'edge-nord', role: 'edge' }, signer),
       );
-      return makeIdentity({ certificatePem, caPem: ca.certificatePem, signer, keyPem: tls.keyPem });
+      return makeIdentity({ certificatePem, caPem: ca.certificatePem, signer, keyPem: tls.keyPem! });
     },
     onRenewed: (next) => renewed.push(next),
     onFailed: (error) => failures.push((error as Error).message),
@@ -107,7 +107,7 @@ describe('the renewal of a certificate', () => {
         await requestFor({ name: 'edge-nord', role: 'edge' }, signer),
       );
       utimesSync(join(dir, 'edge', 'key.pem'), wall / 1000, wall / 1000);
-      return makeIdentity({ certificatePem, caPem: ca.certificatePem, signer, keyPem: identity.tls.keyPem });
+      return makeIdentity({ certificatePem, caPem: ca.certificatePem, signer, keyPem: identity.tls.keyPem! });
     };
     utimesSync(join(dir, 'edge', 'key.pem'), wall / 1000, wall / 1000);
     begin({ keyDays: 75, rotate });

@@ -42,6 +42,7 @@ export * from './smpki/request-package.ts';
 export * from './tls/brainpool-guard.ts';
 export * from './tls/key-source.ts';
 export * from './tls/options.ts';
+export { type PeerRefusal, refusalOf } from './tls/peer-check.ts';
 export * from './tls/profile.ts';
 export * from './tls/runtime-check.ts';
 export * from './tls/security-events.ts';

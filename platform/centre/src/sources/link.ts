@@ -16,11 +16,14 @@ import {
   type DevelopmentCa,
   type EndorsementPolicy,
   enrolmentHandler,
+  handshakeEvent,
   holderOf,
   type Identity,
   maySign,
+  refusalEvent,
   SESSION_METHOD,
   serverTls,
+  type TlsSecurityEvent,
 } from '@enerchain/trust';
 import type { Logger } from 'pino';
 import type { CentreIdentity } from '../identity.ts';
@@ -123,9 +126,10 @@ export class SourceLink {
     });
     this.#https.headersTimeout = 10_000;
     this.#https.requestTimeout = 20_000;
-    this.#https.on('tlsClientError', (error) =>
-      options.logger.debug({ err: error }, 'a TLS handshake on the link port failed'),
-    );
+    this.#https.on('tlsClientError', (error, { remoteAddress }) => {
+      const remote = remoteAddress ?? 'unknown';
+      this.#tlsEvent(handshakeEvent(error, { clock, role: 'server', remote }), remote);
+    });
     this.#server = new LinkServer({
       get identity() {
         return identity.current;
@@ -169,6 +173,16 @@ export class SourceLink {
     });
   }
 
+  /** A named event of TLS (IEC 62351-3) into the audit log. */
+  #tlsEvent({ name, text, code, certificate }: TlsSecurityEvent, remote: string): void {
+    this.#options.findings.tell({
+      action: `tls.${name}`,
+      actor: remote,
+      outcome: 'refused',
+      detail: { detail: text, ...(code ? { code } : {}), ...certificate },
+    });
+  }
+
   /** Takes a report, and says which bundle is in force. */
   async #gossip(trust: Pick<TrustKeeper, 'gossip'>, peer: LinkPeer, params: CborValue): Promise<CborValue> {
     await trust.gossip(peer, params);
@@ -201,7 +215,13 @@ export class SourceLink {
       link.#https.listen(port, host, resolve);
     });
     link.#unwatch = options.evidence?.onChange(() => link.#changed()) ?? link.#unwatch;
-    link.#stopServing = serveWebSocket(link.#https, (transport) => link.#accept(transport));
+    link.#stopServing = serveWebSocket(link.#https, (transport) => link.#accept(transport), {
+      onRefused: (refusal, socket) => {
+        const { clock } = options;
+        const remote = socket.remoteAddress ?? 'unknown';
+        link.#tlsEvent(refusalEvent(refusal, { clock, role: 'server', socket }), remote);
+      },
+    });
     return link;
   }
 

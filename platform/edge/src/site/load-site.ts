@@ -88,6 +88,11 @@ export const SiteFile = Type.Object(
               { description: 'where the key of the gateway lies: tpm when there is one, else file' },
             ),
           ),
+          tls: Type.Optional(
+            Type.Enum(['file', 'hsm'] as const, {
+              description: 'where the key of connections lies that is not that of the gateway: file, or the same HSM',
+            }),
+          ),
           eventLog: Type.Optional(
             Type.String({
               minLength: 1,

@@ -66,6 +66,8 @@ export interface Site {
     readonly tpm?: string;
     /** Where the key of the gateway lies: in its TPM where it has one, unless said otherwise. */
     readonly key: KeyPlace;
+    /** `hsm`: the key of its connections lies in the HSM as well; otherwise in a file where the other does not. */
+    readonly tls?: 'file' | 'hsm';
     readonly eventLog?: string;
     readonly measure?: readonly string[];
   };

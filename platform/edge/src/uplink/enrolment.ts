@@ -1,7 +1,7 @@
 /** The identity of the edge: opened, or obtained with a one-time token on the first start. */
 import { setTimeout as pause } from 'node:timers/promises';
 import { describeError, EnerchainError } from '@enerchain/model';
-import { enrol, hasEnded, type Identity, openIdentity, type Signer } from '@enerchain/trust';
+import { enrol, type HsmTlsKey, hasEnded, type Identity, openIdentity, type Signer } from '@enerchain/trust';
 import type { Logger } from 'pino';
 
 /** Pause between attempts while the centre cannot be reached, milliseconds. */
@@ -17,6 +17,8 @@ export interface EdgeIdentityOptions {
   readonly logger: Logger;
   /** Holds the key when that lies in an HSM or TPM. */
   readonly signer?: Signer | undefined;
+  /** Holds that of the connections, when they are to have none in a file. */
+  readonly tlsInHsm?: HsmTlsKey | undefined;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -25,10 +27,10 @@ export interface EdgeIdentityOptions {
  *   another one's, and what `enrol` throws when the centre refuses; an unreachable centre is waited for
  */
 export async function obtainEdgeIdentity(options: EdgeIdentityOptions): Promise<Identity> {
-  const { dir, source, token, signer } = options;
+  const { dir, source, token, signer, tlsInHsm } = options;
   let identity: Identity | undefined;
   try {
-    identity = await openIdentity(dir, signer);
+    identity = await openIdentity(dir, signer, tlsInHsm);
   } catch (error) {
     if (!(error instanceof EnerchainError) || error.code !== 'trust.identity.missing') throw error;
   }
@@ -53,7 +55,7 @@ export async function obtainEdgeIdentity(options: EdgeIdentityOptions): Promise<
 }
 
 async function enrolPatiently(
-  { dir, url, logger, signer, signal }: EdgeIdentityOptions,
+  { dir, url, logger, signer, tlsInHsm, signal }: EdgeIdentityOptions,
   token: string,
 ): Promise<Identity> {
   const address = new URL(url);
@@ -65,6 +67,7 @@ async function enrolPatiently(
         token,
         url: base,
         ...(signer ? { signer } : {}),
+        tlsInHsm,
         ...(signal ? { signal } : {}),
       });
       logger.info({ name: identity.name, key: identity.signer.origin }, 'enrolled');

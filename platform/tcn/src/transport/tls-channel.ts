@@ -1,7 +1,13 @@
 /** One connection between neighbours: mutual TLS 1.3, frames, bounds in time and octets. */
 import type { TLSSocket } from 'node:tls';
 import { type Clock, describeError, EnerchainError, toMillis } from '@enerchain/model';
-import { checkedCertificate, exporterOf, type HeldCertificate } from '@enerchain/trust';
+import {
+  checkedCertificate,
+  exporterOf,
+  type HeldCertificate,
+  PLATFORM_TLS_PROFILE,
+  peerRefusal,
+} from '@enerchain/trust';
 import type { After, Channel, ChannelHandlers } from '../channel.ts';
 import { encodeFrame, FrameReader } from './framing.ts';
 
@@ -40,6 +46,7 @@ export class TlsChannel implements Channel {
   #cancelIdle: () => void = () => undefined;
   #cancelFrame: (() => void) | undefined;
   #cancelExpiry: () => void = () => undefined;
+  #cancelLife: () => void = () => undefined;
 
   /**
    * @param options.socket connected, with a certificate that TLS has checked
@@ -48,7 +55,7 @@ export class TlsChannel implements Channel {
   constructor(options: TlsChannelOptions) {
     const { socket, clock } = options;
     const der = socket.getPeerX509Certificate()?.raw;
-    if (!der || !socket.authorized) {
+    if (!der || peerRefusal(socket)) {
       throw new EnerchainError('peer', 'tcn.certificate', 'a connection without a certificate of our authority');
     }
     this.certificate = checkedCertificate(der, options.caPem, new Date(toMillis(clock.now())));
@@ -66,6 +73,9 @@ export class TlsChannel implements Channel {
     socket.on('data', (chunk: Buffer) => this.#data(chunk));
     socket.on('error', (error) => this.#end(error.message));
     socket.on('close', () => this.#end('the connection was closed'));
+    // However long its certificate lasts, a connection begins anew with a handshake now and then (IEC 62351-3).
+    const longest = PLATFORM_TLS_PROFILE.maxSessionSeconds * 1000;
+    this.#cancelLife = this.#after(longest, () => this.close('the longest time that a connection may last is over'));
     const life = this.certificate.notAfter.getTime() - toMillis(clock.now());
     this.#cancelExpiry = this.#after(Math.min(Math.max(life, 0), LONGEST), () => {
       if (this.certificate.notAfter.getTime() <= toMillis(clock.now())) this.close('its certificate has ended');
@@ -133,6 +143,7 @@ export class TlsChannel implements Channel {
     this.#cancelIdle();
     this.#cancelFrame?.();
     this.#cancelExpiry();
+    this.#cancelLife();
     this.#handlers?.closed(reason);
     for (const listener of this.#closedListeners.splice(0)) listener();
   }

@@ -1,8 +1,16 @@
 /** Listens for neighbours on the address of the station, and dials those whose address is known. */
 import { isIP, type Socket } from 'node:net';
-import { connect, createServer, type Server, type TLSSocket } from 'node:tls';
+import { createServer, type Server, type TLSSocket } from 'node:tls';
 import { type Clock, describeError, EnerchainError } from '@enerchain/model';
-import { type Identity, tlsContext } from '@enerchain/trust';
+import {
+  connectTls,
+  handshakeEvent,
+  type Identity,
+  peerRefusal,
+  refusalEvent,
+  type TlsSecurityEvent,
+  tlsContext,
+} from '@enerchain/trust';
 import type { After, Channel } from '../channel.ts';
 import { TlsChannel } from './tls-channel.ts';
 
@@ -29,6 +37,8 @@ export interface TlsTransportOptions {
   readonly isRevoked?: (kid: Uint8Array) => boolean;
   /** Something an engineer should know: a connection that was refused, an address that does not answer. */
   readonly onNotice?: (text: string, neighbour: string | undefined) => void;
+  /** A named event of TLS (IEC 62351-3): somebody was refused. @param neighbour whom it concerns; undefined for one not known */
+  readonly onSecurity?: (event: TlsSecurityEvent, neighbour: string | undefined) => void;
 }
 
 /** Connections at the same time, those that have not shown who they are included. */
@@ -36,6 +46,8 @@ const MAX_CONNECTIONS = 128;
 const HANDSHAKE_TIMEOUT = 10_000;
 /** A connection that lasted this long, milliseconds, was one. */
 const LASTING = 10_000;
+/** Milliseconds before the same event of the same neighbour, or of those not known, is told again. */
+const TELL_AGAIN = 60_000;
 /** Pause before dialling again, milliseconds; doubled with each failure. */
 const RETRY = { least: 500, most: 15_000 } as const;
 
@@ -44,6 +56,8 @@ export class TlsTransport {
   readonly #channels = new Set<TlsChannel>();
   readonly #sockets = new Set<Socket>();
   readonly #timers = new Map<string, () => void>();
+  /** When an event of a name and a neighbour was told last; monotonic milliseconds. */
+  readonly #told = new Map<string, number>();
   #identity: Identity;
   #server: Server | undefined;
   #closed = false;
@@ -111,7 +125,10 @@ export class TlsTransport {
     server.on('connection', (socket: Socket) => this.#track(socket));
     server.on('tlsClientError', (error, socket) => {
       socket.on('error', () => undefined);
-      this.#notice(`a connection from ${socket.remoteAddress ?? 'somewhere'} was refused: ${error.message}`);
+      const remote = socket.remoteAddress ?? 'somewhere';
+      this.#notice(`a connection from ${remote} was refused: ${error.message}`);
+      const { clock } = this.#options;
+      this.#security(handshakeEvent(error, { clock, role: 'server', remote }), undefined);
     });
     server.on('secureConnection', (socket) => this.#connected(socket, false));
     await new Promise<void>((resolve, reject) => {
@@ -136,6 +153,11 @@ export class TlsTransport {
     const { caPem } = this.#identity;
     const { clock, after, idle, isRevoked = () => false, attach } = this.#options;
     let channel: TlsChannel;
+    const refusal = peerRefusal(socket);
+    if (refusal) {
+      const role = dialled ? 'client' : 'server';
+      this.#security(refusalEvent(refusal, { clock, role, socket }), expected);
+    }
     try {
       channel = new TlsChannel({ socket, dialled, caPem, clock, after, idle, isRevoked });
     } catch (error) {
@@ -180,7 +202,7 @@ export class TlsTransport {
       return;
     }
     let settled = false;
-    const socket = connect({
+    const socket = connectTls({
       ...tlsContext(this.#identity),
       host: address.host,
       port: address.port,
@@ -212,6 +234,16 @@ export class TlsTransport {
       // What does not last is no success: two who take turns at one connection must not do so ever faster.
       channel.onClosed(() => again(clock.monotonic() - since < LASTING ? failures + 1 : 0));
     });
+  }
+
+  /** Whoever knocks without end is told of once in a while. */
+  #security(event: TlsSecurityEvent, neighbour: string | undefined): void {
+    const now = this.#options.clock.monotonic();
+    const key = `${event.name} ${neighbour ?? ''}`;
+    const before = this.#told.get(key);
+    if (this.#closed || (before !== undefined && now - before < TELL_AGAIN)) return;
+    this.#told.set(key, now);
+    this.#options.onSecurity?.(event, neighbour);
   }
 
   #notice(text: string, neighbour?: string): void {

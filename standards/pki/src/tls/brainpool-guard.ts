@@ -32,6 +32,13 @@ export function guardServer<T extends Server>(server: T): T {
 
 /** Replaces `getPeerCertificate` on one socket by one that makes no use of what crashes. @returns the same socket */
 export function guardPeerCertificate(socket: TLSSocket): TLSSocket {
+  // A client of Node 22 gives its peer's certificate once, and nothing when it is asked again (measured with 22.23).
+  const ask = socket.getPeerX509Certificate.bind(socket);
+  let shown: X509Certificate | undefined;
+  socket.getPeerX509Certificate = () => {
+    shown ??= ask();
+    return shown;
+  };
   const peerCertificate = (): PeerCertificate => {
     const certificate = socket.getPeerX509Certificate();
     return certificate ? legacyView(certificate) : ({} as PeerCertificate);

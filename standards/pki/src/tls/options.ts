@@ -1,5 +1,6 @@
 /** Options for `node:tls` out of a profile: mutual authentication, nothing that the profile does not list. */
-import type { ConnectionOptions, TlsOptions } from 'node:tls';
+import { constants } from 'node:crypto';
+import type { ConnectionOptions, SecureContextOptions, TlsOptions } from 'node:tls';
 import { PkiError } from '../error.ts';
 import type { TlsKeySource } from './key-source.ts';
 import { TLS_CIPHER_SUITES, TLS_GROUPS, TLS_SIGNATURE_SCHEMES, type TlsProfile } from './profile.ts';
@@ -33,9 +34,16 @@ function common(profile: TlsProfile, trust: TlsTrust) {
     ciphers: usable.map(({ openssl }) => openssl).join(':'),
     ecdhCurve: profile.groups.map((group) => TLS_GROUPS[group]).join(':'),
     sigalgs: profile.signatureSchemes.map((scheme) => TLS_SIGNATURE_SCHEMES[scheme]).join(':'),
-    rejectUnauthorized: true,
+    // Without tickets, and nothing kept for those who come back, no session is resumed.
+    ...(profile.resumptionSeconds === 0 ? { secureOptions: constants.SSL_OP_NO_TICKET } : {}),
   };
 }
+
+/**
+ * What both ends have in common: for `tls.createSecureContext`, and for a server that decides by itself whom it turns away.
+ * @throws PkiError `pki.tls.profile` (fault caller) for a profile that cannot be used
+ */
+export const tlsContextOptions = (profile: TlsProfile, trust: TlsTrust): SecureContextOptions => common(profile, trust);
 
 /**
  * Options of `tls.createServer` and `https.createServer`.
@@ -44,10 +52,10 @@ function common(profile: TlsProfile, trust: TlsTrust) {
 export function tlsServerOptions(profile: TlsProfile, trust: TlsTrust, service: string): TlsOptions {
   return {
     ...common(profile, trust),
+    rejectUnauthorized: true,
     requestCert: true,
     honorCipherOrder: true,
     sessionIdContext: service.slice(0, 32),
-    // Node has no switch that turns resumption off for both versions; a session of one second comes close.
     sessionTimeout: Math.max(1, profile.resumptionSeconds),
     handshakeTimeout: profile.handshakeSeconds * 1000,
   };
@@ -60,6 +68,7 @@ export function tlsServerOptions(profile: TlsProfile, trust: TlsTrust, service: 
 export function tlsClientOptions(profile: TlsProfile, trust: TlsTrust, serverName: string | false): ConnectionOptions {
   return {
     ...common(profile, trust),
+    rejectUnauthorized: true,
     ...(serverName === false ? { checkServerIdentity: () => undefined } : { servername: serverName }),
   };
 }

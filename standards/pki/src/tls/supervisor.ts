@@ -13,6 +13,7 @@ import { type CertificationPath, type PathOptions, validatePath } from '../path.
 import type { RevocationCheck } from '../revocation.ts';
 import { guardServer } from './brainpool-guard.ts';
 import { type TlsTrust, tlsServerOptions } from './options.ts';
+import { chainOf, refusalOf } from './peer-check.ts';
 import type { TlsProfile } from './profile.ts';
 import { type TlsEventName, type TlsSecurityEvent, tlsEventOf, tlsSecurityEvent } from './security-events.ts';
 
@@ -103,17 +104,9 @@ export class SessionSupervisor {
       socket.destroy();
       return false;
     };
-    if (!shown) return refuse('certificate-missing');
-    if (!socket.authorized) {
-      const error = socket.authorizationError as NodeJS.ErrnoException | string | undefined;
-      const code = typeof error === 'string' ? error : error?.code;
-      return refuse(tlsEventOf(code), code);
-    }
-    const { maxChain, maxCertificateBytes } = this.#options.profile;
-    const chain = chainOf(shown, maxChain + 1);
-    if (chain.length > maxChain || chain.some(({ raw }) => raw.length > maxCertificateBytes)) {
-      return refuse('certificate-too-large');
-    }
+    const refusal = refusalOf(socket, this.#options.profile, shown);
+    if (refusal || !shown) return refuse(refusal?.name ?? 'certificate-missing', refusal?.code);
+    const chain = chainOf(shown, this.#options.profile.maxChain);
     let session: Session;
     try {
       const [certificate, ...sent] = chain.map(({ raw }) => parseCertificate(raw));
@@ -290,17 +283,6 @@ const RUNNING_EVENTS: Readonly<Record<string, TlsEventName>> = {
   'pki.path.revoked': 'session-certificate-revoked',
   'pki.path.revocation': 'session-revocation-unknown',
 };
-
-/** The certificate of a peer and those it sent behind it. @param limit most that are looked at */
-function chainOf(first: X509Certificate, limit: number): X509Certificate[] {
-  const chain: X509Certificate[] = [];
-  for (let each: X509Certificate | undefined = first; each && chain.length < limit; each = each.issuerCertificate) {
-    // A self-signed one is its own issuer.
-    if (chain.some((before) => before.raw.equals(each!.raw))) break;
-    chain.push(each);
-  }
-  return chain;
-}
 
 /** Whether a list may change what is thought of a session: its issuer stands in the path. */
 const concerns = (list: RevocationList, { path }: Session): boolean =>

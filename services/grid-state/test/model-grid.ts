@@ -56,8 +56,8 @@ export function model(
   };
 }
 
-export const source = (node: string, voltage: number): ConductingEquipment =>
-  equipment('source', [node], { class: 'ExternalNetworkInjection', voltage });
+export const source = (node: string, voltage: number, name = 'source'): ConductingEquipment =>
+  equipment(name, [node], { class: 'ExternalNetworkInjection', voltage });
 
 export const line = (name: string, from: string, to: string, r: number, x: number, bch = 0): ConductingEquipment =>
   equipment(name, [from, to], { class: 'ACLineSegment', r, x, bch });

@@ -38,7 +38,7 @@ function stations(
     if (a === b) return;
     list.push(line(`L${k}`, bay(`L${k}a`, a), bay(`L${k}b`, b), 0.5, 2, 1e-5));
   });
-  for (const s of sources) list.push({ ...source(`${s}.A`, 112), mRID: id(`source ${s}`), name: `source ${s}` });
+  for (const s of sources) list.push(source(`${s}.A`, 112, `source ${s}`));
   return model(nodes, list);
 }
 

@@ -46,18 +46,15 @@ export function joinBuses(busCount: number, branches: BranchTable, outOfService?
 export function balancingFlows(from: Int32Array, to: Int32Array, supply: Float64Array): Float64Array {
   const rest = supply.slice();
   const flow = new Float64Array(from.length);
-  const at: number[][] = Array.from(supply, () => []);
-  for (let k = 0; k < from.length; k++) {
-    if (from[k] === to[k]) continue;
-    at[from[k]!]!.push(k);
-    at[to[k]!]!.push(k);
-  }
-  const degree = Int32Array.from(at, (list) => list.length);
+  const { start, list } = incidence(from, to, supply.length);
+  const degree = Int32Array.from(supply, (_, node) => start[node + 1]! - start[node]!);
   const settled = new Uint8Array(from.length);
   const leaves = Array.from(degree.keys()).filter((node) => degree[node] === 1);
   for (const node of leaves) {
-    const k = at[node]!.find((branch) => settled[branch] === 0);
-    if (k === undefined) continue;
+    let place = start[node]!;
+    while (place < start[node + 1]! && settled[list[place]!] === 1) place++;
+    if (place === start[node + 1]!) continue;
+    const k = list[place]!;
     settled[k] = 1;
     const outward = from[k] === node;
     const other = outward ? to[k]! : from[k]!;
@@ -69,13 +66,13 @@ export function balancingFlows(from: Int32Array, to: Int32Array, supply: Float64
     if (degree[other] === 1) leaves.push(other);
   }
   const seen = new Uint8Array(supply.length);
-  for (let start = 0; start < supply.length; start++) {
-    if (seen[start] === 1 || degree[start]! < 2) continue;
-    const nodes = [start];
+  for (let first = 0; first < supply.length; first++) {
+    if (seen[first] === 1 || degree[first]! < 2) continue;
+    const nodes = [first];
     const branches: number[] = [];
-    seen[start] = 1;
+    seen[first] = 1;
     for (const node of nodes) {
-      for (const k of at[node]!) {
+      for (const k of list.subarray(start[node]!, start[node + 1]!)) {
         if (settled[k] === 1) continue;
         settled[k] = 1;
         branches.push(k);
@@ -88,6 +85,27 @@ export function balancingFlows(from: Int32Array, to: Int32Array, supply: Float64
     meshedFlows(nodes, branches, from, to, rest, flow);
   }
   return flow;
+}
+
+/** Branches at each node, compressed; those from a node to itself are left out. */
+function incidence(from: Int32Array, to: Int32Array, nodeCount: number): { start: Int32Array; list: Int32Array } {
+  const start = new Int32Array(nodeCount + 1);
+  for (let k = 0; k < from.length; k++) {
+    if (from[k] === to[k]) continue;
+    start[from[k]! + 1] = start[from[k]! + 1]! + 1;
+    start[to[k]! + 1] = start[to[k]! + 1]! + 1;
+  }
+  for (let node = 0; node < nodeCount; node++) start[node + 1] = start[node + 1]! + start[node]!;
+  const next = start.slice(0, nodeCount);
+  const list = new Int32Array(start[nodeCount]!);
+  for (let k = 0; k < from.length; k++) {
+    if (from[k] === to[k]) continue;
+    for (const node of [from[k]!, to[k]!]) {
+      list[next[node]!] = k;
+      next[node] = next[node]! + 1;
+    }
+  }
+  return { start, list };
 }
 
 /** Conjugate gradients on the Laplacian of one meshed set; its potentials are unique up to a constant, its flows are. */

@@ -110,6 +110,7 @@ export function compileGrid(model: GridModel): CompiledGrid {
   for (const equipment of model.equipment) {
     for (const { mRID, connectivityNode } of equipment.terminals) {
       const node = nodeIndex.get(connectivityNode);
+      if (nodeOfTerminal.has(mRID)) fail(`terminal ${mRID} of ${equipment.class} '${equipment.name}' is used twice`);
       nodeOfTerminal.set(mRID, node ?? fail(`${equipment.class} '${equipment.name}' ends at an unknown node`));
     }
   }

@@ -107,7 +107,7 @@ export function moveSwitch(topology: Topology, index: number, closed: boolean): 
     return one === other ? moved : joinBuses(moved, Math.min(one, other), Math.max(one, other));
   }
   const apart = part(a, b, nodesBehindSwitches(grid, positions));
-  return apart ? splitBus(moved, apart) : moved;
+  return apart ? splitBus(moved, apart, [a, b]) : moved;
 }
 
 /** Calls back with everything next to a node. */
@@ -123,6 +123,21 @@ const nodesBehindSwitches =
       found(from === node ? to : from);
     }
   };
+
+const nodesBehindAnything = (grid: CompiledGrid, closed: Uint8Array): Neighbours => {
+  const behindSwitches = nodesBehindSwitches(grid, closed);
+  const {
+    branches,
+    branchesAt: { start, list },
+  } = grid;
+  return (node, found) => {
+    behindSwitches(node, found);
+    for (let at = start[node]!; at < start[node + 1]!; at++) {
+      const { from, to } = branches[list[at]!]!;
+      found(from === node ? to : from);
+    }
+  };
+};
 
 /**
  * Searches from two sides in turn, so that it costs twice the smaller part at most.
@@ -156,85 +171,104 @@ function part(a: number, b: number, neighbours: Neighbours): Int32Array | undefi
 /** Two buses become one; their islands do too. */
 function joinBuses(topology: Topology, kept: number, gone: number): Topology {
   const { grid, busCount } = topology;
-  const renumber = (bus: number): number => (bus === gone ? kept : bus > gone ? bus - 1 : bus);
-  const busOfNode = topology.busOfNode.map(renumber);
+  const busOfNode = shifted(topology.busOfNode, gone, -1, kept);
   const firstNode = without(topology.firstNode, gone);
   const [one, other] = [topology.islandOfBus[kept]!, topology.islandOfBus[gone]!];
   const [low, high] = [Math.min(one, other), Math.max(one, other)];
-  const islandOfBus = without(topology.islandOfBus, gone).map((island) =>
-    low === high ? island : island === high ? low : island > high ? island - 1 : island,
-  );
+  const rest = without(topology.islandOfBus, gone);
+  const islandOfBus = low === high ? rest : shifted(rest, high, -1, low);
   const islands: Island[] = [];
   for (const island of topology.islands) {
     if (island.index === high && low !== high) continue;
     const index = islands.length;
-    let { buses } = island;
-    let { branches, sources } = island;
-    if (island.index === low) {
-      if (low !== high) {
-        const absorbed = topology.islands[high]!;
-        buses = merged(buses, absorbed.buses);
-        branches = merged(branches, absorbed.branches);
-        sources = sourcesAmong(grid, [...sources, ...absorbed.sources]);
-      }
-      buses = without(buses, buses.indexOf(gone));
+    if (island.index !== low) {
+      islands.push(renumbered(island, index, gone, -1));
+      continue;
     }
-    islands.push(islandOf(index, buses.map(renumber), branches, sources));
+    const absorbed = low === high ? undefined : topology.islands[high]!;
+    const buses = absorbed ? merged(island.buses, absorbed.buses) : island.buses;
+    islands.push(
+      islandOf(
+        index,
+        shifted(without(buses, lowerBound(buses, gone)), gone, -1),
+        absorbed ? merged(island.branches, absorbed.branches) : island.branches,
+        absorbed ? sourcesAmong(grid, [...island.sources, ...absorbed.sources]) : island.sources,
+      ),
+    );
   }
   return { ...topology, busCount: busCount - 1, busOfNode, firstNode, islandOfBus, islands };
 }
 
 /** One bus becomes two; its island may, too. @param nodes one part of it, ascending */
-function splitBus(topology: Topology, nodes: Int32Array): Topology {
+function splitBus(topology: Topology, nodes: Int32Array, ends: readonly [number, number]): Topology {
   const { grid } = topology;
   const old = topology.busOfNode[nodes[0]!]!;
   // The part that has the first node keeps the number.
   const leaving = topology.firstNode[old] === nodes[0] ? otherNodes(topology, old, nodes) : nodes;
   const first = leaving[0]!;
   const fresh = lowerBound(topology.firstNode, first);
-  const busOfNode = topology.busOfNode.map((bus) => (bus >= fresh ? bus + 1 : bus));
+  const busOfNode = shifted(topology.busOfNode, fresh, 1);
   for (const node of leaving) busOfNode[node] = fresh;
   const firstNode = withValue(topology.firstNode, fresh, first);
   const own = topology.islandOfBus[old]!;
-  let islandOfBus = withValue(topology.islandOfBus, fresh, own);
-  const renumber = (bus: number): number => (bus >= fresh ? bus + 1 : bus);
-  let islands: Island[] = topology.islands.map((island) => {
-    const buses = island.buses.map(renumber);
-    return { ...island, buses: island.index === own ? withValue(buses, lowerBound(buses, fresh), fresh) : buses };
-  });
-  const bus = renumber(old);
-  const apart = part(bus, fresh, busesBehindBranches(grid, busOfNode, firstNode.length));
-  if (apart) {
-    const whole = islands[own]!;
-    const isApart = new Uint8Array(firstNode.length);
-    for (const each of apart) isApart[each] = 1;
-    const keeps = isApart[whole.buses[0]!]!;
-    const leaves = (each: number): boolean => isApart[each] !== keeps;
-    const gone = whole.buses.filter(leaves);
-    const index = islands.findIndex((island) => island.buses[0]! > gone[0]!);
-    const at = index === -1 ? islands.length : index;
-    const ofBranch = (row: number): number => busOfNode[grid.branches[row]!.from]!;
-    islandOfBus = islandOfBus.map((island) => (island >= at ? island + 1 : island));
-    for (const each of gone) islandOfBus[each] = at;
-    const nodeOf = sourceNodes(grid);
-    const feeds = (mRID: Mrid): boolean => leaves(busOfNode[nodeOf.get(mRID)!]!);
-    const rest = islandOf(
-      own,
-      whole.buses.filter((each) => !leaves(each)),
-      whole.branches.filter((row) => !leaves(ofBranch(row))),
-      whole.sources.filter((mRID) => !feeds(mRID)),
-    );
-    const part2 = islandOf(
-      at,
-      gone,
-      whole.branches.filter((row) => leaves(ofBranch(row))),
-      whole.sources.filter(feeds),
-    );
-    islands = [...islands.slice(0, at), part2, ...islands.slice(at)].map((island, position) =>
-      island.index === own && island !== part2 ? rest : { ...island, index: position },
-    );
+  const islandOfBus = withValue(topology.islandOfBus, fresh, own);
+  const islands = topology.islands.map((island) => renumbered(island, island.index, fresh, 1));
+  const whole = islands[own]!;
+  islands[own] = { ...whole, buses: withValue(whole.buses, lowerBound(whole.buses, fresh), fresh) };
+  const split = { ...topology, busCount: firstNode.length, busOfNode, firstNode, islandOfBus, islands };
+  const apart = part(...ends, nodesBehindAnything(grid, topology.closed));
+  return apart ? splitIsland(split, own, apart) : split;
+}
+
+/** @param nodes one part of the island */
+function splitIsland(topology: Topology, own: number, nodes: Int32Array): Topology {
+  const { grid, busOfNode, islands } = topology;
+  const isApart = new Uint8Array(topology.busCount);
+  for (const node of nodes) isApart[busOfNode[node]!] = 1;
+  const whole = islands[own]!;
+  const keeps = isApart[whole.buses[0]!]!;
+  const leaves = (bus: number): boolean => isApart[bus] !== keeps;
+  const ofBranch = (row: number): number => busOfNode[grid.branches[row]!.from]!;
+  const nodeOf = sourceNodes(grid);
+  const feeds = (mRID: Mrid): boolean => leaves(busOfNode[nodeOf.get(mRID)!]!);
+  const buses = whole.buses.filter(leaves);
+  const later = islands.findIndex((island) => island.buses[0]! > buses[0]!);
+  const at = later === -1 ? islands.length : later;
+  const rest = islandOf(
+    own,
+    whole.buses.filter((bus) => !leaves(bus)),
+    whole.branches.filter((row) => !leaves(ofBranch(row))),
+    whole.sources.filter((mRID) => !feeds(mRID)),
+  );
+  const gone = islandOf(
+    at,
+    buses,
+    whole.branches.filter((row) => leaves(ofBranch(row))),
+    whole.sources.filter(feeds),
+  );
+  const islandOfBus = shifted(topology.islandOfBus, at, 1);
+  for (const bus of buses) islandOfBus[bus] = at;
+  // What is split off has a later first bus, so that the rest keeps its place.
+  const all = [...islands.slice(0, own), rest, ...islands.slice(own + 1, at), gone];
+  for (const island of islands.slice(at)) all.push({ ...island, index: all.length });
+  return { ...topology, islandOfBus, islands: all };
+}
+
+/** An island that was not touched, where numbers from `from` on have moved by one. */
+function renumbered(island: Island, index: number, from: number, by: 1 | -1): Island {
+  const same = island.buses.at(-1)! < from;
+  if (same && island.index === index) return island;
+  return { ...island, index, buses: same ? island.buses : shifted(island.buses, from, by) };
+}
+
+/** Values from `from` on moved by one. @param replaced what stands in place of `from` itself when it goes */
+function shifted(values: Int32Array, from: number, by: 1 | -1, replaced = from): Int32Array<ArrayBuffer> {
+  const moved = new Int32Array(values.length);
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i]!;
+    moved[i] = by === -1 && value === from ? replaced : value >= from ? value + by : value;
   }
-  return { ...topology, busCount: firstNode.length, busOfNode, firstNode, islandOfBus, islands };
+  return moved;
 }
 
 /** The nodes of a bus that are not among these. */
@@ -247,29 +281,6 @@ function otherNodes({ busOfNode }: Topology, bus: number, nodes: Int32Array): In
     else others.push(node);
   }
   return Int32Array.from(others);
-}
-
-function busesBehindBranches(grid: CompiledGrid, busOfNode: Int32Array, busCount: number): Neighbours {
-  // Nodes by bus, compressed.
-  const start = new Int32Array(busCount + 1);
-  for (const bus of busOfNode) start[bus + 1] = start[bus + 1]! + 1;
-  for (let bus = 0; bus < busCount; bus++) start[bus + 1] = start[bus + 1]! + start[bus]!;
-  const next = start.slice(0, busCount);
-  const nodes = new Int32Array(busOfNode.length);
-  busOfNode.forEach((bus, node) => {
-    nodes[next[bus]!] = node;
-    next[bus] = next[bus]! + 1;
-  });
-  const { branches, branchesAt } = grid;
-  return (bus, found) => {
-    for (let n = start[bus]!; n < start[bus + 1]!; n++) {
-      const node = nodes[n]!;
-      for (let at = branchesAt.start[node]!; at < branchesAt.start[node + 1]!; at++) {
-        const { from, to } = branches[branchesAt.list[at]!]!;
-        found(busOfNode[from === node ? to : from]!);
-      }
-    }
-  };
 }
 
 const sourceNodesOf = new WeakMap<CompiledGrid, Map<Mrid, number>>();

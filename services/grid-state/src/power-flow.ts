@@ -200,13 +200,23 @@ export function networkResult(
       }),
     ),
     branches,
-    busOfNode: new Map(grid.nodes.map((mRID, node) => [mRID, busOfNode[node]!])),
+    busOfNode: busesOf(topology),
     flows,
     violations: violationsOf(grid.model, flows, (terminal) => voltage(busOfNode[grid.nodeOfTerminal.get(terminal)!]!)),
     actions: actionsOf(grid, tables, solution),
     notes: tables.notes,
     losses: converged ? losses.reduce((a, b) => a + b, 0) : null,
   };
+}
+
+const busMaps = new WeakMap<Topology, ReadonlyMap<Mrid, number>>();
+function busesOf(topology: Topology): ReadonlyMap<Mrid, number> {
+  let map = busMaps.get(topology);
+  if (!map) {
+    map = new Map(topology.grid.nodes.map((mRID, node) => [mRID, topology.busOfNode[node]!]));
+    busMaps.set(topology, map);
+  }
+  return map;
 }
 
 const orNull = (value: number): number | null => (Number.isNaN(value) ? null : value);
@@ -326,7 +336,6 @@ function branchResults(topology: Topology, solution: GridState, flows: ReadonlyM
 }
 
 function actionsOf(grid: CompiledGrid, tables: NetworkCase, solution: GridState): ControlAction[] {
-  const names = new Map(grid.model.equipment.map(({ mRID, name }) => [mRID, name]));
   const limited = tables.machines.flatMap(({ equipment: { mRID, name } }, m): ControlAction[] => {
     const at = solution.machineLimit[m]!;
     return at === 0 ? [] : [{ kind: 'reactiveLimit', equipment: mRID, name, limit: at > 0 ? 'max' : 'min' }];
@@ -336,7 +345,16 @@ function actionsOf(grid: CompiledGrid, tables: NetworkCase, solution: GridState)
     const to = solution.positions[s]!;
     if (to === position) return [];
     const kind = actuator.kind === 'branch' ? 'tap' : 'sections';
-    return [{ kind, equipment, name: names.get(equipment)!, mRID, from: low + position, to: low + to }];
+    return [
+      {
+        kind,
+        equipment,
+        name: grid.model.equipment.find((each) => each.mRID === equipment)!.name,
+        mRID,
+        from: low + position,
+        to: low + to,
+      },
+    ];
   });
   return [...limited, ...moved];
 }

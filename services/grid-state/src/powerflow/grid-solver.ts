@@ -2,7 +2,7 @@
 import { BUS_TYPE, branchAdmittances, branchFlow, voltagePower } from './case.ts';
 import type { Machine } from './control/machine.ts';
 import { type ControlledCase, type IslandOptions, type IslandSolution, IslandSolver } from './island-solver.ts';
-import { type GridIslands, gridIslands, islandCases } from './islands.ts';
+import { type GridIslands, gridIslands, heldIslandCases } from './islands.ts';
 import { balancingFlows } from './zero-impedance.ts';
 
 /** pu and radians, in the numbers of the grid; NaN where there is no solution. */
@@ -90,8 +90,8 @@ export class GridSolver {
       ...unknownState(busCount, branchCount, machines.length),
       positions: Int32Array.from(steps, ({ position }) => position),
     };
-    const islands = islandCases(grid, this.islands).map((own, index) => {
-      if (!own.case.buses.type.includes(BUS_TYPE.slack)) return undefined;
+    const islands = heldIslandCases(grid, this.islands).map((own, index) => {
+      if (!own) return undefined;
       const solution = this.#solverFor(index, own.case).solve(own.case, options);
       own.steps.forEach((step, s) => {
         result.positions[step] = solution.positions[s]!;

@@ -2,7 +2,7 @@
  * A grid of tables as islands: which buses hang together, and the case of each island for its solver. Buses joined without
  * impedance are one bus there. What depends on the topology alone is worked out once, values are filled in for every solution.
  */
-import { type BusTable, busTable, type ResponseTable, selectRows } from './case.ts';
+import { BUS_TYPE, type BusTable, busTable, type ResponseTable, selectRows } from './case.ts';
 import type { StepControl } from './control/steps.ts';
 import type { ControlledCase } from './island-solver.ts';
 import { UnionFind } from './union-find.ts';
@@ -77,14 +77,32 @@ export interface IslandCase {
 }
 
 /** Copies: what is written to one side is not seen on the other. */
-export function islandCases(grid: ControlledCase, { islands, island, place, row, joining }: GridIslands): IslandCase[] {
+export const islandCases = (grid: ControlledCase, all: GridIslands): IslandCase[] =>
+  casesOf(grid, all, new Uint8Array(all.islands.length).fill(1)) as IslandCase[];
+
+/** Likewise, of islands in which a bus holds the angle; nothing for the others, of which a grid of open switches has many. */
+export function heldIslandCases(grid: ControlledCase, all: GridIslands): (IslandCase | undefined)[] {
+  const held = new Uint8Array(all.islands.length);
+  grid.buses.type.forEach((type, bus) => {
+    if (type === BUS_TYPE.slack) held[all.island[bus]!] = 1;
+  });
+  return casesOf(grid, all, held);
+}
+
+function casesOf(
+  grid: ControlledCase,
+  { islands, island, place, row, joining }: GridIslands,
+  wanted: Uint8Array,
+): (IslandCase | undefined)[] {
   const { branches, responses, machines = [], steps = [] } = grid;
   const count = islands.length;
-  const buses = joinedBuses(grid, islands, island, place);
+  const buses = joinedBuses(grid, islands, wanted, island, place);
   // The shunts of a branch without impedance stand at its buses.
   for (const k of joining) {
     const [f, t] = [branches.from[k]!, branches.to[k]!];
-    const { gs, bs } = buses[island[f]!]!;
+    const own = buses[island[f]!];
+    if (!own) continue;
+    const { gs, bs } = own;
     gs[place[f]!] = gs[place[f]!]! + branches.gFrom[k]! + branches.gTo[k]!;
     bs[place[t]!] = bs[place[t]!]! + branches.bFrom[k]! + branches.bTo[k]!;
   }
@@ -105,6 +123,8 @@ export function islandCases(grid: ControlledCase, { islands, island, place, row,
       )
     : [];
   return islands.map(({ rows }, index) => {
+    const own = buses[index];
+    if (!own) return undefined;
     const table = selectRows(branches, rows);
     for (let k = 0; k < rows.length; k++) {
       table.from[k] = place[table.from[k]!]!;
@@ -112,7 +132,7 @@ export function islandCases(grid: ControlledCase, { islands, island, place, row,
     }
     return {
       case: {
-        buses: buses[index]!,
+        buses: own,
         branches: table,
         ...(responses ? { responses: placedResponses(responses, responsesOf[index]!, place) } : {}),
         machines: Array.from(machinesOf[index]!, (m) => {
@@ -145,13 +165,15 @@ function grouped(groups: Int32Array, count: number): Int32Array[] {
 function joinedBuses(
   { buses }: ControlledCase,
   islands: readonly GridIsland[],
+  wanted: Uint8Array,
   island: Int32Array,
   place: Int32Array,
-): BusTable[] {
-  const tables = islands.map(({ size }) => busTable(size));
-  const taken = islands.map(({ size }) => new Uint8Array(size));
+): (BusTable | undefined)[] {
+  const tables = islands.map(({ size }, index) => (wanted[index] === 1 ? busTable(size) : undefined));
+  const taken = islands.map(({ size }, index) => new Uint8Array(wanted[index] === 1 ? size : 0));
   for (let bus = 0; bus < place.length; bus++) {
-    const table = tables[island[bus]!]!;
+    const table = tables[island[bus]!];
+    if (!table) continue;
     const at = place[bus]!;
     table.p[at] = table.p[at]! + buses.p[bus]!;
     table.q[at] = table.q[at]! + buses.q[bus]!;

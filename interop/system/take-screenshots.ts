@@ -1,6 +1,7 @@
 /**
- * Takes the pictures of the README from a running system: `docs/control-room-light.png` and `-dark.png`, 1600 × 960, and the
- * trust page with a gateway whose firmware was changed, `docs/trust-light.png` and `-dark.png`.
+ * Takes the pictures of the README from a running system, 1600 × 960, each as `-light.png` and `-dark.png`: the overview
+ * `docs/control-room`, a station with its estimate `docs/station`, a trial `docs/what-if`, and the trust page with a gateway
+ * whose firmware was changed, `docs/trust`.
  *
  *     node --disable-warning=ExperimentalWarning interop/system/take-screenshots.ts [seconds]
  *
@@ -54,6 +55,21 @@ try {
     // The trend of the last hour comes in a moment after the value.
     await page.waitForTimeout(3_000);
     await page.screenshot({ path: join(docs, `control-room-${theme}.png`) });
+    await equipment(page, '20 kV section A').dblclick();
+    await page.locator('svg.sld[aria-label*="Brunnfeld"]').waitFor();
+    await equipment(page, 'Transformer T2').click();
+    await page.waitForTimeout(3_000);
+    await page.screenshot({ path: join(docs, `station-${theme}.png`) });
+    await page.goto(`${system.url}/#/grid`);
+    await page.getByRole('button', { name: 'What if', exact: true }).click();
+    const trial = page.getByRole('complementary', { name: 'What if' });
+    // The tripped feeder from its other end: what that would mean for whom.
+    await equipment(page, 'R4 Q0').click();
+    await trial.getByRole('button', { name: 'Closed', exact: true }).click();
+    await trial.getByText('converged in').waitFor();
+    await page.waitForTimeout(3_000);
+    await page.screenshot({ path: join(docs, `what-if-${theme}.png`) });
+    await page.getByRole('button', { name: 'Back to live' }).click();
     pages.set(theme, page);
   }
   const changed = await enerchain(['lab', 'fault', 'firmware-changed', CHANGED, '--data', system.data]);
@@ -68,7 +84,7 @@ try {
     await page.screenshot({ path: join(docs, `trust-${theme}.png`) });
   }
   await browser.close();
-  process.stderr.write(`· written: ${docs}/{control-room,trust}-{light,dark}.png\n`);
+  process.stderr.write(`· written: ${docs}/{control-room,station,what-if,trust}-{light,dark}.png\n`);
 } finally {
   await system.stop();
 }

@@ -37,7 +37,7 @@ describe('the layout of a substation', () => {
   it('sets no symbol on another, lays no wire along another, and leaves nothing out, whatever the substation', () => {
     fc.assert(
       fc.property(GridBuilder.arbitrary(), ({ model, substation }) => checkStation(model, substation)),
-      { numRuns: 300 },
+      { numRuns: 120 },
     );
   });
 

@@ -90,6 +90,18 @@ describe('what if', () => {
     expect(body.buses.find((bus: { nodes: string[] }) => bus.nodes.includes(id('a1'))).voltage).toBeNull();
   });
 
+  test('a busbar is taken out with everything that its protection takes along', () => {
+    const busbar = { class: 'BusbarSection', mRID: id('BB'), name: 'BB' } as const;
+    const grid = smallGrid([{ ...busbar, terminals: [{ mRID: id('BB:m'), connectivityNode: id('m') }] }]);
+    const live = new LiveGrid(grid);
+    live.solve(0, () => 0);
+    const { body } = ask(live, { outages: [id('BB')] });
+    expect(body.out).toEqual(expect.arrayContaining([id('BB'), id('CB1'), id('CB2'), id('T1')]));
+    for (const name of ['A', 'B']) expect(branch(body, name)).toMatchObject({ energised: false });
+    const source = body.buses.find((bus: { nodes: string[] }) => bus.nodes.includes(id('h')));
+    expect(source.voltage).toBeGreaterThan(100);
+  });
+
   test('leaves no trace: the live solution and its inputs are what they were', () => {
     const live = liveGrid();
     const before = JSON.stringify([live.last, live.coverage, [...(live.base.state.switches ?? [])]]);

@@ -61,15 +61,17 @@ export interface WhatIfJson {
     } | null;
   }[];
   readonly changes: readonly ChangeJson[];
+  /** Everything that the outages take out, by mRID. */
+  readonly out?: readonly string[];
 }
 
-/** A measurement beside what the estimation makes of it, in the unit of its point. */
+/** A measurement beside what the estimation makes of it: kV, °, MW and Mvar into the equipment, A. */
 export interface EstimatedMeasurementJson {
   readonly point?: string;
   readonly equipment?: string;
   readonly terminal?: string;
-  readonly kind: string;
-  readonly measured: number | null;
+  readonly kind: 'voltage' | 'angle' | 'p' | 'q' | 'current';
+  readonly measured: number;
   readonly estimated: number | null;
   readonly residual: number | null;
   /** In standard deviations. */
@@ -79,10 +81,18 @@ export interface EstimatedMeasurementJson {
 export interface EstimateJson {
   readonly at: string;
   readonly observable: boolean;
-  readonly unobservable: readonly unknown[];
+  /** Connectivity nodes whose voltage is not determined. */
+  readonly unobservable: readonly string[];
+  /** Measurements that would make it observable again. */
+  readonly restore?: readonly {
+    readonly kind: string;
+    readonly node?: string;
+    readonly terminal?: string;
+    readonly equipment?: string;
+  }[];
   readonly j: number | null;
   readonly degreesOfFreedom: number;
-  readonly badData: readonly unknown[];
+  readonly badData: readonly { readonly points: readonly string[]; readonly normalizedResidual: number }[];
   readonly measurements: readonly EstimatedMeasurementJson[];
 }
 

@@ -5,6 +5,7 @@ import { useApp } from '../app.ts';
 import { fixed, MINUS, type Shown, shown } from '../format/number.ts';
 import { isOld, qualityMarks } from '../format/quality.ts';
 import { duration } from '../format/time.ts';
+import { asPoint } from '../live/estimate.ts';
 import { DISTRUST_SIGN } from '../trust/glyphs.tsx';
 import type { LoadingBar, Role, Slot } from './drawing.ts';
 import { loading } from './measurements.ts';
@@ -122,7 +123,9 @@ function EstimateSpan(props: { source: Source; first: boolean; residual: boolean
     const own = estimated();
     // The calculation publishes kV and MW; a measurement may come in V.
     const estimate = own
-      ? own.estimated
+      ? own.estimated === null
+        ? null
+        : asPoint(of, own.kind, own.estimated)
       : calculated
         ? inUnitOf(of, calculated, app.values.number(calculated.mRID))
         : null;
@@ -136,7 +139,9 @@ function EstimateSpan(props: { source: Source; first: boolean; residual: boolean
           doubtful: own.suspect === true,
           ...(own.suspect ? { sign: '?' } : {}),
         };
-      return { ...shown(of, own.residual, scale) };
+      const residual = asPoint(of, own.kind, own.residual);
+      const parts = shown(of, residual, scale);
+      return { text: residual > 0 ? `+${parts.text}` : parts.text, unit: parts.unit };
     }
     const now = measured ? app.values.number(measured.mRID) : Number.NaN;
     if (estimate === null || Number.isNaN(now)) return undefined;
@@ -169,8 +174,11 @@ export function inUnitOf(to: PointInfo, from: PointInfo, value: number): number 
   return (value * (FACTOR[from.unitMultiplier ?? 'none'] ?? 1)) / (FACTOR[to.unitMultiplier ?? 'none'] ?? 1);
 }
 
-const signed = (value: number, digits: number): string =>
-  value < 0 ? `${MINUS}${fixed(-value, digits)}` : `+${fixed(value, digits)}`;
+/** With its sign, but for a zero. */
+function signed(value: number, digits: number): string {
+  const text = fixed(Math.abs(value), digits);
+  return Number(text) === 0 ? text : `${value < 0 ? MINUS : '+'}${text}`;
+}
 const digitsOf = (value: number): number => (Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2);
 
 const UNIT: Readonly<Partial<Record<Role, string>>> = { U: 'kV', P: 'MW', Q: 'Mvar', I: 'A', tap: '', loading: '%' };
@@ -246,11 +254,16 @@ function TrialSpan(props: { slot: Slot; role: Role; first: boolean }) {
   );
 }
 
-/** Loading against the rating: a transformer's from the powers of its side where measured, else as calculated. */
+/**
+ * Loading against the rating: a transformer's from the powers of its side where measured, else as calculated; a mark where
+ * it would be after the worst single outage.
+ */
 export function Loading(props: { bar: LoadingBar }) {
   const app = useApp();
   const points = createMemo(() => app.measurements().get(props.bar.equipment));
   const [live, setLive] = createSignal<number>();
+  /** After the worst single outage. */
+  const [worst, setWorst] = createSignal<number>();
   const ratedS = createMemo(() => {
     const found = app.equipmentById().get(props.bar.equipment);
     return found?.class === 'PowerTransformer' ? Math.min(...found.ends.map((end) => end.ratedS)) : undefined;
@@ -266,11 +279,13 @@ export function Loading(props: { bar: LoadingBar }) {
         : undefined;
     const estimate = calculated.loading ? app.values.number(calculated.loading.mRID) : Number.NaN;
     setLive(measured ?? (Number.isNaN(estimate) ? undefined : estimate));
+    const after = calculated.worst ? app.values.number(calculated.worst.mRID) : Number.NaN;
+    setWorst(Number.isNaN(after) ? undefined : after);
   };
   createEffect(() => {
     update();
     const { byRole, calculated } = points() ?? { byRole: {}, calculated: {} };
-    for (const point of [byRole.P, byRole.Q, calculated.loading])
+    for (const point of [byRole.P, byRole.Q, calculated.loading, calculated.worst])
       if (point) onCleanup(app.values.subscribe(point.mRID, update));
   });
   const trial = () => (app.whatIf.active() ? app.whatIf.outcome()?.loading(props.bar.equipment) : undefined);
@@ -290,6 +305,15 @@ export function Loading(props: { bar: LoadingBar }) {
     <Show when={percent() !== undefined}>
       <rect class="bar-band" x={props.bar.x} y={props.bar.y} width={props.bar.width} height="7" />
       <rect class={tone()} x={props.bar.x} y={props.bar.y} width={share(percent()!)} height="7" />
+      <Show when={!app.whatIf.active() && worst() !== undefined && worst()! > percent()! + 1}>
+        <rect
+          class={worst()! > 100 ? 'bar-worst beyond' : 'bar-worst'}
+          x={props.bar.x + share(worst()!) - 1.5}
+          y={props.bar.y}
+          width="1.5"
+          height="7"
+        />
+      </Show>
       <Show when={trial()?.live ?? undefined}>
         {(before) => (
           <rect class="bar-live" x={props.bar.x + share(before()) - 1} y={props.bar.y - 2} width="2" height="11" />

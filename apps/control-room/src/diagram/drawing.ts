@@ -84,7 +84,7 @@ export interface Label extends XY {
   readonly anchor: 'start' | 'end' | 'middle';
   readonly equipment?: string;
 }
-export type Role = 'P' | 'Q' | 'I' | 'U' | 'tap' | 'soc' | 'loading';
+export type Role = 'P' | 'Q' | 'I' | 'U' | 'tap' | 'soc' | 'loading' | 'worst';
 /** A place for live values: the first equipment of the list that has a point of the role gives it. */
 export interface Slot extends XY {
   readonly equipment: readonly string[];

@@ -5,6 +5,9 @@ import { isDouble } from '../format/number.ts';
 import type { Role } from './drawing.ts';
 import type { SwitchState } from './topology.ts';
 
+/** End of the address of a loading that is not now, but after the worst single outage. */
+const AFTER_OUTAGE = ' loading after outage';
+
 /** What a diagram writes beside its signs. */
 export type ValueMode = 'measured' | 'estimated' | 'residual';
 
@@ -70,7 +73,7 @@ export function measurementsOf(model: GridModel, points: readonly PointInfo[]): 
     const measured = point.kind === 'analog' || point.kind === 'discrete';
     if (!measured) continue;
     if (point.measurementType === 'SwitchPosition') entry.position ??= point;
-    const role = ROLE_OF[point.measurementType ?? ''];
+    const role = point.address.endsWith(AFTER_OUTAGE) ? 'worst' : ROLE_OF[point.measurementType ?? ''];
     if (!role) continue;
     const list = point.source === CALCULATION ? 'calculated' : 'byRole';
     const put = (there: Draft): void => {

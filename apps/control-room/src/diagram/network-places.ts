@@ -66,15 +66,18 @@ function spread(count: number, edges: readonly (readonly [number, number])[]): {
   const distance = distances(count, beside);
   for (let round = 0; round < iterations; round++) {
     for (let i = 0; i < count; i++) {
-      let [sx, sy, sum] = [0, 0, 0];
+      let sx = 0;
+      let sy = 0;
+      let sum = 0;
       for (let j = 0; j < count; j++) {
         if (i === j) continue;
         const d = distance[i * count + j]!;
         const weight = 1 / (d * d);
-        const [dx, dy] = [x[i]! - x[j]!, y[i]! - y[j]!];
-        const now = Math.sqrt(dx * dx + dy * dy) || 1e-6;
-        sx += weight * (x[j]! + (d * dx) / now);
-        sy += weight * (y[j]! + (d * dy) / now);
+        const dx = x[i]! - x[j]!;
+        const dy = y[i]! - y[j]!;
+        const pull = d / (Math.sqrt(dx * dx + dy * dy) || 1e-6);
+        sx += weight * (x[j]! + pull * dx);
+        sy += weight * (y[j]! + pull * dy);
         sum += weight;
       }
       if (sum > 0) {
@@ -127,23 +130,26 @@ function exchange(
 ): void {
   const beside = neighboursOf(cell.length, edges);
   const inCell = new Int32Array(columns * rows).fill(-1);
+  const columnOf = Int32Array.from(inCell, (_, place) => Math.floor(place / rows));
   cell.forEach((place, station) => {
     inCell[place] = station;
   });
   const length = (station: number): number => {
-    const own = cell[station]!;
-    const [column, row] = [Math.floor(own / rows), own % rows];
+    const column = columnOf[cell[station]!]!;
+    const row = cell[station]! - column * rows;
     let sum = 0;
     for (const next of beside[station]!) {
-      const there = cell[next]!;
-      const [dx, dy] = [Math.abs(Math.floor(there / rows) - column), Math.abs((there % rows) - row)];
+      const there = columnOf[cell[next]!]!;
+      const dx = Math.abs(there - column);
+      const dy = Math.abs(cell[next]! - there * rows - row);
       // A line that turns is worse than one that runs straight.
       sum += dx + dy + (dx > 0 && dy > 0 ? 1 : 0);
     }
     return sum;
   };
   const swap = (a: number, b: number): void => {
-    const [first, second] = [inCell[a]!, inCell[b]!];
+    const first = inCell[a]!;
+    const second = inCell[b]!;
     inCell[a] = second;
     inCell[b] = first;
     if (first >= 0) cell[first] = b;
@@ -156,15 +162,17 @@ function exchange(
       const [column, row] = [Math.floor(a / rows), a % rows];
       for (let dc = 0; dc <= NEAR; dc++) {
         for (let dr = dc === 0 ? 1 : -NEAR; dr <= NEAR; dr++) {
-          const [c, r] = [column + dc, row + dr];
+          const c = column + dc;
+          const r = row + dr;
           if (c >= columns || r < 0 || r >= rows) continue;
           const b = c * rows + r;
-          const [first, second] = [inCell[a]!, inCell[b]!];
+          const first = inCell[a]!;
+          const second = inCell[b]!;
           if (first < 0 && second < 0) continue;
-          const cost = () => (first < 0 ? 0 : length(first)) + (second < 0 ? 0 : length(second));
-          const before = cost();
+          const before = (first < 0 ? 0 : length(first)) + (second < 0 ? 0 : length(second));
           swap(a, b);
-          if (cost() < before) better = true;
+          const after = (first < 0 ? 0 : length(first)) + (second < 0 ? 0 : length(second));
+          if (after < before) better = true;
           else swap(a, b);
         }
       }

@@ -262,7 +262,9 @@ export function positions(
   const last = links.findLastIndex(({ equipment }) => isLine(equipment));
   const from = first === 0 ? 0 : Math.min(length / 2, lead + 22 * (first - 1));
   const behind = links.length - 1 - last;
-  const to = behind === 0 ? length : Math.max(length / 2, length - 18 - 22 * (behind - 1));
+  // Words of a ring closure keep off the values of the last row above it.
+  const tail = style === 'tie' ? lead : 18;
+  const to = behind === 0 ? length : Math.max(length / 2, length - tail - 22 * (behind - 1));
   const lines = links.slice(first, last + 1).filter(({ equipment }) => isLine(equipment)).length;
   const share = (to - from) / lines;
   let passed = from;

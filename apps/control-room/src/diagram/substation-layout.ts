@@ -21,15 +21,15 @@ import {
   END_ZONE,
   type Inline,
   type Measures,
-  type Net,
   type PlacedCell,
   type PlacedLevel,
   type Port,
   SUBSTATION,
-  SubstationPlan,
   short,
   THREE,
-} from './substation-plan.ts';
+} from './station-measures.ts';
+import { SubstationPlan } from './substation-plan.ts';
+import type { Net } from './transformer-wires.ts';
 
 /** Half the length of a contact with its leads. */
 export const CONTACT = 13;

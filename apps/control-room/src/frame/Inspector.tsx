@@ -20,6 +20,7 @@ import { withoutCommonWords } from '../format/names.ts';
 import { fixed, isSwitchPosition, shown } from '../format/number.ts';
 import { isOld, qualityWords } from '../format/quality.ts';
 import { duration, stamp, timeWeaknesses } from '../format/time.ts';
+import { asPoint } from '../live/estimate.ts';
 import { stationsOf } from '../pages/overview/places.ts';
 import { Provenance } from '../provenance/Provenance.tsx';
 import { TrustWord } from '../provenance/TrustWord.tsx';
@@ -257,7 +258,7 @@ function PointDetail(props: { point: PointInfo; children: JSX.Element }) {
   const estimated = () => {
     const found = app.estimate.byPoint().get(props.point.mRID);
     if (!found || found.estimated === null) return undefined;
-    const { text, unit } = shown(props.point, found.estimated, scale());
+    const { text, unit } = shown(props.point, asPoint(props.point, found.kind, found.estimated), scale());
     const sigma = found.normalizedResidual;
     const residual = sigma === null ? '' : ` · residual ${fixed(sigma, 1)} σ${found.suspect ? ', not believed' : ''}`;
     return `${text} ${unit}${residual}`;

@@ -1,6 +1,7 @@
 /** The state estimation of the centre, asked for every two seconds while somebody looks; absent where no service makes one. */
 import { createMemo, createSignal } from 'solid-js';
 import { type EstimatedMeasurementJson, type EstimateJson, gridStateApi, routesOf } from '../api/grid-state.ts';
+import type { PointInfo } from '../api/types.ts';
 
 /** ms between two looks. */
 const EVERY = 2000;
@@ -62,4 +63,25 @@ export class EstimateBook {
     clearTimeout(this.#timer);
     if (this.#looking > 0) this.#timer = setTimeout(() => void this.#ask(ready), EVERY);
   }
+}
+
+const BASE: Readonly<Record<EstimatedMeasurementJson['kind'], number>> = {
+  voltage: 1e3,
+  angle: 1,
+  p: 1e6,
+  q: 1e6,
+  current: 1,
+};
+const FACTOR: Readonly<Record<string, number>> = { n: 1e-9, micro: 1e-6, m: 1e-3, none: 1, k: 1e3, M: 1e6, G: 1e9 };
+
+/** A value of the estimation as its point would say it: in its unit, and with its direction. */
+export function asPoint(
+  point: Pick<PointInfo, 'unitMultiplier' | 'positiveFlowIn' | 'measurementType'>,
+  kind: EstimatedMeasurementJson['kind'],
+  value: number,
+): number {
+  // The estimation knows voltages between phases.
+  const phase = point.measurementType === 'PhaseVoltage' ? Math.sqrt(3) : 1;
+  const sign = (kind === 'p' || kind === 'q') && point.positiveFlowIn === false ? -1 : 1;
+  return (sign * value * BASE[kind]) / phase / (FACTOR[point.unitMultiplier ?? 'none'] ?? 1);
 }

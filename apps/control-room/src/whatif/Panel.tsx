@@ -58,7 +58,7 @@ function Controls(props: { equipment: Equipment }) {
   const { whatIf } = app;
   const of = () => props.equipment;
   const mRID = () => props.equipment.mRID;
-  const isOut = () => whatIf.out().has(mRID());
+  const isOut = () => whatIf.trial().outages.includes(mRID());
   return (
     <Switch fallback={<p class="sub">Nothing about it can be tried.</p>}>
       <Match when={isSwitch(of())}>
@@ -84,10 +84,10 @@ function Controls(props: { equipment: Equipment }) {
           </button>
         </fieldset>
       </Match>
-      <Match when={isBusbar(of())}>
-        <Voltage node={of().terminals[0]?.connectivityNode ?? ''} />
-      </Match>
       <Match when={of().class !== 'Junction' && of().class !== 'Ground'}>
+        <Show when={isBusbar(of())}>
+          <Voltage node={of().terminals[0]?.connectivityNode ?? ''} />
+        </Show>
         <Tap equipment={of()} />
         <Show when={drawsPower(of())}>
           <PowerForm equipment={of()} />

@@ -52,7 +52,12 @@ export function createWhatIf(model: Accessor<GridModel | undefined>) {
     const { [key]: _, ...others } = record;
     return others;
   };
-  const out = createMemo<ReadonlySet<string>>(() => new Set(active() ? trial().outages : []));
+  const out = createMemo<ReadonlySet<string>>(() => {
+    if (!active()) return new Set();
+    const { outages } = trial();
+    // What a busbar takes along, the service knows; it counts as long as there is an outage at all.
+    return new Set([...outages, ...(outages.length ? (outcome()?.answer.out ?? []) : [])]);
+  });
 
   return {
     active,
@@ -60,7 +65,7 @@ export function createWhatIf(model: Accessor<GridModel | undefined>) {
     outcome,
     problem,
     busy,
-    /** Equipment that the trial takes out. */
+    /** Equipment that is not there in the trial. */
     out,
     count: () => {
       const { switches, taps, powers, voltages, outages } = trial();

@@ -15,6 +15,7 @@ import {
 import { type HttpRequest, type HttpResponse, json, problem } from '@enerchain/service';
 import Type from 'typebox';
 import { type Injections, type PowerFlowResult, solvePowerFlow } from '../power-flow.ts';
+import { busbarZone } from '../topology/busbar-zone.ts';
 import { buildNetwork, type SwitchAndTapState } from '../topology/network.ts';
 import { type ApiState, solutionJson } from './api.ts';
 
@@ -46,7 +47,10 @@ const WhatIfBody = Type.Object(
       ),
     ),
     outages: Type.Optional(
-      Type.Array(MridSchema, { maxItems: MAX_CHANGES, description: 'lines and transformers taken out' }),
+      Type.Array(MridSchema, {
+        maxItems: MAX_CHANGES,
+        description: 'equipment taken out; a busbar with what its protection takes along',
+      }),
     ),
   },
   { additionalProperties: false },
@@ -86,7 +90,7 @@ export const WHAT_IF_OPENAPI = {
       responses: {
         200: {
           description:
-            'as /solution; buses, busbars and branches with their `live` values beside them, and the `changes` that were tried',
+            'as /solution; buses, busbars and branches with their `live` values beside them, and the `changes` that were tried; `out`: everything that is taken out',
         },
         400: { description: 'the body is not valid, or names what the grid does not have' },
         413: { description: `more than ${MAX_BODY} octets` },
@@ -111,9 +115,11 @@ export function answerWhatIf(request: HttpRequest, base: WhatIfBase | undefined,
     const body = bodyOf(octets);
     const changes = changesOf(body, base);
     const before = performance.now();
-    const result = solveWhatIf(body, base);
+    const out = lostWith(body, base);
+    const result = solveWhatIf(body, base, out);
     const solved = { ...state, solveMillis: performance.now() - before };
-    return json(200, { ...withLive(solutionJson(base.model, result, solved), base.last), changes });
+    const solution = withLive(solutionJson(base.model, result, solved), base.last);
+    return json(200, { ...solution, changes, out: [...out] });
   } catch (error) {
     if (error instanceof EnerchainError && error.fault === 'caller') return problem(400, `${error.message}.`);
     throw error;
@@ -132,9 +138,34 @@ function bodyOf(octets: Uint8Array): WhatIfBody {
   return bodies.parse(parsed, 'what is to be tried');
 }
 
-/** Solves the live grid with the changes. @throws EnerchainError (caller) when the model's references lead nowhere */
-export function solveWhatIf(body: WhatIfBody, base: WhatIfBase): PowerFlowResult {
-  const out = new Set(body.outages);
+/** What the outages take out: with a busbar everything that its protection takes along, as in the analysis of outages. */
+function lostWith({ outages = [], switches }: WhatIfBody, base: WhatIfBase): ReadonlySet<Mrid> {
+  const out = new Set(outages);
+  const busbars = base.model.equipment.filter((each) => each.class === 'BusbarSection');
+  const faulty = busbars.filter(({ mRID }) => out.has(mRID));
+  if (faulty.length === 0) return out;
+  const { topology } = buildNetwork(base.model, { switches: over(base.state.switches, switches) });
+  const { nodeIndex, nodes } = topology.grid;
+  const nodeOf = (busbar: (typeof busbars)[number]) => nodeIndex.get(busbar.terminals[0]!.connectivityNode)!;
+  const barNodes = new Set(busbars.map(nodeOf));
+  const lost = new Set<Mrid>();
+  for (const busbar of faulty) {
+    const node = nodeOf(busbar);
+    const zone = busbarZone(topology, node, (other) => other !== node && barNodes.has(other));
+    const whole = () => nodes.flatMap((_, at) => (topology.busOfNode[at] === topology.busOfNode[node] ? [at] : []));
+    for (const at of zone ?? whole()) lost.add(nodes[at]!);
+  }
+  for (const { mRID, terminals } of base.model.equipment)
+    if (terminals.some(({ connectivityNode }) => lost.has(connectivityNode))) out.add(mRID);
+  return out;
+}
+
+/**
+ * Solves the live grid with the changes.
+ * @param out what is taken out
+ * @throws EnerchainError (caller) when the model's references lead nowhere
+ */
+export function solveWhatIf(body: WhatIfBody, base: WhatIfBase, out: ReadonlySet<Mrid>): PowerFlowResult {
   // A grid without them is another grid; it is compiled for this one question.
   const without = (equipment: ConductingEquipment) =>
     out.has(equipment.mRID) ? { ...equipment, inService: false } : equipment;

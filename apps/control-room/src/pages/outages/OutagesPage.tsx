@@ -10,6 +10,7 @@ import {
 import { useApp } from '../../app.ts';
 import { fixed } from '../../format/number.ts';
 import { clock } from '../../format/time.ts';
+import { CLASS_WORDS } from '../../frame/words.ts';
 import { go } from '../../route.ts';
 import { Notice, Skeleton } from '../../ui/parts.tsx';
 import { addressOf, substationOf } from '../overview/places.ts';
@@ -82,16 +83,17 @@ export function OutagesPage() {
               <Show
                 when={answer().violations.length}
                 fallback={
-                  <Notice title="No single outage breaks a limit">
-                    No line, transformer or machine could fail now and take another one, or a busbar, beyond its limits.
-                  </Notice>
+                  <p class="dim">
+                    No single outage breaks a limit: nothing could fail now and take a line, a transformer or a busbar
+                    beyond its limits.
+                  </p>
                 }
               >
                 <OutageTable label="Single outages that would break a limit" rows={answer().violations} />
               </Show>
               <Show when={answer().loadLost?.length}>
                 <h3>Load without supply</h3>
-                <OutageTable label="Single outages that leave load without supply" rows={answer().loadLost!} />
+                <LostTable rows={answer().loadLost!} />
               </Show>
               <Show when={answer().loadings?.length}>
                 <h3>Loading at worst, after any outage</h3>
@@ -133,6 +135,53 @@ function OutageTable(props: { label: string; rows: readonly ContingencyJson[] })
               </td>
               <td class="right">{row.limits.length + (row.more ?? 0) || '—'}</td>
               <td class="right">{lostLoad(row) > 0 ? `${fixed(lostLoad(row), 2)} MW` : '—'}</td>
+              <td>
+                <Attempt outage={row.outage} />
+              </td>
+            </tr>
+          )}
+        </For>
+      </tbody>
+    </table>
+  );
+}
+
+/** Outages that leave load dark, by how much of what is dark at worst. */
+function LostTable(props: { rows: readonly ContingencyJson[] }) {
+  const app = useApp();
+  const most = () => Math.max(...props.rows.map(lostLoad));
+  const kind = ({ outage }: ContingencyJson) => {
+    const of = outage.class ?? app.equipmentById().get(outage.equipment)?.class ?? '';
+    return CLASS_WORDS[of] ?? of;
+  };
+  return (
+    <table class="table outages" aria-label="Single outages that leave load without supply">
+      <thead>
+        <tr>
+          <th class="right">#</th>
+          <th>Outage of</th>
+          <th>What it is</th>
+          <th class="right">Load lost</th>
+          <th class="wide">Against the most that one outage takes</th>
+          <th />
+        </tr>
+      </thead>
+      <tbody>
+        <For each={props.rows}>
+          {(row, index) => (
+            <tr>
+              <td class="right dim">{index() + 1}</td>
+              <td>
+                <Chooser of={row.outage} />
+              </td>
+              <td class="dim">{kind(row)}</td>
+              <td class="right">{fixed(lostLoad(row), 2)} MW</td>
+              <td class="wide">
+                <svg class="outage-bar" viewBox="0 0 150 12" aria-hidden="true">
+                  <rect class="bar-band" x="0" y="3" width="150" height="6" />
+                  <rect class="bar-fill" x="0" y="3" width={Math.max(1, (150 * lostLoad(row)) / most())} height="6" />
+                </svg>
+              </td>
               <td>
                 <Attempt outage={row.outage} />
               </td>

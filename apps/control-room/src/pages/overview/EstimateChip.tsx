@@ -1,6 +1,7 @@
 /** How good the state estimation is: whether it sees everything, whether it adds up, and what it does not believe. */
 import { createMemo, For, Show } from 'solid-js';
 import { useApp } from '../../app.ts';
+import { indexOf } from '../../diagram/layout.ts';
 import { fixed } from '../../format/number.ts';
 
 /** Names in a list at most; the rest is counted. */
@@ -10,19 +11,40 @@ export function EstimateChip() {
   const app = useApp();
   const estimate = () => app.estimate.current();
   const suspects = createMemo(() => (estimate()?.measurements ?? []).filter(({ suspect }) => suspect));
-  const nameOf = (of: unknown): string => {
-    if (typeof of === 'string') return app.pointById().get(of)?.name ?? app.equipmentById().get(of)?.name ?? of;
-    const { name, point, equipment, nodes } = of as Record<string, unknown>;
-    if (typeof name === 'string') return name;
-    for (const each of [point, equipment, ...(Array.isArray(nodes) ? nodes : [])])
-      if (typeof each === 'string') return nameOf(each);
-    return 'unnamed';
+  /** The busbar at a node, or the node itself. */
+  const nameOfNode = (mRID: string): string => {
+    const model = app.model();
+    const busbar =
+      model &&
+      indexOf(model)
+        .at(mRID)
+        .find(({ equipment }) => equipment.class === 'BusbarSection');
+    return busbar?.equipment.name ?? model?.connectivityNodes.find((node) => node.mRID === mRID)?.name ?? mRID;
   };
+  const nameOfPoint = (mRID: string | undefined): string => app.pointById().get(mRID ?? '')?.name ?? 'unknown point';
+  const notBelieved = () =>
+    suspects().map(({ point, equipment, normalizedResidual }) => ({
+      name: point ? nameOfPoint(point) : (app.equipmentById().get(equipment ?? '')?.name ?? 'unknown'),
+      sigma: normalizedResidual,
+      point,
+    }));
+  const KINDS: Readonly<Record<string, string>> = {
+    voltage: 'voltage',
+    angle: 'angle',
+    p: 'active power',
+    q: 'reactive power',
+    current: 'current',
+  };
+  const restoring = () =>
+    (estimate()?.restore ?? []).map(({ kind, node, equipment }) => {
+      const where = app.equipmentById().get(equipment ?? '')?.name ?? (node ? nameOfNode(node) : 'somewhere');
+      return `${KINDS[kind] ?? kind} of ${where}`;
+    });
   const ratio = () => {
     const { j, degreesOfFreedom } = estimate()!;
     return j === null || !(degreesOfFreedom > 0) ? undefined : j / degreesOfFreedom;
   };
-  const bad = () => Math.max(suspects().length, estimate()!.badData.length);
+  const bad = () => suspects().length;
   const wrong = () => !estimate()!.observable || bad() > 0;
   const words = () => {
     const { observable, unobservable } = estimate()!;
@@ -61,17 +83,37 @@ export function EstimateChip() {
             <Show when={estimate()!.unobservable.length}>
               <h3>Not observable</h3>
               <ul>
-                <For each={estimate()!.unobservable.slice(0, MOST)}>{(each) => <li>{nameOf(each)}</li>}</For>
+                <For each={[...new Set(estimate()!.unobservable.map(nameOfNode))].slice(0, MOST)}>
+                  {(name) => <li>{name}</li>}
+                </For>
                 <Show when={estimate()!.unobservable.length > MOST}>
                   <li class="dim">and {estimate()!.unobservable.length - MOST} more</li>
                 </Show>
               </ul>
             </Show>
-            <Show when={bad() > 0}>
+            <Show when={restoring().length}>
+              <h3>Would be with</h3>
+              <ul>
+                <For each={restoring().slice(0, MOST)}>{(text) => <li>{text}</li>}</For>
+              </ul>
+            </Show>
+            <Show when={notBelieved().length}>
               <h3>Not believed</h3>
               <ul>
-                <For each={suspects().length ? suspects().slice(0, MOST) : estimate()!.badData.slice(0, MOST)}>
-                  {(each) => <li>{nameOf(each)}</li>}
+                <For each={notBelieved().slice(0, MOST)}>
+                  {({ name, sigma, point }) => (
+                    <li>
+                      <button
+                        type="button"
+                        class="bare suspect"
+                        disabled={!point}
+                        onClick={() => point && app.select({ kind: 'point', mRID: point })}
+                      >
+                        {name}
+                        <small>{sigma === null ? 'not plausible' : `${fixed(sigma, 1)} σ from the rest`}</small>
+                      </button>
+                    </li>
+                  )}
                 </For>
               </ul>
             </Show>

@@ -143,7 +143,9 @@ function Display(props: { model: GridModel }) {
             )}
           </For>
         </fieldset>
-        <EstimateChip />
+        <Show when={!app.whatIf.active()}>
+          <EstimateChip />
+        </Show>
       </div>
       <Diagram
         model={props.model}

@@ -73,6 +73,12 @@ const SWITCHES = {
   Cut: 'Switch',
 } as const;
 
+/** What was calculated from the numbers of a file may have left the range of numbers. */
+const boundless = (value: unknown): boolean =>
+  typeof value === 'number'
+    ? !Number.isFinite(value)
+    : typeof value === 'object' && value !== null && Object.values(value).some(boundless);
+
 class Converter {
   readonly #options: ConversionOptions;
   readonly #source: CimSource;
@@ -127,19 +133,19 @@ class Converter {
         }
         const converted = this.#equipment(object, name);
         if (typeof converted === 'string') source.leave(object, converted);
-        else if (converted) equipment.push(converted);
+        else if (converted) {
+          equipment.push(converted);
+          source.keep(object);
+          for (const terminal of this.#nodes.terminals(object)) source.keep(terminal);
+        }
       }
     }
     this.#directCurrent();
-    const terminals = new Set(equipment.flatMap((each) => each.terminals.map(({ mRID }) => mRID)));
-    const kept = this.#uncontrolled(equipment, this.#controls.prune(terminals));
+    const kept = this.#uncontrolled(equipment, this.#controls.prune());
     const { name, frequency } = this.#options;
     if (this.#options.solved && this.#solution) this.#controls.settle(this.#solution, nodeOf(equipment));
-    const limits = this.#limits.sets(terminals, new Set(kept.map(({ mRID }) => mRID)));
-    const drawn = diagramOf(
-      source,
-      new Set([...substations, ...voltageLevels, ...bays, ...connectivityNodes, ...kept].map(({ mRID }) => mRID)),
-    );
+    const limits = this.#limits.sets();
+    const drawn = diagramOf(source, [substations, voltageLevels, bays, connectivityNodes, kept]);
     const headers = this.#headers();
     const grid: GridModel = {
       mRID: uuidV5(uuidV5('6ba7b811-9dad-11d1-80b4-00c04fd430c8', 'enerchain:cim'), `model ${name}`),
@@ -198,7 +204,8 @@ class Converter {
       this.#branch(object, name, head, own, terminals) ??
       this.#injections.convert(object, name, head, terminals) ??
       this.#shunts.convert(object, name, head, terminals);
-    return converted ?? 'the grid model of the platform has no such class';
+    if (!converted) return 'the grid model of the platform has no such class';
+    return boundless(converted) ? 'a number of it is beyond all bounds' : converted;
   }
 
   /** Terminals that a class has; 0: those of its own rule. */
@@ -312,7 +319,7 @@ class Converter {
 
   /** Equipment whose control is gone takes part in none. */
   #uncontrolled(equipment: readonly Equipment[], gone: ReadonlySet<Mrid>): Equipment[] {
-    if (gone.size === 0) return [...equipment];
+    if (gone.size === 0) return equipment as Equipment[];
     const free = <T extends { regulatingControl?: Mrid; controlEnabled?: boolean }>(holder: T): T => {
       if (holder.regulatingControl === undefined || !gone.has(holder.regulatingControl)) return holder;
       const { regulatingControl: _, controlEnabled: __, ...rest } = holder;

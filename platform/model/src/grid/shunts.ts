@@ -3,8 +3,8 @@ import Type from 'typebox';
 import { Contained, Named, one, Regulating } from './common.ts';
 
 const Sections = {
-  maximumSections: Type.Integer({ minimum: 0 }),
-  normalSections: Type.Integer({ minimum: 0 }),
+  maximumSections: Type.Integer({ minimum: 0, maximum: 1_000 }),
+  normalSections: Type.Integer({ minimum: 0, maximum: 1_000 }),
   sections: Type.Optional(
     Type.Number({
       minimum: 0,

@@ -15,13 +15,16 @@ export const PowerTransformerEnd = Type.Object(
   { additionalProperties: false },
 );
 
+/** No tap changer has more steps than this in either direction. */
+const MAX_STEP = 1_000;
+const Step = Type.Integer({ minimum: -MAX_STEP, maximum: MAX_STEP });
 const Steps = {
   mRID: Mrid,
   end: Type.Integer({ minimum: 0, maximum: 2, description: 'index into ends' }),
-  lowStep: Type.Integer(),
-  highStep: Type.Integer(),
-  neutralStep: Type.Integer(),
-  normalStep: Type.Integer(),
+  lowStep: Step,
+  highStep: Step,
+  neutralStep: Step,
+  normalStep: Step,
   step: Type.Optional(
     Type.Number({
       description:

@@ -29,7 +29,6 @@ export class Controls {
   readonly #source: CimSource;
   readonly #byObject = new Map<number, RegulatingControl>();
 
-  /** @param terminals mRIDs of those that are in the grid */
   constructor(source: CimSource, nodes: Nodes) {
     this.#source = source;
     const { store } = source;
@@ -80,10 +79,10 @@ export class Controls {
   }
 
   /** Takes out the controls of terminals that are not in the grid. @returns mRIDs that are gone */
-  prune(terminals: ReadonlySet<Mrid>): ReadonlySet<Mrid> {
+  prune(): ReadonlySet<Mrid> {
     const gone = new Set<Mrid>();
-    for (const [object, { mRID, terminal }] of this.#byObject) {
-      if (terminals.has(terminal)) continue;
+    for (const [object, { mRID }] of this.#byObject) {
+      if (this.#source.keeps(this.#source.store.reference(object, 'RegulatingControl.Terminal'))) continue;
       gone.add(mRID);
       this.#source.assume(object, 'its terminal is not in the grid; what takes part in it holds nothing');
     }
@@ -106,6 +105,9 @@ export class Controls {
     const ours = OWN_POWER[own] ?? 0;
     const factor = given === undefined ? 1 : 10 ** (given - ours);
     const deadband = store.number(object, 'RegulatingControl.targetDeadband');
+    if (!Number.isFinite(target * factor) || !Number.isFinite((deadband ?? 0) * factor)) {
+      return 'its target is beyond all bounds';
+    }
     return {
       class: name,
       ...source.head(object),

@@ -2,8 +2,15 @@
 import type { GridModel, Mrid } from '@enerchain/model';
 import type { CimSource } from './source.ts';
 
-export function diagramOf(source: CimSource, drawable: ReadonlySet<Mrid>): NonNullable<GridModel['diagram']> {
+interface Named {
+  readonly mRID: Mrid;
+}
+
+export function diagramOf(source: CimSource, parts: readonly (readonly Named[])[]): NonNullable<GridModel['diagram']> {
   const { store } = source;
+  if (store.ofClass('DiagramObjectPoint').length === 0) return [];
+  const drawable = new Set<Mrid>();
+  for (const part of parts) for (const { mRID } of part) drawable.add(mRID);
   const points = new Map<number, { order: number; x: number; y: number }[]>();
   for (const point of store.ofClass('DiagramObjectPoint')) {
     const owner = store.reference(point, 'DiagramObjectPoint.DiagramObject');

@@ -1,5 +1,5 @@
 /** Operational limits, and the permanent current of each equipment among them. */
-import type { Mrid, OperationalLimitSet } from '@enerchain/model';
+import type { OperationalLimitSet } from '@enerchain/model';
 import type { CimSource } from './source.ts';
 
 type Limit = OperationalLimitSet['limits'][number];
@@ -50,18 +50,19 @@ export class Limits {
   }
 
   /** Sets of what is in the grid. */
-  sets(terminals: ReadonlySet<Mrid>, equipment: ReadonlySet<Mrid>): OperationalLimitSet[] {
+  sets(): OperationalLimitSet[] {
     const source = this.#source;
     const found: OperationalLimitSet[] = [];
     for (const [object, limits] of this.#sets) {
       const terminal = source.store.reference(object, 'OperationalLimitSet.Terminal');
-      const owner = source.store.reference(object, 'OperationalLimitSet.Equipment');
-      const at = terminal === undefined ? undefined : source.mrid(terminal);
-      const of = owner === undefined ? undefined : source.mrid(owner);
-      const own = at !== undefined && terminals.has(at) ? { terminal: at } : {};
-      const whole = of !== undefined && equipment.has(of) ? { equipment: of } : {};
-      if (at === undefined ? of === undefined || !equipment.has(of) : !terminals.has(at)) continue;
-      found.push({ ...source.head(object), ...own, ...whole, limits });
+      const equipment = source.store.reference(object, 'OperationalLimitSet.Equipment');
+      if (!source.keeps(terminal ?? equipment)) continue;
+      found.push({
+        ...source.head(object),
+        ...(terminal === undefined ? {} : { terminal: source.mrid(terminal) }),
+        ...(equipment !== undefined && source.keeps(equipment) ? { equipment: source.mrid(equipment) } : {}),
+        limits,
+      });
     }
     return found;
   }

@@ -7,6 +7,8 @@ import type { CimSource } from './source.ts';
 
 type OfClass<C extends ConductingEquipment['class']> = Extract<ConductingEquipment, { class: C }>;
 
+const MAX_SECTIONS = 1_000;
+
 export class Shunts {
   readonly #source: CimSource;
   readonly #controls: Controls;
@@ -84,7 +86,7 @@ export class Shunts {
     const source = this.#source;
     const of = 'ShuntCompensator';
     const given = source.numbers(object, of, 'maximumSections', 'normalSections', 'sections', 'nomU');
-    const maximumSections = Math.max(0, Math.round(given.maximumSections ?? 1));
+    const maximumSections = Math.min(MAX_SECTIONS, Math.max(0, Math.round(given.maximumSections ?? 1)));
     const within = (value: number, property: string): number => {
       const held = Math.min(Math.max(value, 0), maximumSections);
       if (held !== value) {

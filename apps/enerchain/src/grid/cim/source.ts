@@ -18,14 +18,26 @@ export class CimSource {
   readonly store: CimStore;
   /** What was left out, or understood otherwise than one might think. */
   readonly findings = new Findings();
-  readonly #mrids = new Map<number, Mrid>();
-  readonly #objects = new Map<Mrid, number>();
+  readonly #mrids: (Mrid | undefined)[];
+  /** Those whose identifier had to be read as a UUID. */
+  readonly #taken = new Set<Mrid>();
+  readonly #inGrid: Uint8Array;
   readonly #derived: { mRID: Mrid; identifier: string }[] = [];
   readonly #leftOut = new Map<string, { reason: string; class: string; count: number; example: string }>();
 
   constructor(model: CimModel) {
     this.model = model;
     this.store = model.store;
+    this.#mrids = new Array(model.store.objects).fill(undefined);
+    this.#inGrid = new Uint8Array(model.store.objects);
+  }
+
+  /** Marks a terminal or equipment that the grid has. */
+  keep(object: number): void {
+    this.#inGrid[object] = 1;
+  }
+  keeps(object: number | undefined): boolean {
+    return object !== undefined && this.#inGrid[object] === 1;
   }
 
   /** Objects whose identifier is no UUID and got one that follows from it. */
@@ -38,14 +50,20 @@ export class CimSource {
 
   /** The UUID in the identifier, with or without hyphens, else one that follows from it. */
   mrid(object: number): Mrid {
-    let mrid = this.#mrids.get(object);
-    if (mrid !== undefined) return mrid;
+    const known = this.#mrids[object];
+    if (known !== undefined) return known;
     const key = this.store.key(object);
-    mrid = uuidIn(key);
-    // `_A…` and `a…` are two identifiers and one UUID.
-    if (mrid === undefined || this.#objects.has(mrid)) mrid = this.derive(key);
-    this.#mrids.set(object, mrid);
-    this.#objects.set(mrid, object);
+    const mrid = PLAIN.exec(key)?.[1] ?? this.#read(key);
+    this.#mrids[object] = mrid;
+    return mrid;
+  }
+
+  /** Of an identifier that is not written as nearly all are: two of them may be one UUID, `_A…` and `a…`. */
+  #read(key: string): Mrid {
+    const mrid = uuidIn(key);
+    if (mrid === undefined || this.#taken.has(mrid) || this.store.find(`_${mrid}`) !== undefined)
+      return this.derive(key);
+    this.#taken.add(mrid);
     return mrid;
   }
 
@@ -141,6 +159,9 @@ export class CimSource {
     return found;
   }
 }
+
+/** As nearly all files have it. */
+const PLAIN = /^_([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})$/;
 
 /** @returns the UUID in lower case with its hyphens; undefined when the identifier holds anything else */
 function uuidIn(key: string): Mrid | undefined {

@@ -9,6 +9,7 @@ type RatioChanger = Extract<TapChanger, { class?: 'RatioTapChanger' }>;
 type Point = Extract<TapChanger, { class: 'PhaseTapChangerTabular' }>['table'][number];
 
 const MAX_POINTS = 1_000;
+const MAX_STEP = 1_000;
 
 /**
  * Files write the magnetising admittance of the whole transformer at one end. It lies between the windings, so every end
@@ -220,6 +221,7 @@ export class Transformers {
     const [lowStep, highStep, neutralStep] = [of('lowStep'), of('highStep'), of('neutralStep')];
     if (lowStep === undefined || highStep === undefined || neutralStep === undefined) return 'its steps are missing';
     if (![lowStep, highStep, neutralStep].every(Number.isInteger)) return 'its steps are no whole numbers';
+    if (Math.max(-lowStep, highStep) > MAX_STEP) return `it has steps beyond ${MAX_STEP}`;
     if (lowStep > highStep) return `its lowest step, ${lowStep}, is above its highest, ${highStep}`;
     const within = (value: number, name: string): number => {
       const held = Math.min(Math.max(value, lowStep), highStep);

@@ -56,6 +56,8 @@ export interface ConnectorHost {
   readonly intake: Intake;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Folder of the gateway's data: what a connector must not forget lies in a folder of its own below. */
+  readonly data: string;
   /** Folder of the site file; relative paths of certificates start there. */
   readonly folder: string;
   /** Name of this edge. */

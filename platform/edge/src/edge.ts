@@ -148,6 +148,7 @@ class Edge implements EdgeHandle {
   readonly #keys: NodeKeys;
   readonly #logger: Logger;
   readonly #clock: Clock;
+  readonly #dataDir: string;
   readonly #store: OutboxStore;
   readonly #outbox: Outbox;
   readonly #intakes = new Map<string, EndpointIntake>();
@@ -226,6 +227,7 @@ class Edge implements EdgeHandle {
       void this.#outbox.writeGap({ reason, endpoint, from: String(since), to: at, detail }, [{ close: endpoint }]);
     }
     const { dataDir } = options;
+    this.#dataDir = dataDir;
     const newest = () => this.#renewal.identity;
     const cosign = witnessAnswers({ dataDir, identity: newest, clock, onEvent: (event) => this.#logTrouble(event) });
     this.#uplink = new Uplink({
@@ -350,7 +352,14 @@ class Edge implements EdgeHandle {
       const id = idOf(endpoint);
       const logger = this.#logger.child({ endpoint: id });
       try {
-        const host = { intake: this.#intakes.get(id)!, clock: this.#clock, logger, folder, source: this.name };
+        const host = {
+          intake: this.#intakes.get(id)!,
+          clock: this.#clock,
+          logger,
+          folder,
+          data: this.#dataDir,
+          source: this.name,
+        };
         const connector = await PROTOCOLS[endpoint.endpoint.protocol]!.create(endpoint, host);
         connector.start();
         this.#connectors.set(id, connector);

@@ -30,6 +30,11 @@ export interface ProtocolSpec {
   readonly settings: Readonly<Record<string, TSchema>>;
   /** Columns of the address in a point list. */
   readonly pointFields: readonly FieldSpec[];
+  /**
+   * Points that follow from the settings, as rows by field name; what the site file and its lists say of one with the same
+   * address goes on top. @throws when what the settings name cannot be read
+   */
+  rows?(settings: Readonly<Record<string, unknown>>, folder: string): readonly Readonly<Record<string, string>>[];
   /** Reads the address; `problem` reports what is wrong with a field and the row is then left out. */
   address(
     row: PointRow,

@@ -90,6 +90,7 @@ endpoints:
     logger: silent,
     folder,
     source: 'e',
+    data: folder,
   });
   bound = site.endpoints[0]!.points;
   if (options.start !== false) {

@@ -112,6 +112,7 @@ endpoints:
       logger: silent,
       folder,
       source: 'edge-test',
+      data: folder,
     });
     return connector;
   }

@@ -1,7 +1,7 @@
 /** Reads a site file and its point lists; says everything that is wrong at once. */
 import { readFileSync } from 'node:fs';
 import { dirname, isAbsolute, join } from 'node:path';
-import { Endpoint, SiteDocument } from '@enerchain/model';
+import { describeError, Endpoint, SiteDocument } from '@enerchain/model';
 import Type, { type TObject } from 'typebox';
 import Schema from 'typebox/schema';
 import { type Document, isMap, isNode, LineCounter, parseDocument } from 'yaml';
@@ -258,7 +258,8 @@ function readEndpoint(
     if (text !== undefined) rows.push(...rowsOfCsv(listFile, text, protocol, findings));
   }
   if (raw.points) rows.push(...rowsOfYaml(raw.points, [...at, 'points'], protocol, source));
-  if (rows.length === 0 && !findings.failed) {
+  const all = protocol.rows ? rowsOfSettings(settings, rows, at, protocol, source) : rows;
+  if (all.length === 0 && !findings.failed) {
     findings.warning(
       source.file,
       source.line([...at]),
@@ -266,7 +267,7 @@ function readEndpoint(
       'has no points; expected `points` or `pointsFile`',
     );
   }
-  const points = bindRows(rows, { siteId, endpointId: raw.id, protocol, settings, findings });
+  const points = bindRows(all, { siteId, endpointId: raw.id, protocol, settings, findings });
   protocol.check?.(
     settings,
     points.map((point) => ({ ...point, slot: -1 })),
@@ -281,6 +282,39 @@ function readEndpoint(
     securityProfile: raw.tls === undefined ? 'none' : 'tls',
   };
   return { endpoint, settings, points, enabled: raw.enabled !== false };
+}
+
+/** Points that the protocol finds by itself; what the lists say of one with the same address goes on top. */
+function rowsOfSettings(
+  settings: Readonly<Record<string, unknown>>,
+  listed: readonly RawRow[],
+  at: readonly (string | number)[],
+  protocol: ProtocolSpec,
+  source: YamlSource,
+): RawRow[] {
+  const known = fieldsByColumn([...protocol.pointFields, ...POINT_FIELDS]);
+  const addressOf = ({ values }: Pick<RawRow, 'values'>): string =>
+    protocol.pointFields.map((field) => String(values.get(field) ?? '')).join(' ');
+  const byAddress = new Map(listed.map((row) => [addressOf(row), row]));
+  const found: RawRow[] = [];
+  try {
+    for (const row of protocol.rows!(settings, dirname(source.file))) {
+      const values = new Map<FieldSpec, unknown>(
+        Object.entries(row).map(([name, value]) => [known.get(normalizeColumn(name))!, value]),
+      );
+      const own = byAddress.get(addressOf({ values }));
+      if (own) byAddress.delete(addressOf(own));
+      found.push({
+        file: own?.file ?? source.file,
+        line: (field) => own?.line(field) ?? source.line([...at]),
+        path: (field) => own?.path(field) ?? pathText([...at]),
+        values: own ? new Map([...values, ...own.values]) : values,
+      });
+    }
+  } catch (error) {
+    source.error([...at], describeError(error));
+  }
+  return [...found, ...byAddress.values()];
 }
 
 function rowsOfYaml(

@@ -6,7 +6,6 @@ import {
   type AccessResult,
   type BitString,
   bit,
-  bits,
   bitsOf,
   type Data,
   type InformationReport,
@@ -188,6 +187,3 @@ export function decodeReport({ results }: InformationReport): Report & { readonl
     })),
   };
 }
-
-/** Nothing set: a control block before a client has written it. */
-export const NO_BITS = { optFlds: bits('0000000000'), trgOps: bits('000000') } as const;

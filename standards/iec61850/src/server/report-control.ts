@@ -2,11 +2,19 @@
  * A report control block (IEC 61850-7-2 § 17, mapped by 8-1 § 17.1): what clients write into it, when a report is made,
  * and how a slow client is told. Pure but for the ports it is given: time, and the way to a client.
  */
-import { type BitString, type Data, encodeData, type TypeSpecification, timeOfDayFromMillis } from '@enerchain/mms';
+import {
+  type BitString,
+  bit,
+  type Data,
+  encodeData,
+  type TypeSpecification,
+  timeOfDayFromMillis,
+} from '@enerchain/mms';
 import type { Clock } from '@enerchain/transport';
 import {
   encodeReport,
   hasTrigger,
+  OPT_FLDS,
   type OptField,
   optFlds,
   type ReportMember,
@@ -24,6 +32,8 @@ export type Refusal = 'temporarily-unavailable' | 'object-access-denied' | 'type
 export interface ReportClient {
   /** @returns false when it has not read what it got before: nothing was sent */
   send(report: ReturnType<typeof encodeReport>): boolean;
+  /** Who it is, beyond one association: the name in its certificate, or its address. A block it has reserved is its own again. */
+  readonly owner: string;
   /** Octets of the largest PDU it takes. */
   readonly maxPdu: number;
   /** Gives it up: it does not read. */
@@ -64,8 +74,8 @@ export class ReportControlBlock {
   readonly #reference: string;
   #dataSet: DataSetMembers | undefined;
   #client: ReportClient | undefined;
-  /** A client that has reserved it, whether or not it is here. */
-  #reservedBy: ReportClient | undefined;
+  /** A client that has reserved it; after a cut only who it was is known. */
+  #reservedBy: { readonly client: ReportClient | undefined; readonly owner: string } | undefined;
   #pending = new Map<number, { data: Data; reasons: Set<Trigger> }>();
   #cancelPending: (() => void) | undefined;
   #cancelIntegrity: (() => void) | undefined;
@@ -143,7 +153,11 @@ export class ReportControlBlock {
 
   /** What a client writes into one of its attributes. @returns why not, undefined when it was taken */
   write(part: string, value: Data, client: ReportClient): Refusal | undefined {
-    if (this.#reservedBy !== undefined && this.#reservedBy !== client) return 'temporarily-unavailable';
+    if (this.#reservedBy) {
+      const { client: there, owner } = this.#reservedBy;
+      if (there ? there !== client : owner !== client.owner) return 'temporarily-unavailable';
+      this.#reserve(client);
+    }
     switch (part) {
       case 'RptEna':
         return value.value === true ? this.#enable(client) : this.#disable(client);
@@ -160,11 +174,13 @@ export class ReportControlBlock {
     if (this.enabled) return 'temporarily-unavailable';
     switch (part) {
       case 'Resv':
-        this.#reservedBy = value.value === true ? client : undefined;
+        if (value.value === true) this.#reserve(client);
+        else this.#reservedBy = undefined;
         break;
       case 'ResvTms':
         if ((value.value as number) < -1) return 'object-value-invalid';
-        this.#reservedBy = value.value === 0 ? undefined : client;
+        if (value.value === 0) this.#reservedBy = undefined;
+        else this.#reserve(client);
         break;
       case 'DatSet':
         return this.#writeDataSet(value, client);
@@ -196,9 +212,8 @@ export class ReportControlBlock {
     if (this.enabled) return this.#client === client ? undefined : 'temporarily-unavailable';
     if (!this.#dataSet) this.#useDataSet(client);
     if (!this.#dataSet) return 'object-value-invalid';
-    this.#cancelReservation?.();
     this.#client = client;
-    this.#reservedBy = client;
+    this.#reserve(client);
     this.#seqNum = 0;
     if (!this.buffered) {
       this.#set('Resv', { kind: 'boolean', value: true });
@@ -216,6 +231,12 @@ export class ReportControlBlock {
     queueMicrotask(() => {
       if (this.enabled) action();
     });
+  }
+
+  #reserve(client: ReportClient): void {
+    this.#cancelReservation?.();
+    this.#cancelReservation = undefined;
+    this.#reservedBy = { client, owner: client.owner };
   }
 
   #disable(client: ReportClient | undefined): Refusal | undefined {
@@ -236,7 +257,8 @@ export class ReportControlBlock {
   /** The association of a client has ended. */
   lost(client: ReportClient): void {
     if (this.#client === client) this.#disable(undefined);
-    if (this.#reservedBy !== client) return;
+    if (this.#reservedBy?.client !== client) return;
+    this.#reservedBy = { client: undefined, owner: client.owner };
     const seconds = this.buffered ? (this.#get('ResvTms') as number) : 0;
     const free = () => {
       this.#reservedBy = undefined;
@@ -341,6 +363,12 @@ export class ReportControlBlock {
     }
   }
 
+  /** An unbuffered block has no entries to number and no buffer to overflow (8-1 § 17.2.2). */
+  get #options(): BitString {
+    const options = this.#get('OptFlds') as BitString;
+    return this.buffered ? options : without(options, ['entryID', 'bufOvfl']);
+  }
+
   /** In as many segments as the client's PDUs need. Segments already sent are not sent again. */
   #sendEntry(entry: Entry, client: ReportClient): boolean {
     const parts = segments(entry, client.maxPdu - OVERHEAD);
@@ -363,12 +391,19 @@ export class ReportControlBlock {
           size: this.#dataSet!.members.length,
           members,
         },
-        this.#get('OptFlds') as BitString,
+        this.#options,
       );
       if (!client.send(report)) return false;
     }
     return true;
   }
+}
+
+function without(options: BitString, fields: readonly OptField[]): BitString {
+  const left = Object.entries(OPT_FLDS).filter(
+    ([field, position]) => bit(options, position) && !fields.includes(field as OptField),
+  );
+  return optFlds(left.map(([field]) => field as OptField));
 }
 
 function segments({ members, octets }: Entry, room: number): readonly (readonly ReportMember[])[] {

@@ -84,8 +84,8 @@ export class Iec61850Server {
     return this.#clients.size;
   }
 
-  /** Serves a connected transport. Refuses it when there are too many. */
-  attach(transport: Transport): void {
+  /** Serves a connected transport. Refuses it when there are too many. @param subject common name of the client's certificate */
+  attach(transport: Transport, subject?: string): void {
     if (this.#clients.size >= (this.#options.maxConnections ?? 10)) {
       transport.destroy();
       return;
@@ -110,6 +110,7 @@ export class Iec61850Server {
     this.#clients.set(session, {
       session,
       lists,
+      owner: subject ?? transport.remote.replace(/:\d+$/, ''),
       send: (report) => session.report(report),
       get maxPdu() {
         return session.initiate?.localDetail ?? 65_000;
@@ -128,7 +129,7 @@ export class Iec61850Server {
         : tlsListener({
             service: 'mms',
             profile: tls,
-            onSocket: (socket) => this.attach(socketTransport(socket)),
+            onSocket: (socket, subject) => this.attach(socketTransport(socket), subject),
             ...(onSecurityEvent === undefined ? {} : { onSecurityEvent }),
           });
     // A handshake that is not finished counts as well: it is the cheapest way to fill a server.

@@ -170,7 +170,7 @@ describe.each(PAIRS)('reports over $name', (pair) => {
 
   test('an enabled block stays as it is; a reserved one stays with its client for its time', async () => {
     const { connect, clock } = station(pair);
-    const [one, two] = [await connect(), await connect()];
+    const [one, two] = [await connect({}, 'gateway-1'), await connect({}, 'gateway-2')];
     await one.subscribe(B, { ...listen(), reserve: 5 });
     await expect(one.write('BCU1CTRL/LLN0.brcb.IntgPd', 'BR', { kind: 'unsigned', value: 1 })).rejects.toMatchObject({
       code: 'access.temporarily-unavailable',
@@ -179,6 +179,11 @@ describe.each(PAIRS)('reports over $name', (pair) => {
       code: 'access.access-denied',
     });
     one.abort();
+    await turn();
+    await expect(two.subscribe(B, listen())).rejects.toMatchObject({ code: 'access.temporarily-unavailable' });
+    const back = await connect({}, 'gateway-1');
+    await (await back.subscribe(B, { ...listen(), reserve: 5 })).end();
+    back.abort();
     await turn();
     await expect(two.subscribe(B, listen())).rejects.toMatchObject({ code: 'access.temporarily-unavailable' });
     await clock.advance(5_000);

@@ -20,10 +20,11 @@ export function station(pair: (typeof PAIRS)[number], options: Iec61850ServerOpt
     clock,
     server,
     errors,
-    async connect(own: Iec61850ClientOptions = {}): Promise<Iec61850Client> {
+    /** @param subject who it is, for what outlasts an association */
+    async connect(own: Iec61850ClientOptions = {}, subject?: string): Promise<Iec61850Client> {
       const { left, right, shutdown } = await pair.open();
       onTestFinished(shutdown);
-      server.attach(right);
+      server.attach(right, subject);
       return Iec61850Client.connect(left, { clock, ...own });
     },
   };

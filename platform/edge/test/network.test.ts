@@ -16,7 +16,7 @@ const POLICY: TrustPolicy = {
   ...DEVELOPMENT_POLICY,
   name: 'test',
   period: 0.5,
-  validFor: 3,
+  validFor: 30,
   essential: ['essential*'],
   appraisal: {},
 };
@@ -46,9 +46,17 @@ afterEach(async () => {
 const counter = (name: string) => edge!.report().counters[name];
 
 /** Starts the gateway. @param trust of its site file; absent: it has one neighbour that answers, and one that does not */
-async function start({ trust, policy = POLICY }: { trust?: string; policy?: TrustPolicy } = {}): Promise<void> {
+async function start({
+  trust,
+  way = '',
+  policy = POLICY,
+}: {
+  trust?: string;
+  way?: string;
+  policy?: TrustPolicy;
+} = {}): Promise<void> {
   const port = trust === undefined ? await trusted.startCore() : 0;
-  const neighbours = `trust: { neighbours: [{ name: core-1, address: '127.0.0.1:${port}' }, { name: core-2 }] }`;
+  const neighbours = `trust: { neighbours: [{ name: core-1, address: '127.0.0.1:${port}' }, { name: core-2 }]${way} }`;
   const siteFile = station.write('      - { name: essential switch, ioa: 12, type: C_SC_NA_1 }\n', trust ?? neighbours);
   const installation = mkdtempSync(join(tmpdir(), 'enerchain-installation-'));
   writeFileSync(join(installation, 'package-lock.json'), '{}');
@@ -229,7 +237,7 @@ describe('a gateway in a network', () => {
   });
 
   test('trusts a centre that gives no evidence only until the last result runs out', async () => {
-    await start({ trust: '' });
+    await start({ trust: '', policy: { ...POLICY, validFor: 3 } });
     trusted.silent = true;
     await until(() => counter('tcn.centre') === 0, 'the last result runs out');
     expect(await operate('ca=1 ioa=10 control')).toMatchObject([
@@ -250,6 +258,13 @@ describe('a gateway in a network', () => {
     expect(refused?.reason).toContain(
       'this gateway is not attested: of its neighbours (core-1, core-2) none that is good itself has found it good lately.',
     );
+  });
+
+  test('takes commands by the way that its site file names, and by no other', async () => {
+    await start({ way: ', way: [core-2]' });
+    await until(() => counter('tcn.good') === 1, 'the other neighbour is good');
+    const [refused] = await operate('ca=1 ioa=10 control');
+    expect(refused).toMatchObject({ step: 'refusedByEdge', reason: 'core-2 is not attested: not attested yet.' });
   });
 
   test('takes no commands from software where the policy asks for a TPM, and says so of each hop', async () => {

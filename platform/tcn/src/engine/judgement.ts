@@ -93,7 +93,7 @@ export class Judgement {
 
   /** A statement counts: it is signed, and its evidence was appraised where it needs any. */
   taken(read: Read, standing: Standing): void {
-    const { registry, self, clock, policy, onStatement } = this.#options;
+    const { registry, self, clock, onStatement } = this.#options;
     const { node } = read.content;
     const now = clock.monotonic();
     const tell = () => onStatement?.({ ...standing, ...(read.kind === 'result' ? { result: read.content } : {}) });
@@ -106,7 +106,7 @@ export class Judgement {
       case 'result': {
         const before = record.viewOf(read.issuer);
         if (before && before.sequence >= read.content.sequence) return;
-        record.viewed(read.issuer, viewOf(read.content, policy(), now));
+        record.viewed(read.issuer, viewOf(read.content, now));
         break;
       }
       case 'silence': {

@@ -223,7 +223,7 @@ export class TcnNode {
    */
   asSeen(): NodeTrust | undefined {
     if (this.#neighbours.size === 0) return undefined;
-    const { clock, identity } = this.#options;
+    const { clock, identity, policy } = this.#options;
     const now = clock.monotonic();
     const record = this.#registry.find(this.name);
     const known = record && this.#registry.trust(record);
@@ -234,7 +234,7 @@ export class TcnNode {
       reaction: 'none',
       neighbours: known?.neighbours ?? [],
     } as const;
-    const [best] = (record?.goodViews(now) ?? [])
+    const [best] = (record?.goodViews(now, (policy()?.validFor ?? 0) * 1000) ?? [])
       .filter(({ by }) => this.#neighbours.has(by) && this.get(by)?.trustedUntil !== undefined)
       .sort((a, b) => Number(b.tier === 'tpm') - Number(a.tier === 'tpm') || b.until - a.until);
     if (!best) {
@@ -335,6 +335,8 @@ export class TcnNode {
       before.close('replaced by another connection');
     }
     neighbour.channel = channel;
+    // It may have started anew, and not know any more how it looks.
+    this.#told.delete(name);
     this.#registry.of(name).role = role === 'relay' ? 'network' : role;
     channel.open({
       message: (bytes) => {
@@ -518,8 +520,7 @@ export class TcnNode {
   }
 
   #viewed(result: AttestationResult): void {
-    const { clock, policy } = this.#options;
-    this.#registry.of(result.node).viewed(this.name, viewOf(result, policy(), clock.monotonic()));
+    this.#registry.of(result.node).viewed(this.name, viewOf(result, this.#options.clock.monotonic()));
   }
 
   /** The same as before is told now and then, so that the view of the neighbours does not grow old. */

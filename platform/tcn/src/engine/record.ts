@@ -18,19 +18,18 @@ export interface View {
   readonly status: Trustworthiness | 'silent';
   readonly at: UtcNanos;
   readonly sequence: number;
-  /** Of a good result: its tier, and until when it stands on our monotonic clock. */
-  readonly good?: { readonly tier: Tier; readonly until: number };
+  /** Of a good result: its tier, when we heard of it (monotonic), and for how many milliseconds it stands. */
+  readonly good?: { readonly tier: Tier; readonly heardAt: number; readonly lifetime: number };
 }
 
 /**
  * What a result of another node says, as a view.
  * @param now monotonic milliseconds
  */
-export function viewOf(result: AttestationResult, policy: TrustPolicy | undefined, now: number): View {
+export function viewOf(result: AttestationResult, now: number): View {
   const { status, issuedAt, validUntil, sequence, tier } = result;
-  const lifetime = Math.min(Number(validUntil - issuedAt) / 1e6, (policy?.validFor ?? 0) * 1000);
-  const good = isGood(result) && lifetime > 0;
-  return { status, at: issuedAt, sequence, ...(good ? { good: { tier, until: now + lifetime } } : {}) };
+  const lifetime = Number(validUntil - issuedAt) / 1e6;
+  return { status, at: issuedAt, sequence, ...(isGood(result) ? { good: { tier, heardAt: now, lifetime } } : {}) };
 }
 
 /** After as many good answers in a row an isolated node is one of us again, so that a poor line does not make it flap. */
@@ -137,11 +136,21 @@ export class NodeRecord {
     return this.#views.get(verifier);
   }
 
-  /** What others say of it that is good and has not run out, by whom. @param now monotonic milliseconds */
-  goodViews(now: number): { readonly by: string; readonly tier: Tier; readonly until: number; readonly view: View }[] {
-    return [...this.#views].flatMap(([by, view]) =>
-      view.good && view.good.until > now ? [{ by, ...view.good, view }] : [],
-    );
+  /**
+   * What others say of it that is good and has not run out, by whom.
+   * @param now monotonic milliseconds
+   * @param most milliseconds for which a result stands at most, whatever its verifier says
+   */
+  goodViews(
+    now: number,
+    most: number,
+  ): { readonly by: string; readonly tier: Tier; readonly until: number; readonly view: View }[] {
+    return [...this.#views].flatMap(([by, view]) => {
+      if (!view.good) return [];
+      const { tier, heardAt, lifetime } = view.good;
+      const until = heardAt + Math.min(lifetime, most);
+      return until > now ? [{ by, tier, until, view }] : [];
+    });
   }
 
   silentTo(verifier: string, silent: boolean, now: number): void {

@@ -166,7 +166,7 @@ program
     'check SHACL shapes too: Turtle files or folders of them; takes minutes for large models',
   )
   .option('--points <file>', 'write the measurements and controls (OP) as a point list, to which addresses are added')
-  .option('--partial', 'store the grid without the equipment that the platform has no class for yet')
+  .option('--partial', 'store the grid without the equipment that cannot be taken over')
   .option('--name <name>', 'name of the grid; default: the authority of the equipment file')
   .option('--frequency <hz>', 'nominal frequency, which CIM does not say', '50')
   .option('--limit <n>', 'findings told of each kind', '10')

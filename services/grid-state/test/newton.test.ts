@@ -50,6 +50,21 @@ describe('Newton–Raphson power flow', () => {
     );
   });
 
+  test('a magnitude below 0, where the equations hold too, is no solution', () => {
+    const buses = busTable(2);
+    const branches = branchTable(1);
+    buses.type[0] = BUS_TYPE.slack;
+    buses.p[1] = -1;
+    buses.q[1] = -0.5;
+    buses.vm[1] = 0.5;
+    buses.va[1] = 2.5;
+    branches.to[0] = 1;
+    branches.x[0] = 0.1;
+    const { converged, failure, vm } = solverFor({ buses, branches }).solve({ buses, branches });
+    expect(vm[1]).toBeLessThan(0);
+    expect({ converged, failure }).toMatchObject({ converged: false, failure: { kind: 'diverged', bus: 1 } });
+  });
+
   test('a load beyond the capacity of its line fails with a sentence and names the bus', () => {
     const buses = busTable(2);
     const branches = branchTable(1);

@@ -102,9 +102,10 @@ class Converter {
     this.#controls = new Controls(source, this.#nodes);
     this.#limits = new Limits(source);
     this.#transformers = new Transformers(source, this.#controls, solved);
-    this.#injections = new Injections(source, this.#nodes, this.#controls);
     this.#solution = solutionOf(source, this.#nodes);
-    this.#shunts = new Shunts(source, this.#controls, solved ? this.#solution : undefined);
+    const settled = solved ? this.#solution : undefined;
+    this.#injections = new Injections(source, this.#nodes, this.#controls, settled);
+    this.#shunts = new Shunts(source, this.#controls, settled);
     if (!solved) return;
     const { store } = source;
     for (const [name, to, of, into] of [

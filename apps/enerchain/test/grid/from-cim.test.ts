@@ -245,6 +245,25 @@ describe('equipment of CIM in the grid model', () => {
     expect(result.findings.list).toMatchObject([{ severity: 'note', code: 'grid.ignored', class: 'DCLineSegment' }]);
   });
 
+  it('takes the power of a converter from its target where the hypothesis has none, and from the solution when asked', async () => {
+    const parts = [
+      STATION + at('VsConverter', 'end', ['c']),
+      ssh(about('VsConverter', 'end', { 'ACDCConverter.p': 0, 'ACDCConverter.targetPpcc': 40, targetQpcc: 3 })),
+      tp(
+        object('TopologicalNode', 'bus', { ConnectivityNodeContainer: '@low', BaseVoltage: '@low-base' }) +
+          about('ConnectivityNode', 'c', { TopologicalNode: '@bus' }),
+      ),
+      sv(
+        object('SvVoltage', 'v', { TopologicalNode: '@bus', v: 20, angle: 0 }) +
+          object('SvPowerFlow', 'f', { Terminal: '@end-1', p: 41, q: 2 }),
+      ),
+    ];
+    const hypothesis = await converted(parts);
+    expect(named(hypothesis, 'end')).toMatchObject({ p: 40, q: 3 });
+    expect(hypothesis.findings.list).toMatchObject([{ code: 'grid.assumed', class: 'VsConverter' }]);
+    expect(named(await converted(parts, { solved: true }), 'end')).toMatchObject({ p: 41, q: 2 });
+  });
+
   it('has plants behind converters, of a known kind or not', async () => {
     const result = await converted([
       STATION +

@@ -2,6 +2,7 @@
 import type { ConductingEquipment, Mrid } from '@enerchain/model';
 import type { Controls } from './control.ts';
 import type { Nodes } from './nodes.ts';
+import type { Solution } from './solution.ts';
 import type { CimSource } from './source.ts';
 
 type OfClass<C extends ConductingEquipment['class']> = Extract<ConductingEquipment, { class: C }>;
@@ -27,13 +28,16 @@ export class Injections {
   readonly #source: CimSource;
   readonly #nodes: Nodes;
   readonly #controls: Controls;
+  readonly #solution: Solution | undefined;
   readonly #curves: Map<number, number[]>;
   readonly #machinesOfUnit: Map<number, number[]>;
 
-  constructor(source: CimSource, nodes: Nodes, controls: Controls) {
+  /** @param solution when given, the powers of converters in it go before those of the hypothesis */
+  constructor(source: CimSource, nodes: Nodes, controls: Controls, solution: Solution | undefined) {
     this.#source = source;
     this.#nodes = nodes;
     this.#controls = controls;
+    this.#solution = solution;
     this.#curves = source.referring(['CurveData'], 'CurveData.Curve', 'CurveData.xvalue');
     this.#machinesOfUnit = source.referring(
       ['SynchronousMachine', 'AsynchronousMachine'],
@@ -107,16 +111,13 @@ export class Injections {
       }
       case 'CsConverter':
       case 'VsConverter': {
-        const { p, q, baseS } = source.numbers(object, 'ACDCConverter', 'p', 'q', 'baseS');
-        const { targetPpcc } = source.numbers(object, 'ACDCConverter', 'targetPpcc');
-        const { targetQpcc, targetUpcc } = source.numbers(object, 'VsConverter', 'targetQpcc', 'targetUpcc');
-        if (p === undefined) source.assume(object, 'the files do not say its power; that of its target is taken');
+        const { baseS } = source.numbers(object, 'ACDCConverter', 'baseS');
+        const { targetUpcc } = source.numbers(object, 'VsConverter', 'targetUpcc');
         const holds = source.kind(object, 'VsConverter.qPccControl') === 'voltagePcc';
         return {
           class: name,
           ...one,
-          p: p ?? targetPpcc ?? 0,
-          q: q ?? targetQpcc ?? 0,
+          ...this.#converterPower(object, terminals[0]!.mRID),
           ...(baseS === undefined ? {} : { ratedS: baseS }),
           ...(name === 'VsConverter' && holds && targetUpcc !== undefined && targetUpcc > 0 ? { targetUpcc } : {}),
         };
@@ -126,6 +127,21 @@ export class Injections {
       default:
         return undefined;
     }
+  }
+
+  /** As solved, where that is wanted; else what the hypothesis has, and what it aims at where it has nothing. */
+  #converterPower(object: number, terminal: Mrid): { p: number; q: number } {
+    const source = this.#source;
+    const solved = this.#solution?.flows.get(terminal);
+    if (solved) return { p: solved.p, q: solved.q };
+    const { p = 0, q = 0, targetPpcc = 0 } = source.numbers(object, 'ACDCConverter', 'p', 'q', 'targetPpcc');
+    const { targetQpcc = 0 } = source.numbers(object, 'VsConverter', 'targetQpcc');
+    if (p === 0 && targetPpcc !== 0) {
+      source.assume(object, `the files do not say its power; that of its target, ${targetPpcc} MW, is taken`);
+      return { p: targetPpcc, q: q === 0 ? targetQpcc : q };
+    }
+    if (p === 0 && q === 0) source.assume(object, 'the files do not say its power; it takes none');
+    return { p, q: q === 0 ? targetQpcc : q };
   }
 
   #priority(object: number, name: string): { referencePriority?: number } {

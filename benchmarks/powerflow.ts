@@ -1,14 +1,24 @@
 /**
- * The power flow: the lab grid as it is solved every second (bound: under 1 ms), and, where the reference data lies beside
- * the repository, published transmission grids. Medians of several runs, printed as JSON.
+ * The power flow: the lab grid as it is solved every second (bound: under 1 ms), the topology of a large grid when a switch
+ * moves, and, where the reference data lies beside the repository, published transmission grids. Medians of several runs, printed as JSON.
  *
  *     node --disable-warning=ExperimentalWarning benchmarks/powerflow.ts [runs]
  */
 import { cpus } from 'node:os';
-import { buildNetwork, NewtonSolver, type PowerFlowCase, solvePowerFlow } from '@enerchain/grid-state';
+import {
+  buildNetwork,
+  buildTopology,
+  CaseSolver,
+  caseOfMatpower,
+  moveSwitch,
+  NewtonSolver,
+  type PowerFlowCase,
+  solvePowerFlow,
+} from '@enerchain/grid-state';
 import { buildLabGrid } from '../apps/lab/src/grid/lab-grid.ts';
 import { GridSimulation } from '../apps/lab/src/simulation/simulation.ts';
-import { hasMatpower, readMatpower } from '../services/grid-state/test/matpower.ts';
+import { hasMatpower, matpowerCase, readMatpower } from '../services/grid-state/test/matpower.ts';
+import { stations } from '../services/grid-state/test/stations.ts';
 
 const runs = Number(process.argv[2] ?? 9);
 
@@ -46,8 +56,41 @@ function labGrid(): object {
   };
 }
 
+/** One switch after the other on a large grid (bound: under 1 ms), and the whole topology from nothing. */
+function topology(): object {
+  const { topology: whole } = buildNetwork(
+    stations(
+      3_600,
+      [],
+      Array.from({ length: 180 }, (_, k) => 20 * k),
+    ),
+  );
+  const { grid } = whole;
+  let moved = whole;
+  let pick = 0;
+  const times = Array.from({ length: 4_000 }, () => {
+    pick = (pick + 7_919) % grid.switches.length;
+    const before = performance.now();
+    moved = moveSwitch(moved, pick, moved.closed[pick] === 0);
+    return performance.now() - before;
+  })
+    .slice(1_000)
+    .sort((a, b) => a - b);
+  return {
+    nodes: grid.nodes.length,
+    switches: grid.switches.length,
+    buses: whole.busCount,
+    oneSwitchMillis: {
+      median: round(times[times.length >> 1]!),
+      p90: round(times[Math.floor(times.length * 0.9)]!),
+    },
+    fromNothingMillis: measure(3, () => void buildTopology(grid, grid.closed)),
+  };
+}
+
 function published(name: string): object {
   const input = readMatpower(name);
+  const withLimits = new CaseSolver(caseOfMatpower(matpowerCase(name)));
   const make = (): NewtonSolver => new NewtonSolver(input.buses.p.length, input.branches.from, input.branches.to);
   const solver = make();
   const { iterations, converged, maxMismatch } = solver.solve(input as PowerFlowCase);
@@ -60,6 +103,7 @@ function published(name: string): object {
     maxMismatch,
     orderAndSymbolicMillis: measure(3, () => void make()),
     solveMillis: measure(5, () => void solver.solve(input)),
+    reactiveLimitsMillis: measure(3, () => void withLimits.solve({ reactiveLimits: true })),
   };
 }
 
@@ -72,6 +116,7 @@ console.log(
       cpu: cpus()[0]?.model ?? 'unknown',
       runs,
       lab: labGrid(),
+      topology: topology(),
       ...(cases.length > 0
         ? { published: Object.fromEntries(cases.map((name) => [name, published(name)])) }
         : { published: 'left out: the reference data does not lie beside the repository' }),

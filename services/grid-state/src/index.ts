@@ -108,4 +108,4 @@ export {
 } from './state-estimation.ts';
 export { buildNetwork, type Network, type SwitchAndTapState } from './topology/network.ts';
 export { type NetworkCase, networkCase } from './topology/network-case.ts';
-export { buildTopology, type Island, moveSwitch, type Topology } from './topology/topology.ts';
+export { buildTopology, busBranchNodes, type Island, moveSwitch, type Topology } from './topology/topology.ts';

@@ -3,6 +3,7 @@ import { type MatpowerCase, readMatpower } from '@enerchain/cim';
 import { describe, expect, test } from 'vitest';
 import { type CaseResult, CaseSolver } from '../src/cases/case-solver.ts';
 import { caseOfMatpower } from '../src/cases/matpower.ts';
+import { type BusTable, branchTable, busTable } from '../src/powerflow/case.ts';
 import { hasMatpower, matpowerCase } from './matpower.ts';
 
 const solver = (source: MatpowerCase) => new CaseSolver(caseOfMatpower(source));
@@ -212,6 +213,59 @@ describe('a MATPOWER case', () => {
     expect(held.islands[0]!.atLimit).toEqual([30]);
     expect(held.buses[2]!.q).toBeCloseTo(0.1, 8);
     expect(held.buses[2]!.vm).toBeLessThan(1.06);
+  });
+
+  test('a distributed slack leaves the reference with what it was given; generators share by their size', () => {
+    const source = grid({
+      bus: '1 3 0 0; 2 2 5 1; 3 1 6 2',
+      gen: '1 4 0 1.02; 2 3 0 1.01',
+      branch: '1 2 0.01 0.1 0.02; 2 3 0.02 0.08 0.04; 1 3 0.01 0.09 0.01',
+    });
+    const sized = {
+      ...source,
+      generators: source.generators.map((generator, i) => ({ ...generator, pmax: i === 0 ? 10 : 30 })),
+    };
+    const alone = solver(sized).solve();
+    expect(alone.buses[0]!.p!).toBeGreaterThan(0.75);
+    const shared = solver(sized).solve({ distributedSlack: true });
+    const { distributed } = shared.islands[0]!;
+    expect(shared.buses[0]!.p!).toBeCloseTo(0.4 + distributed / 4, 6);
+    expect(shared.buses[1]!.p!).toBeCloseTo(0.3 - 0.5 + (3 * distributed) / 4, 6);
+  });
+
+  test('branches without impedance join their buses; what flows through them is what balances them', () => {
+    const whole = caseOfMatpower(grid(rows));
+    // A link from bus 30 to a bus of its own, where the load of bus 30 moves.
+    const buses = busTable(4);
+    const branches = branchTable(4);
+    for (const column of Object.keys(buses) as (keyof BusTable)[]) buses[column].set(whole.case.buses[column]);
+    for (const column of ['from', 'to', 'r', 'x', 'bFrom', 'bTo', 'ratio', 'shift'] as const) {
+      branches[column].set(whole.case.branches[column]);
+    }
+    [branches.from[3], branches.to[3]] = [2, 3];
+    [buses.p[2], buses.p[3], buses.q[3]] = [0.3, -0.4, -0.1];
+    [buses.q[2], buses.vm[3]] = [0, 1];
+    const limit = (fill: number): Float64Array => new Float64Array(4).fill(fill);
+    const linked = new CaseSolver({
+      name: 'linked',
+      baseMVA: 10,
+      ids: [10, 7, 30, 31],
+      case: { buses, branches },
+      qMin: limit(Number.NEGATIVE_INFINITY),
+      qMax: limit(Number.POSITIVE_INFINITY),
+      branches: [...whole.branches, { from: 30, to: 31, row: 3, rating: 10 }],
+      notes: [],
+    }).solve();
+    const plain = new CaseSolver(whole).solve();
+    expect(linked.converged).toBe(true);
+    plain.buses.forEach(({ vm, va }, i) => {
+      expect(linked.buses[i]!.vm!).toBeCloseTo(vm!, 9);
+      expect(linked.buses[i]!.va!).toBeCloseTo(va!, 7);
+    });
+    expect(linked.buses[3]!.vm).toBe(linked.buses[2]!.vm);
+    expect(linked.branches[3]!.pFrom!).toBeCloseTo(0.4, 9);
+    expect(linked.branches[3]!.qFrom!).toBeCloseTo(0.1, 9);
+    expect(linked.branches[3]!.loading!).toBeCloseTo(100 * Math.hypot(0.4, 0.1), 6);
   });
 
   test('what can have no power flow is refused by the numbers of the file', () => {

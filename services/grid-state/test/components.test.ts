@@ -7,6 +7,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type PowerFlowResult, solvePowerFlow } from '../src/power-flow.ts';
 import { buildNetwork } from '../src/topology/network.ts';
+import { busBranchNodes } from '../src/topology/topology.ts';
 import { add, type Complex, complex, conjugate, divide, multiply, polar } from './dense-reference.ts';
 import { admittance, breaker, control, equipment, line, load, model, source, terminalOf } from './model-grid.ts';
 import { id } from './small-grid.ts';
@@ -285,6 +286,19 @@ describe('switches', () => {
     expect(flow(result, 'F').i).toBeCloseTo((Math.hypot(3, 1) * 1000) / (Math.sqrt(3) * 20), 6);
     expect(flow(result, 'O')).toEqual({ p: 0, q: 0, i: 0 });
     expect(flow(result, 'z')).toEqual({ p: 0, q: 0, i: 0 });
+  });
+
+  test('one that is retained parts the bus-branch view, not the bus', () => {
+    const grid = model({ a: 20, b: 20, c: 20 }, [
+      source('a', 20),
+      equipment('R', ['a', 'b'], { class: 'Breaker', normalOpen: false, retained: true }),
+      breaker('Q', 'b', 'c'),
+    ]);
+    const { topology } = buildNetwork(grid);
+    expect(topology.busCount).toBe(1);
+    expect(busBranchNodes(topology)).toEqual({ of: Int32Array.of(0, 1, 1), count: 2 });
+    const open = buildNetwork(grid, { switches: new Map([[id('Q'), false]]) }).topology;
+    expect([open.busCount, busBranchNodes(open).count]).toEqual([2, 3]);
   });
 
   test('at every node everything adds up, whatever is closed', () => {

@@ -1,46 +1,13 @@
 /** Topology by moving one switch against topology from scratch, on grids of substations with busbars, bays and couplers. */
-import type { ConductingEquipment, GridModel } from '@enerchain/model';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { solvePowerFlow } from '../src/power-flow.ts';
 import { compileGrid } from '../src/topology/compiled-grid.ts';
 import { buildNetwork } from '../src/topology/network.ts';
 import { buildTopology, moveSwitch, type Topology } from '../src/topology/topology.ts';
-import { breaker, equipment, line, load, model, source } from './model-grid.ts';
+import { equipment, model, source } from './model-grid.ts';
 import { id } from './small-grid.ts';
-
-/** Stations in a ring, each with two busbars, a coupler, and bays that can lie on either; some lines across. */
-function stations(
-  count: number,
-  across: readonly (readonly [number, number])[],
-  sources: readonly number[],
-): GridModel {
-  const nodes: Record<string, number> = {};
-  const list: ConductingEquipment[] = [];
-  const bay = (name: string, station: number): string => {
-    nodes[`${name}.l`] = 110;
-    nodes[`${name}.b`] = 110;
-    list.push(
-      breaker(`${name}.1`, `${station}.A`, `${name}.b`),
-      breaker(`${name}.2`, `${station}.B`, `${name}.b`, true),
-      breaker(`${name}.q`, `${name}.b`, `${name}.l`),
-    );
-    return `${name}.l`;
-  };
-  for (let s = 0; s < count; s++) {
-    nodes[`${s}.A`] = 110;
-    nodes[`${s}.B`] = 110;
-    list.push(breaker(`${s}.k`, `${s}.A`, `${s}.B`, s % 2 === 0));
-    list.push(load(`${s}.load`, bay(`${s}.z`, s), 1, 0.3));
-  }
-  const pairs = [...Array.from({ length: count }, (_, s) => [s, (s + 1) % count] as const), ...across];
-  pairs.forEach(([a, b], k) => {
-    if (a === b) return;
-    list.push(line(`L${k}`, bay(`L${k}a`, a), bay(`L${k}b`, b), 0.5, 2, 1e-5));
-  });
-  for (const s of sources) list.push(source(`${s}.A`, 112, `source ${s}`));
-  return model(nodes, list);
-}
+import { stations } from './stations.ts';
 
 const plain = ({ grid: _, ...topology }: Topology): object => ({
   ...topology,
@@ -109,14 +76,14 @@ describe('one switch after the other', () => {
     expect(buildNetwork(grid, { switches: new Map([[id('s'), true]]) }).topology.busCount).toBe(1);
   });
 
-  test('of a large grid, too: thousands of buses, every switch once', () => {
+  test('of a large grid, too: thousands of buses, a hundred switches and more', () => {
     const compiled = compileGrid(stations(700, [], [0]));
     let topology = buildTopology(
       compiled,
       Uint8Array.from(compiled.closed, () => 0),
     );
     expect(topology.busCount).toBeGreaterThan(5_000);
-    for (let index = 0; index < compiled.switches.length; index += 7) topology = moveSwitch(topology, index, true);
+    for (let index = 0; index < compiled.switches.length; index += 29) topology = moveSwitch(topology, index, true);
     expect(plain(topology)).toEqual(plain(buildTopology(compiled, topology.closed)));
   });
 

@@ -211,9 +211,19 @@ export class CaseSolver {
   }
 }
 
-/** One for each bus that holds a voltage: what the file says of the bus as a whole. */
-function machinesOf({ case: { buses }, qMin, qMax }: CaseGrid): Machine[] {
+/**
+ * One for each bus that holds a voltage: what the file says of the bus as a whole, with the load there. In what a distributed
+ * slack has to make up its generators share by the most that they can bring in.
+ */
+function machinesOf({ ids, case: { buses }, qMin, qMax, generators = [] }: CaseGrid): Machine[] {
   const { type, p, q, vm } = buses;
+  const index = new Map(ids.map((id, bus) => [id, bus]));
+  const [now, most] = [new Float64Array(ids.length), new Float64Array(ids.length)];
+  for (const generator of generators) {
+    const bus = index.get(generator.bus)!;
+    now[bus] = now[bus]! + generator.p;
+    most[bus] = most[bus]! + Math.max(0, generator.pMax);
+  }
   const holding = Array.from(type.keys()).filter((bus) => type[bus] !== BUS_TYPE.pq);
   return holding.map((bus) => ({
     bus,
@@ -225,9 +235,9 @@ function machinesOf({ case: { buses }, qMin, qMax }: CaseGrid): Machine[] {
     target: vm[bus]!,
     weight: 1,
     reference: type[bus] === BUS_TYPE.slack,
-    participation: 0,
-    pMin: Number.NEGATIVE_INFINITY,
-    pMax: Number.POSITIVE_INFINITY,
+    participation: most[bus]!,
+    pMin: p[bus]! - Math.max(0, now[bus]!),
+    pMax: p[bus]! + Math.max(0, most[bus]! - now[bus]!),
   }));
 }
 

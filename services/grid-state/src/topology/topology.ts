@@ -91,6 +91,19 @@ function sourcesByIsland(grid: CompiledGrid, busOfNode: Int32Array, islandOfBus:
 }
 
 /**
+ * The nodes of the bus-branch view, in which a closed switch that is `retained` stays a branch without impedance: what the
+ * TopologicalNodes of a CGMES TP profile are. A bus of the topology is one or several of them.
+ * @returns connectivity node → number, in the order of the first node of each, and their count
+ */
+export function busBranchNodes({ grid, closed }: Topology): { readonly of: Int32Array; readonly count: number } {
+  const sets = new UnionFind(grid.nodes.length);
+  grid.switches.forEach(({ equipment, from, to }, index) => {
+    if (closed[index] === 1 && !equipment.retained) sets.union(from, to);
+  });
+  return sets.number();
+}
+
+/**
  * The topology after one switch has moved. Searches only where it stood; what is not touched is taken over, but for its
  * numbers. The same as `buildTopology` in every respect.
  */

@@ -16,7 +16,7 @@ import {
   type TpmParty,
   tpmParty,
 } from '@enerchain/trust';
-import type { Attester, EvidenceCursor } from './attester.ts';
+import { type Attester, bindingOf, type EvidenceCursor } from './attester.ts';
 import type { MeasurementList } from './measure/list.ts';
 import { Measurer } from './measure/measurer.ts';
 import { openSoftwareAttester } from './software-attester.ts';
@@ -26,8 +26,9 @@ import { LINUX_LOGS, TpmAttester, TpmList } from './tpm-attester.ts';
 const FOLDER = 'attestation';
 
 /**
- * Asked of an attester by a verifier: `{bindings: [bstr], since?: {list, records, events?, ima?}}` → `{evidence, origin}`.
- * Asked of the centre by its gateways: `{nonce: bstr, since?}` → `{evidence}`; it makes the binding itself.
+ * Asked of an attester by a verifier: `{nonce: bstr, since?: {list, records, events?, ima?}}` → `{evidence, origin?}`. Whoever
+ * answers makes the binding itself, from its own end of the connection: a question that is passed on by somebody in the
+ * middle gets an answer that fits nowhere else.
  */
 export const EVIDENCE_METHOD = 'attestation.evidence';
 /** Told by an attester: something that was measured has changed, look now. `{}` → null. */
@@ -185,11 +186,17 @@ export class ProcessAttester {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Answers `EVIDENCE_METHOD`. @throws EnerchainError `attestation.request` (fault peer), or what the attester throws */
-  async answer(params: CborValue): Promise<CborValue> {
-    const { bindings, since } = readEvidenceRequest(params);
+  /**
+   * Answers `EVIDENCE_METHOD`.
+   * @param channel the connection on which the question came, and who asks there
+   * @throws EnerchainError `attestation.request` (fault peer), or what the channel or the attester throws
+   */
+  async answer(params: CborValue, channel: { readonly verifier: string; exporter(): Uint8Array }): Promise<CborValue> {
+    const { nonce, since } = readEvidenceQuestion(params);
     const attester = await this.#opened;
-    const evidence = await attester.evidence(bindings, since);
+    const { verifier } = channel;
+    const binding = bindingOf({ nonce, exporter: channel.exporter(), verifier, node: this.#options.identity().name });
+    const evidence = await attester.evidence([binding], since);
     this.#asked.resolve();
     return { evidence, origin: this.#options.identity().signer.origin };
   }
@@ -211,25 +218,6 @@ export class ProcessAttester {
   }
 }
 
-export interface EvidenceRequest {
-  readonly bindings: readonly Uint8Array[];
-  readonly since: EvidenceCursor | undefined;
-}
-
-/** As it goes over the link. */
-export function evidenceRequest(bindings: readonly Uint8Array[], since: EvidenceCursor | undefined): CborValue {
-  return { bindings, ...(since ? { since: { ...since } } : {}) };
-}
-
-/** @throws EnerchainError `attestation.request` (fault peer) */
-export function readEvidenceRequest(params: CborValue): EvidenceRequest {
-  const refuse = (what: string) => new EnerchainError('peer', 'attestation.request', `a request for evidence ${what}`);
-  const { bindings, since } = (params ?? {}) as { bindings?: unknown; since?: unknown };
-  if (!Array.isArray(bindings) || !bindings.every((each) => each instanceof Uint8Array))
-    throw refuse('has no bindings');
-  return { bindings, since: cursorIn(since, refuse) };
-}
-
 function cursorIn(since: unknown, refuse: (what: string) => EnerchainError): EvidenceCursor | undefined {
   if (since === undefined) return undefined;
   const { list, records, events, ima } = (since ?? {}) as Record<string, unknown>;
@@ -242,7 +230,7 @@ function cursorIn(since: unknown, refuse: (what: string) => EnerchainError): Evi
 /** Octets of a nonce. */
 const NONCE = { least: 16, most: 64 } as const;
 
-/** As a gateway asks its centre. @param nonce fresh, 16 … 64 octets */
+/** As it goes over the link. @param nonce fresh, 16 … 64 octets */
 export function evidenceQuestion(nonce: Uint8Array, since: EvidenceCursor | undefined): CborValue {
   return { nonce, ...(since ? { since: { ...since } } : {}) };
 }

@@ -3,13 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import {
-  bindingOf,
-  decodeEvidence,
-  evidenceQuestion,
-  evidenceRequest,
-  readEvidenceAnswer,
-} from '@enerchain/attestation';
+import { bindingOf, decodeEvidence, evidenceQuestion, readEvidenceAnswer } from '@enerchain/attestation';
 import { DevelopmentCa, obtainIdentity } from '@enerchain/trust';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { AttestedPeer } from '../src/trust/keeper.ts';
@@ -83,7 +77,7 @@ it('is bound to the connection on which it was asked for, whatever is asked', as
   const [relayed] = await ask(peer('edge-sued'), nonce);
   expect(Buffer.compare(relayed!, bindingFor(nord.channel))).not.toBe(0);
   // And nobody says himself what it is bound to.
-  await expect(own.answer(nord, evidenceRequest([bindingFor(nord.channel)], undefined))).rejects.toMatchObject({
+  await expect(own.answer(nord, { bindings: [bindingFor(nord.channel)] })).rejects.toMatchObject({
     code: 'attestation.request',
     fault: 'peer',
   });

@@ -3,10 +3,11 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import {
   type Attester,
+  bindingOf,
   EVIDENCE_METHOD,
   MeasurementList,
   openSoftwareAttester,
-  readEvidenceRequest,
+  readEvidenceQuestion,
   sha256,
 } from '@enerchain/attestation';
 import type { Clock } from '@enerchain/model';
@@ -92,8 +93,13 @@ export class Source implements AttestedPeer {
     expect(method).toBe(EVIDENCE_METHOD);
     this.asked++;
     if (this.answer) return this.answer(params);
-    const { bindings, since } = readEvidenceRequest(params);
-    return { evidence: await this.attester.evidence(bindings, since), origin: 'file' };
+    const { nonce, since } = readEvidenceQuestion(params);
+    return { evidence: await this.attester.evidence([this.bindingFor(nonce)], since), origin: 'file' };
+  }
+
+  /** As it makes it itself, for its own end of the connection. */
+  bindingFor(nonce: Uint8Array): Uint8Array {
+    return bindingOf({ nonce, exporter: this.exporterBytes, verifier: 'centre', node: this.source });
   }
 
   change(name: string, content: string): void {

@@ -6,9 +6,10 @@ import { join } from 'node:path';
 import {
   bindingOf,
   DEVELOPMENT_POLICY,
+  EVIDENCE_METHOD,
   PRODUCTION_POLICY,
   ReferenceValues,
-  readEvidenceRequest,
+  readEvidenceQuestion,
   signManifest,
   signResult,
   type TrustPolicy,
@@ -294,9 +295,7 @@ describe('the trust keeper', () => {
     keeper.connected(thief);
     // The thief has the key of nothing; it passes the question on to the honest gateway, on another channel.
     thief.answer = async (params) => {
-      const { bindings } = readEvidenceRequest(params);
-      expect(bindings).toHaveLength(1);
-      return { evidence: await honest.attester.evidence([randomBytes(32)]), origin: 'file' };
+      return honest.request(EVIDENCE_METHOD, params);
     };
     await time.pass(200);
     expect(keeper.get('edge-nord')).toMatchObject({ status: 'contraindicated', reaction: 'quarantine' });
@@ -312,9 +311,9 @@ describe('the trust keeper', () => {
     keeper.start();
     keeper.connected(source);
     source.answer = async (params) => {
-      const { bindings } = readEvidenceRequest(params);
+      const { nonce } = readEvidenceQuestion(params);
       const since = source.asked < 6 ? { list: source.list.id, records: 1 } : undefined;
-      return { evidence: await source.attester.evidence(bindings, since), origin: 'file' };
+      return { evidence: await source.attester.evidence([source.bindingFor(nonce)], since), origin: 'file' };
     };
     source.asked = 4;
     await time.pass(200);

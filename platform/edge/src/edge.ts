@@ -38,6 +38,7 @@ import { PROTOCOLS } from './protocols.ts';
 import { openSite } from './site/load-site.ts';
 import type { BoundPoint, EndpointSite, Site } from './site/site.ts';
 import { EDGE_NETWORK_METHODS, EdgeNetwork } from './tcn/edge-network.ts';
+import { CENTRE } from './trust/centre-watch.ts';
 import { measuredFiles } from './trust/measured-files.ts';
 import { versioned } from './uplink/announcement.ts';
 import { CommandDesk } from './uplink/commands.ts';
@@ -389,7 +390,8 @@ class Edge implements EdgeHandle {
   }
 
   #evidence(params: CborValue): Promise<CborValue> {
-    if (this.#attester) return this.#attester.answer(params);
+    const channel = { verifier: CENTRE, exporter: () => this.#uplink.exporter() };
+    if (this.#attester) return this.#attester.answer(params, channel);
     throw new EnerchainError(
       'unsupported',
       'edge.attestation',

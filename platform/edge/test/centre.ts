@@ -198,6 +198,10 @@ export class TestCentre {
     return bytes;
   }
 
+  peer(source: string): LinkPeer | undefined {
+    return this.#link?.peer(source);
+  }
+
   /** Asks the edge. */
   ask(method: string, params: CborValue): Promise<CborValue> {
     return this.#link!.peer('edge-test')!.request(method, params);

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import {
   decodeEvidence,
   EVIDENCE_METHOD,
-  evidenceRequest,
+  evidenceQuestion,
   quotedData,
   readEvidenceAnswer,
 } from '@enerchain/attestation';
@@ -91,7 +91,7 @@ test.skipIf(!swtpm)(
     const zero = [{ hash: 'sha256' as const, values: new Map(PCRS.map((pcr) => [pcr, new Uint8Array(32)])) }];
     expect(appraiseCharra(answer, { akPublic, pcrs: zero })).toEqual({ status: 'warning', reasons: [] });
     // What the node signs for its verifiers, somebody asks to have signed here: it is of another key.
-    const native = await centre.ask(EVIDENCE_METHOD, evidenceRequest([new Uint8Array(32)], undefined));
+    const native = await centre.ask(EVIDENCE_METHOD, evidenceQuestion(new Uint8Array(32), undefined));
     const { proof, claimsBytes } = decodeEvidence(readEvidenceAnswer(native).evidence);
     if (proof.tier !== 'tpm') throw new Error('the gateway attests by its TPM');
     const nodeKey = parsePublic(Uint8Array.from(proof.ak));

@@ -1,7 +1,17 @@
+import { randomBytes } from 'node:crypto';
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DEVELOPMENT_POLICY, decodeResult, type TrustPolicy } from '@enerchain/attestation';
+import {
+  bindingOf,
+  DEVELOPMENT_POLICY,
+  decodeEvidence,
+  decodeResult,
+  EVIDENCE_METHOD,
+  evidenceQuestion,
+  readEvidenceAnswer,
+  type TrustPolicy,
+} from '@enerchain/attestation';
 import type { CommandOrder } from '@enerchain/model';
 import { parseStatement, signRelease, TCN_METHODS } from '@enerchain/tcn';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -234,6 +244,18 @@ describe('a gateway in a network', () => {
     await order('release', 'centre');
     expect(await operate('ca=1 ioa=10 control')).toMatchObject([{ step: 'refusedByEdge' }]);
     expect(centre.problems).toEqual([]);
+  });
+
+  test('binds its evidence to its own end of the link, whatever the centre asks for', async () => {
+    await start({ trust: '' });
+    const nonce = randomBytes(32);
+    const answer = await centre.ask(EVIDENCE_METHOD, evidenceQuestion(nonce, undefined));
+    const { bindings } = decodeEvidence(readEvidenceAnswer(answer).evidence).claims;
+    const exporter = centre.peer('edge-test')!.exporter();
+    const own = bindingOf({ nonce, exporter, verifier: 'centre', node: 'edge-test' });
+    expect(bindings.map((each) => Buffer.from(each))).toEqual([Buffer.from(own)]);
+    // A binding of somebody else’s choice could stand for a channel on which another device answers.
+    await expect(centre.ask(EVIDENCE_METHOD, { bindings: [randomBytes(32)] })).rejects.toMatchObject({ fault: 'peer' });
   });
 
   test('trusts a centre that gives no evidence only until the last result runs out', async () => {

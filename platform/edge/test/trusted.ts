@@ -11,7 +11,7 @@ import {
   decodeEvidence,
   decodeRecord,
   EVIDENCE_METHOD,
-  evidenceRequest,
+  evidenceQuestion,
   MeasurementList,
   openSoftwareAttester,
   readEvidenceAnswer,
@@ -128,7 +128,7 @@ export class Trusted {
   async vouch(policy: TrustPolicy): Promise<void> {
     const { signer, kid, certificate } = this.centre.identity;
     await until(() => this.centre.online, 'the gateway is connected');
-    const answer = await this.centre.ask(EVIDENCE_METHOD, evidenceRequest([randomBytes(32)], undefined));
+    const answer = await this.centre.ask(EVIDENCE_METHOD, evidenceQuestion(randomBytes(32), undefined));
     const { claims } = decodeEvidence(readEvidenceAnswer(answer).evidence);
     const ofEdge = claims.records.flatMap((each) => decodeRecord(each).components);
     const manifest = { version: 1, signer: 'test', notBefore: 0n, notAfter: now() * 2n, registers: [] };

@@ -155,6 +155,8 @@ export class Service {
   readonly #store: ChainStore;
   readonly #chain: OwnChain;
   readonly #client: LinkClient;
+  /** To the centre, as evidence is bound to it. */
+  readonly #channel = { verifier: 'centre', exporter: () => this.#client.exporter() };
   readonly #follower: LogFollower;
   readonly #renewal: Renewal | undefined;
   readonly #attester: ProcessAttester | undefined;
@@ -221,7 +223,7 @@ export class Service {
       onWelcome: (welcome) => this.#welcomed(welcome),
       onRequest: (method, params) => {
         if (method === 'http') return this.#http(params as unknown as HttpRequest) as unknown as Promise<CborValue>;
-        if (method === EVIDENCE_METHOD && this.#attester) return this.#attester.answer(params);
+        if (method === EVIDENCE_METHOD && this.#attester) return this.#attester.answer(params, this.#channel);
         if (method === WITNESS_METHOD) return cosign(params);
         throw new EnerchainError('unsupported', 'link.method', `requests '${method}' are not answered here`);
       },

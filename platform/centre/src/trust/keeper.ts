@@ -10,7 +10,7 @@ import {
   bindingOf,
   decodeResult,
   EVIDENCE_METHOD,
-  evidenceRequest,
+  evidenceQuestion,
   isGood,
   type Measurement,
   type NodeRole,
@@ -488,7 +488,7 @@ export class TrustKeeper implements TrustPort {
     const since = this.#verifier.cursor(name);
     let evidence: Uint8Array;
     if (peer) {
-      const answer = await peer.request(EVIDENCE_METHOD, evidenceRequest([binding], since), { timeout: ANSWER_WITHIN });
+      const answer = await peer.request(EVIDENCE_METHOD, evidenceQuestion(nonce, since), { timeout: ANSWER_WITHIN });
       const read = readEvidenceAnswer(answer);
       state.keyOrigin = read.origin;
       evidence = read.evidence;

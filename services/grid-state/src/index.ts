@@ -77,6 +77,7 @@ export {
   type Power,
   type PowerFlowOptions,
   type PowerFlowResult,
+  type StartVoltages,
   solvePowerFlow,
 } from './power-flow.ts';
 export {

@@ -114,9 +114,15 @@ export type ControlAction =
       readonly to: number;
     };
 
+/** Of an earlier result, or from elsewhere; degrees from who holds the angle. */
+export interface StartVoltages {
+  readonly busOfNode: ReadonlyMap<Mrid, number>;
+  readonly buses: readonly Pick<BusResult, 'voltage' | 'angle' | 'nominalVoltage'>[];
+}
+
 export interface PowerFlowOptions extends IslandOptions {
   /** Voltages to start from; buses it does not know start flat. A start that fails is tried again flat. */
-  readonly start?: PowerFlowResult;
+  readonly start?: StartVoltages;
 }
 
 const DEGREES = 180 / Math.PI;
@@ -222,7 +228,7 @@ function busesOf(topology: Topology): ReadonlyMap<Mrid, number> {
 const orNull = (value: number): number | null => (Number.isNaN(value) ? null : value);
 
 /** Start voltages from an earlier result: by node, because buses are numbered anew when a switch moves. */
-export function startFrom({ topology }: Network, { case: { buses } }: NetworkCase, start: PowerFlowResult): void {
+export function startFrom({ topology }: Network, { case: { buses } }: NetworkCase, start: StartVoltages): void {
   topology.grid.nodes.forEach((mRID, node) => {
     const bus = topology.busOfNode[node]!;
     const earlier = start.buses[start.busOfNode.get(mRID) ?? -1];

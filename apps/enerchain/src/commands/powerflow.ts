@@ -2,7 +2,7 @@
 import { buildNetwork, CaseSolver, solvePowerFlow } from '@enerchain/grid-state';
 import { EnerchainError } from '@enerchain/model';
 import { caseText } from '../grid/case-report.ts';
-import { gridReport, gridText } from '../grid/grid-report.ts';
+import { gridReport, gridText, startOf } from '../grid/grid-report.ts';
 import { type OpenCase, type OpenGrid, openGridCase } from '../grid/open-case.ts';
 
 export interface PowerflowOptions {
@@ -41,11 +41,12 @@ function solveCase({ format, grid }: OpenCase, options: PowerflowOptions): boole
 }
 
 function solveGrid(open: OpenGrid, options: PowerflowOptions): boolean {
-  const result = solvePowerFlow(
-    buildNetwork(open.model, open.state),
-    {},
-    { reactiveLimits: options.qLimits ?? false, stepControls: options.taps ?? false },
-  );
+  const network = buildNetwork(open.model, open.state);
+  const how = { reactiveLimits: options.qLimits ?? false, stepControls: options.taps ?? false };
+  const flat = solvePowerFlow(network, {}, how);
+  // Where nothing else leads anywhere, from where the solved state in the files is.
+  const start = flat.converged ? undefined : startOf(open, flat);
+  const result = start ? solvePowerFlow(network, {}, { ...how, start }) : flat;
   const report = gridReport(open, result);
   process.stdout.write(options.json ? `${JSON.stringify(report)}\n` : gridText(report));
   return report.converged;

@@ -1,5 +1,5 @@
 /** The power flow of a grid under the names that its files have for buses and equipment. */
-import type { BusResult, ControlAction, PowerFlowResult } from '@enerchain/grid-state';
+import type { BusResult, ControlAction, PowerFlowResult, StartVoltages } from '@enerchain/grid-state';
 import type { ConductingEquipment, Mrid } from '@enerchain/model';
 import type { OpenGrid } from './open-case.ts';
 
@@ -128,6 +128,28 @@ export function gridReport(open: OpenGrid, result: PowerFlowResult): GridReport 
     actions: result.actions,
     notes: [...notesOf(open), ...result.notes],
   };
+}
+
+/** Voltages of the solved state in the files, turned so that whoever holds the angle of an island holds 0°. */
+export function startOf({ model, sv }: OpenGrid, result: PowerFlowResult): StartVoltages | undefined {
+  if (!sv) return undefined;
+  const nodeOf = new Map(model.equipment.map(({ mRID, terminals }) => [mRID, terminals[0]?.connectivityNode]));
+  const turned = new Map<number, number>();
+  for (const { index, references } of result.islands) {
+    turned.set(index, sv.voltages.get(nodeOf.get(references[0] ?? '') ?? '')?.angle ?? 0);
+  }
+  const buses = result.buses.map(({ nominalVoltage }) => ({
+    nominalVoltage,
+    voltage: null as number | null,
+    angle: null as number | null,
+  }));
+  for (const [node, { v, angle }] of sv.voltages) {
+    const bus = result.busOfNode.get(node);
+    if (bus === undefined) continue;
+    buses[bus]!.voltage = v;
+    buses[bus]!.angle = angle - turned.get(result.buses[bus]!.island)!;
+  }
+  return { busOfNode: result.busOfNode, buses };
 }
 
 /**

@@ -30,9 +30,18 @@ const LINE = /^— ([A-Za-z0-9][A-Za-z0-9_./-]{0,99}) ([A-Za-z0-9+/]+={0,2})$/;
 
 const refuse = (text: string) => new EnerchainError('peer', 'provenance.note', `signed note: ${text}`);
 
+/** Of keys that were asked for before: a key object does not change, and writing its octets costs more than hashing them. */
+const keyIds = new WeakMap<KeyObject, Uint8Array>();
+
 /** First four octets of SHA-256 over the key's SubjectPublicKeyInfo. */
-export const keyIdOf = (key: KeyObject): Uint8Array =>
-  hash('sha256', key.export({ type: 'spki', format: 'der' }), 'buffer').subarray(0, KEY_ID_BYTES);
+export function keyIdOf(key: KeyObject): Uint8Array {
+  let id = keyIds.get(key);
+  if (!id) {
+    id = hash('sha256', key.export({ type: 'spki', format: 'der' }), 'buffer').subarray(0, KEY_ID_BYTES);
+    keyIds.set(key, id);
+  }
+  return id;
+}
 
 /** Decodes base64 (RFC 4648 § 4) that has one spelling only. @returns undefined when it has another */
 export function strictBase64(text: string): Buffer | undefined {

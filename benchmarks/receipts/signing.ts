@@ -23,8 +23,11 @@ import { coseCheck1, coseParse1, type Signer } from '@enerchain/trust';
 const SIZES = [
   { points: 20, samples: 1 },
   { points: 200, samples: 5 },
+  { points: 400, samples: 5 },
   { points: 1000, samples: 5 },
 ] as const;
+/** A gateway closes a batch after 50 ms or 5 000 observations: so many a second at most until it has more than 100 000. */
+const MOST_BATCHES = 20;
 const ROUNDS = 200;
 const GROUP = 16;
 
@@ -103,6 +106,8 @@ export async function costOfSigning() {
       percent: percent(signed! + verify!, make! + take!),
       /** At 50 000 observations a second: share of one core. */
       percentOfCore: percent((signed! + verify!) * (50_000 / (points * samples)), 1000),
+      /** Of one gateway, however few observations each batch has: share of one core, both ends together. */
+      percentOfCorePerGateway: percent((signed! + verify!) * MOST_BATCHES, 1000),
     });
   }
   await file.close();

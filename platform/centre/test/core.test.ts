@@ -232,7 +232,8 @@ describe('the core of the centre', () => {
     expect(core.sources.status()).toMatchObject([{ batches: 301, chainBreaks: 0, gaps: 0 }]);
     await edge.client.close();
     await core.close();
-  });
+    // Four databases are started on the way, on a machine that may have other things to do.
+  }, 60_000);
 
   describe('with sources and services', () => {
     let core: Core;

@@ -38,8 +38,9 @@ const median = (list: readonly number[]): number => [...list].sort((a, b) => a -
 /** What a process does in the system, from its command line. */
 function part({ command }: ProcessInfo): string {
   if (/postgres/.test(command)) return 'postgres';
-  const edge = /main\.ts edge \S*\/(edge-\w+)\.yaml/.exec(command);
-  if (edge) return edge[1]!;
+  if (/swtpm/.test(command)) return 'swtpm';
+  const node = /main\.ts (?:edge|network-node) \S*\/([\w-]+)\.(?:yaml|json)/.exec(command);
+  if (node) return node[1]!;
   return /main\.ts (lab|centre|grid-state)/.exec(command)?.[1] ?? 'npm and supervisor';
 }
 

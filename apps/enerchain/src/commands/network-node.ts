@@ -1,5 +1,6 @@
 /** `enerchain network-node <file>`. */
-import { runNetworkNode } from '@enerchain/lab';
+// Not by way of the whole lab: this process has no device and no grid.
+import { runNetworkNode } from '@enerchain/lab/network-node';
 import { EnerchainError } from '@enerchain/model';
 import { openDataFolder } from '../data-folder.ts';
 import { installation } from '../installation.ts';

@@ -10,6 +10,7 @@ import { EnerchainError, type GridModel } from '@enerchain/model';
 import { parse } from 'yaml';
 import { type DataFolder, openDataFolder } from '../data-folder.ts';
 import { wholeNumber } from '../options.ts';
+import { FRUGAL } from '../supervisor/frugal.ts';
 import { reportReady, stopSignal } from '../supervisor/supervised.ts';
 import { Supervisor } from '../supervisor/supervisor.ts';
 import { SystemClient } from '../system-client.ts';
@@ -46,7 +47,8 @@ export async function up(options: UpOptions): Promise<void> {
   const lock = lockFolder(join(data.root, 'run'), 'a system');
   const signal = stopSignal();
   const supervisor = new Supervisor({
-    program: [process.execPath, '--disable-warning=ExperimentalWarning', main],
+    program: [process.execPath, '--disable-warning=ExperimentalWarning', ...FRUGAL.options, main],
+    env: FRUGAL.env,
     logFolder: data.logs,
     say: (text) => say(`· ${text}`),
   });

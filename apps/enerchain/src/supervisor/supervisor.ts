@@ -23,6 +23,8 @@ export interface SupervisorOptions {
   /** The program to start: `[execPath, ...nodeOptions, main file]`. */
   readonly program: readonly [string, ...string[]];
   readonly logFolder: string;
+  /** For all children, unless our own environment says otherwise. */
+  readonly env?: Readonly<Record<string, string>>;
   /** A line for the person at the terminal. */
   readonly say: (text: string) => void;
   readonly policy?: RestartPolicy;
@@ -137,7 +139,7 @@ class Child {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       // A process group of its own: Ctrl-C reaches us alone, and we stop the children in order.
       detached: true,
-      env: { ...process.env, ...env, ENERCHAIN_SUPERVISED: '1' },
+      env: { ...this.#options.env, ...process.env, ...env, ENERCHAIN_SUPERVISED: '1' },
     });
     this.#process = child;
     child.stdout?.on('data', (chunk: Buffer) => this.#keep(chunk));

@@ -210,14 +210,15 @@ model
 
 program
   .command('estimate')
-  .description('state estimation of a case file; exit status 0 only when it converged and the whole grid is observable')
-  .argument('<case>', 'MATPOWER case, version 2 (.m)')
-  .option('--measurements <file>', 'JSON or CSV; pu and degrees under the bus numbers of the case')
+  .description('state estimation of a grid in files; exit status 0 only when all of it is observable and estimated')
+  .argument('<files...>', 'MATPOWER (.m), power-grid-model (JSON), CGMES (XML files, folders, zips) or a grid model')
+  .option('--measurements <file>', 'JSON or CSV: of a case under its bus numbers in pu and degrees, else at terminals')
   .option('--simulate <seed>', 'make the measurements up: the power flow with Gaussian noise')
   .option('--save <file>', 'write the measurements made up to a file (.json or .csv)')
-  .option('--no-zero-injections', 'do not take for granted that nothing is injected where the case has nothing')
-  .option('--json', 'print one JSON object: voltages and powers in pu, angles in degrees, all with their deviation')
-  .action(async (file, options) => (await import('./commands/estimate.ts')).estimate(file, options));
+  .option('--no-zero-injections', 'do not take for granted that nothing is injected where a case has nothing')
+  .option('--hypothesis', 'take steps and sections from SSH although there is a solution (SV)')
+  .option('--json', 'print one JSON object: as powerflow, and all with its deviation')
+  .action(async (files, options) => (await import('./commands/estimate.ts')).estimate(files, options));
 
 program
   .command('powerflow')

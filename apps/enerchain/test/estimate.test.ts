@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { uuidV5 } from '@enerchain/model';
 import { afterAll, describe, expect, it } from 'vitest';
 
 const MAIN = join(import.meta.dirname, '..', 'src', 'main.ts');
@@ -18,6 +19,7 @@ const estimate = (...args: string[]) =>
   spawnSync(process.execPath, ['--disable-warning=ExperimentalWarning', MAIN, 'estimate', ...args], {
     encoding: 'utf8',
   });
+const id = (name: string): string => uuidV5('6ba7b811-9dad-11d1-80b4-00c04fd430c8', `estimate:${name}`);
 /** A ring of three with nothing at bus 30, fed at bus 10. */
 const ring = file(
   'ring.m',
@@ -65,6 +67,55 @@ describe('enerchain estimate', { timeout: 60_000 }, () => {
     expect(blind.status).toBe(1);
     expect(blind.stdout).toMatch(/NOT observable: 3 measurements are missing; nothing is known of bus 20, bus 30/);
     expect(blind.stdout).toMatch(/to be measured: .*flow at bus/);
+  });
+
+  it('takes a grid of equipment with measurements at its terminals', () => {
+    const t = (name: string, node: string) => ({ mRID: id(name), connectivityNode: id(node) });
+    const level = { mRID: id('level'), name: '110 kV', substation: id('station'), nominalVoltage: 110 };
+    const grid = {
+      mRID: id('grid'),
+      name: 'line',
+      version: 1,
+      frequency: 50,
+      substations: [{ mRID: id('station'), name: 'station' }],
+      voltageLevels: [level],
+      bays: [],
+      connectivityNodes: ['a', 'b'].map((name) => ({ mRID: id(name), name, voltageLevel: level.mRID })),
+      equipment: [
+        {
+          class: 'ExternalNetworkInjection',
+          mRID: id('source'),
+          name: 'source',
+          terminals: [t('source a', 'a')],
+          voltage: 112,
+        },
+        {
+          class: 'ACLineSegment',
+          mRID: id('line'),
+          name: 'line',
+          terminals: [t('line a', 'a'), t('line b', 'b')],
+          r: 2,
+          x: 8,
+          bch: 1e-5,
+        },
+        { class: 'EnergyConsumer', mRID: id('load'), name: 'load', terminals: [t('load b', 'b')], p: 20, q: 5 },
+      ],
+    };
+    const model = file('grid.json', JSON.stringify(grid));
+    const saved = join(folder, 'terminals.csv');
+    const made = estimate(model, '--simulate', '3', '--save', saved, '--json');
+    expect(made.stderr).toBe('');
+    expect(made.status).toBe(0);
+    const result = JSON.parse(made.stdout);
+    expect(result).toMatchObject({ name: 'line', converged: true, estimate: { observable: true, badData: [] } });
+    expect(result.estimate.measurements).toHaveLength(10);
+    const wrong = readFileSync(saved, 'utf8').replace(/^p,(\S+?),20\.\d+/m, 'p,$1,26.5');
+    const text = estimate(model, '--measurements', file('wrong.csv', wrong));
+    expect(text.stdout).toMatch(/bad data: p of (line|load) .*, off by 6\.\d/);
+    const one = `kind,terminal,value,sigma\nvoltage,${id('line b')},110,0.4\n`;
+    const few = estimate(model, '--measurements', file('one.csv', one));
+    expect(few.status).toBe(1);
+    expect(few.stdout).toMatch(/NOT observable[\s\S]*nothing is known of a, b[\s\S]*to be measured: /);
   });
 
   it.each([

@@ -24,6 +24,7 @@ export {
   type CaseEstimateOptions,
   CaseEstimator,
   type CaseMeasurementResult,
+  zeroInjectionsOf,
 } from './cases/case-estimator.ts';
 export {
   type CaseBranchResult,
@@ -34,7 +35,12 @@ export {
   CaseSolver,
 } from './cases/case-solver.ts';
 export { type CaseBranch, type CaseGenerator, type CaseGrid, caseOfMatpower } from './cases/matpower.ts';
-export { type CaseMeasurement, readMeasurements, writeMeasurements } from './cases/measurement-file.ts';
+export {
+  type CaseMeasurement,
+  readMeasurements,
+  readTerminalMeasurements,
+  writeMeasurements,
+} from './cases/measurement-file.ts';
 export { type SimulateOptions, simulateMeasurements } from './cases/simulate.ts';
 export { byViolation, type ContingencyOptions, type OutageResult } from './contingency/analysis.ts';
 export type { Violation } from './contingency/limit-check.ts';
@@ -95,8 +101,10 @@ export type { Actuator, BranchSetting, StepControl } from './powerflow/control/s
 export { type GridSolution, GridSolver } from './powerflow/grid-solver.ts';
 export type { ControlledCase, FailedAttempt, IslandOptions, IslandSolution } from './powerflow/island-solver.ts';
 export { type NewtonFailure, type NewtonOptions, type NewtonSolution, NewtonSolver } from './powerflow/newton.ts';
+export { estimateJson } from './service/estimate-api.ts';
 export { LiveGrid, type Solution } from './service/live-grid.ts';
 export { type GridStateHandle, type GridStateOptions, runGridState } from './service/run.ts';
+export { simulateTerminals } from './simulate-terminals.ts';
 export {
   type BadData,
   type EstimationInputs,

@@ -16,7 +16,8 @@ function find(): string | undefined {
 const FOLDER = find();
 
 export const hasMatpower = (name: string): boolean => FOLDER !== undefined && existsSync(join(FOLDER, `${name}.m`));
-export const matpowerCase = (name: string): MatpowerCase => parse(readFileSync(join(FOLDER!, `${name}.m`), 'utf8'));
+export const matpowerFile = (name: string): string => join(FOLDER!, `${name}.m`);
+export const matpowerCase = (name: string): MatpowerCase => parse(readFileSync(matpowerFile(name), 'utf8'));
 
 /** Of a case that is one island. */
 export const readMatpower = (name: string): PowerFlowCase => caseOfMatpower(matpowerCase(name)).case;

@@ -7,7 +7,7 @@ export interface SimulateOptions {
   readonly seed: number;
   /** Standard deviation of voltages, pu. Default 0.004. */
   readonly sigmaVoltage?: number;
-  /** Of powers, pu. Default 0.01. */
+  /** Of powers, pu. Default 0.01, in small grids 2 % of the largest flow. */
   readonly sigmaPower?: number;
   /** Injections besides voltages and flows. Default true; where nothing is injected none is measured. */
   readonly injections?: boolean;
@@ -16,7 +16,7 @@ export interface SimulateOptions {
 /** Voltage at every bus, powers at both ends of every branch, injections. Nothing where the power flow has no value. */
 export function simulateMeasurements(result: CaseResult, options: SimulateOptions): CaseMeasurement[] {
   const noise = gaussian(options.seed);
-  const { sigmaVoltage = 0.004, sigmaPower = 0.01 } = options;
+  const { sigmaVoltage = 0.004, sigmaPower = usualDeviation(result) } = options;
   const list: CaseMeasurement[] = [];
   const add = (place: Omit<CaseMeasurement, 'value' | 'sigma'>, exact: number | null, sigma: number): void => {
     if (exact === null) return;
@@ -43,6 +43,12 @@ export function simulateMeasurements(result: CaseResult, options: SimulateOption
     add({ kind: 'qInjection', bus: id }, q, sigmaPower);
   }
   return list;
+}
+
+function usualDeviation({ branches }: CaseResult): number {
+  let most = 0;
+  for (const { pFrom, qFrom } of branches) most = Math.max(most, Math.hypot(pFrom ?? 0, qFrom ?? 0));
+  return most > 0 ? Math.min(0.01, 0.02 * most) : 0.01;
 }
 
 /** Standard normal numbers (Box and Muller) from xorshift32. */

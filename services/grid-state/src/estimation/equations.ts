@@ -118,7 +118,8 @@ export class Equations {
   /** Values and derivatives of a branch's quantities into `#rows`. */
   #branch(k: number, mask: number): void {
     const { from, to, tapRow } = this.layout;
-    const [y, rows] = [this.#y, this.#rows];
+    const y = this.#y;
+    const rows = this.#rows;
     const f = from[k]!;
     const t = to[k]!;
     const angle = this.va[f]! - this.va[t]!;
@@ -159,7 +160,8 @@ export class Equations {
       );
       // Written with the to bus as the near one: the derivatives change places.
       for (let q = r; q < r + 3 * WIDTH; q += WIDTH) {
-        const [angleNear, near] = [rows[q + 1]!, rows[q + 2]!];
+        const angleNear = rows[q + 1]!;
+        const near = rows[q + 2]!;
         rows[q + 1] = rows[q + 3]!;
         rows[q + 2] = rows[q + 4]!;
         rows[q + 3] = angleNear;
@@ -299,17 +301,33 @@ export class Equations {
 
   #assembleBranch(k: number, mask: number, { value, weight }: Channels): number {
     const { from, to, tapRow, pattern, stateTarget, admittance } = this.layout;
-    const [values, rhs, rows] = [this.values, this.rhs, this.#rows];
+    const values = this.values;
+    const rhs = this.rhs;
+    const rows = this.#rows;
     this.#branch(k, mask);
     const tap = tapRow[k]!;
     let objective = 0;
-    let [f0, f1, f3, t0, t1, t3] = [0, 0, 0, 0, 0, 0];
-    let [c0, c1, c2, c3] = [0, 0, 0, 0];
-    let [rf0, rf1, rt0, rt1] = [0, 0, 0, 0];
+    // Plain variables: this runs once per branch and step.
+    let f0 = 0;
+    let f1 = 0;
+    let f3 = 0;
+    let t0 = 0;
+    let t1 = 0;
+    let t3 = 0;
+    let c0 = 0;
+    let c1 = 0;
+    let c2 = 0;
+    let c3 = 0;
+    let rf0 = 0;
+    let rf1 = 0;
+    let rt0 = 0;
+    let rt1 = 0;
+    const first = this.map.first[KIND.pFlow]! + 2 * k;
+    const kinds = 2 * this.map.branchCount;
     for (let r = 0; r < QUANTITIES; r++) {
       if ((mask & (1 << r)) === 0) continue;
       const at = r * WIDTH;
-      const channel = this.#channel(k, r);
+      const channel = r < 3 ? first + r * kinds : first + 1 + (r - 3) * kinds;
       const w = weight[channel]!;
       const residual = value[channel]! - rows[at]!;
       objective += w * residual * residual;
@@ -414,7 +432,8 @@ export class Equations {
   #assembleInjections({ map, value, weight }: Channels, zero: Uint8Array, objective: number): Pass {
     const { layout, vm, va, free, values, rhs } = this;
     const { injectionRow, admittance, pattern, injectionTarget } = layout;
-    const [yRe, yIm] = [this.#yRe, this.#yIm];
+    const yRe = this.#yRe;
+    const yIm = this.#yIm;
     let violation = 0;
     let sum = objective;
     for (let i = 0; i < injectionRow.length; i++) {
@@ -432,7 +451,8 @@ export class Equations {
       for (let at = admittance.start[i]!; at < admittance.start[i + 1]!; at++) {
         const j = admittance.column[at]!;
         const angle = va[i]! - va[j]!;
-        const [cos, sin] = [Math.cos(angle), Math.sin(angle)];
+        const cos = Math.cos(angle);
+        const sin = Math.sin(angle);
         const real = vm[i]! * (yRe[at]! * cos + yIm[at]! * sin);
         const imaginary = vm[i]! * (yRe[at]! * sin - yIm[at]! * cos);
         p += real * vm[j]!;
@@ -456,20 +476,16 @@ export class Equations {
         (usesQ * (q - yIm[own]! * v2)) / vm[i]!,
       );
       const d = 4 * pattern.diagonal[row]!;
-      for (const [side, isZero, w, h, kind] of [
-        [0, pZero, wp, p, KIND.pInjection],
-        [1, qZero, wq, q, KIND.qInjection],
-      ] as const) {
-        const measured = w > 0 ? value[map.first[kind]! + i]! : 0;
-        if (w > 0) sum += w * (measured - h) ** 2;
-        if (isZero) {
-          rhs[2 * row + side] = -h;
-          if (!(Math.abs(h) <= violation)) violation = Math.abs(h);
-        } else if (w > 0) {
-          values[d + 3 * side] = -1 / w;
-          rhs[2 * row + side] = measured - h;
-        } else values[d + 3 * side] = -1;
-      }
+      const zp = wp > 0 ? value[map.first[KIND.pInjection]! + i]! - p : -p;
+      const zq = wq > 0 ? value[map.first[KIND.qInjection]! + i]! - q : -q;
+      sum += wp * zp * zp + wq * zq * zq;
+      if (pZero && !(Math.abs(p) <= violation)) violation = Math.abs(p);
+      if (qZero && !(Math.abs(q) <= violation)) violation = Math.abs(q);
+      // A constraint has no variance, a measurement its own, and where there is neither the row says nothing.
+      values[d] = pZero ? 0 : wp > 0 ? -1 / wp : -1;
+      values[d + 3] = qZero ? 0 : wq > 0 ? -1 / wq : -1;
+      rhs[2 * row] = pZero ? -p : wp > 0 ? zp : 0;
+      rhs[2 * row + 1] = qZero ? -q : wq > 0 ? zq : 0;
     }
     if (layout.hasTaps) this.#assembleInjectionTaps(map, weight, zero);
     return { objective: sum, violation };
@@ -527,11 +543,13 @@ export class Equations {
     }
     const [yRe, yIm] = [this.#yRe, this.#yIm];
     for (let i = 0; i < vm.length; i++) {
-      let [p, q] = [0, 0];
+      let p = 0;
+      let q = 0;
       for (let at = admittance.start[i]!; at < admittance.start[i + 1]!; at++) {
         const j = admittance.column[at]!;
         const angle = va[i]! - va[j]!;
-        const [cos, sin] = [Math.cos(angle), Math.sin(angle)];
+        const cos = Math.cos(angle);
+        const sin = Math.sin(angle);
         p += vm[j]! * (yRe[at]! * cos + yIm[at]! * sin);
         q += vm[j]! * (yRe[at]! * sin - yIm[at]! * cos);
       }

@@ -3,7 +3,7 @@
  * tables of the power-flow kernel. Gauss–Newton on the augmented matrix of `layout.ts`; the pattern, its order and its
  * factor's pattern are kept for as long as the topology and the places of injections and taps stay the same.
  */
-import { BUS_TYPE, type PowerFlowCase } from '../powerflow/case.ts';
+import { type BranchTable, BUS_TYPE, type PowerFlowCase } from '../powerflow/case.ts';
 import { UnionFind } from '../powerflow/union-find.ts';
 import type { InverseSubset } from './block-ldl.ts';
 import { Equations, type Pass, TAP, wrapped } from './equations.ts';
@@ -94,9 +94,10 @@ const FULL_STEPS = 8;
 const PATIENCE = 2;
 
 interface Structure {
-  readonly key: string;
+  readonly injections: Uint8Array;
+  readonly taps: Uint8Array;
   readonly equations: Equations;
-  observability: { readonly key: string; readonly result: Observability } | undefined;
+  observability: { readonly measured: Uint8Array; readonly result: Observability } | undefined;
 }
 /** Structures kept: which injections are measured changes with the quality of values, back and forth. */
 const KEPT_STRUCTURES = 4;
@@ -219,11 +220,10 @@ export class Estimator {
       else if (kind === KIND.ratio) taps[at] = taps[at]! | TAP.ratio;
       else if (kind === KIND.shift) taps[at] = taps[at]! | TAP.shift;
     }
-    const key = `${injections.join('')} ${taps.join('')}`;
-    const known = this.#structures.find((structure) => structure.key === key);
+    const known = this.#structures.find((kept) => equal(kept.injections, injections) && equal(kept.taps, taps));
     if (known) return known;
     const layout = new Layout(map.busCount, this.#from, this.#to, injections, taps);
-    const made = { key, equations: new Equations(layout, map), observability: undefined };
+    const made = { injections, taps, equations: new Equations(layout, map), observability: undefined };
     this.#structures = [made, ...this.#structures].slice(0, KEPT_STRUCTURES);
     return made;
   }
@@ -244,27 +244,47 @@ export class Estimator {
     });
   }
 
-  /** The magnitude that is measured in the middle; angles as the references and the phase shifts on the way have it. */
+  /**
+   * The magnitude that is measured in the middle; angles, and magnitudes where a ratio is far from 1, as the references,
+   * phase shifts and ratios on the way have them.
+   */
   #flat(equations: Equations, { buses, branches }: PowerFlowCase, { map, value, weight }: Channels): void {
+    const { vm, va, free, layout } = equations;
+    vm.fill(1);
+    va.fill(0);
+    const steps = branches.shift.some((shift) => shift !== 0) || branches.ratio.some(isFarFromOne);
+    if (steps || buses.va.some((angle, i) => angle !== 0 && free[i] === 0)) {
+      this.#spread(equations, buses.va, branches);
+    }
     const measured: number[] = [];
     for (let i = 0; i < map.busCount; i++) {
-      if (weight[i]! > 0 && value[i]! > 0.5 && value[i]! < 1.5) measured.push(value[i]!);
+      const share = weight[i]! > 0 ? value[i]! / vm[i]! : 0;
+      if (share > 0.5 && share < 1.5) measured.push(share);
     }
     measured.sort((a, b) => a - b);
-    const { vm, va, free, layout } = equations;
-    vm.fill(measured[measured.length >> 1] ?? 1);
+    const middle = measured[measured.length >> 1] ?? 1;
+    for (let i = 0; i < layout.busCount; i++) vm[i] = vm[i]! * middle;
+  }
+
+  /** Voltages from the references over all branches, as without load. */
+  #spread({ vm, va, free, layout }: Equations, angles: Float64Array, { from, ratio, shift }: BranchTable): void {
     const { start, column, entry } = layout.admittance;
     const shiftOf = new Float64Array(column.length);
-    for (let k = 0; k < branches.from.length; k++) {
-      shiftOf[entry[4 * k + 1]!] = -branches.shift[k]!;
-      shiftOf[entry[4 * k + 2]!] = branches.shift[k]!;
+    const ratioOf = new Float64Array(column.length).fill(1);
+    for (let k = 0; k < from.length; k++) {
+      const [forward, back] = [entry[4 * k + 1]!, entry[4 * k + 2]!];
+      shiftOf[forward] = -shift[k]!;
+      shiftOf[back] = shift[k]!;
+      if (!isFarFromOne(ratio[k]!)) continue;
+      ratioOf[forward] = 1 / ratio[k]!;
+      ratioOf[back] = ratio[k]!;
     }
     const reached = new Uint8Array(vm.length);
     for (const references of [true, false]) {
       for (let root = 0; root < vm.length; root++) {
         if (reached[root] === 1 || (references && free[root] !== 0)) continue;
         reached[root] = 1;
-        va[root] = free[root] === 0 ? buses.va[root]! : 0;
+        va[root] = free[root] === 0 ? angles[root]! : 0;
         const queue = [root];
         for (const bus of queue) {
           for (let at = start[bus]!; at < start[bus + 1]!; at++) {
@@ -272,6 +292,7 @@ export class Estimator {
             if (reached[other] === 1) continue;
             reached[other] = 1;
             va[other] = va[bus]! + shiftOf[at]!;
+            vm[other] = vm[bus]! * ratioOf[at]!;
             queue.push(other);
           }
         }
@@ -282,23 +303,19 @@ export class Estimator {
   #observability(structure: Structure, input: EstimationInput, channels: Channels): Observability {
     const { equations } = structure;
     const { zero } = input;
-    let key = '';
-    for (let c = 0, bits = 0; c < channels.weight.length; c++) {
-      bits = (bits << 1) | (channels.weight[c]! > 0 ? 1 : 0);
-      if (c % 15 === 14 || c === channels.weight.length - 1) {
-        key += String.fromCharCode(bits);
-        bits = 0;
-      }
-    }
-    key += zero.join('') + equations.free.join('');
-    if (structure.observability?.key !== key) {
+    const { weight } = channels;
+    const measured = new Uint8Array(weight.length + 2 * zero.length);
+    for (let c = 0; c < weight.length; c++) measured[c] = weight[c]! > 0 ? 1 : 0;
+    measured.set(zero, weight.length);
+    for (let i = 0; i < zero.length; i++) measured[weight.length + zero.length + i] = equations.free[i]!;
+    if (!structure.observability || !equal(structure.observability.measured, measured)) {
       // No branch carries anything then, so that what is found depends on the places of the measurements alone.
       const { branches } = input.case;
       const neutral = { ...branches, ratio: branches.ratio.slice().fill(1), shift: branches.shift.slice().fill(0) };
       equations.begin({ ...input.case, branches: neutral });
       equations.vm.fill(1);
       equations.va.fill(0);
-      structure.observability = { key, result: analyseObservability(equations, channels, zero) };
+      structure.observability = { measured, result: analyseObservability(equations, channels, zero) };
       equations.begin(input.case);
     }
     return structure.observability.result;
@@ -391,12 +408,13 @@ export class Estimator {
       if (early) early = step > SETTLED && iteration < STEPS_WITHOUT_CURRENTS;
       else if (step < tolerance) return { converged: true, iterations: iteration + 1, lastStep: step, violation };
     }
+    const coarse = layout.ldl.raised > 0 ? '; the measurements are too coarse to determine all of it' : '';
     return {
       converged: false,
       iterations: maxIterations,
       lastStep: step,
       violation,
-      failure: `the largest step is still ${step.toExponential(1)} p.u. after ${maxIterations} iterations`,
+      failure: `the largest step is still ${step.toExponential(1)} p.u. after ${maxIterations} iterations${coarse}`,
     };
   }
 }
@@ -406,7 +424,8 @@ function advance(equations: Equations): number {
   const { layout, vm, va, ratio, shift, rhs } = equations;
   let [angle, magnitude] = [0, 0];
   for (let i = 0; i < layout.busCount; i++) {
-    const [dAngle, dMagnitude] = [Math.abs(rhs[2 * i]!), Math.abs(rhs[2 * i + 1]!)];
+    const dAngle = Math.abs(rhs[2 * i]!);
+    const dMagnitude = Math.abs(rhs[2 * i + 1]!);
     // Written so that NaN wins.
     if (!(dAngle <= angle)) angle = dAngle;
     if (!(dMagnitude <= magnitude)) magnitude = dMagnitude;
@@ -458,6 +477,14 @@ const NOTHING_KNOWN = (map: ChannelMap): Observability => ({
   unknownChannel: new Uint8Array(map.size).fill(1),
   restore: [],
 });
+
+/** A tap keeps voltages together; a ratio like this parts them. */
+const isFarFromOne = (ratio: number): boolean => ratio > 1.25 || ratio < 0.8;
+
+function equal(a: Uint8Array, b: Uint8Array): boolean {
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return a.length === b.length;
+}
 
 function countBits(flags: Uint8Array): number {
   let count = 0;

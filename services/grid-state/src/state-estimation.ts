@@ -88,6 +88,8 @@ export interface IslandEstimate {
   readonly converged: boolean;
   readonly observable: boolean;
   readonly failure?: string;
+  /** Points that fit least when it did not converge, worst first. */
+  readonly worst: readonly Mrid[];
   readonly method: Method;
   readonly iterations: number;
   readonly measurements: number;
@@ -255,6 +257,7 @@ class Estimation {
         converged: estimate.converged,
         observable: estimate.observability.observable,
         ...(estimate.failure === undefined ? {} : { failure: estimate.failure }),
+        worst: estimate.worst.flatMap((k) => this.#pointsOf(work, k)),
         method: estimate.method,
         iterations: estimate.iterations,
         measurements: work.sources.filter((source) => 'measurement' in source).length,
@@ -520,14 +523,17 @@ class Estimation {
     this.#findings(work, checked);
   }
 
+  /** Who stands behind a row of an island. */
+  #pointsOf(work: IslandWork, k: number): Mrid[] {
+    const source = work.sources[k]!;
+    if ('believed' in source) return [];
+    const measured = 'measurement' in source ? [source.measurement] : source.power.shares.flatMap((s) => s.measured);
+    return measured.map((m) => this.#inputs.measurements[m]!.point);
+  }
+
   #findings(work: IslandWork, { bad, estimate }: CheckedEstimate): void {
     const { topology } = this.#network;
-    const pointsOf = (k: number): Mrid[] => {
-      const source = work.sources[k]!;
-      if ('believed' in source) return [];
-      const measured = 'measurement' in source ? [source.measurement] : source.power.shares.flatMap((s) => s.measured);
-      return measured.map((m) => this.#inputs.measurements[m]!.point);
-    };
+    const pointsOf = (k: number): Mrid[] => this.#pointsOf(work, k);
     for (const { measurement: k, bus, power, normalizedResidual, error, alternatives } of bad) {
       const source = work.sources[k];
       const shares = source && 'power' in source ? source.power.shares : [];

@@ -313,6 +313,7 @@ describe.skipIf(!hasMatpower('case14'))('on published grids', () => {
       .readings()
       .map((each, k) => ({ ...each, value: k % 3 === 0 ? -each.value * 7 : each.value * 3 }));
     const estimate = solved.estimator.estimate(solved.input(list, solved.zeros()));
+    expect(estimate.worst).toHaveLength(estimate.converged ? 0 : 5);
     if (!estimate.converged) expect(estimate.failure).toMatch(/step|voltages|matrix/);
     else expect(estimate.objective).toBeGreaterThan(1e3);
     expect(estimate.iterations).toBeLessThan(500);

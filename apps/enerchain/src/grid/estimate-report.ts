@@ -12,7 +12,7 @@ export function caseEstimateText(name: string, result: CaseEstimate): string {
     ...result.notes.map((note) => `note: ${note}`),
     result.converged
       ? `converged in ${result.iterations} iterations (${result.method})`
-      : `NOT converged: ${result.failure}`,
+      : `NOT converged: ${result.failure}; furthest off: ${listed(result.worst.map((k) => described(measurements[k]!)))}`,
     `J ${result.j.toPrecision(5)} with ${result.degreesOfFreedom} degrees of freedom; χ² limit ${chiSquared.after.limit.toPrecision(5)}${
       chiSquared.before.passed
         ? ''

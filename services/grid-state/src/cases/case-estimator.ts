@@ -74,6 +74,8 @@ export interface CaseBadData {
 export interface CaseEstimate {
   readonly converged: boolean;
   readonly failure?: string;
+  /** Measurements that fit least when it did not converge, by their index, worst first. */
+  readonly worst: readonly number[];
   readonly method: Method;
   readonly iterations: number;
   readonly baseMVA: number;
@@ -174,6 +176,7 @@ export class CaseEstimator {
     return {
       converged: estimate.converged,
       ...(estimate.failure === undefined ? {} : { failure: estimate.failure }),
+      worst: estimate.worst.flatMap((k) => sources[k]!),
       method: estimate.method,
       iterations: estimate.iterations,
       baseMVA: grid.baseMVA,

@@ -56,6 +56,8 @@ export interface Estimate {
   readonly violation: number;
   /** A sentence when it did not converge. */
   readonly failure?: string;
+  /** Where it does not fit when it did not converge: rows of the measurements that are furthest off by their σ, worst first. */
+  readonly worst: readonly number[];
   /** Σ ((z - h)/σ)² over the active measurements. */
   readonly objective: number;
   readonly measurements: number;
@@ -90,6 +92,7 @@ const STEPS_WITHOUT_CURRENTS = 6;
 const HUBER = 3;
 /** Steps after which a method that hardly comes nearer, most likely around a current of nothing, takes shorter ones. */
 const FULL_STEPS = 8;
+const MAX_WORST = 5;
 /** More attempts are made with more iterations. */
 const PATIENCE = 2;
 
@@ -173,6 +176,7 @@ export class Estimator {
       lastStep: run?.lastStep ?? Number.NaN,
       violation: run?.violation ?? Number.NaN,
       ...(failure === undefined ? {} : { failure }),
+      worst: failure === undefined ? [] : this.#worst(measurements, channelOf, predicted, active),
       objective,
       measurements: taking,
       constraints,
@@ -205,6 +209,19 @@ export class Estimator {
   residual(table: MeasurementTable, k: number, channel: number, predicted: Float64Array): number {
     const residual = table.value[k]! - predicted[channel]!;
     return table.kind[k] === KIND.angle ? wrapped(residual) : residual;
+  }
+
+  #worst(table: MeasurementTable, channelOf: Int32Array, predicted: Float64Array, active?: Uint8Array): number[] {
+    const off = (k: number): number => {
+      const size = Math.abs(this.residual(table, k, channelOf[k]!, predicted)) / table.sigma[k]!;
+      return Number.isNaN(size) ? Number.POSITIVE_INFINITY : size;
+    };
+    return Array.from(channelOf.keys())
+      .filter((k) => !active || active[k] === 1)
+      .map((k) => ({ k, size: off(k) }))
+      .sort((a, b) => (b.size > a.size ? 1 : -1))
+      .slice(0, MAX_WORST)
+      .map(({ k }) => k);
   }
 
   /** The layout for this set of injections and taps, whether they take part or not: leaving one out changes no pattern. */

@@ -68,7 +68,7 @@ function estimateGrid(open: OpenGrid, options: EstimateOptions): boolean {
   const measurements = given(options, readTerminalMeasurements) ?? saved(made(seedOf(options)), options);
   const result = estimateNetwork(network, { measurements, pseudo: new Map(), injections: {} });
   const report = {
-    ...gridReport(open, network, result.result),
+    ...gridReport(open, result.result),
     estimate: estimateJson({ estimate: result, implausible: [] }),
   };
   process.stdout.write(options.json ? `${JSON.stringify(report)}\n` : gridEstimateText(open.model, result));

@@ -44,6 +44,9 @@ export interface NetworkCase {
   readonly notes: readonly string[];
 }
 
+/** A tap changer or shunt with more is none. */
+const MAX_POSITIONS = 2_000;
+
 /** Modes of control that are calculated. */
 const QUANTITIES = { voltage: 'voltage', activePower: 'activePower', reactivePower: 'reactivePower' } as const;
 
@@ -268,14 +271,15 @@ class Builder {
       if (equipment.class !== 'PowerTransformer') return;
       for (const changer of tapChangersOf(equipment)) {
         if (changer.ltcFlag === false || (winding !== undefined && changer.end !== winding)) continue;
-        const held = this.#quantity(this.#controlOf(changer), `tap changer of '${equipment.name}'`);
-        if (!held) continue;
+        const who = `tap changer of '${equipment.name}'`;
+        const now = this.#stepOf(changer) ?? changer.step ?? changer.normalStep;
+        const held = this.#quantity(this.#controlOf(changer), who);
+        if (!held || !this.#movable(who, changer.lowStep, changer.highStep, now)) continue;
         const steps = Array.from({ length: changer.highStep - changer.lowStep + 1 }, (_, k) => changer.lowStep + k);
         const settings = steps.map(
           (step): BranchSetting =>
             branchSetting(grid, branch, (other) => (other === changer ? step : this.#stepOf(other))),
         );
-        const now = this.#stepOf(changer) ?? changer.step ?? changer.normalStep;
         const position = Math.min(settings.length - 1, Math.max(0, Math.round(now) - changer.lowStep));
         for (const column of ['r', 'x', 'gFrom', 'bFrom', 'gTo', 'bTo', 'ratio', 'shift'] as const) {
           this.#branches[column][row] = settings[position]![column];
@@ -290,15 +294,16 @@ class Builder {
     });
     for (const { equipment, node } of grid.singles) {
       if (equipment.class !== 'LinearShuntCompensator' && equipment.class !== 'NonlinearShuntCompensator') continue;
-      const held = this.#quantity(this.#controlOf(equipment), `shunt '${equipment.name}'`);
-      if (!held) continue;
+      const who = `shunt '${equipment.name}'`;
+      const now = equipment.sections ?? equipment.normalSections;
+      const held = this.#quantity(this.#controlOf(equipment), who);
+      if (!held || !this.#movable(who, 0, equipment.maximumSections, now)) continue;
       const bus = busOfNode[node]!;
       const base = grid.baseVoltage[node]! ** 2 / BASE_MVA;
       const settings = Array.from({ length: equipment.maximumSections + 1 }, (_, sections) => {
         const { g, b } = shuntAdmittance(equipment, sections);
         return { gs: g * base, bs: b * base };
       });
-      const now = equipment.sections ?? equipment.normalSections;
       const position = Math.min(settings.length - 1, Math.max(0, Math.round(now)));
       // Broken sections are rounded before they are switched.
       this.#shunt(bus, node, difference(equipment, position, now));
@@ -310,6 +315,13 @@ class Builder {
       });
     }
     return found;
+  }
+
+  /** Whether there are positions to move between. */
+  #movable(who: string, low: number, high: number, now: number): boolean {
+    if (Number.isInteger(high - low) && low <= high && high - low < MAX_POSITIONS && Number.isFinite(now)) return true;
+    this.#notes.push(`the ${who} stands at ${now} between ${low} and ${high}, which are no positions: it stays`);
+    return false;
   }
 
   /** What a control in steps holds, pu. */

@@ -174,6 +174,18 @@ program
   .option(...json)
   .action(async (files, options) => (await import('./commands/import.ts')).importModel(files, options));
 
+program
+  .command('link')
+  .description('propose where in the grid the points belong that do not say it, and ask; nothing is linked silently')
+  .option('--scl <files...>', 'SCL files: LNode links and IEC 61850-80-1 addresses')
+  .option('--min <confidence>', 'only proposals of at least this confidence, 0 to 1', '0.25')
+  .option('--out <file>', 'write the proposals for review instead of asking')
+  .option('--apply <file>', 'store what was accepted in a reviewed file')
+  .option('--no-ask', 'only show them')
+  .option(...data)
+  .option(...json)
+  .action(async (options) => (await import('./commands/link.ts')).link(options));
+
 const model = program.command('model').description('grid models: compare them, write them');
 model
   .command('diff')

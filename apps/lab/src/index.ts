@@ -7,5 +7,6 @@ export { type LabHandle, type LabOptions, runLab } from './lab.ts';
 export { CORES } from './network/network-files.ts';
 export { type NetworkNodeHandle, type NetworkNodeOptions, runNetworkNode } from './network/network-node.ts';
 export { type LedgerRecord, readLedger } from './rtu/ledger.ts';
+export { pointListOf } from './rtu/station-points.ts';
 export { GridSimulation } from './simulation/simulation.ts';
 export * from './tpm/index.ts';

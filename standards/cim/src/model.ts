@@ -157,16 +157,20 @@ function remove(
   of: ReadonlySet<number> | undefined,
 ): void {
   const object = store.object(description);
+  // What the model says of the object, looked up once: a difference may speak of thousands of its statements.
+  const said = new Map<string, number[]>();
+  for (const other of store.statementsOf(object)) {
+    if (of && !of.has(store.file(store.description(other)))) continue;
+    const key = `${store.propertySymbol(other)} ${contentOf(store, other)}`;
+    const list = said.get(key);
+    if (list) list.push(other);
+    else said.set(key, [other]);
+  }
   for (const statement of ownStatements(store, description)) {
-    let found = false;
-    const content = contentOf(store, statement);
-    for (const other of [...store.statementsOf(object)]) {
-      if (store.propertySymbol(other) !== store.propertySymbol(statement)) continue;
-      if (of && !of.has(store.file(store.description(other)))) continue;
-      if (contentOf(store, other) !== content) continue;
-      takeOut(store, other);
-      found = true;
-    }
+    const key = `${store.propertySymbol(statement)} ${contentOf(store, statement)}`;
+    const found = said.get(key);
+    for (const other of found ?? []) takeOut(store, other);
+    said.delete(key);
     if (found) continue;
     const property = store.property(statement);
     findings.add({

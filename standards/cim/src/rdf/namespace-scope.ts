@@ -28,10 +28,12 @@ export class NamespaceScope {
     this.#file = file;
   }
 
-  declares(name: number): boolean {
+  /** @throws CimError `xml.namespace` for a name that is none with a prefix */
+  declares(name: number, line: number): boolean {
     let known = this.#declares[name];
     if (known === undefined) {
       const text = this.#names.text(name);
+      checkForm(text, line);
       known = text === 'xmlns' || text.startsWith('xmlns:') ? 2 : 1;
       this.#declares[name] = known;
     }
@@ -43,7 +45,7 @@ export class NamespaceScope {
     let bindings: Map<string, string> | undefined;
     for (let index = 0; index < attributes.count; index++) {
       const name = attributes.name(index);
-      if (!this.declares(name)) continue;
+      if (!this.declares(name, line)) continue;
       bindings ??= new Map(this.#bindings);
       const bytes = attributes.bytes(index);
       const uri = Buffer.from(bytes.subarray(attributes.start(index), attributes.end(index))).toString('utf8');
@@ -85,13 +87,14 @@ export class NamespaceScope {
     const known = this.#attributes[name];
     if (known !== undefined) return known;
     // A declaration may stand where the prefix is first used, and is none of the names it declares.
-    const symbol = this.declares(name) ? this.#store.symbol('@xmlns') : this.#resolve(name, line, false);
+    const symbol = this.declares(name, line) ? this.#store.symbol('@xmlns') : this.#resolve(name, line, false);
     this.#attributes[name] = symbol;
     return symbol;
   }
 
   #resolve(name: number, line: number, element: boolean): number {
     const text = this.#names.text(name);
+    checkForm(text, line);
     const colon = text.indexOf(':');
     const prefix = colon < 0 ? '' : text.slice(0, colon);
     const local = text.slice(colon + 1);
@@ -106,4 +109,11 @@ export class NamespaceScope {
     }
     return symbol;
   }
+}
+
+/** Namespaces in XML 1.0 § 4: one colon at most, with something on either side. */
+function checkForm(text: string, line: number): void {
+  const colon = text.indexOf(':');
+  if (colon < 0 || (colon > 0 && colon < text.length - 1 && text.indexOf(':', colon + 1) < 0)) return;
+  throw new CimError('peer', 'xml.namespace', `${text} is no name with a prefix`, { line });
 }

@@ -172,7 +172,7 @@ class RdfReader implements XmlHandler {
   open(name: number, attributes: Attributes, line: number): void {
     const depth = this.#kinds.length;
     for (let index = 0; index < attributes.count; index++) {
-      if (this.#scope.declares(attributes.name(index))) {
+      if (this.#scope.declares(attributes.name(index), line)) {
         this.#scope.enter(attributes, depth, line);
         break;
       }
@@ -184,6 +184,7 @@ class RdfReader implements XmlHandler {
           const text = `the outermost element is ${this.#store.symbolText(symbol)}, not rdf:RDF: this is no CIM exchange`;
           throw new CimError('peer', 'rdf.root', text, { line });
         }
+        this.#rest(attributes, 0, line);
         this.#push(ROOT, 0, 0);
         return;
       case NODE:
@@ -274,6 +275,7 @@ class RdfReader implements XmlHandler {
     for (let index = 0; index < attributes.count; index++) {
       const attribute = this.#scope.attribute(attributes.name(index), line);
       if (attribute === this.#resource) {
+        this.#rest(attributes, index + 1, line);
         this.#reference(description, symbol, attributes, index, line);
         this.#push(RESOURCE, description, symbol);
         return;
@@ -285,6 +287,7 @@ class RdfReader implements XmlHandler {
           const text = `rdf:parseType of ${this.#store.symbolText(symbol)} is not read`;
           throw new CimError('unsupported', 'rdf.parse-type', text, { line });
         }
+        this.#rest(attributes, index + 1, line);
         this.#section = section;
         this.#push(SECTION, description, symbol);
         return;
@@ -294,6 +297,11 @@ class RdfReader implements XmlHandler {
     this.#holdsNode = false;
     this.#propertyLine = line;
     this.#push(PROPERTY, description, symbol);
+  }
+
+  /** Attributes that say nothing here, whose names must be names all the same. */
+  #rest(attributes: Attributes, from: number, line: number): void {
+    for (let index = from; index < attributes.count; index++) this.#scope.attribute(attributes.name(index), line);
   }
 
   #reference(description: number, property: number, attributes: Attributes, index: number, line: number): void {

@@ -162,6 +162,8 @@ def pypowsybl(case, index, seconds):
         parts = {"version": "2", "baseMVA": case["baseMVA"], "bus": case["bus"], "gen": case["gen"], "branch": case["branch"]}
         savemat(path, {"mpc": parts})
         network = pn.load(path, {"matpower.import.ignore-base-voltage": "true"})
+    slack = int(case["bus"][case["bus"][:, 1] == 3][0, 0])
+    slack_bus = network.get_bus_breaker_view_buses().loc[f"BUS-{slack}"].bus_id
     parameters = lf.Parameters(
         voltage_init_mode=lf.VoltageInitMode.DC_VALUES,
         transformer_voltage_control_on=False,
@@ -169,12 +171,14 @@ def pypowsybl(case, index, seconds):
         phase_shifter_regulation_on=False,
         shunt_compensator_voltage_control_on=False,
         distributed_slack=False,
-        read_slack_bus=True,
+        read_slack_bus=False,
         component_mode=lf.ComponentMode.ALL_CONNECTED,
         provider_parameters={
             "newtonRaphsonConvEpsPerEq": str(TOLERANCE),
             "maxNewtonRaphsonIterations": str(MAX_ITERATIONS),
             "slackBusPMaxMismatch": "1e9",
+            "slackBusSelectionMode": "NAME",
+            "slackBusesIds": slack_bus,
             "plausibleActivePowerLimit": "1e9",
             "minPlausibleTargetVoltage": "0.1",
             "maxPlausibleTargetVoltage": "3",

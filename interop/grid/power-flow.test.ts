@@ -1,0 +1,60 @@
+/** Our power flow and those of others agree on published cases. */
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { readMatpower } from '@enerchain/cim';
+import { CaseSolver, caseOfMatpower } from '@enerchain/grid-state';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { type GridPeer, type GridPeersOrReason, installGridPeers, type PeerResult, solveWithPeers } from './peers.ts';
+
+/** A folder `shared/data/matpower` beside the repository or further up, not part of it. */
+function find(): string | undefined {
+  for (let at = import.meta.dirname; dirname(at) !== at; at = dirname(at)) {
+    const folder = join(at, 'shared', 'data', 'matpower');
+    if (existsSync(folder)) return folder;
+  }
+  return undefined;
+}
+const FOLDER = find();
+
+/** Cases, and the peers that read them as MATPOWER means them. */
+const CASES: Readonly<Record<string, readonly GridPeer[]>> = {
+  case9: ['lightsim2grid', 'pandapower', 'pypowsybl', 'power-grid-model'],
+  case14: ['lightsim2grid', 'power-grid-model'],
+  case39: ['lightsim2grid', 'pandapower', 'pypowsybl', 'power-grid-model'],
+  case118: ['lightsim2grid', 'pandapower', 'power-grid-model'],
+  case1354pegase: ['lightsim2grid', 'pypowsybl', 'power-grid-model'],
+  case2869pegase: ['lightsim2grid', 'pypowsybl'],
+};
+/** pu and degrees: what two programs with a tolerance of 1e-8 may differ by. */
+const VOLTAGE = 1e-6;
+const ANGLE = 1e-4;
+
+describe.skipIf(FOLDER === undefined)('the power flow of cases', () => {
+  let peers: GridPeersOrReason = { missing: 'not tried' };
+  beforeAll(() => {
+    peers = installGridPeers();
+    if ('missing' in peers) console.log(peers.missing);
+  }, 600_000);
+
+  for (const [name, tools] of Object.entries(CASES)) {
+    test(`${name} is solved alike by ${tools.join(', ')}`, { timeout: 300_000 }, ({ skip }) => {
+      if ('missing' in peers) return skip(peers.missing);
+      const file = join(FOLDER!, `${name}.m`);
+      const ours = new CaseSolver(caseOfMatpower(readMatpower(readFileSync(file, 'utf8')))).solve();
+      expect(ours.converged).toBe(true);
+      const reference = ours.buses.findIndex(({ id }) => id === ours.islands[0]!.references[0]);
+      const reactive = ours.buses.map(({ q }) => q ?? 0);
+      const results = solveWithPeers(peers.python, file, 0, tools, reactive);
+      for (const tool of tools) {
+        const result = results[tool] as PeerResult;
+        if ('failed' in result) throw new Error(`${tool}: ${result.failed}`);
+        // Some turn the whole grid so that the reference stands at 0.
+        const turn = ours.buses[reference]!.va! - result.va[reference]!;
+        ours.buses.forEach(({ id, vm, va }, i) => {
+          expect(Math.abs(vm! - result.vm[i]!), `${tool}, magnitude at bus ${id}`).toBeLessThan(VOLTAGE);
+          expect(Math.abs(va! - result.va[i]! - turn), `${tool}, angle at bus ${id}`).toBeLessThan(ANGLE);
+        });
+      }
+    });
+  }
+});

@@ -55,6 +55,8 @@ export function installGridPeers(): GridPeersOrReason {
 export interface Timing {
   readonly median: number;
   readonly best: number;
+  /** Of the processor, on average; what else runs on the machine does not count. Null where only a clock was to be had. */
+  readonly cpu: number | null;
   readonly calls: number;
 }
 

@@ -1,13 +1,7 @@
 /** Grid state: topology and power flow as pure functions, and the service that runs them on live values. */
-export {
-  type BatchChange,
-  type BatchInput,
-  type BatchOptions,
-  type BatchResult,
-  sharedColumn,
-  solveBatch,
-} from './batch/batch.ts';
+export { type BatchOptions, sharedColumn, solveBatch } from './batch/batch.ts';
 export type { PoolOptions } from './batch/pool.ts';
+export type { BatchChange, BatchInput, BatchResult } from './batch/scenarios.ts';
 export {
   type CaseContingencyOptions,
   type CaseContingencyResult,

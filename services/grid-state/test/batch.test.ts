@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type BatchInput, type BatchOptions, type BatchResult, sharedColumn, solveBatch } from '../src/batch/batch.ts';
+import { type BatchOptions, sharedColumn, solveBatch } from '../src/batch/batch.ts';
+import type { BatchInput, BatchResult } from '../src/batch/scenarios.ts';
 import { NewtonSolver } from '../src/powerflow/newton.ts';
 import { randomCase } from './random-case.ts';
 
@@ -97,6 +98,21 @@ describe('a batch', () => {
     expect(failures).toMatchObject([{ scenario: 2, failure: { message: expect.any(String) } }]);
     expect(vm.slice(2 * n, 3 * n).every(Number.isNaN)).toBe(true);
     expect(vm.slice(3 * n).every(Number.isFinite)).toBe(true);
+  });
+
+  test('keeps the matrix from one scenario to the next, and knows a number that is none all the same', async () => {
+    const input = scenarios(5);
+    const loads = { ...input, changes: input.changes.slice(0, 1) };
+    loads.changes[0]!.values[2 * (n - 1)] = Number.NaN;
+    const { converged, failures, vm } = await solve(loads);
+    expect(converged).toEqual([1, 1, 0, 1, 1]);
+    expect(failures).toMatchObject([{ scenario: 2, failure: { kind: 'invalidInput', bus: 1 } }]);
+    const last = {
+      ...loads,
+      scenarios: 1,
+      changes: [{ ...loads.changes[0]!, values: loads.changes[0]!.values.slice(-(n - 1)) }],
+    };
+    expect(vm.slice(4 * n)).toEqual((await solve(last)).vm);
   });
 
   test('calculates no further than it is read, and ends its threads', async () => {

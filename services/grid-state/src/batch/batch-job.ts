@@ -1,8 +1,8 @@
-/** A chunk of a batch; runs in a thread or beside its caller, see `pool.ts`. */
+/** A chunk of a batch; runs in a thread or beside its caller, see `pool.ts`. Loads the kernel alone: a thread is soon there. */
 
 import type { PowerFlowCase } from '../powerflow/case.ts';
 import { type NewtonFailure, NewtonSolver } from '../powerflow/newton.ts';
-import { allBranchAdmittances } from '../sensitivity/linearisation.ts';
+import { allBranchAdmittances, allBranchFlows } from '../sensitivity/branch-flows.ts';
 import {
   type BatchChunk,
   type BatchColumn,
@@ -10,7 +10,7 @@ import {
   type BatchSetup,
   BUS_COLUMNS,
   isSetPoint,
-} from './batch.ts';
+} from './scenarios.ts';
 
 export function open({ input, options, symbolic, start }: BatchSetup): (chunk: BatchChunk) => BatchResult {
   const { buses, branches } = input.case;
@@ -27,7 +27,11 @@ export function open({ input, options, symbolic, start }: BatchSetup): (chunk: B
   };
   const columnOf = (of: PowerFlowCase, column: BatchColumn): Float64Array =>
     column === 'ratio' || column === 'shift' ? of.branches[column] : of.buses[column];
-  const movesBranches = input.changes.some(({ column }) => column === 'ratio' || column === 'shift');
+  const moves = (...columns: BatchColumn[]) => input.changes.some(({ column }) => columns.includes(column));
+  const movesBranches = moves('ratio', 'shift');
+  /** Whether the admittances of the solver are those of every scenario. */
+  const sameAdmittances = !movesBranches && !moves('gs', 'bs');
+  let known = false;
   let y = allBranchAdmittances(own);
 
   /** Starts where the base has ended, but for set-points. */
@@ -60,12 +64,14 @@ export function open({ input, options, symbolic, start }: BatchSetup): (chunk: B
     for (let s = 0; s < count; s++) {
       from(start.vm, start.va);
       fill(first + s);
-      let solution = solver.solve(own, options);
+      let solution = solver.solve(own, { ...options, sameAdmittances: sameAdmittances && known });
       if (!solution.converged) {
         from(buses.vm, buses.va);
         fill(first + s);
         solution = solver.solve(own, options);
       }
+      // Of a number that is none the matrix may be half made.
+      known = solution.failure?.kind !== 'invalidInput';
       iterations[s] = solution.iterations;
       if (!solution.converged) {
         vm.fill(Number.NaN, s * n, (s + 1) * n);
@@ -79,34 +85,8 @@ export function open({ input, options, symbolic, start }: BatchSetup): (chunk: B
       va.set(solution.va, s * n);
       if (!flows) continue;
       if (movesBranches) y = allBranchAdmittances(own);
-      branchPowers(own, y, solution.vm, solution.va, flows, s * m);
+      allBranchFlows(own, y, solution.vm, solution.va, flows, s * m);
     }
     return { first, count, converged, iterations, vm, va, ...(flows ? { flows } : {}), failures };
   };
-}
-
-/** Powers into both ends of every branch, per unit, into columns from `at` on. */
-function branchPowers(
-  { branches }: PowerFlowCase,
-  y: Float64Array,
-  vm: Float64Array,
-  va: Float64Array,
-  into: NonNullable<BatchResult['flows']>,
-  at: number,
-): void {
-  const e = vm.map((magnitude, i) => magnitude * Math.cos(va[i]!));
-  const f = vm.map((magnitude, i) => magnitude * Math.sin(va[i]!));
-  for (let k = 0; k < branches.from.length; k++) {
-    const [b, t] = [branches.from[k]!, branches.to[k]!];
-    const [eb, fb, et, ft] = [e[b]!, f[b]!, e[t]!, f[t]!];
-    const o = 8 * k;
-    const fromRe = y[o]! * eb - y[o + 1]! * fb + y[o + 2]! * et - y[o + 3]! * ft;
-    const fromIm = y[o]! * fb + y[o + 1]! * eb + y[o + 2]! * ft + y[o + 3]! * et;
-    const toRe = y[o + 4]! * eb - y[o + 5]! * fb + y[o + 6]! * et - y[o + 7]! * ft;
-    const toIm = y[o + 4]! * fb + y[o + 5]! * eb + y[o + 6]! * ft + y[o + 7]! * et;
-    into.pFrom[at + k] = eb * fromRe + fb * fromIm;
-    into.qFrom[at + k] = fb * fromRe - eb * fromIm;
-    into.pTo[at + k] = et * toRe + ft * toIm;
-    into.qTo[at + k] = ft * toRe - et * toIm;
-  }
 }

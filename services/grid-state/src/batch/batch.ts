@@ -4,68 +4,21 @@
  * solution of the case itself, so that what comes out depends neither on the other scenarios nor on the number of threads.
  */
 import { EnerchainError } from '@enerchain/model';
-import type { SymbolicLu } from '../powerflow/block-lu.ts';
-import { BUS_TYPE, type PowerFlowCase } from '../powerflow/case.ts';
-import { type NewtonFailure, type NewtonOptions, NewtonSolver } from '../powerflow/newton.ts';
+import { type NewtonOptions, NewtonSolver } from '../powerflow/newton.ts';
 import { defaultWorkers, type PoolOptions, runJob } from './pool.ts';
-
-/** Columns of the kernel's tables that may differ between scenarios. */
-export const BUS_COLUMNS = ['p', 'q', 'vm', 'va', 'gs', 'bs'] as const;
-export const BRANCH_COLUMNS = ['ratio', 'shift'] as const;
-export type BatchColumn = (typeof BUS_COLUMNS)[number] | (typeof BRANCH_COLUMNS)[number];
-
-export interface BatchChange {
-  readonly column: BatchColumn;
-  /** Buses or branches. */
-  readonly rows: Int32Array;
-  /** A number for each of `rows`, one scenario after the other; in the unit of the column. In a SharedArrayBuffer it is shared with the threads, see `sharedColumn`. */
-  readonly values: Float64Array;
-}
-
-export interface BatchInput {
-  /** What does not change, and where everything starts. */
-  readonly case: PowerFlowCase;
-  readonly scenarios: number;
-  readonly changes: readonly BatchChange[];
-}
+import {
+  type BatchChange,
+  type BatchChunk,
+  type BatchInput,
+  type BatchResult,
+  type BatchSetup,
+  BRANCH_COLUMNS,
+  BUS_COLUMNS,
+} from './scenarios.ts';
 
 export interface BatchOptions extends NewtonOptions, PoolOptions {
   /** Branch powers too. Default: voltages only. */
   readonly flows?: boolean;
-}
-
-/** Scenarios one after the other, in each column all buses (or branches) of one after all of the one before. */
-export interface BatchResult {
-  /** The first scenario of these, and how many they are. */
-  readonly first: number;
-  readonly count: number;
-  /** Per scenario: 1 where there is a solution. Without one the voltages are NaN. */
-  readonly converged: Uint8Array;
-  readonly iterations: Uint8Array;
-  /** Magnitudes, per unit, and angles, radians, per bus. */
-  readonly vm: Float64Array;
-  readonly va: Float64Array;
-  /** Power into the branch at its ends, per unit. */
-  readonly flows?: {
-    readonly pFrom: Float64Array;
-    readonly qFrom: Float64Array;
-    readonly pTo: Float64Array;
-    readonly qTo: Float64Array;
-  };
-  /** Of the scenarios without a solution. */
-  readonly failures: readonly { readonly scenario: number; readonly failure: NewtonFailure }[];
-}
-
-export interface BatchSetup {
-  readonly input: BatchInput;
-  readonly options: NewtonOptions & { readonly flows: boolean };
-  readonly symbolic: SymbolicLu;
-  /** Voltages to start from. */
-  readonly start: { readonly vm: Float64Array; readonly va: Float64Array };
-}
-export interface BatchChunk {
-  readonly first: number;
-  readonly count: number;
 }
 
 /** Numbers of a result that are worth a message of their own. */
@@ -141,7 +94,3 @@ function checkBatch({ case: given, scenarios, changes }: BatchInput): void {
     for (const row of rows) if (!(row >= 0 && row < count)) fail(`column ${column} names row ${row} of ${count}`);
   }
 }
-
-/** Set-points are where the case says; everything else starts where it is told. */
-export const isSetPoint = (type: number, column: 'vm' | 'va'): boolean =>
-  type === BUS_TYPE.slack || (column === 'vm' && type === BUS_TYPE.pv);

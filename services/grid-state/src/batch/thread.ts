@@ -1,6 +1,6 @@
 /** The program of a worker thread of `pool.ts`. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { describeError, EnerchainError } from '@enerchain/model';
+import type { EnerchainError } from '@enerchain/model';
 import type { ChunkMessage, OpenJob, ResultMessage } from './pool.ts';
 
 const { module, setup } = workerData as { module: string; setup: unknown };
@@ -13,9 +13,9 @@ parentPort!.on('message', ({ index, chunk }: ChunkMessage) => {
     work ??= open(setup);
     message = { index, result: work(chunk) };
   } catch (error) {
-    const { fault, code } =
-      error instanceof EnerchainError ? error : ({ fault: 'local', code: 'batch.failed' } as const);
-    message = { index, error: { fault, code, message: describeError(error) } };
+    // Told by its members: to load the class with its package would take longer than many a job.
+    const { fault = 'local', code = 'batch.failed' } = error as Partial<EnerchainError>;
+    message = { index, error: { fault, code, message: error instanceof Error ? error.message : String(error) } };
   }
   parentPort!.postMessage(message, 'result' in message ? ownBuffers(message.result) : []);
 });

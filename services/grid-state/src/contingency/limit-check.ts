@@ -89,7 +89,8 @@ export class LimitCheck {
   suspicious({ e, f, vm, vmEarlier, remaining, contraction }: Estimate, out: Uint8Array, dead: Uint8Array): boolean {
     const { from, to } = this.#grid.case.branches;
     const before = this.#loading;
-    const doubt = DOUBT + 2 * remaining;
+    // The slower the steps converge, the less the last one says.
+    const doubt = DOUBT + 2 * remaining + contraction / 2;
     for (const k of this.#watched) {
       if (out[k] === 1 || dead[from[k]!] === 1 || dead[to[k]!] === 1) continue;
       const squared = this.#squared(k, e, f);

@@ -8,7 +8,8 @@
  * voltages, the reactive losses of what has to go another way, is of second order and comes with the second.
  */
 import { BUS_TYPE, voltagePower } from '../powerflow/case.ts';
-import { branchPower, type Linearisation } from '../sensitivity/linearisation.ts';
+import { branchPower } from '../sensitivity/branch-flows.ts';
+import type { Linearisation } from '../sensitivity/linearisation.ts';
 import type { OutageEvent } from './event.ts';
 
 /** Changed rows up to which compensation pays. */

@@ -14,6 +14,8 @@ export interface NewtonOptions {
   readonly maxIterations?: number;
   /** Steps are cut until the mismatch shrinks: slower, and finds solutions that full steps jump over. Default: false. */
   readonly damped?: boolean;
+  /** Branches and shunts are those of the last call of the solver, whatever else is not: their matrix is kept. Default: false. */
+  readonly sameAdmittances?: boolean;
 }
 
 /** Where it failed and how. */
@@ -116,7 +118,7 @@ export class NewtonSolver {
     this.#vm.set(buses.vm);
     this.#va.set(buses.va);
     if (n === 0) return this.#solution(input, 0, 0);
-    const wrong = this.#buildAdmittances(input);
+    const wrong = options.sameAdmittances ? undefined : this.#buildAdmittances(input);
     if (wrong) return this.#solution(input, 0, Number.NaN, wrong);
     if (!buses.type.includes(BUS_TYPE.slack)) {
       return this.#solution(input, 0, Number.NaN, {

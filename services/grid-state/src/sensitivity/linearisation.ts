@@ -5,10 +5,11 @@
  */
 import { EnerchainError } from '@enerchain/model';
 
-import { branchAdmittances, type PowerFlowCase } from '../powerflow/case.ts';
+import type { PowerFlowCase } from '../powerflow/case.ts';
 import { type NewtonOptions, NewtonSolver } from '../powerflow/newton.ts';
 import type { BranchPattern } from '../powerflow/pattern.ts';
 import { RobustLu } from '../powerflow/robust-lu.ts';
+import { allBranchAdmittances } from './branch-flows.ts';
 
 export class Linearisation {
   readonly case: PowerFlowCase;
@@ -62,40 +63,4 @@ export class Linearisation {
     this.yIm = solver.admittances.im.slice();
     this.branch = allBranchAdmittances(input);
   }
-}
-
-/** Eight numbers per branch, see `branchAdmittances`; all 0 where it is out of service. */
-export function allBranchAdmittances({ branches, outOfService }: PowerFlowCase): Float64Array {
-  const all = new Float64Array(8 * branches.from.length);
-  for (let k = 0; k < branches.from.length; k++) {
-    if (outOfService?.[k] !== 1) branchAdmittances(branches, k, all.subarray(8 * k, 8 * k + 8));
-  }
-  return all;
-}
-
-/**
- * Fills `out` with p and q, per unit, that flow from a bus into one end of a branch, its own share (of the voltage at that
- * end alone) apart from what the other end adds: pSelf, qSelf, pOther, qOther.
- * @param y of `allBranchAdmittances`; @param end 0: from, 1: to
- */
-export function branchPower(
-  y: Float64Array,
-  k: number,
-  end: 0 | 1,
-  e: Float64Array,
-  f: Float64Array,
-  bus: number,
-  other: number,
-  out: Float64Array,
-): void {
-  const self = 8 * k + (end === 0 ? 0 : 6);
-  const cross = 8 * k + (end === 0 ? 2 : 4);
-  const [eb, fb, eo, fo] = [e[bus]!, f[bus]!, e[other]!, f[other]!];
-  const square = eb * eb + fb * fb;
-  out[0] = square * y[self]!;
-  out[1] = -square * y[self + 1]!;
-  const re = y[cross]! * eo - y[cross + 1]! * fo;
-  const im = y[cross]! * fo + y[cross + 1]! * eo;
-  out[2] = eb * re + fb * im;
-  out[3] = fb * re - eb * im;
 }

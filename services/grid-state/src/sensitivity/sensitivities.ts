@@ -4,7 +4,8 @@
  */
 import { EnerchainError } from '@enerchain/model';
 import { BUS_TYPE } from '../powerflow/case.ts';
-import { branchPower, type Linearisation } from './linearisation.ts';
+import { branchPower } from './branch-flows.ts';
+import type { Linearisation } from './linearisation.ts';
 
 /** Per unit and radians. A held quantity (P and Q of the reference, Q of a pv bus) is no input, but changes nothing either. */
 export type SensitivityInput =

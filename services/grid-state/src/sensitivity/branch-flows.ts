@@ -1,0 +1,75 @@
+/** Admittances of all branches at once, and what flows through them. */
+import { branchAdmittances, type PowerFlowCase } from '../powerflow/case.ts';
+
+/** Eight numbers per branch, see `branchAdmittances`; all 0 where it is out of service. */
+export function allBranchAdmittances({ branches, outOfService }: PowerFlowCase): Float64Array {
+  const all = new Float64Array(8 * branches.from.length);
+  for (let k = 0; k < branches.from.length; k++) {
+    if (outOfService?.[k] !== 1) branchAdmittances(branches, k, all.subarray(8 * k, 8 * k + 8));
+  }
+  return all;
+}
+
+/**
+ * Fills `out` with p and q, per unit, that flow from a bus into one end of a branch, its own share (of the voltage at that
+ * end alone) apart from what the other end adds: pSelf, qSelf, pOther, qOther.
+ * @param y of `allBranchAdmittances`; @param end 0: from, 1: to
+ */
+export function branchPower(
+  y: Float64Array,
+  k: number,
+  end: 0 | 1,
+  e: Float64Array,
+  f: Float64Array,
+  bus: number,
+  other: number,
+  out: Float64Array,
+): void {
+  const self = 8 * k + (end === 0 ? 0 : 6);
+  const cross = 8 * k + (end === 0 ? 2 : 4);
+  const [eb, fb, eo, fo] = [e[bus]!, f[bus]!, e[other]!, f[other]!];
+  const square = eb * eb + fb * fb;
+  out[0] = square * y[self]!;
+  out[1] = -square * y[self + 1]!;
+  const re = y[cross]! * eo - y[cross + 1]! * fo;
+  const im = y[cross]! * fo + y[cross + 1]! * eo;
+  out[2] = eb * re + fb * im;
+  out[3] = fb * re - eb * im;
+}
+
+/**
+ * What flows into both ends of every branch, per unit, into columns from `at` on.
+ * @param y of `allBranchAdmittances`; @param vm and @param va of every bus
+ */
+export function allBranchFlows(
+  { branches }: PowerFlowCase,
+  y: Float64Array,
+  vm: Float64Array,
+  va: Float64Array,
+  into: BranchFlows,
+  at: number,
+): void {
+  const e = vm.map((magnitude, i) => magnitude * Math.cos(va[i]!));
+  const f = vm.map((magnitude, i) => magnitude * Math.sin(va[i]!));
+  for (let k = 0; k < branches.from.length; k++) {
+    const [b, t] = [branches.from[k]!, branches.to[k]!];
+    const [eb, fb, et, ft] = [e[b]!, f[b]!, e[t]!, f[t]!];
+    const o = 8 * k;
+    const fromRe = y[o]! * eb - y[o + 1]! * fb + y[o + 2]! * et - y[o + 3]! * ft;
+    const fromIm = y[o]! * fb + y[o + 1]! * eb + y[o + 2]! * ft + y[o + 3]! * et;
+    const toRe = y[o + 4]! * eb - y[o + 5]! * fb + y[o + 6]! * et - y[o + 7]! * ft;
+    const toIm = y[o + 4]! * fb + y[o + 5]! * eb + y[o + 6]! * ft + y[o + 7]! * et;
+    into.pFrom[at + k] = eb * fromRe + fb * fromIm;
+    into.qFrom[at + k] = fb * fromRe - eb * fromIm;
+    into.pTo[at + k] = et * toRe + ft * toIm;
+    into.qTo[at + k] = ft * toRe - et * toIm;
+  }
+}
+
+/** Power into the branch at its ends, per unit. */
+export interface BranchFlows {
+  readonly pFrom: Float64Array;
+  readonly qFrom: Float64Array;
+  readonly pTo: Float64Array;
+  readonly qTo: Float64Array;
+}

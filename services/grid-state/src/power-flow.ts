@@ -210,7 +210,10 @@ export function networkResult(
     flows,
     violations: violationsOf(grid.model, flows, (terminal) => voltage(busOfNode[grid.nodeOfTerminal.get(terminal)!]!)),
     actions: actionsOf(grid, tables, solution),
-    notes: tables.notes,
+    notes: [
+      ...tables.notes,
+      ...solution.islands.flatMap((own, index) => own?.shortcomings?.map((say) => `island ${index}: ${say}`) ?? []),
+    ],
     losses: converged ? losses.reduce((a, b) => a + b, 0) : null,
   };
 }

@@ -442,6 +442,8 @@ describe('when there is no solution', () => {
     expect(solution.attempt.widenedLimits).toBeGreaterThan(1);
     expect(solution.failed.map(({ widenedLimits }) => widenedLimits)).toContain(1);
     expect(solution.failed[0]).toMatchObject({ start: 'given', damped: false });
+    expect(solution.shortcomings.join()).toMatch(/no solution within the reactive limits: they are (\d|given up)/);
+    expect(solve({ ...input, machines: [machine(1, 1, 1)] }, { reactiveLimits: true }).shortcomings).toEqual([]);
   });
 
   test('next to no impedance beside a ratio off the nominal one: found from the linear network, which is told', () => {

@@ -152,7 +152,7 @@ export class CaseSolver {
         q: orNull(q[i]!),
       })),
       branches: this.#branches(solution),
-      notes: this.#notes,
+      notes: [...this.#notes, ...solution.islands.flatMap((own) => own?.shortcomings ?? [])],
     };
   }
 

@@ -33,10 +33,11 @@ export type GridColumns = Omit<GridSolution, 'islands'>;
 /** The state of a grid and how it was come by, whoever says so. */
 export interface GridState extends GridColumns {
   readonly islands: readonly (
-    | Pick<
+    | (Pick<
         IslandSolution,
         'converged' | 'iterations' | 'maxMismatch' | 'failure' | 'worst' | 'attempt' | 'failed' | 'slack'
-      >
+      > &
+        Partial<Pick<IslandSolution, 'shortcomings'>>)
     | undefined
   )[];
 }

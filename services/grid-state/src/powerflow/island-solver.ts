@@ -56,6 +56,8 @@ export interface IslandSolution extends NewtonSolution {
   readonly rounds: number;
   /** False where it was stopped before: something still wanted to act. */
   readonly settled: boolean;
+  /** What a solution that was found is short of, a sentence each. */
+  readonly shortcomings: readonly string[];
   /** The tables that this is the plain solution of: limits reached, taps moved, power distributed. */
   readonly case: PowerFlowCase;
   readonly machines: MachineState;
@@ -97,7 +99,7 @@ export class IslandSolver {
   /** Leaves its input as it is. Results are overwritten by the next call, like those of NewtonSolver. */
   solve(input: ControlledCase, options: IslandOptions = {}): IslandSolution {
     const failed: FailedAttempt[] = [];
-    let nearest: { solution: Omit<IslandSolution, 'failed'>; failure: FailedAttempt } | undefined;
+    let nearest: { solution: Omit<IslandSolution, 'failed' | 'shortcomings'>; failure: FailedAttempt } | undefined;
     let acted = false;
     for (const attempt of attempts(input, options)) {
       // Taking controls away helps only where they had done something.
@@ -105,7 +107,7 @@ export class IslandSolver {
       const run = new Run(this.newton, input, options, attempt.attempt);
       const solution = run.solve();
       if (!solution) continue;
-      if (solution.converged) return { ...solution, failed };
+      if (solution.converged) return { ...solution, failed, shortcomings: shortcomingsOf(solution, failed) };
       acted ||= run.acted;
       const failure = {
         ...attempt.attempt,
@@ -119,8 +121,26 @@ export class IslandSolver {
       if (kind === 'invalidInput' || kind === 'noReference') break;
     }
     const { solution, failure } = nearest!;
-    return { ...solution, failed: failed.filter((each) => each !== failure) };
+    return { ...solution, failed: failed.filter((each) => each !== failure), shortcomings: [] };
   }
+}
+
+/** @returns a sentence each; nothing where the solution is what was asked for */
+function shortcomingsOf(
+  { attempt, settled }: Pick<IslandSolution, 'attempt' | 'settled'>,
+  failed: readonly FailedAttempt[],
+): string[] {
+  const { widenedLimits, stepControls } = attempt;
+  const found: string[] = [];
+  if (failed.some((each) => each.widenedLimits < widenedLimits)) {
+    const wider = Number.isFinite(widenedLimits) ? `${widenedLimits} times as wide` : 'given up';
+    found.push(`there is no solution within the reactive limits: they are ${wider}`);
+  }
+  if (!stepControls && failed.some((each) => each.stepControls)) {
+    found.push('tap changers and shunts that should move stay: with them there is no solution');
+  }
+  if (!settled) found.push(`controls still wanted to act after ${MAX_ROUNDS} rounds`);
+  return found;
 }
 
 /** What is tried, in this order. */
@@ -206,7 +226,7 @@ class Run {
   }
 
   /** Solves until nothing acts any more. @returns nothing when there is no such start */
-  solve(): Omit<IslandSolution, 'failed'> | undefined {
+  solve(): Omit<IslandSolution, 'failed' | 'shortcomings'> | undefined {
     if (!this.#startable) return undefined;
     const { buses } = this.#case;
     const newtonOptions = { ...this.#options, damped: this.#attempt.damped };

@@ -160,16 +160,28 @@ function lostWith({ outages = [], switches }: WhatIfBody, base: WhatIfBase): Rea
   return out;
 }
 
+/** The last grid with something taken out, by the grid that it was taken out of: a screen asks again every few seconds. */
+const reduced = new WeakMap<GridModel, { readonly key: string; readonly model: GridModel }>();
+
+/** A grid without some of its equipment is another grid, with its own topologies. */
+function modelWithout(model: GridModel, out: ReadonlySet<Mrid>): GridModel {
+  const key = [...out].sort().join(' ');
+  const known = reduced.get(model);
+  if (known?.key === key) return known.model;
+  const without = (equipment: ConductingEquipment): ConductingEquipment =>
+    out.has(equipment.mRID) ? { ...equipment, inService: false } : equipment;
+  const made = { ...model, equipment: model.equipment.map(without) };
+  reduced.set(model, { key, model: made });
+  return made;
+}
+
 /**
  * Solves the live grid with the changes.
  * @param out what is taken out
  * @throws EnerchainError (caller) when the model's references lead nowhere
  */
 export function solveWhatIf(body: WhatIfBody, base: WhatIfBase, out: ReadonlySet<Mrid>): PowerFlowResult {
-  // A grid without them is another grid; it is compiled for this one question.
-  const without = (equipment: ConductingEquipment) =>
-    out.has(equipment.mRID) ? { ...equipment, inService: false } : equipment;
-  const model = out.size ? { ...base.model, equipment: base.model.equipment.map(without) } : base.model;
+  const model = out.size ? modelWithout(base.model, out) : base.model;
   const network = buildNetwork(model, {
     switches: over(base.state.switches, body.switches),
     taps: over(base.state.taps, body.taps),

@@ -50,6 +50,8 @@ try {
     await page.locator('button[type=submit]').click();
     entered = true;
     await page.locator('.strip-row').first().waitFor();
+    // The position of the breaker may come a moment after the voltages.
+    await page.locator('svg.sld .wire.dead').first().waitFor();
     await equipment(page, 'Wind farm 7').click();
     await page.locator('.inspector svg').first().waitFor();
     // The trend of the last hour comes in a moment after the value.

@@ -4,7 +4,7 @@ import { api, whenUnauthorised } from './api/client.ts';
 import { trustApi, type ValueTrust } from './api/trust.ts';
 import type { CommandJson, GapJson, GridModel, PageJson, PointInfo, Session, SourceStatusJson } from './api/types.ts';
 import { layout } from './diagram/layout.ts';
-import { type EquipmentPoints, measurementsOf, type ValueMode } from './diagram/measurements.ts';
+import { CALCULATION, type EquipmentPoints, measurementsOf, type ValueMode } from './diagram/measurements.ts';
 import { type Scale, scaleOf } from './format/number.ts';
 import { AlarmBook } from './live/alarms.ts';
 import { ClockOffset } from './live/clock.ts';
@@ -128,7 +128,6 @@ export function createApp() {
           api.sources().then(({ items }) => setSources(items)),
           api.gaps().then(({ items }) => setGaps(items)),
           api.pages().then(({ items }) => setPages(items)),
-          estimate.findRoutes(),
           // Orders of others may wait for a second person since before this screen was there.
           api.commands(COMMANDS_KEPT).then(({ items }) => {
             for (const command of items.reverse()) if (!command.final) applyCommand(command);
@@ -195,6 +194,7 @@ export function createApp() {
       source: (status) => {
         const before = sources().find(({ source }) => source === status.source);
         if (status.role === 'service' && status.connected && !before?.connected) loadPagesSoon();
+        if (status.source === CALCULATION && !status.connected) estimate.forgetRoutes();
         setSources((known) =>
           [...known.filter(({ source }) => source !== status.source), status].sort((a, b) =>
             a.source.localeCompare(b.source),
@@ -211,6 +211,9 @@ export function createApp() {
       serverTime: (millis) => clock.hear(millis, Date.now()),
       state: (state, reason) => {
         if (state === 'unauthorised') return logOutHere();
+        // A centre that comes back has its services only after a while.
+        if (state !== 'live') estimate.forgetRoutes();
+        else if (link().state !== 'live') void estimate.findRoutes();
         // `since` is when the data stopped, not when the last attempt failed.
         setLink((known) => ({
           state,

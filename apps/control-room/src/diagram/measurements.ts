@@ -36,7 +36,7 @@ const ROLE_OF: Readonly<Record<string, Role>> = {
   Loading: 'loading',
 };
 /** Source of what is calculated from the measurements of all others. */
-const CALCULATION = 'grid-state';
+export const CALCULATION = 'grid-state';
 
 const PHASE_ORDER = ['ABC', undefined, 'AB', 'A'];
 

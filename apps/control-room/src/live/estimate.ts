@@ -5,6 +5,8 @@ import type { PointInfo } from '../api/types.ts';
 
 /** ms between two looks. */
 const EVERY = 2000;
+/** ms between two looks for a service that is not there. */
+const FIND_EVERY = 15_000;
 /** ms after which a result is called old. */
 const OLD = 15_000;
 
@@ -15,6 +17,7 @@ export class EstimateBook {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #looking = 0;
   #heard = 0;
+  #foundAt = 0;
 
   readonly current = () => this.#estimate[0]();
   /** Why there is none at the moment, in a sentence. */
@@ -31,10 +34,16 @@ export class EstimateBook {
 
   async findRoutes(): Promise<void> {
     const [, setRoutes] = this.#routes;
+    this.#foundAt = performance.now();
     await routesOf().then(
       (routes) => setRoutes(routes),
       () => {}, // what is known stays; the next connect asks again
     );
+  }
+
+  /** The centre, or the service, has gone: nothing is asked for until its routes are found again. */
+  forgetRoutes(): void {
+    this.#routes[1](new Set<string>());
   }
 
   /** Keeps it up to date until the answer is called. @param ready whether the service has spoken yet */
@@ -50,6 +59,7 @@ export class EstimateBook {
   async #ask(ready: () => boolean): Promise<void> {
     const [, setEstimate] = this.#estimate;
     const [, setProblem] = this.#problem;
+    if (!this.has('/estimate') && performance.now() - this.#foundAt > FIND_EVERY) await this.findRoutes();
     if (this.has('/estimate') && ready() && document.visibilityState === 'visible') {
       try {
         setEstimate(await gridStateApi.estimate());

@@ -51,7 +51,7 @@ try {
     entered = true;
     await page.locator('.strip-row').first().waitFor();
     // The position of the breaker may come a moment after the voltages.
-    await page.locator('svg.sld .wire.dead').first().waitFor();
+    await page.locator('svg.sld .wire.dead').first().waitFor({ state: 'attached' });
     await equipment(page, 'Wind farm 7').click();
     await page.locator('.inspector svg').first().waitFor();
     // The trend of the last hour comes in a moment after the value.

@@ -7,7 +7,7 @@ export interface SimulateOptions {
   readonly seed: number;
   /** Standard deviation of voltages, pu. Default 0.004. */
   readonly sigmaVoltage?: number;
-  /** Of powers, pu. Default 0.01, in small grids 2 % of the largest flow. */
+  /** Of powers, pu. Default 0.01, but between 0.01 % and 2 % of the largest flow. */
   readonly sigmaPower?: number;
   /** Injections besides voltages and flows. Default true; where nothing is injected none is measured. */
   readonly injections?: boolean;
@@ -48,7 +48,7 @@ export function simulateMeasurements(result: CaseResult, options: SimulateOption
 function usualDeviation({ branches }: CaseResult): number {
   let most = 0;
   for (const { pFrom, qFrom } of branches) most = Math.max(most, Math.hypot(pFrom ?? 0, qFrom ?? 0));
-  return most > 0 ? Math.min(0.01, 0.02 * most) : 0.01;
+  return most > 0 ? Math.max(1e-4 * most, Math.min(0.01, 0.02 * most)) : 0.01;
 }
 
 /** Standard normal numbers (Box and Muller) from xorshift32. */

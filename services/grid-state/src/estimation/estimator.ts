@@ -274,13 +274,18 @@ export class Estimator {
       this.#spread(equations, buses.va, branches);
     }
     const measured: number[] = [];
-    for (let i = 0; i < map.busCount; i++) {
-      const share = weight[i]! > 0 ? value[i]! / vm[i]! : 0;
-      if (share > 0.5 && share < 1.5) measured.push(share);
+    for (let i = 0; i < map.busCount; i++) if (weight[i]! > 0) measured.push(i);
+    const middle = middleOf(measured, value, vm);
+    // Ratios far from 1 that no voltage bears witness to are an oddity of the data: all else is near 1.
+    if (vm.some((each) => each !== 1)) {
+      const even = new Float64Array(vm.length).fill(1);
+      const plain = middleOf(measured, value, even);
+      if (plain.off <= middle.off) {
+        vm.fill(plain.value);
+        return;
+      }
     }
-    measured.sort((a, b) => a - b);
-    const middle = measured[measured.length >> 1] ?? 1;
-    for (let i = 0; i < layout.busCount; i++) vm[i] = vm[i]! * middle;
+    for (let i = 0; i < layout.busCount; i++) vm[i] = vm[i]! * middle.value;
   }
 
   /** Voltages from the references over all branches, as without load. */
@@ -494,6 +499,22 @@ const NOTHING_KNOWN = (map: ChannelMap): Observability => ({
   unknownChannel: new Uint8Array(map.size).fill(1),
   restore: [],
 });
+
+/** By what the measured voltages exceed a profile: the middle, and how far they are off it on the average. */
+function middleOf(
+  measured: readonly number[],
+  value: Float64Array,
+  profile: Float64Array,
+): { value: number; off: number } {
+  const shares = measured
+    .map((bus) => value[bus]! / profile[bus]!)
+    .filter((share) => share > 0.5 && share < 1.5)
+    .sort((a, b) => a - b);
+  const middle = shares[shares.length >> 1] ?? 1;
+  let off = measured.length - shares.length;
+  for (const share of shares) off += Math.abs(share - middle);
+  return { value: middle, off: measured.length === 0 ? 0 : off / measured.length };
+}
 
 /** A tap keeps voltages together; a ratio like this parts them. */
 const isFarFromOne = (ratio: number): boolean => ratio > 1.25 || ratio < 0.8;

@@ -142,7 +142,9 @@ endpoints:
     const has = (part: string) => expect(list.join('\n')).toContain(part);
     has('./site.yaml:7: endpoints[0].port: must be <= 65535');
     has('./site.yaml:8: endpoints[0].colour: is not a key known here; expected one of id, name, protocol');
-    has("./site.yaml:10: endpoints[1].protocol: 'modbus' is not a protocol of this edge; expected one of iec104, iec61850, mqtt");
+    has(
+      "./site.yaml:10: endpoints[1].protocol: 'modbus' is not a protocol of this edge; expected one of iec104, iec61850, mqtt",
+    );
     has("./site.yaml:14: endpoints[2].timeZone: 'Europe/Nowhere' is not a time zone");
     has('./list.csv:1: colour: is not a column of a iec104 point list');
     has('./list.csv:2: k: is 0; expected another number');

@@ -1,30 +1,12 @@
 /** The reader of RDF/XML beside one written on saxes: other code, the same statements. */
 import fc from 'fast-check';
+import { SaxesParser } from 'saxes';
 import { describe, expect, test } from 'vitest';
 import { Findings } from '../src/findings.ts';
 import { CIM100, CIM100_EU, MD, RDF } from '../src/rdf/namespaces.ts';
 import { readRdf } from '../src/rdf/reader.ts';
 import { nodeWithin, ownStatements } from '../src/store/content.ts';
 import { CimStore } from '../src/store/store.ts';
-
-interface Tag {
-  readonly uri: string;
-  readonly local: string;
-  readonly attributes: Readonly<
-    Record<string, { readonly uri: string; readonly local: string; readonly value: string }>
-  >;
-}
-interface Parser {
-  on(event: 'error', take: (error: Error) => void): void;
-  on(event: 'opentag', take: (tag: Tag) => void): void;
-  on(event: 'text' | 'cdata', take: (text: string) => void): void;
-  on(event: 'closetag', take: () => void): void;
-  write(text: string): this;
-  close(): void;
-}
-/** A dependency of the tests of @enerchain/xml, whose scanner is fuzzed beside it. */
-const SAXES = 'saxes';
-const { SaxesParser }: { SaxesParser: new (options: { xmlns: boolean }) => Parser } = await import(SAXES);
 
 /** `subject class property kind value`; nodes without an identifier as what they consist of. */
 async function ours(octets: Buffer, pieces: readonly number[] = []): Promise<{ said: string[]; codes: string[] }> {

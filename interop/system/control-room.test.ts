@@ -318,7 +318,7 @@ describe.skipIf(noBrowser)('the control room on the whole system', () => {
       // Nothing for 7.5 s, where a sign of life comes every 5 s.
       await isLost(12_000);
       await go('Grid');
-      expect(await page.locator('svg.sld.stale').count()).toBe(1);
+      await page.locator('svg.sld.stale').waitFor({ state: 'attached', timeout: 5_000 });
       const grey = await styleOf(page.locator('svg.sld .switch .body').first(), 'opacity');
       expect(Number(grey)).toBeLessThan(1);
       await equipment(page, FEEDER).click();

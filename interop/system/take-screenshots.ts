@@ -50,8 +50,11 @@ try {
     await page.locator('button[type=submit]').click();
     entered = true;
     await page.locator('.strip-row').first().waitFor();
-    // The position of the breaker may come a moment after the voltages.
-    await page.locator('svg.sld .wire.dead').first().waitFor({ state: 'attached' });
+    // At such a speed the position of the breaker may come long after the voltages; without it the picture is taken all the same.
+    const dead = page.locator('svg.sld .wire.dead').first();
+    await dead
+      .waitFor({ state: 'attached', timeout: 90_000 })
+      .catch(() => process.stderr.write('· no dead feeder yet\n'));
     await equipment(page, 'Wind farm 7').click();
     await page.locator('.inspector svg').first().waitFor();
     // The trend of the last hour comes in a moment after the value.

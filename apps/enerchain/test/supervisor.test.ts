@@ -1,8 +1,10 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { processSettings } from '@enerchain/attestation';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { nextRestart } from '../src/supervisor/backoff.ts';
+import { FRUGAL } from '../src/supervisor/frugal.ts';
 import { RotatingFile } from '../src/supervisor/rotating-file.ts';
 import { Supervisor } from '../src/supervisor/supervisor.ts';
 
@@ -12,6 +14,12 @@ beforeEach(() => {
 });
 afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
+});
+
+describe('what saves memory', () => {
+  it('is nothing that a verifier could take for foreign code', () => {
+    expect(processSettings(FRUGAL.options, FRUGAL.env)).toEqual(processSettings([], {}));
+  });
 });
 
 const CHILD = `

@@ -45,7 +45,8 @@ const AT_ONCE = 16;
 /** Name of the component that says how the process was started. */
 export const PROCESS = 'config:process';
 /** Options of Node that change nothing of what runs. */
-const HARMLESS = /^--(?:disable-warning|max-old-space-size|max-semi-space-size|stack-trace-limit)=|^--no-warnings$/;
+const HARMLESS =
+  /^--(?:disable-warning|max-old-space-size|max-semi-space-size|stack-trace-limit)=|^--(?:no-warnings|optimize-for-size)$/;
 /** Variables by which foreign code gets into a process. */
 const INJECTING = ['NODE_OPTIONS', 'NODE_PATH', 'LD_PRELOAD', 'LD_LIBRARY_PATH', 'DYLD_INSERT_LIBRARIES'] as const;
 

@@ -32,7 +32,11 @@ export function stopSignal(): AbortSignal {
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
   process.on('SIGHUP', stop);
-  if (supervised) process.once('disconnect', () => (controller.signal.aborted ? undefined : stop()));
+  if (supervised) {
+    process.once('disconnect', () => (controller.signal.aborted ? undefined : stop()));
+    // A parent that was killed while this process was starting has closed the channel before anybody listened.
+    if (!process.connected) setImmediate(stop);
+  }
   return controller.signal;
 }
 

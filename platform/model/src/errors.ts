@@ -29,7 +29,9 @@ export class EnerchainError extends Error {
 export function describeError(error: unknown): string {
   const parts: string[] = [];
   for (let at = error, depth = 0; at !== undefined && depth < 5; depth++) {
-    parts.push(at instanceof Error ? at.message : String(at));
+    const text = at instanceof Error ? at.message : String(at);
+    // There are errors that name their cause themselves.
+    if (!parts.at(-1)?.endsWith(text)) parts.push(text);
     at = at instanceof Error ? at.cause : undefined;
   }
   return parts.join(': ');

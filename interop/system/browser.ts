@@ -95,11 +95,16 @@ export async function order(page: Page, symbol: string, word: 'open' | 'close'):
   await equipment(page, symbol).click();
   await page.getByRole('button', { name: 'Operate …' }).click();
   const dialog = page.locator('dialog[open]');
-  await dialog.locator('.choices').first().getByRole('button', { name: word }).click();
-  await dialog.getByRole('button', { name: '1 · Select' }).click();
-  await dialog.getByRole('button', { name: `2 · Operate: ${word}` }).click();
-  // The feedback's own value may come a moment after the sentence that it has been seen.
-  await dialog.locator('.result', { hasText: word === 'open' ? 'is open' : 'is closed' }).waitFor({ timeout: 30_000 });
+  const limit = { timeout: 20_000 };
+  try {
+    await dialog.locator('.choices').first().getByRole('button', { name: word }).click(limit);
+    await dialog.getByRole('button', { name: '1 · Select' }).click(limit);
+    await dialog.getByRole('button', { name: `2 · Operate: ${word}` }).click(limit);
+    // The feedback's own value may come a moment after the sentence that it has been seen.
+    await dialog.locator('.result', { hasText: word === 'open' ? 'is open' : 'is closed' }).waitFor(limit);
+  } catch (error) {
+    throw new Error(`${(error as Error).message}\nThe dialog said: ${await dialog.innerText({ timeout: 1000 })}`);
+  }
   const said = await dialog.innerText();
   await dialog.getByRole('button', { name: 'Close', exact: true }).click();
   await dialog.waitFor({ state: 'detached' });

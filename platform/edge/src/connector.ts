@@ -5,6 +5,7 @@
  */
 import type { Clock, CommandOrder, CommandStep, SourceEvent, TimeQuality, UtcNanos, Value } from '@enerchain/model';
 import type { Logger } from 'pino';
+import type { DeviceInspection } from './connectors/iec61850/inspection.ts';
 import type { BoundPoint } from './site/site.ts';
 
 /** Something to be confirmed to the device once everything handed over before it is durable. */
@@ -90,4 +91,6 @@ export interface Connector {
   health(): Health;
   /** Closes the connection in an orderly way; nothing is handed over afterwards. */
   stop(): Promise<void>;
+  /** What a person may look at in the device, for protocols whose devices describe themselves. */
+  readonly inspect?: DeviceInspection;
 }

@@ -102,6 +102,8 @@ export async function order(page: Page, symbol: string, word: 'open' | 'close'):
     await dialog.getByRole('button', { name: `2 · Operate: ${word}` }).click(limit);
     // The feedback's own value may come a moment after the sentence that it has been seen.
     await dialog.locator('.result', { hasText: word === 'open' ? 'is open' : 'is closed' }).waitFor(limit);
+    // So may the device's confirmation, which is a message of its own.
+    await dialog.getByText('The device has confirmed the order.').waitFor(limit);
   } catch (error) {
     throw new Error(`${(error as Error).message}\nThe dialog said: ${await dialog.innerText({ timeout: 1000 })}`);
   }

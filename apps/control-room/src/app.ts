@@ -3,6 +3,7 @@ import { batch, createContext, createMemo, createSignal, useContext } from 'soli
 import { api, whenUnauthorised } from './api/client.ts';
 import { trustApi, type ValueTrust } from './api/trust.ts';
 import type { CommandJson, GapJson, GridModel, PageJson, PointInfo, Session, SourceStatusJson } from './api/types.ts';
+import { type KnownCommands, withCommand } from './commands/known.ts';
 import { layout } from './diagram/layout.ts';
 import { CALCULATION, type EquipmentPoints, measurementsOf, type ValueMode } from './diagram/measurements.ts';
 import { type Scale, scaleOf } from './format/number.ts';
@@ -35,7 +36,7 @@ export function createApp() {
   const [sources, setSources] = createSignal<readonly SourceStatusJson[]>([]);
   const [gaps, setGaps] = createSignal<readonly GapJson[]>([]);
   const [pages, setPages] = createSignal<readonly PageJson[]>([]);
-  const [commands, setCommands] = createSignal<ReadonlyMap<string, CommandJson>>(new Map());
+  const [commands, setCommands] = createSignal<KnownCommands>(new Map());
   const [link, setLink] = createSignal<{ state: LinkState; since: Date; reason?: string }>({
     state: 'connecting',
     since: new Date(),
@@ -176,12 +177,7 @@ export function createApp() {
     { equals: (a, b) => a.size === b.size && [...a].every(([node, state]) => b.get(node) === state) },
   );
 
-  const applyCommand = (command: CommandJson) =>
-    setCommands((known) => {
-      const next = new Map(known).set(command.id, command);
-      for (const id of next.keys()) if (next.size > COMMANDS_KEPT) next.delete(id);
-      return next;
-    });
+  const applyCommand = (command: CommandJson) => setCommands((known) => withCommand(known, command, COMMANDS_KEPT));
 
   let closeStream: (() => void) | undefined;
   function connect(): void {

@@ -2,6 +2,7 @@ import type { CommandStep } from '@enerchain/model';
 import { describe, expect, it } from 'vitest';
 import type { CommandJson } from '../src/api/types.ts';
 import { base64urlOf, octetsOf, sentenceOf } from '../src/commands/authenticator.ts';
+import { withCommand } from '../src/commands/known.ts';
 import { feedbackFor, outcomeOf, type Sight } from '../src/commands/outcome.ts';
 import { timeLeft, waitingFor } from '../src/commands/waiting.ts';
 import { mayBreakGlass, phaseOf } from '../src/commands/words.ts';
@@ -14,6 +15,24 @@ const command = (...steps: CommandStep[]) => ({
 const CB = 'J01 Breaker position';
 const open: Sight = { name: CB, shows: 'open', agrees: true };
 const closed: Sight = { name: CB, shows: 'closed', agrees: false };
+
+describe('what is known of commands', () => {
+  const told = (id: string, ...steps: CommandStep[]) => ({ id, ...command(...steps) }) as unknown as CommandJson;
+
+  it('keeps what the stream told when the answer to the request comes after it', () => {
+    const streamed = told('a', 'prepared', 'sent', 'received', 'selected');
+    const known = withCommand(new Map([['a', streamed]]), told('a', 'prepared', 'sent'), 10);
+    expect(known.get('a')).toBe(streamed);
+    const later = told('a', 'prepared', 'sent', 'received', 'selected', 'sent');
+    expect(withCommand(known, later, 10).get('a')).toBe(later);
+  });
+
+  it('forgets the ones known longest', () => {
+    let known: ReadonlyMap<string, CommandJson> = new Map();
+    for (const id of ['a', 'b', 'c']) known = withCommand(known, told(id, 'prepared'), 2);
+    expect([...known.keys()]).toEqual(['b', 'c']);
+  });
+});
 
 describe('the sentence about what became of an order', () => {
   it('waits for the live value when the word of the centre is faster, and never calls the old state done', () => {

@@ -11,6 +11,7 @@ import { Problem } from '../ui/parts.tsx';
 import { signWith } from './authenticator.ts';
 import { BreakGlass } from './BreakGlass.tsx';
 import { Checks } from './Checks.tsx';
+import { laterOf } from './known.ts';
 import { choicesOf } from './order-words.ts';
 import { feedbackFor, feedbackSeen, outcomeOf } from './outcome.ts';
 import { timeLeft } from './waiting.ts';
@@ -41,7 +42,7 @@ export function CommandDialog(props: { point: PointInfo; onClose: () => void }) 
   const command = createMemo(() => {
     const known = prepared();
     const streamed = known && app.commands().get(known.id);
-    return streamed && streamed.events.length >= known.events.length ? streamed : known;
+    return streamed ? laterOf(known, streamed) : known;
   });
   const phase = () => (command() ? phaseOf(command()!) : 'choose');
   const sbo = () => props.point.ctlModel === 'sbo';

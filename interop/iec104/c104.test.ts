@@ -1,6 +1,6 @@
 import { type Asdu, cp56FromEpochMillis, Iec104Client, Iec104Server } from '@enerchain/iec60870';
 import { afterEach, describe, expect, inject, it } from 'vitest';
-import { freePort, PeerProcess, until } from './peer-process.ts';
+import { freePort, PeerProcess, until } from '../peer-process.ts';
 
 const installed = inject('iec104Peers').c104;
 const peer = 'peer' in installed ? installed.peer : undefined;

@@ -11,7 +11,7 @@ import {
   Iec104Server,
 } from '@enerchain/iec60870';
 import { afterEach, describe, expect, inject, it } from 'vitest';
-import { PeerProcess, until } from './peer-process.ts';
+import { PeerProcess, until } from '../peer-process.ts';
 
 const installed = inject('iec104Peers').crate;
 const peer = 'peer' in installed ? installed.peer : undefined;

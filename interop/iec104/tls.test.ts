@@ -6,7 +6,7 @@ import { type Asdu, Iec104Client, Iec104Server } from '@enerchain/iec60870';
 import { type SecurityEvent, tlsConnect } from '@enerchain/transport';
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
 import { type Issued, opensslMissing, TestAuthority } from '../../standards/iec60870/test/tls/pki.ts';
-import { freePort, PeerProcess, until } from './peer-process.ts';
+import { freePort, PeerProcess, until } from '../peer-process.ts';
 
 const installed = inject('iec104Peers').c104;
 const peer = 'peer' in installed ? installed.peer : undefined;

@@ -59,6 +59,9 @@ interface Execution {
   waiting: boolean;
 }
 
+/** LastApplError.Error (8-1 § 20): what went wrong is no failed test, so 'unknown'; 'no error' would contradict the refusal. */
+const UNKNOWN_ERROR = 1;
+
 export class ControlObject {
   /** `BCU1CTRL/QA1XCBR1.Pos`. */
   readonly object: string;
@@ -169,7 +172,13 @@ export class ControlObject {
     { origin, ctlNum }: ControlParameters,
     addCause: AddCause,
   ): ControlAnswer {
-    this.#ports.lastApplError(client, { control: `${this.#item}$${part}`, error: 0, origin, ctlNum, addCause });
+    this.#ports.lastApplError(client, {
+      control: `${this.#item}$${part}`,
+      error: UNKNOWN_ERROR,
+      origin,
+      ctlNum,
+      addCause,
+    });
     return 'refused';
   }
 
@@ -190,7 +199,9 @@ export class ControlObject {
       if (!request.model.endsWith('enhanced')) return;
       const { origin, ctlNum } = request;
       const error =
-        addCause === undefined ? undefined : { control: `${this.#item}$Oper`, error: 0, origin, ctlNum, addCause };
+        addCause === undefined
+          ? undefined
+          : { control: `${this.#item}$Oper`, error: UNKNOWN_ERROR, origin, ctlNum, addCause };
       this.#ports.terminated(client, data, error);
     };
     const run = (): void => {

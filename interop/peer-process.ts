@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createServer } from 'node:net';
 import { createInterface } from 'node:readline';
-import type { Peer } from '../peers.ts';
+import type { Peer } from './peers.ts';
 
 export type PeerEvent = { readonly event: string } & Record<string, unknown>;
 
@@ -11,6 +11,7 @@ export class PeerProcess {
   readonly #child: ChildProcess;
   readonly #waiting = new Set<() => void>();
   #stderr = '';
+  #calls = 0;
   #ended = false;
 
   constructor(peer: Peer, args: readonly string[]) {
@@ -76,6 +77,15 @@ export class PeerProcess {
     this.send(order);
     const name = Object.keys(order)[0];
     return (await this.expect((e) => e.event === 'result' && e.of === name, `result of ${name}`, after)).ok === true;
+  }
+
+  /** Calls something in a program whose orders have numbers. @returns what it says. @throws with what it says instead */
+  async call<T>(name: string, ...args: readonly unknown[]): Promise<T> {
+    const id = ++this.#calls;
+    this.send({ id, call: name, args });
+    const answer = await this.expect(({ event, id: of }) => event === 'answer' && of === id, `answer of ${name}`);
+    if (typeof answer.error === 'string') throw new Error(`${name}: ${answer.error}`);
+    return answer.value as T;
   }
 
   async stop(): Promise<void> {

@@ -13,7 +13,7 @@ const LAYERS: Record<string, number> = { standards: 0, platform: 1, services: 2,
 
 /** Inside two layers the packages have an order of their own; those of one rank (service, edge, centre) never import each other. */
 const ORDER: Record<string, Record<string, number>> = {
-  standards: { transport: 0, xml: 0, cim: 1, iec60870: 1, mms: 1, pki: 1, tpm2: 1, iec61850: 2 },
+  standards: { ethernet: 0, transport: 0, xml: 0, cim: 1, iec60870: 1, mms: 1, pki: 1, tpm2: 1, iec61850: 2 },
   platform: {
     model: 0,
     host: 1,

@@ -57,6 +57,18 @@ export function decodeMms(bytes: Uint8Array, limits?: BerLimits): MmsPdu {
   return pdu;
 }
 
+/** Of a confirmed request whatever follows its number; undefined when not even that can be read. For a Reject (§ 7.1.5). */
+export function invokeIdOf(bytes: Uint8Array): number | undefined {
+  try {
+    const reader = new BerReader(bytes);
+    if (reader.header() !== 0xa0) return undefined;
+    reader.enter();
+    return element(reader, unsigned32);
+  } catch {
+    return undefined;
+  }
+}
+
 /** MmsError (caller) for values that do not fit their type. */
 export function encodeMms(pdu: MmsPdu): Uint8Array<ArrayBuffer> {
   return encodeWith(mmsPdu, pdu);

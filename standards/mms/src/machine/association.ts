@@ -4,7 +4,7 @@
  * the same order give the same result.
  */
 import { type BitString, bits, bitText } from '../ber/primitive.ts';
-import { decodeMms, encodeMms, type MmsPdu } from '../codec/pdu.ts';
+import { decodeMms, encodeMms, invokeIdOf, type MmsPdu } from '../codec/pdu.ts';
 import { callerError, MmsError, peerError } from '../errors.ts';
 import type { Initiate } from '../spec/initiate.ts';
 import { decodeTpdu, encodeTpdu, Reassembler, segment, type Tpdu, type TpduSize } from '../transport/cotp.ts';
@@ -69,6 +69,8 @@ export type AssociationEffect =
   | { readonly kind: 'asked'; readonly proposal: Initiate; readonly authentication: Authentication | undefined }
   | { readonly kind: 'associated'; readonly initiate: Initiate }
   | { readonly kind: 'pdu'; readonly pdu: MmsPdu }
+  /** A responder got a request that cannot be read, but for its number: to be rejected. */
+  | { readonly kind: 'malformed'; readonly invokeId: number; readonly error: MmsError }
   /** The transport connection is to be closed after what was sent; nothing more happens. */
   | { readonly kind: 'closed'; readonly error?: MmsError };
 
@@ -186,10 +188,10 @@ export class Association {
     return this.#take();
   }
 
-  /** A responder does not: `diagnostic` is one of DIAGNOSTIC. */
-  refuse(diagnostic: number): readonly AssociationEffect[] {
+  /** A responder does not: `diagnostic` is one of DIAGNOSTIC; `transient` when it may be asked again later. */
+  refuse(diagnostic: number, transient = false): readonly AssociationEffect[] {
     this.#asked();
-    this.#answer(1, diagnostic);
+    this.#answer(transient ? 2 : 1, diagnostic);
     this.#close(peerError('association.refused', `association refused (diagnostic ${diagnostic})`));
     return this.#take();
   }
@@ -356,7 +358,7 @@ export class Association {
       for (const { context, data } of decodeUserData(spdu.data)) {
         if (context !== this.#mmsContext)
           throw peerError('presentation.context', `presentation: values in context ${context}`);
-        this.#effects.push({ kind: 'pdu', pdu: decodeMms(data) });
+        this.#effects.push(this.#read(data));
       }
       return;
     }
@@ -367,6 +369,16 @@ export class Association {
       return;
     }
     throw unexpected(kind, this.#state);
+  }
+
+  #read(data: Uint8Array): AssociationEffect {
+    try {
+      return { kind: 'pdu', pdu: decodeMms(data) };
+    } catch (error) {
+      const invokeId = this.role === 'responder' ? invokeIdOf(data) : undefined;
+      if (invokeId === undefined || !(error instanceof MmsError)) throw error;
+      return { kind: 'malformed', invokeId, error };
+    }
   }
 
   #connectAsked(ppdu: ConnectPpdu): void {
@@ -420,7 +432,7 @@ export class Association {
       this.#close(
         peerError(
           'association.refused',
-          `association refused by the ${diagnostic.kind} (diagnostic ${diagnostic.value})`,
+          `association refused by the ${diagnostic.kind} (diagnostic ${diagnostic.value})${result === 2 ? ' for the moment' : ''}`,
         ),
       );
       return;

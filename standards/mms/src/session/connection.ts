@@ -8,9 +8,14 @@ export interface ConnectionHandler {
   onAsked?(proposal: Initiate, authentication: Authentication | undefined): void;
   onAssociated(initiate: Initiate): void;
   onPdu(pdu: MmsPdu): void;
+  /** A request that cannot be read, but for whose it is. */
+  onMalformed?(invokeId: number, error: MmsError): void;
   /** Exactly once. */
   onClosed(error?: MmsError): void;
 }
+
+/** Milliseconds of one turn of the event loop that one connection may take up; the others come then. */
+const SLICE = 4;
 
 /** Runs an association over a transport, with timers of the clock. */
 export class Connection {
@@ -20,16 +25,27 @@ export class Connection {
   readonly #handler: ConnectionHandler;
   #cancelTimer: (() => void) | undefined;
   #armed: number | undefined;
+  #heardAt: number;
+  /** When this turn is over for it; undefined when the turn has not begun. */
+  #sliceEnd: number | undefined;
+  /** What has come and waits for the next turn; the transport is paused meanwhile, so it is a chunk at most. */
+  #backlog: AssociationEffect[] = [];
 
   constructor(association: Association, transport: Transport, clock: Clock, handler: ConnectionHandler) {
     this.#association = association;
     this.#transport = transport;
     this.#clock = clock;
     this.#handler = handler;
+    this.#heardAt = clock.monotonic();
   }
 
   get remote(): string {
     return this.#transport.remote;
+  }
+
+  /** When the last octet came from the peer, on the clock's monotonic scale. */
+  get heardAt(): number {
+    return this.#heardAt;
   }
 
   /** Whether a PDU can be sent: with the last octets of a chunk the association may be over before its PDUs are handled. */
@@ -45,8 +61,11 @@ export class Connection {
   open(): void {
     this.#run(this.#association.start(this.#clock.monotonic()));
     this.#transport.open({
-      onData: (chunk) => this.#run(this.#association.receive(chunk, this.#clock.monotonic())),
-      onClose: (error) => this.#run(this.#association.lost(error)),
+      onData: (chunk) => {
+        this.#heardAt = this.#clock.monotonic();
+        this.#come(this.#association.receive(chunk, this.#heardAt));
+      },
+      onClose: (error) => this.#come(this.#association.lost(error)),
     });
   }
 
@@ -54,8 +73,8 @@ export class Connection {
     this.#run(this.#association.accept(this.#clock.monotonic()));
   }
 
-  refuse(diagnostic: number): void {
-    this.#run(this.#association.refuse(diagnostic));
+  refuse(diagnostic: number, transient = false): void {
+    this.#run(this.#association.refuse(diagnostic, transient));
   }
 
   /** MmsError (caller) when it cannot be sent; see `Association.send`. */
@@ -71,8 +90,15 @@ export class Connection {
     this.#run(this.#association.end());
   }
 
-  #run(effects: readonly AssociationEffect[]): void {
-    for (const effect of effects) {
+  /** What the peer or time has brought about, in its order. */
+  #come(effects: readonly AssociationEffect[]): void {
+    if (this.#backlog.length > 0) this.#backlog.push(...effects);
+    else this.#run(effects, true);
+  }
+
+  #run(effects: readonly AssociationEffect[], mayWait = false): void {
+    for (let index = 0; index < effects.length; index++) {
+      const effect = effects[index]!;
       switch (effect.kind) {
         case 'send':
           this.#transport.write(effect.bytes);
@@ -85,9 +111,16 @@ export class Connection {
           this.#handler.onAssociated(effect.initiate);
           break;
         case 'pdu':
+        case 'malformed':
+          if (mayWait && !this.#inTime()) {
+            this.#wait(effects.slice(index));
+            this.#arm();
+            return;
+          }
           // What the handler does with one PDU may end the association; the rest of the chunk is then nobody's.
-          if (this.#association.state !== 'closed' || effects.at(-1)?.kind === 'closed')
-            this.#handler.onPdu(effect.pdu);
+          if (this.#association.state === 'closed' && effects.at(-1)?.kind !== 'closed') break;
+          if (effect.kind === 'pdu') this.#handler.onPdu(effect.pdu);
+          else this.#handler.onMalformed?.(effect.invokeId, effect.error);
           break;
         case 'closed':
           this.#transport.end();
@@ -96,6 +129,29 @@ export class Connection {
       }
     }
     this.#arm();
+  }
+
+  /** Whether this turn's share is not used up yet: a peer that floods must not keep the loop from the others. */
+  #inTime(): boolean {
+    const now = this.#clock.monotonic();
+    if (this.#sliceEnd === undefined) {
+      this.#sliceEnd = now + SLICE;
+      setImmediate(() => {
+        this.#sliceEnd = undefined;
+      });
+    }
+    return now < this.#sliceEnd;
+  }
+
+  #wait(rest: AssociationEffect[]): void {
+    this.#backlog = rest;
+    this.#transport.pause();
+    setImmediate(() => {
+      const waited = this.#backlog;
+      this.#backlog = [];
+      this.#run(waited, true);
+      if (this.#backlog.length === 0) this.#transport.resume();
+    });
   }
 
   #arm(): void {
@@ -112,7 +168,7 @@ export class Connection {
     this.#armed = deadline;
     this.#cancelTimer = this.#clock.schedule(deadline - this.#clock.monotonic(), () => {
       this.#armed = undefined;
-      this.#run(this.#association.tick(this.#clock.monotonic()));
+      this.#come(this.#association.tick(this.#clock.monotonic()));
     });
   }
 }

@@ -5,7 +5,7 @@ import { Association, type AssociationOptions, type Authentication } from '../ma
 import { DEFAULT_ASSOCIATION } from '../machine/defaults.ts';
 import { REJECT, type ServiceError, serviceErrorOf } from '../spec/faults.ts';
 import type { Initiate } from '../spec/initiate.ts';
-import type { InformationReport, RequestOf, ResponseOf, ServiceName } from '../spec/services.ts';
+import type { InformationReport, MmsStatus, RequestOf, ResponseOf, ServiceName } from '../spec/services.ts';
 import { DIAGNOSTIC } from '../upper/acse.ts';
 import { Connection } from './connection.ts';
 import { MmsRefusal } from './refusal.ts';
@@ -23,6 +23,8 @@ export type ServiceHandlers = {
 export interface ServerOptions {
   readonly handlers: ServiceHandlers;
   readonly association?: Partial<AssociationOptions>;
+  /** Refuse whoever comes, for the moment: there are too many already. The refusal is an answer, not a connection that breaks. */
+  readonly full?: boolean;
   /** Whether what a client shows is good enough; without it everybody may come. */
   readonly authenticate?: (authentication: Authentication | undefined, remote: string) => boolean;
   /** Octets that a client may leave unread before its association is aborted; reports are refused at half of it. */
@@ -30,9 +32,14 @@ export interface ServerOptions {
   readonly clock?: Clock;
   /** A handler failed with something that is not an MmsRefusal; the client was told `others: other`. */
   readonly onFailure?: (service: ServiceName, error: unknown) => void;
+  /** A request that could not be read; it was rejected, and after too many of them the association aborted. */
+  readonly onMalformed?: (session: MmsServerSession, error: MmsError) => void;
   readonly onAssociated?: (session: MmsServerSession) => void;
   readonly onClose?: (session: MmsServerSession, error?: MmsError) => void;
 }
+
+/** Requests of one association that could not be read; one more, and it is given up. */
+const MALFORMED_LIMIT = 16;
 
 /** The called side of an association. */
 export class MmsServerSession {
@@ -41,6 +48,7 @@ export class MmsServerSession {
   readonly #running = new Map<number, AbortController>();
   readonly #bufferLimit: number;
   #initiate: Initiate | undefined;
+  #malformed = 0;
 
   /** Serves a connected transport. */
   constructor(transport: Transport, options: ServerOptions) {
@@ -54,6 +62,7 @@ export class MmsServerSession {
         options.onAssociated?.(this);
       },
       onPdu: (pdu) => this.#receive(pdu),
+      onMalformed: (invokeId, error) => this.#unreadable(invokeId, error),
       onClosed: (error) => {
         for (const controller of this.#running.values()) controller.abort();
         this.#running.clear();
@@ -83,13 +92,34 @@ export class MmsServerSession {
     return true;
   }
 
+  /** Tells the client how the server is (unsolicited Status, § 10.3). False as for `report`. */
+  status(status: MmsStatus): boolean {
+    if (!this.#connection.associated || this.#connection.bufferedBytes > this.#bufferLimit / 2) return false;
+    this.#connection.send({ kind: 'unconfirmed', value: { service: { kind: 'unsolicitedStatus', value: status } } });
+    return true;
+  }
+
   abort(): void {
     this.#connection.abort();
   }
 
+  #unreadable(invokeId: number, error: MmsError): void {
+    if (++this.#malformed > MALFORMED_LIMIT) {
+      this.#options.onMalformed?.(this, error);
+      this.#connection.abort();
+      return;
+    }
+    this.#send({
+      kind: 'reject',
+      value: { invokeId, reason: { kind: 'confirmedRequest', value: REJECT.invalidArgument } },
+    });
+    this.#options.onMalformed?.(this, error);
+  }
+
   #asked(authentication: Authentication | undefined): void {
-    const { authenticate } = this.#options;
-    if (!authenticate || authenticate(authentication, this.remote)) this.#connection.accept();
+    const { authenticate, full } = this.#options;
+    if (full) this.#connection.refuse(DIAGNOSTIC.noReason, true);
+    else if (!authenticate || authenticate(authentication, this.remote)) this.#connection.accept();
     else this.#connection.refuse(authentication ? DIAGNOSTIC.authenticationFailure : DIAGNOSTIC.authenticationRequired);
   }
 

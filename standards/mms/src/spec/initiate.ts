@@ -37,6 +37,7 @@ export const SERVICE_BITS = {
   fileRename: 75,
   fileDelete: 76,
   fileDirectory: 77,
+  unsolicitedStatus: 78,
   informationReport: 79,
   conclude: 83,
   cancel: 84,

@@ -81,16 +81,19 @@ export const journalEntry = sequence('JournalEntry', {
 });
 export type JournalEntry = Value<typeof journalEntry>;
 
+const statusResponse = sequence('Status-Response', {
+  logical: context(0, integer(0, 127)),
+  physical: context(1, integer(0, 127)),
+  detail: optional(context(2, bitString)),
+});
+export type MmsStatus = Value<typeof statusResponse>;
+
 /** Number, request and response of each service. */
 const SERVICES = {
   status: {
     number: 0,
     request: boolean,
-    response: sequence('Status-Response', {
-      logical: context(0, integer(0, 127)),
-      physical: context(1, integer(0, 127)),
-      detail: optional(context(2, bitString)),
-    }),
+    response: statusResponse,
   },
   getNameList: {
     number: 1,
@@ -297,5 +300,7 @@ export type InformationReport = Value<typeof informationReport>;
 
 export const unconfirmedService = choice('UnconfirmedService', {
   informationReport: context(0, informationReport),
+  /** A server tells its state by itself (§ 10.3). */
+  unsolicitedStatus: context(1, statusResponse),
   other,
 });

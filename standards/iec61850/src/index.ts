@@ -1,8 +1,11 @@
 /** IEC 61850: SCL. */
 
+export type { ModelDifference } from './client/check.ts';
 export { type DataSetMember, Iec61850Client, type Iec61850ClientOptions } from './client/client.ts';
 export type { ControlStep, OperateOptions, OperateOutcome } from './client/control.ts';
 export type { FileEntry } from './client/files.ts';
+export type { DeviceClock, SessionGap, SessionGapKind } from './client/gaps.ts';
+export type { KeepOptions, KeptSubscription } from './client/kept-subscription.ts';
 export * from './client/references.ts';
 export type {
   ReceivedMember,
@@ -11,6 +14,14 @@ export type {
   ReportSubscription,
   SubscribeOptions,
 } from './client/reports.ts';
+export {
+  Iec61850Session,
+  type KeptDataSet,
+  type Missing,
+  type SessionOptions,
+  type SessionState,
+  type Way,
+} from './client/session.ts';
 export { type Fault, Iec61850Error } from './error.ts';
 export { basicType, codeOf, DBPOS, initialData, sameData, TCMD } from './mapping/basic-types.ts';
 export * from './mapping/control.ts';

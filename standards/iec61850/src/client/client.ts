@@ -1,6 +1,7 @@
 /** An IEC 61850 client (ACSI over MMS): what is there, values, data sets, reports, controls, files. */
 import {
   type AssociationOptions,
+  type CallOptions,
   type Data,
   dataAccessErrorText,
   MmsClient,
@@ -23,6 +24,8 @@ export interface Iec61850ClientOptions {
   readonly association?: Partial<AssociationOptions>;
   /** Milliseconds until a call must be answered. Default 10 000. */
   readonly callTimeout?: number;
+  /** Milliseconds of silence after which the device is asked whether it is there, and given up when it is not. Default 0: never. */
+  readonly keepAlive?: number;
   readonly clock?: Clock;
   /** Once, with the error that ended the association, or without one after `close`. */
   readonly onClose?: (error?: MmsError) => void;
@@ -68,6 +71,7 @@ export class Iec61850Client {
     const mms = await MmsClient.associate(transport, {
       ...(options.association ? { association: options.association } : {}),
       ...(options.callTimeout === undefined ? {} : { callTimeout: options.callTimeout }),
+      ...(options.keepAlive === undefined ? {} : { keepAlive: options.keepAlive }),
       ...(options.clock ? { clock: options.clock } : {}),
       onReport: (report) => {
         const client = late.current;
@@ -100,9 +104,23 @@ export class Iec61850Client {
     this.#mms.abort();
   }
 
+  /** When the device was last heard, on the clock's monotonic scale, ms. */
+  get heardAt(): number {
+    return this.#mms.heardAt;
+  }
+
   /** For what this class has no method for. */
-  call<S extends Parameters<MmsClient['call']>[0]>(service: S, request: RequestOf<S>): Promise<ResponseOf<S>> {
-    return this.#mms.call(service, request);
+  call<S extends Parameters<MmsClient['call']>[0]>(
+    service: S,
+    request: RequestOf<S>,
+    options?: CallOptions,
+  ): Promise<ResponseOf<S>> {
+    return this.#mms.call(service, request, options);
+  }
+
+  /** Asks the device to cancel a call; see `MmsClient.cancel`. */
+  cancel(invokeId: number): Promise<void> {
+    return this.#mms.cancel(invokeId);
   }
 
   /** Names of the logical devices. */

@@ -7,6 +7,7 @@ import { Iec61850Error } from '../error.ts';
 import { type decodeReport, type OptField, optFlds, type Report, type Trigger, trgOps } from '../mapping/report.ts';
 import type { FunctionalConstraint } from '../scl/schema/ied.ts';
 import type { DataSetMember, Iec61850Client } from './client.ts';
+import { variableOf } from './references.ts';
 
 export interface ReceivedMember extends DataSetMember {
   readonly value: Data;
@@ -50,8 +51,15 @@ export interface SubscribeOptions {
   readonly options?: readonly OptField[];
   /** Buffered: go on after this entry; without it, from the oldest that the server has. */
   readonly resumeAfter?: Uint8Array;
+  /**
+   * Buffered, when the server does not know that entry any more: `all` takes what it has from its oldest on, which is new
+   * where it was restarted; `purge` begins with what comes next. Default `all`. Either way it is a gap.
+   */
+  readonly whenUnknown?: 'all' | 'purge';
   /** Buffered: throw away what the server has kept. */
   readonly purge?: boolean;
+  /** Awaited before the block is enabled, so before the first report. @param members of its data set */
+  readonly prepare?: (members: readonly DataSetMember[]) => Promise<void> | void;
   /** Whether all values are asked for at the beginning. Default true. */
   readonly interrogate?: boolean;
   /** Seconds for which a buffered block stays ours when the association is lost. Default 0. */
@@ -76,6 +84,8 @@ export class ReportSubscription {
   readonly reference: string;
   readonly rptId: string;
   readonly members: readonly DataSetMember[];
+  /** Of the block when it was enabled. */
+  readonly confRev: number;
   readonly #client: Iec61850Client;
   readonly #options: SubscribeOptions;
   readonly #ended: () => void;
@@ -86,15 +96,15 @@ export class ReportSubscription {
   constructor(
     client: Iec61850Client,
     reference: string,
-    rptId: string,
-    members: readonly DataSetMember[],
+    own: { readonly rptId: string; readonly members: readonly DataSetMember[]; readonly confRev: number },
     options: SubscribeOptions,
     ended: () => void,
   ) {
     this.#client = client;
     this.reference = reference;
-    this.rptId = rptId;
-    this.members = members;
+    this.rptId = own.rptId;
+    this.members = own.members;
+    this.confRev = own.confRev;
     this.#options = options;
     this.#ended = ended;
     this.#modulus = reference.includes('.BR.') ? 0x1_0000 : 0x100;
@@ -161,6 +171,9 @@ export class ReportSubscription {
   }
 }
 
+/** Writes an attribute of the block. */
+type Write = (part: string, value: Data) => Promise<void>;
+
 export class Reports {
   readonly #client: Iec61850Client;
   readonly #stray: (text: string) => void;
@@ -179,13 +192,32 @@ export class Reports {
 
   /** @throws Iec61850Error `report.*` when it is not there, or another client has it */
   async subscribe(reference: string, options: SubscribeOptions): Promise<ReportSubscription> {
-    const client = this.#client;
-    const parts = await readBlock(client, reference);
-    const has = (part: string): boolean => parts.has(part);
+    const parts = await readBlock(this.#client, reference);
     if (parts.get('RptEna')?.value === true) {
       throw new Iec61850Error('peer', 'report.taken', `${reference} is enabled already, by another client`);
     }
-    const write = (part: string, value: Data): Promise<void> => writePart(client, reference, part, value);
+    try {
+      return await this.#begin(reference, parts, options);
+    } catch (error) {
+      // What was reserved and is not used is left to others; where the association is gone it is theirs anyway.
+      const free: readonly [string, Data] | undefined = parts.has('Resv')
+        ? ['Resv', { kind: 'boolean', value: false }]
+        : options.reserve
+          ? ['ResvTms', { kind: 'integer', value: 0 }]
+          : undefined;
+      if (free) await writePart(this.#client, reference, ...free).catch(() => {});
+      throw error;
+    }
+  }
+
+  async #begin(
+    reference: string,
+    parts: ReadonlyMap<string, Data>,
+    options: SubscribeOptions,
+  ): Promise<ReportSubscription> {
+    const client = this.#client;
+    const has = (part: string): boolean => parts.has(part);
+    const write: Write = (part, value) => writePart(client, reference, part, value);
     if (has('Resv')) await write('Resv', { kind: 'boolean', value: true });
     if (has('ResvTms') && options.reserve) await write('ResvTms', { kind: 'integer', value: options.reserve });
     const set = String(parts.get('DatSet')?.value ?? '');
@@ -206,37 +238,45 @@ export class Reports {
     if (options.confRev !== undefined && confRev !== options.confRev) {
       options.onGap?.('configuration', `${reference} has configuration ${confRev}, not ${options.confRev}`);
     }
-    // The block's own reference stands in for an identifier that is empty.
-    const own = String(parts.get('RptID')?.value ?? '');
-    const rptId = own === '' ? reference.replaceAll('.', '$') : own;
-    if (this.#subscriptions.has(rptId)) {
-      throw new Iec61850Error(
-        'caller',
-        'report.identifier',
-        `another subscription has the identifier ${rptId}; reports could not be told apart`,
-      );
-    }
-    const subscription = new ReportSubscription(client, reference, rptId, members, options, () =>
+    const rptId = await this.#identifier(reference, String(parts.get('RptID')?.value ?? ''), write);
+    const subscription = new ReportSubscription(client, reference, { rptId, members, confRev }, options, () =>
       this.#subscriptions.delete(rptId),
     );
     this.#subscriptions.set(rptId, subscription);
     try {
+      await options.prepare?.(members);
       await write('RptEna', { kind: 'boolean', value: true });
       if (options.interrogate ?? true) await subscription.interrogate();
     } catch (error) {
       this.#subscriptions.delete(rptId);
+      await write('RptEna', { kind: 'boolean', value: false }).catch(() => {});
       throw error;
     }
     return subscription;
   }
 
+  /** The instances of one block often share an identifier; two of them in one association need two. */
+  async #identifier(reference: string, given: string, write: Write): Promise<string> {
+    // The block's own reference stands in for an identifier that is empty.
+    const own = reference.replaceAll('.', '$');
+    const rptId = given === '' ? own : given;
+    if (!this.#subscriptions.has(rptId)) return rptId;
+    try {
+      if (rptId === own || this.#subscriptions.has(own)) throw new Error('its own reference is in use as well');
+      await write('RptID', { kind: 'visibleString', value: own });
+      return own;
+    } catch (cause) {
+      throw new Iec61850Error(
+        'caller',
+        'report.identifier',
+        `another subscription has the identifier ${rptId}, and ${reference} takes no other; reports could not be told apart`,
+        { cause },
+      );
+    }
+  }
+
   /** Goes on where it was; a server that does not know the place gives all it has. */
-  async #resume(
-    reference: string,
-    entryId: Uint8Array,
-    options: SubscribeOptions,
-    write: (part: string, value: Data) => Promise<void>,
-  ): Promise<void> {
+  async #resume(reference: string, entryId: Uint8Array, options: SubscribeOptions, write: Write): Promise<void> {
     try {
       await write('EntryID', { kind: 'octetString', value: entryId });
     } catch (error) {
@@ -245,7 +285,9 @@ export class Reports {
         'entry-unknown',
         `${reference}: the server does not know entry ${Buffer.from(entryId).toString('hex')} any more`,
       );
-      await write('EntryID', { kind: 'octetString', value: new Uint8Array(8) }).catch(() => {});
+      // Some refuse eight zeros as well; without any entry they begin with their oldest, or with the next.
+      if (options.whenUnknown === 'purge') await write('PurgeBuf', { kind: 'boolean', value: true });
+      else await write('EntryID', { kind: 'octetString', value: new Uint8Array(8) }).catch(() => {});
     }
   }
 }
@@ -267,15 +309,25 @@ function split(reference: string): { readonly node: string; readonly fc: Functio
   return { node: found[1]!, fc: found[2] as FunctionalConstraint, name: found[3]! };
 }
 
-/** Its attributes by name: devices of edition 1 have fewer. */
+/** Attributes of a block that matter before it is enabled. */
+const PARTS = ['RptID', 'RptEna', 'DatSet', 'ConfRev', 'Resv', 'ResvTms', 'PurgeBuf', 'EntryID'];
+
+/** Those it has, by name: devices of edition 1 have fewer. Asked one by one, so that nobody has to know its type. */
 async function readBlock(client: Iec61850Client, reference: string): Promise<Map<string, Data>> {
   const { node, fc, name } = split(reference);
-  const type = await client.type(`${node}.${name}`, fc);
-  const value = await client.read(`${node}.${name}`, fc);
-  if (type.kind !== 'structure' || value.kind !== 'structure') {
-    throw new Iec61850Error('peer', 'report.block', `${reference} is no structure`);
+  const values = await client.readMany(PARTS.map((part) => variableOf(`${node}.${name}.${part}`, fc)));
+  const parts = new Map<string, Data>();
+  PARTS.forEach((part, index) => {
+    const value = values[index];
+    if (value && !(value instanceof Iec61850Error)) parts.set(part, value);
+  });
+  if (!parts.has('RptEna')) {
+    const why = values[1];
+    throw new Iec61850Error('peer', 'report.block', `${reference} is no report control block of the device`, {
+      cause: why instanceof Iec61850Error ? why : undefined,
+    });
   }
-  return new Map(type.value.components.map(({ name: part }, index) => [part ?? '', value.value[index]!]));
+  return parts;
 }
 
 function writePart(client: Iec61850Client, reference: string, part: string, value: Data): Promise<void> {

@@ -105,7 +105,7 @@ async function until(condition: () => boolean, what: string): Promise<void> {
 const seen = (name: string) => intake.taken.filter((taken) => taken.name === name);
 
 describe('points of an SCL file', () => {
-  test('are what data sets hold and what can be operated, with their meaning', () => {
+  test('are what data sets hold, what else has a value, and what can be operated, with their meaning', () => {
     const { points } = site(102);
     expect(
       points.map(({ point, binding }) => [
@@ -122,13 +122,16 @@ describe('points of an SCL file', () => {
       ['BCU1CTRL/MMXU1.TotW', 'analog', 'MV', 'ThreePhaseActivePower', undefined, 'read'],
       ['BCU1CTRL/MMXU1.A.phsA', 'analog', 'CMV', 'LineCurrent', 'A', 'read'],
       ['BCU1CTRL/MMXU1.A.phsB', 'analog', 'CMV', 'LineCurrent', 'B', 'read'],
+      ['BCU1CTRL/CSWI1.Pos', 'discrete', 'DPC', 'SwitchPosition', undefined, 'read'],
       ['BCU1CTRL/CSWI1.Pos control', 'command', 'DPC', 'SwitchPosition', undefined, 'control'],
     ]);
     expect(points.at(-1)!.point).toMatchObject({
       ctlModel: 'sbo',
       description: 'Feeder 1',
       objectReference: 'BCU1CTRL/CSWI1.Pos',
+      feedback: points.at(-2)!.point.mRID,
     });
+    expect(site(102, '    poll: false').points).toHaveLength(6);
   });
 
   test('take on what the site file says of them', () => {
@@ -136,7 +139,7 @@ describe('points of an SCL file', () => {
       102,
       '    points: [{ object: BCU1CTRL/MMXU1.TotW, attribute: mag.f, name: Feeder P, k: 0.001, multiplier: k }]',
     );
-    expect(points).toHaveLength(6);
+    expect(points).toHaveLength(7);
     expect(points.find(({ point }) => point.name === 'Feeder P')).toMatchObject({
       k: 0.001,
       point: { kind: 'analog', unitSymbol: 'W', unitMultiplier: 'k' },
@@ -176,7 +179,8 @@ describe('the connector', () => {
     expect(seen('BCU1CTRL/GGIO1.Alm1').at(-1)).toMatchObject({
       value: 1,
       quality: QUALITY.questionable | QUALITY.oldData | QUALITY.substituted,
-      timeQuality: 31 | TIME_QUALITY.receiveTime,
+      // The member has no time of its own: the one of the report stands for it.
+      timeQuality: 31,
       cause: 'spontaneous',
     });
     expect(seen('BCU1CTRL/MMXU1.A.phsB')).toMatchObject([{ value: 42.5 }]);

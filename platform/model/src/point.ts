@@ -69,6 +69,13 @@ export const Point = Type.Object(
       }),
     ),
     objectReference: Type.Optional(Type.String({ maxLength: 255, description: 'IEC 61850: LD/LN.DO' })),
+    equipmentPath: Type.Optional(
+      Type.String({
+        maxLength: 500,
+        description:
+          'names from the substation down to the equipment, as SCL has them: S1/110 kV/Q01/QA1. For points that name neither terminal nor equipment',
+      }),
+    ),
     ctlModel: Type.Optional(Type.Enum(['direct', 'sbo'] as const, { description: 'for controls; IEC 61850-7-2 § 20' })),
     feedback: Type.Optional(Mrid),
     minimum: Type.Optional(Type.Number({ description: 'smallest value a set-point accepts' })),

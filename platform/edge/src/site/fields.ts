@@ -16,6 +16,8 @@ export interface FieldSpec {
   readonly maximum?: number;
   readonly pattern?: RegExp;
   readonly maxLength?: number;
+  /** False for a column of a protocol that is no part of the address. */
+  readonly ofAddress?: false;
   /** One sentence for the person who fills in the list. */
   readonly about: string;
 }
@@ -84,6 +86,12 @@ export const POINT_FIELDS: readonly FieldSpec[] = [
     about: 'words for numbers, 0=open|1=closed',
   },
   { name: 'objectReference', type: 'text', maxLength: 255, about: 'IEC 61850 LD/LN.DO' },
+  {
+    name: 'equipmentPath',
+    type: 'text',
+    maxLength: 500,
+    about: 'names from the substation down to the equipment as SCL has them, S1/110 kV/Q01/QA1',
+  },
   { name: 'description', type: 'text', maxLength: 1000, about: 'free text' },
 ];
 

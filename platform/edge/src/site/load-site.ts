@@ -294,7 +294,10 @@ function rowsOfSettings(
 ): RawRow[] {
   const known = fieldsByColumn([...protocol.pointFields, ...POINT_FIELDS]);
   const addressOf = ({ values }: Pick<RawRow, 'values'>): string =>
-    protocol.pointFields.map((field) => String(values.get(field) ?? '')).join(' ');
+    protocol.pointFields
+      .filter(({ ofAddress }) => ofAddress !== false)
+      .map((field) => String(values.get(field) ?? ''))
+      .join(' ');
   const byAddress = new Map(listed.map((row) => [addressOf(row), row]));
   const found: RawRow[] = [];
   try {

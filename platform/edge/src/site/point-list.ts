@@ -218,6 +218,7 @@ function pointOf(
     ...optional('action', ofState ? (values.get('action') as string | undefined) : undefined),
     ...optional('valueAliases', aliasesOf(values.get('aliases') as string | undefined)),
     ...optional('objectReference', values.get('objectReference') as string | undefined),
+    ...optional('equipmentPath', values.get('equipmentPath') as string | undefined),
     ...(isControl({ kind }) ? { ctlModel: (values.get('ctlModel') as Point['ctlModel']) ?? 'direct' } : {}),
     ...optional('minimum', values.get('min') as number | undefined),
     ...optional('maximum', values.get('max') as number | undefined),

@@ -1,95 +1,187 @@
-/** An IEC 61850 device as an endpoint: reports of its data sets, controls, reconnection that restores both. */
+/**
+ * An IEC 61850 device as an endpoint: reports of its data sets, polling of what they do not bring, GOOSE where it is
+ * listened to, controls; a connection that comes back restores all of it.
+ */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { Iec61850Client, type ReceivedReport, type ReportGap, type ReportSubscription } from '@enerchain/iec61850';
-import type { BitString, Data, UtcTime } from '@enerchain/mms';
-import { describeError, EnerchainError, TIME_GOOD, TIME_QUALITY, type UtcNanos } from '@enerchain/model';
+import {
+  configuredValue,
+  type FunctionalConstraint,
+  find,
+  Iec61850Client,
+  type LogicalNode,
+  variableOf,
+} from '@enerchain/iec61850';
+import type { Data } from '@enerchain/mms';
+import { type After, describeError, EnerchainError, systemAfter, type UtcNanos } from '@enerchain/model';
 import { type Connect, type TlsProfile, tcpConnect, tlsConnect } from '@enerchain/transport';
 import type { Connector, ConnectorHost, EndpointState, Health, Order, ReportStep } from '../../connector.ts';
-import type { BoundPoint, EndpointSite } from '../../site/site.ts';
+import type { EndpointSite } from '../../site/site.ts';
+import { CARRIERS } from './common-data-classes.ts';
+import { DeviceTypes } from './device-types.ts';
+import { DeviceWatch } from './device-watch.ts';
 import { Entries } from './entries.ts';
-import { type News, newsOf, type Plan, planOf, pointValueOf, qualityOf, type Sink, timeOf } from './mapping.ts';
+import { addNews, type News, type Plan, planOf, REQUESTED, type Sink } from './mapping.ts';
+import { Observed } from './observed.ts';
 import { ctlValOf, stepsOf } from './order.ts';
-import { addressOf, reportBlocks } from './points.ts';
-import { type Iec61850Settings, type Iec61850Target, iedOf } from './protocol.ts';
+import { Poller, type PollItem, whyNot } from './polling.ts';
+import type { Iec61850Settings, Iec61850Target } from './protocol.ts';
+import { Coverage, dynamicDataSets, reportBlocks, type Wanted } from './report-plan.ts';
+import { Reports } from './reports.ts';
+import { type IedSource, iedOf } from './scl-file.ts';
+import { startingTurn } from './starting-turn.ts';
 
 const CONNECT_WITHIN = 10_000;
 const FIRST_PAUSE = 1_000;
 const LONGEST_PAUSE = 30_000;
 const DEFAULT_RESERVE = 60;
-const NO_TIME = TIME_GOOD | TIME_QUALITY.receiveTime;
+/** Blocks that could not be had are asked for again after this long, ms; meanwhile what they hold is polled. */
+const RETRY_BLOCKS = 60_000;
 
-/** An object with the last that is known of it: a report need not repeat what has not changed. */
-interface Watched {
-  readonly bound: BoundPoint;
-  value: Data | undefined;
-  q: BitString | undefined;
-  t: UtcTime | undefined;
+/** What tests give in place of the real thing. */
+export interface Iec61850Wiring {
+  readonly after?: After;
+  readonly connect?: Connect;
 }
 
-interface Block {
-  readonly reference: string;
-  readonly instances: readonly string[];
-  readonly confRev: number | undefined;
+/** A value to be had from the device, and where. */
+interface Target extends Wanted {
+  readonly setting: boolean;
 }
 
 export class Iec61850Connector implements Connector {
   readonly #endpoint: EndpointSite;
   readonly #settings: Iec61850Settings;
   readonly #host: ConnectorHost;
-  readonly #connect: Connect;
-  readonly #blocks: readonly Block[];
+  readonly #after: After;
+  readonly #ied: IedSource;
+  readonly #connect: Connect | undefined;
   readonly #entries: Entries;
-  readonly #watched = new Map<string, Watched>();
+  readonly #observed: Observed;
+  readonly #reports: Reports;
+  readonly #poller: Poller;
+  readonly #watch: DeviceWatch;
+  readonly #targets: readonly Target[];
   readonly #sinks = new Map<string, Sink>();
-  readonly #counters = { reports: 0, values: 0, connects: 0, gaps: 0, commands: 0, strays: 0, blocks: 0 };
+  readonly #counters = { connects: 0, commands: 0, strays: 0, pollFailures: 0 };
   #client: Iec61850Client | undefined;
-  #subscriptions: ReportSubscription[] = [];
+  #types: DeviceTypes | undefined;
+  #plans = new Map<PollItem, Plan>();
+  #synchronized = false;
   #state: EndpointState = 'connecting';
   #since: UtcNanos;
-  #detail: string | undefined;
+  #away: string | undefined;
   #pause = FIRST_PAUSE;
-  #timer: NodeJS.Timeout | undefined;
+  #cancelRetry: (() => void) | undefined;
+  #cancelBlocks: (() => void) | undefined;
   #stopped = false;
 
-  constructor(endpoint: EndpointSite, host: ConnectorHost) {
+  constructor(endpoint: EndpointSite, host: ConnectorHost, wiring: Iec61850Wiring = {}) {
     this.#endpoint = endpoint;
     this.#settings = endpoint.settings as unknown as Iec61850Settings;
     this.#host = host;
+    this.#after = wiring.after ?? systemAfter;
     this.#since = host.clock.now();
-    const ied = iedOf(this.#settings, host.folder);
-    const address = this.#settings.host ?? addressOf(ied);
-    if (address === undefined) {
-      throw new EnerchainError(
-        'caller',
-        'edge.iec61850.address',
-        `endpoint '${endpoint.endpoint.id}': the SCL has no address for ${ied.model.ied.name}, and \`host\` gives none; the endpoint is not started`,
-      );
-    }
-    this.#connect = this.#way(address);
-    const { reports } = this.#settings;
-    this.#blocks = reports
-      ? reports.map((reference) => ({ reference, instances: [reference], confRev: undefined }))
-      : reportBlocks(ied);
+    this.#ied = iedOf(this.#settings, host.folder);
+    this.#connect = wiring.connect ?? this.#way();
     this.#entries = new Entries(host.data, endpoint.endpoint.id, (error) =>
       host.logger.warn(
         { error: describeError(error) },
         'the last entries of the reports cannot be kept; after a restart they come again',
       ),
     );
-    for (const bound of endpoint.points) {
-      const { object, value } = bound.target as Iec61850Target;
-      if (value === undefined) continue;
-      this.#watched.set(object, { bound, value: undefined, q: undefined, t: undefined });
-      this.#sinks.set(`${object}.${value}`, { object, part: 'value' });
-      this.#sinks.set(`${object}.q`, { object, part: 'q' });
-      this.#sinks.set(`${object}.t`, { object, part: 't' });
-    }
+    this.#watch = new DeviceWatch(host);
+    const { intake, clock } = host;
+    const poll = typeof this.#settings.poll === 'object' ? this.#settings.poll : {};
+    this.#observed = new Observed({
+      emit: (bound, value, quality, sourceTime, timeQuality, receiveTime, cause) => {
+        this.#watch.time(sourceTime, timeQuality);
+        const { object, value: attribute } = bound.target as Iec61850Target;
+        if (attribute === 'stVal' && object.endsWith('/LLN0.Beh')) this.#watch.behaviour(object, value);
+        intake.add(bound, value, quality, sourceTime, timeQuality, receiveTime, cause);
+      },
+      malformed: (text) => intake.malformed(text),
+      monotonic: () => clock.monotonic(),
+      refresh: (poll.refreshSeconds ?? 600) * 1000,
+    });
+    this.#targets = this.#bind();
+    this.#reports = this.#reportsOf();
+    this.#poller = new Poller({
+      read: (items) => this.#read(items),
+      take: (item, data) => this.#polled(item, data),
+      failed: (item, error, gone) => this.#pollFailed(item, error, gone),
+      onRound: (took) => this.#roundEnded(took),
+      after: this.#after,
+      monotonic: () => clock.monotonic(),
+      interval: (poll.seconds ?? 10) * 1000,
+      settingsInterval: (poll.settingsSeconds ?? 3600) * 1000,
+      readsPerSecond: poll.readsPerSecond ?? 10,
+    });
   }
 
-  /** TCP, or TLS with the profile of IEC 62351-3. */
-  #way(host: string): Connect {
+  /** What each point is in the device; a point that the SCL does not have is believed to be there all the same. */
+  #bind(): Target[] {
+    const targets: Target[] = [];
+    for (const bound of this.#endpoint.points) {
+      const { object, value, cdc, deadband } = bound.target as Iec61850Target;
+      // Supervision of GOOSE is no value of the device.
+      if (value === undefined || object.includes('.GO.')) continue;
+      this.#observed.add(bound, object, value, deadband ?? 0);
+      this.#sinks.set(`${object}.${value}`, { object, part: value });
+      this.#sinks.set(`${object}.q`, { object, part: 'q' });
+      this.#sinks.set(`${object}.t`, { object, part: 't' });
+      const carrier = CARRIERS[cdc];
+      const fc =
+        constraintOf(this.#ied, object, value) ?? (carrier?.kind === 'analog' && !carrier.setting ? 'MX' : 'ST');
+      const setting = fc === 'SP' || fc === 'SG' || fc === 'SE' || fc === 'CF' || fc === 'DC';
+      targets.push({ reference: `${object}.${value}`, object, fc, setting });
+    }
+    return targets;
+  }
+
+  #reportsOf(): Reports {
+    const { reports, client, integritySeconds, reserveSeconds } = this.#settings;
+    const coverage = new Coverage(this.#targets);
+    const known = reportBlocks(this.#ied.model, coverage, client);
+    const wanted = reports?.map((reference) =>
+      // One that the SCL has is checked against it.
+      ({
+        ...(known.find(({ instances }) => instances.includes(reference)) ?? unknownBlock(reference)),
+        instances: [reference],
+      }),
+    );
+    return new Reports({
+      blocks: wanted ?? known,
+      all: wanted !== undefined,
+      coverage,
+      sinkOf: (reference) => this.#sinks.get(reference),
+      observed: this.#observed,
+      entries: this.#entries,
+      host: this.#host,
+      integrityPeriod: integritySeconds === undefined ? undefined : integritySeconds * 1000,
+      reserve: reserveSeconds ?? DEFAULT_RESERVE,
+      onGap: (text) => this.#host.intake.overflowed(this.#host.clock.now(), text),
+      onDeviation: (code, text) => this.#watch.deviates(code, text),
+      onChanged: (text) => {
+        this.#watch.deviates('edge.iec61850.dataSet', text);
+        this.#client?.abort();
+        this.#lost(`${text}; the reports are set up anew`);
+      },
+    });
+  }
+
+  /** TCP, or TLS with the profile of IEC 62351-3. Undefined for a device that is only heard by GOOSE. */
+  #way(): Connect | undefined {
     const { tls, port } = this.#settings;
+    const host = this.#settings.host ?? this.#ied.address;
+    if (host === undefined) {
+      if (this.#settings.goose) return undefined;
+      throw new EnerchainError(
+        'caller',
+        'edge.iec61850.address',
+        `endpoint '${this.#endpoint.endpoint.id}': the SCL has no address for ${this.#ied.model.ied.name}, and \`host\` gives none; the endpoint is not started`,
+      );
+    }
     if (!tls) return tcpConnect(host, port ?? 102);
     const read = (file: string): Buffer => readFileSync(resolve(this.#host.folder, file));
     const profile: TlsProfile = {
@@ -105,15 +197,24 @@ export class Iec61850Connector implements Connector {
   }
 
   start(): void {
-    void this.#attempt();
+    if (this.#connect) this.#connectAfter(startingTurn(this.#host.clock.monotonic()));
   }
 
-  async #attempt(): Promise<void> {
+  #connectAfter(milliseconds: number): void {
+    this.#cancelRetry = this.#after(milliseconds, () => {
+      this.#cancelRetry = undefined;
+      void this.#attempt(this.#connect!);
+    });
+  }
+
+  async #attempt(connect: Connect): Promise<void> {
     let client: Iec61850Client | undefined;
     try {
-      const transport = await this.#connect(AbortSignal.timeout(CONNECT_WITHIN));
+      const transport = await connect(AbortSignal.timeout(CONNECT_WITHIN));
       client = await Iec61850Client.connect(transport, {
-        onClose: (error) => this.#lost(error?.message ?? 'the device has ended the association'),
+        onClose: (error) => {
+          if (client && client === this.#client) this.#lost(error?.message ?? 'the device has ended the association');
+        },
         onStray: (text) => {
           this.#counters.strays++;
           this.#host.intake.malformed(text);
@@ -127,136 +228,155 @@ export class Iec61850Connector implements Connector {
       this.#counters.connects++;
       await this.#begin(client);
     } catch (error) {
-      this.#client = undefined;
+      // Whoever has lost the connection meanwhile has seen to the next one.
+      if (client && client !== this.#client) return;
       client?.abort();
-      this.#retry(describeError(error));
+      this.#lost(describeError(error));
     }
   }
 
-  /** Reports first; when all of them have said what is, the state is complete. */
+  /** Reports first, then the first round of polling; when all of that is done the state is complete. */
   async #begin(client: Iec61850Client): Promise<void> {
     const { intake } = this.#host;
     this.#enter('up');
+    this.#away = undefined;
+    this.#synchronized = false;
+    this.#watch.connected();
     intake.connected();
-    const failures: string[] = [];
-    for (const block of this.#blocks) {
-      try {
-        await this.#subscribe(client, block);
-      } catch (error) {
-        if (this.#client !== client) return;
-        failures.push(`${block.reference}: ${describeError(error)}`);
-      }
-    }
+    const types = new DeviceTypes((reference, fc) => client.type(reference, fc));
+    this.#types = types;
+    await this.#compareRevisions(client);
+    await this.#enableReports(client, types);
     if (this.#client !== client) return;
-    this.#counters.blocks = this.#subscriptions.length;
-    if (this.#subscriptions.length === 0 && this.#blocks.length > 0) {
+    const { counters, states } = this.#reports;
+    if (counters.blocks === 0 && counters.failedBlocks > 0 && this.#pollItems().length === 0) {
+      const why = states.map(({ block, detail }) => `${block.reference}: ${detail}`).join('; ');
       throw new EnerchainError(
         'peer',
         'edge.iec61850.reports',
-        `no report control block could be had: ${failures.join('; ')}`.slice(0, 900),
+        `no report control block could be had: ${why}`.slice(0, 900),
       );
     }
     this.#pause = FIRST_PAUSE;
-    if (failures.length > 0) {
-      this.#detail = failures.join('; ').slice(0, 500);
-      this.#host.logger.warn({ failures }, 'some reports could not be had; their values do not come');
-      intake.event('configuration', `no reports of ${this.#detail}`.slice(0, 1000), 'edge.iec61850.reports');
-    } else this.#detail = undefined;
-    intake.synchronized();
+    this.#poll();
+    if (this.#poller.size === 0) this.#complete();
   }
 
-  /** The first instance that no other client has. */
-  async #subscribe(client: Iec61850Client, { reference, instances, confRev }: Block): Promise<void> {
-    const { integritySeconds, reserveSeconds } = this.#settings;
-    let refused: unknown;
-    // The instance that it had before first: its buffer is where the other one's entries are.
-    const known = instances.filter((instance) => this.#entries.get(instance));
-    for (const instance of [...known, ...instances.filter((one) => !known.includes(one))]) {
-      const resumeAfter = this.#entries.get(instance);
-      const plans = new Map<string, Plan>();
-      const early: ReceivedReport[] = [];
-      let ready = false;
-      try {
-        const subscription = await client.subscribe(instance, {
-          onReport: (report) => {
-            if (ready) this.#take(instance, report, plans);
-            else early.push(report);
-          },
-          onGap: (gap, text) => this.#gap(gap, text),
-          reserve: reserveSeconds ?? DEFAULT_RESERVE,
-          ...(confRev === undefined ? {} : { confRev }),
-          ...(integritySeconds === undefined ? {} : { integrityPeriod: integritySeconds * 1000 }),
-          ...(resumeAfter === undefined ? {} : { resumeAfter }),
-        });
-        await this.#plan(client, subscription, plans);
-        ready = true;
-        for (const report of early) this.#take(instance, report, plans);
-        this.#subscriptions.push(subscription);
-        return;
-      } catch (error) {
-        refused = error;
-        const { code } = error as { code?: string };
-        if (code !== 'report.taken' && code !== 'access.temporarily-unavailable') throw error;
-      }
-    }
-    throw refused ?? new EnerchainError('caller', 'edge.iec61850.reports', `${reference} has no instance`);
-  }
-
-  /** What each value of a report is for follows from the device's own types: they count where the SCL differs. */
-  async #plan(client: Iec61850Client, { members }: ReportSubscription, plans: Map<string, Plan>): Promise<void> {
-    for (const { reference, fc } of members) {
-      const key = `${reference} ${fc}`;
-      if (fc === undefined || plans.has(key)) continue;
-      const plan = planOf(await client.type(reference, fc), reference, (at) => this.#sinks.get(at));
-      if (plan.every((sink) => sink === undefined)) this.#host.intake.unknown(key, () => `${reference} [${fc}]`);
-      plans.set(key, plan);
-    }
-  }
-
-  #take(block: string, report: ReceivedReport, plans: ReadonlyMap<string, Plan>): void {
-    const { intake, clock } = this.#host;
-    const receiveTime = clock.now();
-    this.#counters.reports++;
-    for (const [object, news] of newsOf(report.members, plans)) this.#observe(object, news, receiveTime);
-    const { entryId } = report;
-    // What is on disk is not asked for again.
-    if (entryId && block.includes('.BR.')) intake.hold({ release: () => this.#entries.set(block, entryId) });
-  }
-
-  #observe(object: string, { value: data, q, t, cause }: News, receiveTime: UtcNanos): void {
-    const watched = this.#watched.get(object)!;
-    watched.value = data ?? watched.value;
-    watched.q = q ?? watched.q;
-    watched.t = t ?? watched.t;
-    if (!watched.value) return;
-    const raw = pointValueOf(watched.value);
-    if (raw === undefined) {
-      this.#host.intake.malformed(`${object} is ${watched.value.kind}, which no point holds`);
-      return;
-    }
-    const { bound } = watched;
-    const value = typeof raw === 'number' ? raw * bound.k + bound.d : raw;
-    const time = watched.t && timeOf(watched.t);
-    this.#counters.values++;
-    this.#host.intake.add(
-      bound,
-      value,
-      watched.q ? qualityOf(watched.q) : 0,
-      time?.at ?? receiveTime,
-      time?.quality ?? NO_TIME,
-      receiveTime,
-      cause,
+  async #enableReports(client: Iec61850Client, types: DeviceTypes): Promise<void> {
+    const alive = (): boolean => this.#client === client;
+    await this.#reports.enable(client, types, alive);
+    const dynamic = this.#settings.dynamicDataSets ? dynamicDataSets(this.#ied.model) : undefined;
+    if (dynamic && alive()) await this.#reports.enableDynamic(client, types, this.#pollItems(), dynamic, alive);
+    if (!alive()) return;
+    const failures = this.#reports.states.flatMap(({ state, block, detail }) =>
+      state === 'failed' ? [`${block.reference}: ${detail}`] : [],
     );
+    this.#watch.reports(failures);
+    this.#cancelBlocks?.();
+    this.#cancelBlocks =
+      failures.length === 0 ? undefined : this.#after(RETRY_BLOCKS, () => void this.#retryBlocks(client, types));
   }
 
-  #gap(gap: ReportGap, text: string): void {
-    const { intake, clock } = this.#host;
-    if (gap === 'configuration') {
-      intake.event('configuration', text.slice(0, 1000), 'edge.iec61850.configuration');
+  /** Another client may have let go of a block meanwhile. */
+  async #retryBlocks(client: Iec61850Client, types: DeviceTypes): Promise<void> {
+    if (this.#client !== client) return;
+    const before = this.#reports.counters.blocks;
+    try {
+      await this.#enableReports(client, types);
+    } catch {
+      // The connection went; the next one asks for them anyway.
       return;
     }
-    this.#counters.gaps++;
-    intake.overflowed(clock.now(), text);
+    if (this.#client === client && this.#reports.counters.blocks !== before) this.#poll();
+  }
+
+  /** What the device was set up with, where both sides say it (7-3 LPL): the first sign that the file is of another time. */
+  async #compareRevisions(client: Iec61850Client): Promise<void> {
+    const asked = this.#ied.model.devices.flatMap((device) => {
+      const node = device.nodes.find(({ ln }) => ln.lnClass === 'LLN0');
+      const expected = node && configuredRevision(node);
+      return expected === undefined ? [] : [{ reference: `${device.name}/LLN0.NamPlt.configRev`, expected }];
+    });
+    if (asked.length === 0) return;
+    const values = await client.readMany(asked.map(({ reference }) => variableOf(reference, 'DC')));
+    asked.forEach(({ reference, expected }, index) => {
+      const value = values[index];
+      if (value === undefined || value instanceof Error || !('value' in value)) return;
+      const own = String(value.value);
+      if (own !== expected)
+        this.#watch.deviates('edge.iec61850.model', `${reference} is '${own}', in the SCL it is '${expected}'`);
+    });
+  }
+
+  /** Objects with a value that no report brings, each once. */
+  #pollItems(): PollItem[] {
+    if (this.#settings.poll === false) return [];
+    const items = new Map<string, PollItem>();
+    for (const { reference, object, fc, setting } of this.#targets) {
+      if (!this.#reports.brings(reference)) items.set(`${object} ${fc}`, { reference: object, fc, setting });
+    }
+    return [...items.values()];
+  }
+
+  #poll(): void {
+    this.#plans = new Map();
+    this.#poller.start(this.#pollItems());
+  }
+
+  async #read(items: readonly PollItem[]): Promise<readonly (Data | Error)[]> {
+    const [client, types] = [this.#client, this.#types];
+    if (!client || !types) throw new Error('the connection is gone');
+    const results: (Data | Error)[] = [];
+    const asked: PollItem[] = [];
+    for (const item of items) {
+      if (!this.#plans.has(item)) {
+        try {
+          const type = await types.of(item.reference, item.fc);
+          this.#plans.set(
+            item,
+            planOf(type, item.reference, (at) => this.#sinks.get(at)),
+          );
+        } catch (error) {
+          if (!(error instanceof EnerchainError)) throw error;
+          results[items.indexOf(item)] = error;
+          continue;
+        }
+      }
+      asked.push(item);
+    }
+    if (asked.length === 0) return results;
+    const values = await client.readMany(asked.map(({ reference, fc }) => variableOf(reference, fc)));
+    asked.forEach((item, index) => {
+      results[items.indexOf(item)] = values[index] ?? new Error('the device left it out');
+    });
+    return results;
+  }
+
+  #polled(item: PollItem, data: Data): void {
+    const news = new Map<string, News>();
+    addNews(news, this.#plans.get(item)!, data, REQUESTED);
+    const receiveTime = this.#host.clock.now();
+    for (const [object, of] of news) this.#observed.take('poll', object, of, receiveTime);
+  }
+
+  #pollFailed(item: PollItem, error: unknown, gone: boolean): void {
+    if (!this.#client) return;
+    this.#counters.pollFailures++;
+    const absent = gone || (error as { code?: string }).code === 'edge.iec61850.model';
+    this.#watch.deviates(absent ? 'edge.iec61850.model' : 'edge.iec61850.read', whyNot(item, error));
+    this.#observed.outdate(item.reference, this.#host.clock.now(), absent);
+  }
+
+  #roundEnded(took: number): void {
+    this.#watch.round(took, (typeof this.#settings.poll === 'object' ? this.#settings.poll.seconds : undefined) ?? 10);
+    this.#complete();
+  }
+
+  #complete(): void {
+    if (this.#synchronized || !this.#client) return;
+    this.#synchronized = true;
+    this.#watch.complete();
+    this.#host.intake.synchronized();
   }
 
   #enter(state: EndpointState): void {
@@ -266,27 +386,19 @@ export class Iec61850Connector implements Connector {
   }
 
   #lost(reason: string): void {
-    const was = this.#client;
     this.#client = undefined;
-    this.#subscriptions = [];
-    if (!was || this.#stopped) return;
-    this.#host.intake.lost(reason);
-    this.#retry(reason);
-  }
-
-  #retry(reason: string): void {
-    if (this.#stopped || this.#timer) return;
+    this.#types = undefined;
+    this.#poller.stop();
+    this.#reports.lost();
+    this.#cancelBlocks?.();
+    if (this.#stopped || this.#cancelRetry) return;
     if (this.#state === 'up') this.#host.intake.lost(reason);
     this.#enter('connecting');
-    this.#subscriptions = [];
-    this.#detail = reason.slice(0, 500);
+    this.#away = reason.slice(0, 500);
     // Not all at once after a cut that many share.
     const wait = this.#pause * (0.7 + 0.6 * Math.random());
     this.#pause = Math.min(this.#pause * 2, LONGEST_PAUSE);
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined;
-      void this.#attempt();
-    }, wait);
+    this.#connectAfter(wait);
   }
 
   async operate({ command, point }: Order, report: ReportStep): Promise<void> {
@@ -319,21 +431,58 @@ export class Iec61850Connector implements Connector {
   }
 
   health(): Health {
+    const detail = this.#away ?? this.#watch.detail;
+    const { values, duplicates, unchanged, stale } = this.#observed.counters;
+    const { reads, late } = this.#poller.counters;
     return {
       state: this.#state,
       since: this.#since,
-      ...(this.#detail === undefined ? {} : { detail: this.#detail }),
-      counters: { ...this.#counters },
+      ...(detail === undefined ? {} : { detail: detail.slice(0, 500) }),
+      counters: {
+        ...this.#counters,
+        ...this.#reports.counters,
+        ...this.#watch.counters,
+        values,
+        duplicates,
+        unchanged,
+        stale,
+        reads,
+        lateRounds: late,
+        polled: this.#poller.size,
+      },
     };
   }
 
   async stop(): Promise<void> {
     this.#stopped = true;
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+    this.#cancelRetry?.();
+    this.#cancelRetry = undefined;
+    this.#cancelBlocks?.();
+    this.#poller.stop();
     const client = this.#client;
     this.#client = undefined;
     await client?.close();
     this.#entries.save();
   }
+}
+
+const configuredRevision = (node: LogicalNode): string | undefined =>
+  configuredValue(node, ['NamPlt', 'configRev']) || undefined;
+
+const unknownBlock = (reference: string) => ({
+  reference,
+  instances: [reference],
+  confRev: undefined,
+  dataSet: undefined,
+  members: undefined,
+});
+
+/** @returns undefined when the SCL does not have it */
+function constraintOf({ model }: IedSource, object: string, value: string): FunctionalConstraint | undefined {
+  const slash = object.indexOf('/');
+  const [node, ...names] = object.slice(slash + 1).split('.');
+  const device = model.devices.find(({ name }) => name === object.slice(0, slash));
+  const type = device?.nodes.find(({ name }) => name === node)?.type;
+  const [first] = value.split(/[.(]/);
+  return type && find(type, [...names, first!])?.attributes[0]?.fc;
 }

@@ -1,16 +1,8 @@
 /** Values of IEC 61850 as observations, without loss: quality bit by bit, time to the last fraction. Pure. */
 
-import { codeOf, type ReceivedMember, type Trigger } from '@enerchain/iec61850';
+import { codeOf, type ReceivedMember, type Trigger, timeText } from '@enerchain/iec61850';
 import { type BitString, bit, type Data, type TypeSpecification, type UtcTime } from '@enerchain/mms';
-import {
-  CAUSES,
-  type Quality,
-  TIME_GOOD,
-  TIME_QUALITY,
-  type TimeQuality,
-  type UtcNanos,
-  type Value,
-} from '@enerchain/model';
+import { CAUSES, EnerchainError, type Quality, type TimeQuality, type UtcNanos, type Value } from '@enerchain/model';
 
 /** The validity bits come first and are one number here; the others keep their places (8-1 table 40). */
 export function qualityOf(value: BitString): Quality {
@@ -19,16 +11,16 @@ export function qualityOf(value: BitString): Quality {
   return quality;
 }
 
-/** @returns undefined for a time that was never set */
+/** The quality of a time is the same octet on both sides. @returns undefined for a time that was never set */
 export function timeOf({
   seconds,
   fraction,
   quality,
-}: UtcTime): { readonly at: UtcNanos; readonly quality: TimeQuality } | undefined {
+}: UtcTime): { readonly time: UtcNanos; readonly quality: TimeQuality } | undefined {
   if (seconds === 0 && fraction === 0) return undefined;
-  const at = BigInt(seconds) * 1_000_000_000n + (BigInt(fraction) * 1_000_000_000n) / 0x100_0000n;
-  const accuracy = quality & TIME_QUALITY.accuracyMask;
-  return { at, quality: (quality & 0xe0) | (accuracy === 0 ? TIME_GOOD : accuracy) };
+  // Rounded up, so that the fraction of 2⁻²⁴ s can be had back.
+  const nanos = (BigInt(fraction) * 1_000_000_000n + 0xff_ffffn) / 0x100_0000n;
+  return { time: BigInt(seconds) * 1_000_000_000n + nanos, quality: quality & 0xff };
 }
 
 /** @returns undefined when it is none that a point can have */
@@ -47,12 +39,18 @@ export function pointValueOf(data: Data): Value | undefined {
     case 'visibleString':
     case 'mmsString':
       return data.value;
+    case 'utcTime':
+      return timeText(data.value);
+    case 'octetString':
+      return Buffer.from(data.value).toString('hex');
     default:
       return undefined;
   }
 }
 
-const SPONTANEOUS = CAUSES.indexOf('spontaneous');
+export const SPONTANEOUS = CAUSES.indexOf('spontaneous');
+/** Read by us. */
+export const REQUESTED = CAUSES.indexOf('requested');
 const PERIODIC = CAUSES.indexOf('periodic');
 const INTERROGATION = CAUSES.indexOf('interrogation');
 
@@ -63,17 +61,21 @@ export function causeOf(reasons: readonly Trigger[]): number {
   return reasons.includes('gi') ? INTERROGATION : PERIODIC;
 }
 
-/** What an attribute in a report is for. */
+/** What an attribute is for. */
 export interface Sink {
-  /** Key of the object: one observation is made of its value, quality and time. */
+  /** The object that one observation is made of: its value, quality and time. */
   readonly object: string;
-  readonly part: 'value' | 'q' | 't';
+  /** Name of a value below the object; `q` and `t` are quality and time. */
+  readonly part: string;
 }
 
 /** For each value of a member, depth first, what it is for; undefined for what nobody is interested in. */
 export type Plan = readonly (Sink | undefined)[];
 
-/** @param sink what the attribute at a reference is for */
+/** Elements of arrays that are looked into; a device with more is not believed. */
+const MAX_ELEMENTS = 10_000;
+
+/** @param sink what the attribute at a reference is for @throws EnerchainError `edge.iec61850.type` (peer) for endless arrays */
 export function planOf(
   type: TypeSpecification,
   reference: string,
@@ -82,9 +84,12 @@ export function planOf(
   if (type.kind === 'structure') {
     return type.value.components.flatMap(({ name, type: inner }) => planOf(inner, `${reference}.${name ?? ''}`, sink));
   }
-  // Elements of arrays have no points; they are counted so that what follows keeps its place.
-  if (type.kind === 'array')
-    return Array.from({ length: type.value.count }).flatMap(() => planOf(type.value.element, '', () => undefined));
+  if (type.kind === 'array') {
+    const { count, element } = type.value;
+    if (count > MAX_ELEMENTS)
+      throw new EnerchainError('peer', 'edge.iec61850.type', `${reference} is an array of ${count}; it is not used`);
+    return Array.from({ length: count }, (_, index) => planOf(element, `${reference}(${index})`, sink)).flat();
+  }
   return [sink(reference)];
 }
 
@@ -94,12 +99,32 @@ export function* flat(data: Data): Generator<Data> {
   else yield data;
 }
 
-/** What has become known of an object by a report. */
+/** What has become known of an object by a message. */
 export interface News {
-  value?: Data;
+  /** By name below the object. */
+  readonly values: Map<string, Data>;
   q?: BitString;
   t?: UtcTime;
   cause: number;
+}
+
+/** Adds what a member says to what is known of each object. */
+export function addNews(news: Map<string, News>, plan: Plan, value: Data, cause: number): void {
+  let at = 0;
+  for (const data of flat(value)) {
+    const sink = plan[at++];
+    if (!sink) continue;
+    let of = news.get(sink.object);
+    if (!of) {
+      of = { values: new Map(), cause };
+      news.set(sink.object, of);
+    }
+    if (sink.part === 'q') {
+      if (data.kind === 'bitString') of.q = data.value;
+    } else if (sink.part === 't') {
+      if (data.kind === 'utcTime') of.t = data.value;
+    } else of.values.set(sink.part, data);
+  }
 }
 
 /** Puts together what a report says of each object. @param plans by reference and constraint of the member */
@@ -107,20 +132,7 @@ export function newsOf(members: readonly ReceivedMember[], plans: ReadonlyMap<st
   const news = new Map<string, News>();
   for (const { reference, fc, value, reasons } of members) {
     const plan = plans.get(`${reference} ${fc}`);
-    if (!plan) continue;
-    let at = 0;
-    for (const data of flat(value)) {
-      const sink = plan[at++];
-      if (!sink) continue;
-      let of = news.get(sink.object);
-      if (!of) {
-        of = { cause: causeOf(reasons) };
-        news.set(sink.object, of);
-      }
-      if (sink.part === 'value') of.value = data;
-      else if (sink.part === 'q' && data.kind === 'bitString') of.q = data.value;
-      else if (sink.part === 't' && data.kind === 'utcTime') of.t = data.value;
-    }
+    if (plan) addNews(news, plan, value, causeOf(reasons));
   }
   return news;
 }

@@ -1,169 +1,217 @@
-/** The points of an IED as its SCL file has them: what its data sets hold, and what can be controlled. */
+/** The points of an IED as its SCL file has them: every data object that has a value, and every one that can be operated. */
 import {
-  addressPart,
-  checkScl,
   configuredValue,
+  type DataAttribute,
+  type DataObject,
   find,
   type IedModel,
   type LogicalDevice,
   type LogicalNode,
   namesOf,
-  readScl,
-  type Scl,
 } from '@enerchain/iec61850';
-import { EnerchainError } from '@enerchain/model';
-
-export interface IedSource {
-  readonly content: Buffer;
-  readonly scl: Scl;
-  readonly model: IedModel;
-}
-
-/** @throws EnerchainError `edge.iec61850.scl` when the file is no SCL, or has no such IED */
-export function openIed(file: string, content: Buffer, name: string | undefined): IedSource {
-  const fail = (text: string): never => {
-    throw new EnerchainError('caller', 'edge.iec61850.scl', `${file}: ${text}; the endpoint has no points`);
-  };
-  const { scl, findings } = readScl(content, { name: file });
-  if (!scl) return fail(findings.list[0]?.text ?? 'is no SCL');
-  const { models } = checkScl(scl, findings, file);
-  const names = [...models.keys()];
-  if (name === undefined && names.length !== 1)
-    return fail(`has ${names.length} IEDs; \`ied\` must name one of ${names.slice(0, 20).join(', ')}`);
-  const model = models.get(name ?? names[0]!);
-  if (!model) return fail(`has no IED ${name}; it has ${names.slice(0, 20).join(', ') || 'none'}`);
-  return { content, scl, model };
-}
-
-/** Where the IED is reached, as the Communication section has it. */
-export function addressOf({ scl, model }: IedSource): string | undefined {
-  const aps = (scl.communication?.subNetworks ?? []).flatMap(({ connectedAps }) => connectedAps);
-  const those = aps.filter(({ iedName }) => iedName === model.ied.name);
-  return those.map(({ address }) => addressPart(address, 'IP')).find((ip) => ip !== undefined);
-}
-
-interface Carrier {
-  /** Attributes that hold the value, the first one there counts. */
-  readonly values: readonly string[];
-  readonly kind: 'discrete' | 'analog' | 'accumulator' | 'string';
-}
-
-/** Common data classes (IEC 61850-7-3) and where their value is. Those that are not here have no single value. */
-const CARRIERS: Readonly<Record<string, Carrier>> = {
-  SPS: { values: ['stVal'], kind: 'discrete' },
-  DPS: { values: ['stVal'], kind: 'discrete' },
-  INS: { values: ['stVal'], kind: 'discrete' },
-  ENS: { values: ['stVal'], kind: 'discrete' },
-  SPC: { values: ['stVal'], kind: 'discrete' },
-  DPC: { values: ['stVal'], kind: 'discrete' },
-  INC: { values: ['stVal'], kind: 'discrete' },
-  ENC: { values: ['stVal'], kind: 'discrete' },
-  ACT: { values: ['general'], kind: 'discrete' },
-  ACD: { values: ['general'], kind: 'discrete' },
-  BSC: { values: ['valWTr.posVal'], kind: 'discrete' },
-  ISC: { values: ['valWTr.posVal'], kind: 'discrete' },
-  MV: { values: ['mag.f', 'mag.i', 'instMag.f'], kind: 'analog' },
-  SAV: { values: ['instMag.f', 'instMag.i'], kind: 'analog' },
-  CMV: { values: ['cVal.mag.f', 'cVal.mag.i', 'instCVal.mag.f'], kind: 'analog' },
-  APC: { values: ['mxVal.f', 'mxVal.i'], kind: 'analog' },
-  BAC: { values: ['mxVal.f'], kind: 'analog' },
-  BCR: { values: ['actVal'], kind: 'accumulator' },
-  VSS: { values: ['stVal'], kind: 'string' },
-};
-
-/** Controls by class; a set-point where the value is a quantity. */
-const CONTROLS: Readonly<Record<string, 'command' | 'setpoint'>> = {
-  SPC: 'command',
-  DPC: 'command',
-  INC: 'command',
-  ENC: 'command',
-  BSC: 'command',
-  ISC: 'command',
-  APC: 'setpoint',
-  BAC: 'setpoint',
-};
-
-interface Meaning {
-  readonly measurementType: string;
-  readonly unit?: string;
-}
-
-/** What is measured, by logical node class and data object (IEC 61850-7-4), in CIM's words (IEC 61970-301 Meas). */
-const MEANINGS: Readonly<Record<string, Meaning>> = {
-  'MMXU.TotW': { measurementType: 'ThreePhaseActivePower', unit: 'W' },
-  'MMXU.TotVAr': { measurementType: 'ThreePhaseReactivePower', unit: 'VAr' },
-  'MMXU.TotVA': { measurementType: 'ThreePhasePower', unit: 'VA' },
-  'MMXU.Hz': { measurementType: 'Frequency', unit: 'Hz' },
-  'MMXU.PhV': { measurementType: 'PhaseVoltage', unit: 'V' },
-  'MMXU.PPV': { measurementType: 'LineToLineVoltage', unit: 'V' },
-  'MMXU.A': { measurementType: 'LineCurrent', unit: 'A' },
-  'MMXU.W': { measurementType: 'ActivePower', unit: 'W' },
-  'MMXU.VAr': { measurementType: 'ReactivePower', unit: 'VAr' },
-  'XCBR.Pos': { measurementType: 'SwitchPosition' },
-  'XSWI.Pos': { measurementType: 'SwitchPosition' },
-  'CSWI.Pos': { measurementType: 'SwitchPosition' },
-  'ATCC.TapChg': { measurementType: 'TapPosition' },
-  'YLTC.TapChg': { measurementType: 'TapPosition' },
-};
-
-const PHASES: Readonly<Record<string, string>> = {
-  phsA: 'A',
-  phsB: 'B',
-  phsC: 'C',
-  neut: 'N',
-  phsAB: 'AB',
-  phsBC: 'BC',
-  phsCA: 'CA',
-};
+import {
+  ANGLES,
+  CARRIERS,
+  type Carrier,
+  CONTROLS,
+  HARMONIC_VALUES,
+  HARMONICS,
+  isPrimary,
+  MAX_HARMONICS,
+  MULTIPLIERS,
+  meaningOf,
+  PHASE_OF,
+  SI_UNITS,
+} from './common-data-classes.ts';
+import { SUPERVISED, supervisionOf } from './goose-points.ts';
+import type { IedSource } from './scl-file.ts';
 
 export type Row = Readonly<Record<string, string>>;
 
-/** Rows of a point list: one for each value in a data set, one for each object that can be operated. */
-export function pointRows({ model }: IedSource): Row[] {
-  const monitored = new Map<string, Row>();
+export interface RowOptions {
+  /** What no data set holds as well, to be polled. */
+  readonly polled: boolean;
+  /** Settings as well, to be polled now and then. */
+  readonly settings: boolean;
+  /** Angles of phasors beside their magnitudes. */
+  readonly angles: boolean;
+  /** Supervision of the GOOSE control blocks. */
+  readonly goose: boolean;
+}
+
+/** Rows of a point list: one for each value, one for each object that can be operated. Those of data sets come first. */
+export function pointRows(source: IedSource, options: RowOptions): Row[] {
+  const { model } = source;
+  const rows = new Map<string, Row>();
+  const add = (row: Row): void => {
+    const key = `${row.object} ${row.attribute}`;
+    if (!rows.has(key)) rows.set(key, row);
+  };
   for (const device of model.devices) {
     for (const { ln } of device.nodes) {
       for (const fcda of ln.dataSets.flatMap(({ fcdas }) => fcdas)) {
-        const at = model.devices.find(({ inst }) => inst === fcda.ldInst);
-        const node = at?.nodes.find(
-          ({ ln: own }) => own.prefix === fcda.prefix && own.lnClass === fcda.lnClass && own.inst === fcda.lnInst,
-        );
-        if (at && node) for (const row of rowsOf(at, node, namesOf(fcda))) monitored.set(row.object!, row);
+        const place = memberOf(model, fcda);
+        if (place) for (const row of memberRows(source, place, namesOf(fcda), options)) add(row);
       }
     }
   }
+  for (const device of options.polled ? model.devices : []) {
+    for (const node of device.nodes) {
+      for (const object of node.type?.objects ?? []) {
+        for (const row of objectRows(source, { device, node }, [object.name], object, options)) add(row);
+      }
+    }
+  }
+  const monitored = [...rows.values()];
+  const names = new Map(monitored.map(({ object, attribute, name }) => [`${object} ${attribute}`, name!]));
   const controls = model.devices.flatMap((device) =>
-    device.nodes.flatMap((node) => controlRows(device, node, monitored)),
+    device.nodes.flatMap((node) => controlRows(source, { device, node }, names)),
   );
-  return [...monitored.values(), ...controls];
+  return [...monitored, ...controls, ...(options.goose ? supervisionRows(source) : [])];
+}
+
+/** A logical node and its device. */
+export interface NodePlace {
+  readonly device: LogicalDevice;
+  readonly node: LogicalNode;
+}
+
+/** The node that a member of a data set names. */
+export function memberOf(
+  { devices }: IedModel,
+  { ldInst, prefix, lnClass, lnInst }: { ldInst: string; prefix: string; lnClass: string; lnInst: string },
+): NodePlace | undefined {
+  const device = devices.find(({ inst }) => inst === ldInst);
+  const node = device?.nodes.find(({ ln }) => ln.prefix === prefix && ln.lnClass === lnClass && ln.inst === lnInst);
+  return device && node ? { device, node } : undefined;
 }
 
 /** @param names of a member of a data set: an object, a part of one, or an attribute */
-function* rowsOf(device: LogicalDevice, node: LogicalNode, names: readonly string[]): Generator<Row> {
-  const place = node.type && find(node.type, names);
-  if (!place || place.objects.length === 0) return;
-  const object = place.objects.at(-1)!;
+function* memberRows(source: IedSource, at: NodePlace, names: readonly string[], options: RowOptions): Generator<Row> {
+  const place = at.node.type && find(at.node.type, names);
+  const object = place?.objects.at(-1);
+  if (!place || !object) return;
   const below = names.slice(0, place.objects.length);
-  const carrier = CARRIERS[object.cdc];
-  if (carrier) {
-    const value = carrier.values.find((candidate) => find(node.type!, [...below, ...candidate.split('.')]));
-    const member = names.slice(place.objects.length).join('.');
+  const member = names.slice(place.objects.length).join('.');
+  for (const row of objectRows(source, at, below, object, { ...options, settings: true })) {
+    const value = row.attribute!;
     // A member may be the quality alone, or a part that is not the value.
-    if (value === undefined || !(member === '' || value === member || value.startsWith(`${member}.`))) return;
-    yield { ...described(device, node, below), cdc: object.cdc, kind: carrier.kind, attribute: value };
-    return;
+    if (member === '' || value === member || value.startsWith(`${member}.`) || value.startsWith(`${member}(`))
+      yield row;
   }
-  for (const inner of object.objects) yield* rowsOf(device, node, [...below, inner.name]);
 }
 
-function controlRows(device: LogicalDevice, node: LogicalNode, monitored: ReadonlyMap<string, Row>): Row[] {
-  return (node.type?.objects ?? []).flatMap((object) => {
+/** @param names down to the object */
+function* objectRows(
+  source: IedSource,
+  at: NodePlace,
+  names: readonly string[],
+  object: DataObject,
+  options: RowOptions,
+): Generator<Row> {
+  const carrier = CARRIERS[object.cdc];
+  if (carrier && (options.settings || !carrier.setting)) {
+    const value = carrier.values.find((candidate) => attributeAt(object, candidate));
+    if (value !== undefined) yield valueRow(source, at, names, object, value, carrier.kind);
+    for (const more of furtherOf(object.cdc, carrier, options)) {
+      if (attributeAt(object, more.value)) yield valueRow(source, at, names, object, more.value, more.kind);
+    }
+  }
+  if (HARMONICS.has(object.cdc)) yield* harmonicRows(source, at, names, object);
+  // Elements of an array of objects have no names of their own.
+  for (const inner of object.objects) {
+    if (inner.count === 0) yield* objectRows(source, at, [...names, inner.name], inner, options);
+  }
+}
+
+function furtherOf(cdc: string, { further = [] }: Carrier, { angles }: RowOptions): NonNullable<Carrier['further']> {
+  const angle = angles ? ANGLES[cdc] : undefined;
+  return angle === undefined ? further : [...further, { value: angle, kind: 'analog' }];
+}
+
+/** The attribute at names below an object; undefined when one of them is not there. */
+export function attributeAt(object: Pick<DataObject, 'attributes'>, path: string): DataAttribute | undefined {
+  let found: DataAttribute | undefined;
+  for (const name of path.split('.')) {
+    const inner: readonly DataAttribute[] = found?.parts ?? object.attributes;
+    const next = inner.find((attribute) => attribute.name === name);
+    if (!next) return undefined;
+    found = next;
+  }
+  return found;
+}
+
+function* harmonicRows(source: IedSource, at: NodePlace, names: readonly string[], object: DataObject): Generator<Row> {
+  for (const array of object.attributes) {
+    if (array.count === 0) continue;
+    const inner = HARMONIC_VALUES.find((path) => attributeAt({ attributes: array.parts }, path));
+    if (inner === undefined) continue;
+    for (let index = 0; index < Math.min(array.count, MAX_HARMONICS); index++) {
+      yield valueRow(source, at, names, object, `${array.name}(${index}).${inner}`, 'analog');
+    }
+  }
+}
+
+function valueRow(
+  source: IedSource,
+  at: NodePlace,
+  names: readonly string[],
+  object: DataObject,
+  attribute: string,
+  kind: Carrier['kind'],
+): Row {
+  const own = described(source, at, names, attribute.includes('.ang.'));
+  const type = attributeAt(object, attribute);
+  const words = type?.enumType?.vals.filter(({ text }) => text !== '' && !text.includes('|'));
+  return {
+    ...own,
+    ...(isPrimary(attribute) ? {} : { name: `${own.name}.${attribute}` }),
+    cdc: object.cdc,
+    kind,
+    attribute,
+    ...scaling(at.node, names, object, attribute),
+    ...(words && words.length > 0 ? { aliases: words.map(({ ord, text }) => `${ord}=${text}`).join('|') } : {}),
+  };
+}
+
+/** What the file configures: the unit, what a pulse or a whole number stands for, the deadband. */
+function scaling(node: LogicalNode, names: readonly string[], object: DataObject, attribute: string): Row {
+  const configured = (path: string): string | undefined => configuredValue(node, [...names, ...path.split('.')]);
+  const number = (path: string): number | undefined => {
+    const value = Number(configured(path) ?? Number.NaN);
+    return Number.isFinite(value) ? value : undefined;
+  };
+  const row: Record<string, string> = {};
+  if (!attribute.includes('.ang.')) {
+    const unit = SI_UNITS[configured('units.SIUnit') ?? ''];
+    const multiplier = MULTIPLIERS[configured('units.multiplier') ?? ''];
+    if (unit !== undefined) row.unit = unit;
+    if (multiplier !== undefined) row.multiplier = multiplier;
+  }
+  // Of a counter, value = actVal · pulsQty (§ 7.3.9); of a whole number, i · scaleFactor + offset (§ 6.6).
+  const factor =
+    object.cdc === 'BCR' ? number('pulsQty') : attribute.endsWith('.i') ? number('sVC.scaleFactor') : undefined;
+  const offset = attribute.endsWith('.i') ? number('sVC.offset') : undefined;
+  if (factor !== undefined && factor !== 0 && factor !== 1) row.k = String(factor);
+  if (offset !== undefined && offset !== 0) row.d = String(offset);
+  // In thousandths of a percent of the range (§ 7.4.2).
+  const [db, min, max] = [number('db'), number('rangeC.min.f'), number('rangeC.max.f')];
+  if (db !== undefined && db > 0 && min !== undefined && max !== undefined && max > min)
+    row.deadband = String((db / 100_000) * (max - min));
+  return row;
+}
+
+function controlRows(source: IedSource, at: NodePlace, monitored: ReadonlyMap<string, string>): Row[] {
+  return (at.node.type?.objects ?? []).flatMap((object) => {
     const kind = CONTROLS[object.cdc];
-    const model = configuredValue(node, [object.name, 'ctlModel']);
+    const model = configuredValue(at.node, [object.name, 'ctlModel']);
     const operable = object.attributes.some(({ name, fc }) => name === 'Oper' && fc === 'CO');
     if (!kind || !operable || model === undefined || model === 'status-only' || model === '0') return [];
-    const own = described(device, node, [object.name]);
-    const feedback = monitored.get(own.object!)?.name;
+    const own = described(source, at, [object.name], false);
+    const carrier = CARRIERS[object.cdc];
+    const value = carrier?.values.find((candidate) => attributeAt(object, candidate));
+    const feedback = monitored.get(`${own.object} ${value}`);
+    const words = attributeAt(object, 'Oper.ctlVal')?.enumType?.vals.filter(({ text }) => !text.includes('|'));
     return [
       {
         ...own,
@@ -172,16 +220,18 @@ function controlRows(device: LogicalDevice, node: LogicalNode, monitored: Readon
         kind,
         ctlModel: /^sbo|^[24]$/.test(model) ? 'sbo' : 'direct',
         ...(feedback === undefined ? {} : { feedback }),
+        ...(words && words.length > 0 ? { aliases: words.map(({ ord, text }) => `${ord}=${text}`).join('|') } : {}),
       },
     ];
   });
 }
 
-function described(device: LogicalDevice, node: LogicalNode, names: readonly string[]): Row {
+function described(source: IedSource, { device, node }: NodePlace, names: readonly string[], angle: boolean): Row {
   const object = `${device.name}/${node.name}.${names.join('.')}`;
-  const meaning = MEANINGS[`${node.ln.lnClass}.${names[0]}`];
-  const phase = PHASES[names.at(-1)!];
+  const meaning = angle ? { measurementType: 'Angle', unit: 'deg' } : meaningOf(node.ln.lnClass, names[0]!);
+  const phase = PHASE_OF[names.at(-1)!];
   const description = configuredValue(node, [...names, 'd']) ?? node.ln.desc;
+  const path = placeOf(source, device, node);
   return {
     object,
     name: object,
@@ -190,30 +240,31 @@ function described(device: LogicalDevice, node: LogicalNode, names: readonly str
     ...(meaning ? { measurementType: meaning.measurementType } : {}),
     ...(meaning?.unit === undefined ? {} : { unit: meaning.unit }),
     ...(phase === undefined ? {} : { phases: phase }),
+    ...(path === undefined ? {} : { equipmentPath: path }),
   };
 }
 
-/** One report control block for each data set: buffered before unbuffered; with the names of its instances. */
-export function reportBlocks({
-  model,
-}: IedSource): { readonly reference: string; readonly instances: readonly string[]; readonly confRev: number }[] {
-  return model.devices.flatMap((device) =>
-    device.nodes.flatMap(({ name: node, ln }) => {
-      const chosen = new Map<string, (typeof ln.reportControls)[number]>();
-      for (const block of ln.reportControls) {
-        if (block.datSet === undefined) continue;
-        const there = chosen.get(block.datSet);
-        if (!there || (block.buffered && !there.buffered)) chosen.set(block.datSet, block);
-      }
-      return [...chosen.values()].map(({ name, buffered, indexed, rptEnabled, confRev }) => {
-        const reference = `${device.name}/${node}.${buffered ? 'BR' : 'RP'}.${name}`;
-        const count = indexed ? Math.min(99, Math.max(1, rptEnabled?.max ?? 1)) : 0;
-        const instances = Array.from(
-          { length: count },
-          (_, index) => `${reference}${String(index + 1).padStart(2, '0')}`,
-        );
-        return { reference, instances: indexed ? instances : [reference], confRev };
-      });
-    }),
+/** Where the LNode of a node stands; undefined when it stands nowhere, or at several places. */
+function placeOf({ places }: IedSource, { inst }: LogicalDevice, { name }: LogicalNode): string | undefined {
+  const paths = placesOf(places.get(`${inst} ${name}`) ?? []);
+  return paths.length === 1 ? paths[0] : undefined;
+}
+
+/** Paths of links, each once; names with a slash in them cannot be told apart and are left out. */
+export const placesOf = (links: readonly { readonly path: readonly string[] }[]): string[] => [
+  ...new Set(links.filter(({ path }) => !path.some((name) => name.includes('/'))).map(({ path }) => path.join('/'))),
+];
+
+function supervisionRows(source: IedSource): Row[] {
+  return supervisionOf(source).flatMap(({ reference, block }) =>
+    SUPERVISED.map(({ attribute, kind, cdc, about, words }) => ({
+      object: reference,
+      attribute,
+      name: `${reference} ${attribute}`,
+      kind,
+      cdc,
+      description: `${about} of GOOSE ${block.appID || block.name}`,
+      ...(words === undefined ? {} : { aliases: words }),
+    })),
   );
 }

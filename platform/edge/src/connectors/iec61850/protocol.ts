@@ -1,9 +1,9 @@
 /** IEC 61850 in a site file: an SCL file and the name of an IED are enough; points, data sets and addresses are in the SCL. */
-import { readFileSync } from 'node:fs';
-import { isAbsolute, join } from 'node:path';
 import Type from 'typebox';
 import type { ProtocolSpec } from '../../protocol.ts';
-import { type IedSource, openIed, pointRows } from './points.ts';
+import { isPrimary } from './common-data-classes.ts';
+import { pointRows, type RowOptions } from './points.ts';
+import { iedOf } from './scl-file.ts';
 
 const Tls = Type.Object(
   {
@@ -12,6 +12,40 @@ const Tls = Type.Object(
     key: Type.String({ description: 'PEM file of its key' }),
     crl: Type.Optional(Type.String({ description: 'PEM file' })),
     serverName: Type.Optional(Type.String()),
+  },
+  { additionalProperties: false },
+);
+
+const Poll = Type.Object(
+  {
+    seconds: Type.Optional(
+      Type.Number({ minimum: 0.1, maximum: 86_400, description: 'between two readings of a value; 10 when absent' }),
+    ),
+    readsPerSecond: Type.Optional(
+      Type.Number({ exclusiveMinimum: 0, maximum: 1000, description: 'requests at most; 10 when absent' }),
+    ),
+    refreshSeconds: Type.Optional(
+      Type.Number({
+        minimum: 1,
+        maximum: 604_800,
+        description: 'a value that does not change is told again; 600 when absent',
+      }),
+    ),
+    settingsSeconds: Type.Optional(
+      Type.Number({ minimum: 1, maximum: 604_800, description: 'between two readings of a setting; 3600 when absent' }),
+    ),
+  },
+  { additionalProperties: false },
+);
+
+const Goose = Type.Object(
+  {
+    interface: Type.String({
+      minLength: 1,
+      maxLength: 200,
+      description:
+        'where to listen: a network interface, eth1; pcap:<file>; pipe:<command>; fd:<number>; or a link that the program provides',
+    }),
   },
   { additionalProperties: false },
 );
@@ -30,6 +64,29 @@ export const SETTINGS = {
         'report control blocks to use, BCU1CTRL/LLN0.BR.brcb01; one for each data set, buffered first, when absent',
     }),
   ),
+  client: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 100,
+      description: 'name of this gateway in the SCL: instances of control blocks that are meant for it come first',
+    }),
+  ),
+  dynamicDataSets: Type.Optional(
+    Type.Boolean({
+      description:
+        'where no report control block has a value, one is asked for with a data set of our own, if the device allows it (Services); not when absent',
+    }),
+  ),
+  poll: Type.Optional(
+    Type.Union([Type.Boolean(), Poll], {
+      description: 'reads what no report brings; true when absent, false leaves it out',
+    }),
+  ),
+  settings: Type.Optional(
+    Type.Boolean({ description: 'settings (ASG, SPG, ING …) as points as well, read now and then; not when absent' }),
+  ),
+  angles: Type.Optional(Type.Boolean({ description: 'angles of phasors as points as well; not when absent' })),
+  goose: Type.Optional(Goose),
   integritySeconds: Type.Optional(
     Type.Number({
       minimum: 1,
@@ -56,24 +113,17 @@ export interface Iec61850Target {
   readonly cdc: string;
   /** Of what is monitored: the attribute with the value, below the object. */
   readonly value?: string;
+  /** Changes up to this much are not told when the value is polled; in the unit of the device, before `k` and `d`. */
+  readonly deadband?: number;
 }
 
-/** Files that were read for the site at hand; the connector needs the same ones again. */
-const opened = new Map<string, IedSource>();
-const MAX_OPENED = 64;
-
-/** The IED of an endpoint. @throws EnerchainError when the file cannot be read or has no such IED */
-export function iedOf({ scl, ied }: Iec61850Settings, folder: string): IedSource {
-  const path = isAbsolute(scl) ? scl : join(folder, scl);
-  const content = readFileSync(path);
-  const key = `${path}\0${ied ?? ''}\0${content.length}`;
-  const known = opened.get(key);
-  if (known?.content.equals(content)) return known;
-  const source = openIed(scl, content, ied);
-  if (opened.size >= MAX_OPENED) opened.delete(opened.keys().next().value as string);
-  opened.set(key, source);
-  return source;
-}
+/** What of the device becomes points. */
+export const rowOptionsOf = ({ poll, settings, angles, goose }: Iec61850Settings): RowOptions => ({
+  polled: poll !== false,
+  settings: settings === true && poll !== false,
+  angles: angles === true,
+  goose: goose !== undefined,
+});
 
 export const iec61850Protocol: ProtocolSpec = {
   name: 'iec61850',
@@ -86,8 +136,18 @@ export const iec61850Protocol: ProtocolSpec = {
       type: 'text',
       about: 'attribute with the value, stVal or mag.f; absent for a control',
     },
+    {
+      name: 'deadband',
+      type: 'number',
+      minimum: 0,
+      ofAddress: false,
+      about: 'changes up to this much are not told when the value is polled; in the unit of the device',
+    },
   ],
-  rows: (settings, folder) => pointRows(iedOf(settings as unknown as Iec61850Settings, folder)),
+  rows: (settings, folder) => {
+    const own = settings as unknown as Iec61850Settings;
+    return pointRows(iedOf(own, folder), rowOptionsOf(own));
+  },
   address(row, _settings, problem) {
     const object = row.get('object') as string | undefined;
     const value = row.get('attribute') as string | undefined;
@@ -96,10 +156,15 @@ export const iec61850Protocol: ProtocolSpec = {
       problem('object', 'is no data object; expected one like BCU1CTRL/QA1XCBR1.Pos');
       return undefined;
     }
-    const target: Iec61850Target = { object, cdc: cdc ?? '', ...(value === undefined ? {} : { value }) };
-    return value === undefined
-      ? { address: `${object} control`, access: 'control', target }
-      : { address: object, access: 'read', target };
+    const deadband = row.get('deadband') as number | undefined;
+    const target: Iec61850Target = {
+      object,
+      cdc: cdc ?? '',
+      ...(value === undefined ? {} : { value }),
+      ...(deadband === undefined ? {} : { deadband }),
+    };
+    if (value === undefined) return { address: `${object} control`, access: 'control', target };
+    return { address: isPrimary(value) ? object : `${object}.${value}`, access: 'read', target };
   },
   async create(endpoint, host) {
     const { Iec61850Connector } = await import('./connector.ts');

@@ -1,5 +1,5 @@
 /** The state estimation of the lab grid, fed through the RTUs' own point lists and dead bands. */
-import { LiveGrid } from '@enerchain/grid-state';
+import { LiveGrid } from '@enerchain/grid-state/service';
 import { DOUBLE_POINT, type Point, QUALITY } from '@enerchain/model';
 import { describe, expect, test } from 'vitest';
 import { labMrid } from '../src/grid/grid-builder.ts';

@@ -95,6 +95,7 @@ export type { Actuator, BranchSetting, StepControl } from './powerflow/control/s
 export { type GridSolution, GridSolver } from './powerflow/grid-solver.ts';
 export type { ControlledCase, FailedAttempt, IslandOptions, IslandSolution } from './powerflow/island-solver.ts';
 export { type NewtonFailure, type NewtonOptions, type NewtonSolution, NewtonSolver } from './powerflow/newton.ts';
+export { type EstimateState, estimateJson } from './results/estimate-json.ts';
 export { DistributionFactors } from './sensitivity/distribution-factors.ts';
 export { Linearisation } from './sensitivity/linearisation.ts';
 export {
@@ -103,9 +104,6 @@ export {
   type SensitivityOutput,
   sensitivities,
 } from './sensitivity/sensitivities.ts';
-export { estimateJson } from './service/estimate-api.ts';
-export { LiveGrid, type Solution } from './service/live-grid.ts';
-export { type GridStateHandle, type GridStateOptions, runGridState } from './service/run.ts';
 export { simulateTerminals } from './simulate-terminals.ts';
 export {
   type BadData,

@@ -3,7 +3,7 @@ import { ServiceCentre } from '@enerchain/service/testing';
 import type { CborValue } from '@enerchain/trust';
 import pino from 'pino';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type GridStateHandle, runGridState } from '../src/index.ts';
+import { type GridStateHandle, runGridState } from '../src/service/index.ts';
 import { id, smallGrid } from './small-grid.ts';
 
 const point = (name: string, more: Partial<Point>): Point => ({

@@ -1,5 +1,5 @@
 /** `enerchain grid-state`. */
-import { runGridState } from '@enerchain/grid-state';
+import { runGridState } from '@enerchain/grid-state/service';
 import { EnerchainError } from '@enerchain/model';
 import { openDataFolder } from '../data-folder.ts';
 import { installation } from '../installation.ts';

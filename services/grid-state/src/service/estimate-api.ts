@@ -1,14 +1,7 @@
 /** `GET /services/grid-state/estimate`: what is measured beside what is estimated, and what contradicts it. */
 import { type HttpResponse, json, problem } from '@enerchain/service';
-import type { NetworkEstimate, TerminalMeasurement } from '../state-estimation.ts';
+import { type EstimateState, estimateJson } from '../results/estimate-json.ts';
 import type { ApiState } from './api.ts';
-
-/** What the live calculation knows besides the solution. */
-export interface EstimateState {
-  readonly estimate: NetworkEstimate;
-  /** Left out before the estimation, because no instrument in order shows such a value. */
-  readonly implausible: readonly TerminalMeasurement[];
-}
 
 const number = { type: 'number' } as const;
 const nullable = { type: ['number', 'null'] } as const;
@@ -85,44 +78,4 @@ export function answerEstimate(method: string, live: EstimateState | undefined, 
   if (state.unusable) return problem(503, `The grid cannot be calculated: ${state.unusable}.`);
   if (!live) return problem(503, 'Nothing has been estimated yet; the log is still being read.');
   return json(200, { at: state.solvedAt, ...estimateJson(live) });
-}
-
-export function estimateJson({ estimate, implausible }: EstimateState) {
-  const { result } = estimate;
-  const nodes: string[][] = result.buses.map(() => []);
-  for (const [node, bus] of result.busOfNode) nodes[bus]?.push(node);
-  const shown = ({ value, ...rest }: TerminalMeasurement) => ({ ...rest, measured: value });
-  return {
-    observable: estimate.observable,
-    estimated: estimate.estimated,
-    unobservable: estimate.unobservable,
-    restore: estimate.restore,
-    j: estimate.j,
-    degreesOfFreedom: estimate.degreesOfFreedom,
-    islands: estimate.islands.map(({ before, after, ...island }) => ({
-      ...island,
-      chiSquaredLimit: Number.isFinite(after.limit) ? after.limit : null,
-      passed: before.passed,
-    })),
-    badData: estimate.badData,
-    measurements: [
-      ...estimate.measurements.map(shown),
-      ...implausible.map((measurement) => ({
-        ...shown(measurement),
-        estimated: null,
-        residual: null,
-        normalizedResidual: null,
-        critical: false,
-        suspect: true,
-        unused: 'implausible',
-      })),
-    ],
-    buses: result.buses.map(({ index, voltage, angle }) => ({
-      nodes: nodes[index],
-      voltage,
-      angle,
-      sigmaVoltage: estimate.buses[index]?.sigmaVoltage ?? null,
-      sigmaAngle: estimate.buses[index]?.sigmaAngle ?? null,
-    })),
-  };
 }

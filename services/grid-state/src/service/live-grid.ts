@@ -1,11 +1,11 @@
 /** The calculation itself: takes values in, and says on demand what the grid looks like. Knows no link and no clock. */
 import type { GridModel, Mrid, Point, Quality, Value } from '@enerchain/model';
 import type { Injections, PowerFlowResult } from '../power-flow.ts';
+import type { EstimateState } from '../results/estimate-json.ts';
 import { estimateNetwork, type NetworkEstimate, type TerminalMeasurement } from '../state-estimation.ts';
 import { buildNetwork } from '../topology/network.ts';
 import { type AlarmCondition, SolutionAlarms } from './alarms.ts';
 import { EstimateAlarms } from './estimate-alarms.ts';
-import type { EstimateState } from './estimate-api.ts';
 import { EstimateInputs } from './estimate-inputs.ts';
 import { asOutputs, estimateOutputs, residualOutputs } from './estimate-outputs.ts';
 import { GridInputs, type InputCoverage } from './inputs.ts';

@@ -1,27 +1,17 @@
 /** `enerchain attest`: manifests made, shown, and evidence appraised from files. */
-import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { decodeRecord, MeasurementList, openSoftwareAttester, readManifest, sha256 } from '@enerchain/attestation';
 import { systemClock } from '@enerchain/model';
 import { DevelopmentCa, obtainIdentity } from '@enerchain/trust';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { enerchain } from './enerchain.ts';
 
-const main = fileURLToPath(new URL('../src/main.ts', import.meta.url));
-
-/** Six processes; a bail-out, not a measurement. */
 describe('enerchain attest', { timeout: 120_000 }, () => {
   let dir: string;
-  const run = (...args: string[]) =>
-    new Promise<{ code: number; stdout: string; stderr: string }>((done) => {
-      const node = ['--disable-warning=ExperimentalWarning', main, 'attest', ...args];
-      execFile(process.execPath, node, { timeout: 60_000 }, (error, stdout, stderr) => {
-        done({ code: error ? Number(error.code ?? 1) : 0, stdout, stderr });
-      });
-    });
+  const run = (...args: string[]) => enerchain(['attest', ...args]);
   const put = (name: string, content: string | Uint8Array) => {
     const path = join(dir, name);
     writeFileSync(path, content);
@@ -39,7 +29,7 @@ describe('enerchain attest', { timeout: 120_000 }, () => {
       ...['manifest', '--key', join(dir, 'authority.key'), '--out', dir, '--node', 'edge-nord', '--signer', 'ours'],
       ...['--file', `config:site=${site}`, `main.ts=${program}`],
     );
-    expect(made).toMatchObject({ code: 0, stderr: '' });
+    expect(made).toMatchObject({ status: 0, stderr: '' });
     const [file] = readdirSync(dir).filter((name) => name.endsWith('.corim'));
     expect(made.stdout).toContain(`${file}: 2 components of edge-nord`);
     const manifest = join(dir, file as string);
@@ -80,12 +70,12 @@ describe('enerchain attest', { timeout: 120_000 }, () => {
       );
     const good = await appraise(evidence, '--binding', binding.toString('hex'));
     expect(JSON.parse(good.stdout)).toMatchObject({ status: 'warning', tier: 'software', reasons: [] });
-    expect(good.code).toBe(0);
-    expect((await appraise(evidence, '--binding', 'ab'.repeat(32))).code).toBe(1);
+    expect(good.status).toBe(0);
+    expect((await appraise(evidence, '--binding', 'ab'.repeat(32))).status).toBe(1);
     list.append({ kind: 'more', at: systemClock.now(), components: [of('main.ts', 'a back door')] });
     const changed = put('changed', await attester.evidence([binding]));
     const bad = await appraise(changed);
-    expect(bad.code).toBe(1);
+    expect(bad.status).toBe(1);
     expect(JSON.parse(bad.stdout).reasons[0]).toContain('main.ts is');
     const seen = JSON.parse((await run('show', changed, '--json')).stdout);
     expect(seen).toMatchObject({ kind: 'evidence', tier: 'software', node: 'edge-nord', count: 2 });
@@ -94,7 +84,7 @@ describe('enerchain attest', { timeout: 120_000 }, () => {
 
   it('refuses what it cannot read, in one sentence', async () => {
     const nothing = await run('show', put('nothing', 'nothing'));
-    expect(nothing).toMatchObject({ code: 1, stdout: '' });
+    expect(nothing).toMatchObject({ status: 1, stdout: '' });
     expect(nothing.stderr).toMatch(/^this is no manifest, no evidence and no result/);
     expect((await run('manifest', '--key', join(dir, 'k'), '--node', 'edge-nord')).stderr).toContain(
       '--file or --site',

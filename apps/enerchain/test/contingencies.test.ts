@@ -1,11 +1,10 @@
 /** `enerchain contingencies`: what an engineer and a script see, and the exit status. */
-import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { enerchain } from './enerchain.ts';
 
-const MAIN = join(import.meta.dirname, '..', 'src', 'main.ts');
 const folder = mkdtempSync(join(tmpdir(), 'enerchain-contingencies-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -14,10 +13,7 @@ const file = (name: string, content: string): string => {
   writeFileSync(path, content);
   return path;
 };
-const contingencies = (...args: string[]) =>
-  spawnSync(process.execPath, ['--disable-warning=ExperimentalWarning', MAIN, 'contingencies', ...args], {
-    encoding: 'utf8',
-  });
+const contingencies = (...args: string[]) => enerchain(['contingencies', ...args]);
 /** Two lines to bus 20. @param rating MVA of each */
 const twoLines = (rating: number): string => `function mpc = two
 mpc.version = '2';
@@ -28,9 +24,9 @@ mpc.branch = [10 20 0.01 0.05 0 ${rating} 0 0 0 0 1; 10 20 0.01 0.05 0 ${rating}
 `;
 
 describe('enerchain contingencies', { timeout: 60_000 }, () => {
-  it('lists the outages that would break limits, the worst first, and ends with 1', () => {
+  it('lists the outages that would break limits, the worst first, and ends with 1', async () => {
     const path = file('two.m', twoLines(80));
-    const json = contingencies(path, '--json');
+    const json = await contingencies(path, '--json');
     expect(json.stderr).toBe('');
     expect(json.status).toBe(1);
     const result = JSON.parse(json.stdout);
@@ -41,7 +37,7 @@ describe('enerchain contingencies', { timeout: 60_000 }, () => {
     ]);
     expect(result.loadLost[0]).toMatchObject({ islanded: { loadLostMW: 90 } });
 
-    const text = contingencies(path, '--limit', '1', '--all-ac', '--workers', '1');
+    const text = await contingencies(path, '--limit', '1', '--all-ac', '--workers', '1');
     expect(text.status).toBe(1);
     expect(text.stdout).toMatch(
       /^two: 5 outages of 2 buses and 2 branches\n0 cleared by an estimate, 5 by a power flow/,
@@ -50,18 +46,18 @@ describe('enerchain contingencies', { timeout: 60_000 }, () => {
     expect(text.stdout).toContain('and 1 more (--limit)');
   });
 
-  it('ends with 0 when no outage breaks a limit, and takes groups', () => {
+  it('ends with 0 when no outage breaks a limit, and takes groups', async () => {
     const path = file('wide.m', twoLines(200));
-    const calm = contingencies(path, '--outages', 'branches', '--json');
+    const calm = await contingencies(path, '--outages', 'branches', '--json');
     expect(calm.status).toBe(0);
     expect(JSON.parse(calm.stdout)).toMatchObject({ outages: 2, violations: [], loadLost: [] });
     const groups = file('groups.json', JSON.stringify([{ name: 'the road', branches: [1, 2] }]));
-    const both = contingencies(path, '--outages', 'branches', '--groups', groups);
+    const both = await contingencies(path, '--outages', 'branches', '--groups', groups);
     expect(both.status).toBe(0);
     expect(both.stdout).toMatch(/the road +90\.0 MW at 1 buses/);
   });
 
-  it('says what is wrong with what it was given', () => {
+  it('says what is wrong with what it was given', async () => {
     const path = file('two.m', twoLines(80));
     const cases: [string[], RegExp][] = [
       [['missing.m'], /missing\.m cannot be read/],
@@ -71,7 +67,7 @@ describe('enerchain contingencies', { timeout: 60_000 }, () => {
       [[file('much.m', twoLines(80).replace('90 10', '9000 10'))], /no solution before any outage/],
     ];
     for (const [args, say] of cases) {
-      const { status, stderr } = contingencies(...args);
+      const { status, stderr } = await contingencies(...args);
       expect(status, args.join(' ')).not.toBe(0);
       expect(stderr).toMatch(say);
     }

@@ -1,12 +1,11 @@
 /** `enerchain estimate`: what an engineer and a script see, and the exit status. */
-import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { uuidV5 } from '@enerchain/model';
 import { afterAll, describe, expect, it } from 'vitest';
+import { enerchain } from './enerchain.ts';
 
-const MAIN = join(import.meta.dirname, '..', 'src', 'main.ts');
 const folder = mkdtempSync(join(tmpdir(), 'enerchain-estimate-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -15,10 +14,7 @@ const file = (name: string, content: string): string => {
   writeFileSync(path, content);
   return path;
 };
-const estimate = (...args: string[]) =>
-  spawnSync(process.execPath, ['--disable-warning=ExperimentalWarning', MAIN, 'estimate', ...args], {
-    encoding: 'utf8',
-  });
+const estimate = (...args: string[]) => enerchain(['estimate', ...args]);
 const id = (name: string): string => uuidV5('6ba7b811-9dad-11d1-80b4-00c04fd430c8', `estimate:${name}`);
 /** A ring of three with nothing at bus 30, fed at bus 10. */
 const ring = file(
@@ -33,9 +29,9 @@ mpc.branch = [10 20 0.01 0.1 0 60 0 0 0 0 1; 30 20 0.01 0.1 0 60 0 0 0 0 1; 10 3
 );
 
 describe('enerchain estimate', { timeout: 60_000 }, () => {
-  it('makes measurements up by a seed, estimates them, and reads back what it has saved', () => {
+  it('makes measurements up by a seed, estimates them, and reads back what it has saved', async () => {
     const saved = join(folder, 'made.csv');
-    const first = estimate(ring, '--simulate', '7', '--save', saved, '--json');
+    const first = await estimate(ring, '--simulate', '7', '--save', saved, '--json');
     expect(first.status).toBe(0);
     const result = JSON.parse(first.stdout);
     expect(result).toMatchObject({ converged: true, observable: true, badData: [], zeroInjections: 1, baseMVA: 100 });
@@ -44,32 +40,32 @@ describe('enerchain estimate', { timeout: 60_000 }, () => {
     // Nothing is injected at bus 30, exactly.
     expect(Math.abs(result.buses[2].p)).toBeLessThan(1e-9);
     expect(readFileSync(saved, 'utf8')).toMatch(/^kind,bus,from,to,circuit,value,sigma\nvoltage,10,/);
-    const second = JSON.parse(estimate(ring, '--measurements', saved, '--json').stdout);
+    const second = JSON.parse((await estimate(ring, '--measurements', saved, '--json')).stdout);
     expect(second.buses[1].vm).toBe(result.buses[1].vm);
-    expect(estimate(ring, '--simulate', '8', '--json').stdout).not.toBe(first.stdout);
+    expect((await estimate(ring, '--simulate', '8', '--json')).stdout).not.toBe(first.stdout);
   });
 
-  it('names a wrong measurement, and what would have to be measured', () => {
+  it('names a wrong measurement, and what would have to be measured', async () => {
     const saved = join(folder, 'made.json');
-    estimate(ring, '--simulate', '7', '--save', saved);
+    await estimate(ring, '--simulate', '7', '--save', saved);
     const { measurements } = JSON.parse(readFileSync(saved, 'utf8'));
     // At bus 20 towards 30: the case file has that branch from 30 to 20.
     const wrong = measurements.findIndex((m: { kind: string; from: number; to: number }) => {
       return m.kind === 'pFlow' && m.from === 20 && m.to === 30;
     });
     measurements[wrong].value += 0.3;
-    const text = estimate(ring, '--measurements', file('wrong.json', JSON.stringify(measurements)));
+    const text = await estimate(ring, '--measurements', file('wrong.json', JSON.stringify(measurements)));
     expect(text.status).toBe(0);
     expect(text.stdout).toMatch(/bad data: pFlow at 20 towards 30 = .*, off by 0\.[23]/);
 
     const few = file('few.csv', 'kind;bus;from;to;value;sigma\nvoltage;10;;;1.05;0.004\npFlow;;10;20;0.3;0.01\n');
-    const blind = estimate(ring, '--measurements', few, '--no-zero-injections');
+    const blind = await estimate(ring, '--measurements', few, '--no-zero-injections');
     expect(blind.status).toBe(1);
     expect(blind.stdout).toMatch(/NOT observable: 3 measurements are missing; nothing is known of bus 20, bus 30/);
     expect(blind.stdout).toMatch(/to be measured: .*flow at bus/);
   });
 
-  it('takes a grid of equipment with measurements at its terminals', () => {
+  it('takes a grid of equipment with measurements at its terminals', async () => {
     const t = (name: string, node: string) => ({ mRID: id(name), connectivityNode: id(node) });
     const level = { mRID: id('level'), name: '110 kV', substation: id('station'), nominalVoltage: 110 };
     const grid = {
@@ -103,17 +99,17 @@ describe('enerchain estimate', { timeout: 60_000 }, () => {
     };
     const model = file('grid.json', JSON.stringify(grid));
     const saved = join(folder, 'terminals.csv');
-    const made = estimate(model, '--simulate', '3', '--save', saved, '--json');
+    const made = await estimate(model, '--simulate', '3', '--save', saved, '--json');
     expect(made.stderr).toBe('');
     expect(made.status).toBe(0);
     const result = JSON.parse(made.stdout);
     expect(result).toMatchObject({ name: 'line', converged: true, estimate: { observable: true, badData: [] } });
     expect(result.estimate.measurements).toHaveLength(10);
     const wrong = readFileSync(saved, 'utf8').replace(/^p,(\S+?),20\.\d+/m, 'p,$1,26.5');
-    const text = estimate(model, '--measurements', file('wrong.csv', wrong));
+    const text = await estimate(model, '--measurements', file('wrong.csv', wrong));
     expect(text.stdout).toMatch(/bad data: p of (line|load) .*, off by 6\.\d/);
     const one = `kind,terminal,value,sigma\nvoltage,${id('line b')},110,0.4\n`;
-    const few = estimate(model, '--measurements', file('one.csv', one));
+    const few = await estimate(model, '--measurements', file('one.csv', one));
     expect(few.status).toBe(1);
     expect(few.stdout).toMatch(/NOT observable[\s\S]*nothing is known of a, b[\s\S]*to be measured: /);
   });
@@ -130,8 +126,8 @@ describe('enerchain estimate', { timeout: 60_000 }, () => {
       /no branch 2 between buses 10 and 20/,
     ],
     ['', /names no column 'kind'/],
-  ])('says what is wrong with %j', (content, sentence) => {
-    const { status, stderr } = estimate(ring, '--measurements', file('bad', content));
+  ])('says what is wrong with %j', async (content, sentence) => {
+    const { status, stderr } = await estimate(ring, '--measurements', file('bad', content));
     expect(status).toBe(1);
     expect(stderr).toMatch(sentence);
   });

@@ -1,22 +1,7 @@
-import { execFile } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { Iec104Server } from '@enerchain/iec60870';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { commandValue, parseAddress } from '../src/commands/iec104.ts';
-
-const main = fileURLToPath(new URL('../src/main.ts', import.meta.url));
-
-function enerchain(...args: string[]): Promise<{ status: number; stdout: string; stderr: string }> {
-  return new Promise((done) => {
-    const options = { timeout: 15_000 };
-    execFile(
-      process.execPath,
-      ['--disable-warning=ExperimentalWarning', main, ...args],
-      options,
-      (error, stdout, stderr) => done({ status: error ? Number(error.code) : 0, stdout, stderr }),
-    );
-  });
-}
+import { enerchainProcess } from './enerchain.ts';
 
 describe('enerchain iec104', () => {
   const operated: number[] = [];
@@ -43,7 +28,7 @@ describe('enerchain iec104', () => {
   afterAll(() => server.close());
 
   it('listen --json prints one line per information object', async () => {
-    const { status, stdout } = await enerchain('iec104', 'listen', at, '--json', '--count', '2');
+    const { status, stdout } = await enerchainProcess(['iec104', 'listen', at, '--json', '--count', '2']);
     expect(status).toBe(0);
     const lines = stdout
       .trim()
@@ -76,7 +61,7 @@ describe('enerchain iec104', () => {
   });
 
   it('command operates once, and its exit status says whether it happened', async () => {
-    const done = await enerchain(
+    const done = await enerchainProcess([
       ...[
         'iec104',
         'command',
@@ -92,26 +77,26 @@ describe('enerchain iec104', () => {
         '--select',
         '--json',
       ],
-    );
+    ]);
     expect(done).toMatchObject({ status: 0 });
     expect(JSON.parse(done.stdout)).toMatchObject({ kind: 'confirmed' });
     expect(operated).toEqual([2]);
-    const refused = await enerchain(
+    const refused = await enerchainProcess([
       ...['iec104', 'command', at, '--ca', '7', '--ioa', '501', '--type', 'C_SC_NA_1', '--value', 'on'],
-    );
+    ]);
     expect(refused.status).toBe(1);
     expect(refused.stdout).toMatch(/unknown information object address/);
   });
 
   it('scan drafts a point list that names each object', async () => {
-    const { status, stdout } = await enerchain('iec104', 'scan', at, '--settle', '0');
+    const { status, stdout } = await enerchainProcess(['iec104', 'scan', at, '--settle', '0']);
     expect(status).toBe(0);
     expect(stdout).toMatch(/^name[;,]/);
     expect(stdout).toMatch(/400[;,].*M_ME_NC_1/);
   });
 
   it('says plainly when nobody is there', async () => {
-    const { status, stderr } = await enerchain('iec104', 'listen', '127.0.0.1:1');
+    const { status, stderr } = await enerchainProcess(['iec104', 'listen', '127.0.0.1:1']);
     expect(status).toBe(1);
     expect(stderr).toMatch(/^127\.0\.0\.1:1 cannot be reached: .*ECONNREFUSED/);
     expect(stderr).not.toMatch(/\n\s+at /);
@@ -119,7 +104,7 @@ describe('enerchain iec104', () => {
 });
 
 describe('options of the field tools', () => {
-  it('take host, host:port and [v6]:port', () => {
+  it('take host, host:port and [v6]:port', async () => {
     expect(parseAddress('10.0.3.7')).toEqual({ host: '10.0.3.7', port: 2404 });
     expect(parseAddress('rtu:19998')).toEqual({ host: 'rtu', port: 19998 });
     expect(parseAddress('[::1]:2404')).toEqual({ host: '::1', port: 2404 });
@@ -127,7 +112,7 @@ describe('options of the field tools', () => {
     expect(() => parseAddress('rtu:99999')).toThrow(/65535/);
   });
 
-  it('take on and off as the type means them', () => {
+  it('take on and off as the type means them', async () => {
     expect(commandValue('on', 'C_SC_NA_1')).toBe(1);
     expect(commandValue('on', 'C_DC_NA_1')).toBe(2);
     expect(commandValue('0.5', 'C_SE_NA_1')).toBe(16384);

@@ -1,5 +1,5 @@
 /** `enerchain import --check`: what an engineer sees of an export, and the exit status that scripts go by. */
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -9,16 +9,8 @@ import { join } from 'node:path';
 import { json } from 'node:stream/consumers';
 import { GridModel, validator } from '@enerchain/model';
 import { afterAll, describe, expect, it } from 'vitest';
+import { enerchain, MAIN } from './enerchain.ts';
 
-const MAIN = join(import.meta.dirname, '..', 'src', 'main.ts');
-const enerchain = (...args: string[]) => {
-  const { status, stdout, stderr } = spawnSync(
-    process.execPath,
-    ['--disable-warning=ExperimentalWarning', MAIN, ...args],
-    { encoding: 'utf8' },
-  );
-  return { status, stdout, stderr };
-};
 const folder = mkdtempSync(join(tmpdir(), 'enerchain-import-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -41,8 +33,13 @@ const base = (voltage: string): string =>
 describe('enerchain import --check', { timeout: 60_000 }, () => {
   const ssh = file('ssh.xml', 'SteadyStateHypothesis', '');
 
-  it('says what came in and ends with 0 when nothing is wrong', () => {
-    const { status, stdout } = enerchain('import', '--check', file('eq.xml', 'CoreEquipment', base('110')), ssh);
+  it('says what came in and ends with 0 when nothing is wrong', async () => {
+    const { status, stdout } = await enerchain([
+      'import',
+      '--check',
+      file('eq.xml', 'CoreEquipment', base('110')),
+      ssh,
+    ]);
     expect(stdout).toContain('CGMES 3.0: 2 files');
     expect(stdout).toContain('EQ         eq.xml, http://utility.example/planning');
     expect(stdout).toContain('BaseVoltage 1');
@@ -50,14 +47,14 @@ describe('enerchain import --check', { timeout: 60_000 }, () => {
     expect(status).toBe(0);
   });
 
-  it('names file, line, object and property of an error and ends with 1; JSON Lines say the same', () => {
+  it('names file, line, object and property of an error and ends with 1; JSON Lines say the same', async () => {
     const eq = file('bad.xml', 'CoreEquipment', base('NaN'));
-    const text = enerchain('import', eq, ssh, '--check');
+    const text = await enerchain(['import', eq, ssh, '--check']);
     expect(text.stdout).toContain(
       `error   bad.xml:6 BaseVoltage '110 kV' (_bv): BaseVoltage.nominalVoltage is "NaN", not a number [cim.value]`,
     );
     expect(text.status).toBe(1);
-    const { status, stdout } = enerchain('import', eq, ssh, '--check', '--json');
+    const { status, stdout } = await enerchain(['import', eq, ssh, '--check', '--json']);
     const lines = stdout
       .trim()
       .split('\n')
@@ -68,16 +65,16 @@ describe('enerchain import --check', { timeout: 60_000 }, () => {
     expect(status).toBe(1);
   });
 
-  it('offers the measurements of OP as a point list that a gateway reads once addresses are added', () => {
+  it('offers the measurements of OP as a point list that a gateway reads once addresses are added', async () => {
     const op = `<cim:Analog rdf:ID="_11111111-1111-4111-8111-111111111111"><cim:IdentifiedObject.mRID>11111111-1111-4111-8111-111111111111</cim:IdentifiedObject.mRID><cim:IdentifiedObject.name>U; 110</cim:IdentifiedObject.name>
 <cim:Measurement.measurementType>LineToLineVoltage</cim:Measurement.measurementType><cim:Measurement.PowerSystemResource rdf:resource="#_bv"/>
 <cim:Measurement.unitSymbol rdf:resource="http://iec.ch/TC57/CIM100#UnitSymbol.V"/><cim:Measurement.unitMultiplier rdf:resource="http://iec.ch/TC57/CIM100#UnitMultiplier.k"/></cim:Analog>`;
     const eq = file('op.xml', 'CoreEquipment', base('110') + op);
-    expect(enerchain('import', '--check', eq, ssh).stdout).toContain(
+    expect((await enerchain(['import', '--check', eq, ssh])).stdout).toContain(
       '1 measurement and 0 controls of OP can become points: --points',
     );
     const list = join(folder, 'points.csv');
-    enerchain('import', '--check', eq, ssh, '--points', list);
+    await enerchain(['import', '--check', eq, ssh, '--points', list]);
     const [columns, row] = readFileSync(list, 'utf8').split('\n');
     const site = join(folder, 'site.yaml');
     writeFileSync(list, `${columns};ca;ioa;type\n${row};1;100;M_ME_NC_1\n`);
@@ -89,12 +86,12 @@ endpoints:
   - { id: rtu, protocol: iec104, host: 127.0.0.1, pointsFile: points.csv }
 `,
     );
-    const check = enerchain('edge', site, '--check');
+    const check = await enerchain(['edge', site, '--check']);
     expect(check.stderr + check.stdout).toMatch(/1 point/);
     expect(check.status).toBe(0);
   });
 
-  it('--shacl: what shapes find stands among the findings; without the optional packages a sentence says so', () => {
+  it('--shacl: what shapes find stands among the findings; without the optional packages a sentence says so', async () => {
     const shapes = join(folder, 'shapes.ttl');
     writeFileSync(
       shapes,
@@ -103,7 +100,7 @@ endpoints:
 sh:message "Another voltage." ; sh:hasValue 400.0 ] .`,
     );
     const eq = file('eq.xml', 'CoreEquipment', base('110'));
-    const told = enerchain('import', '--check', eq, ssh, '--shacl', shapes);
+    const told = await enerchain(['import', '--check', eq, ssh, '--shacl', shapes]);
     expect(told.stdout).toMatch(/shapes\.ttl: 1 findings in \d+ statements/);
     expect(told.stdout).toMatch(
       /error {3}eq\.xml:6 BaseVoltage '110 kV' \(_bv\): Another voltage\..* \[shacl\.only-400\]/,
@@ -129,8 +126,8 @@ sh:message "Another voltage." ; sh:hasValue 400.0 ] .`,
     expect(status).toBe(1);
   });
 
-  it('says in a sentence that a file is not there', () => {
-    const { status, stderr } = enerchain('import', '--check', join(folder, 'nowhere.xml'));
+  it('says in a sentence that a file is not there', async () => {
+    const { status, stderr } = await enerchain(['import', '--check', join(folder, 'nowhere.xml')]);
     expect(stderr).toMatch(/nowhere\.xml cannot be read/);
     expect(stderr).not.toContain('    at ');
     expect(status).toBe(1);
@@ -242,19 +239,9 @@ describe('enerchain import', { timeout: 60_000 }, () => {
     }).listen(0, '127.0.0.1');
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;
-    const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', MAIN, ...args], {
-      env: { ...process.env, ENERCHAIN_URL: `http://127.0.0.1:${port}`, ENERCHAIN_TOKEN: 'secret' },
-    });
-    let [stdout, stderr] = ['', ''];
-    child.stdout.on('data', (text) => {
-      stdout += text;
-    });
-    child.stderr.on('data', (text) => {
-      stderr += text;
-    });
-    const [status] = (await once(child, 'close')) as [number];
+    const said = await enerchain(args, { ENERCHAIN_URL: `http://127.0.0.1:${port}`, ENERCHAIN_TOKEN: 'secret' });
     server.close();
-    return { status, stdout, stderr, bodies };
+    return { ...said, bodies };
   }
 
   it('puts the grid in force: nodes, switch, transformer with its rating, line, load and feed', async () => {

@@ -1,12 +1,10 @@
-/** Proposals for where points belong, on the lab's grid and by SCL; what is asked, written for review, and stored. */
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { json, text } from 'node:stream/consumers';
+import { json } from 'node:stream/consumers';
 import { iec104Addresses, lNodeLinks, readSclFile } from '@enerchain/iec61850';
 import { buildLabGrid, pointListOf } from '@enerchain/lab';
 import type { GridModel, Point } from '@enerchain/model';
@@ -14,6 +12,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { askAll } from '../src/commands/link.ts';
 import { type LinkablePoint, type LinkProposal, LinkProposer } from '../src/grid/link-proposals.ts';
 import { SclProposer, type SclSource } from '../src/grid/link-scl.ts';
+import { enerchain, type Said } from './enerchain.ts';
 
 const id = (n: number): string => `00000000-0000-4000-8000-${n.toString(16).padStart(12, '0')}`;
 const lab = buildLabGrid();
@@ -213,7 +212,7 @@ describe('enerchain link', { timeout: 60_000 }, () => {
     { mRID: id(2), name: 'North door', kind: 'discrete' },
     { mRID: id(3), name: 'P', kind: 'analog', terminal: id(230) },
   ];
-  async function run(...args: string[]): Promise<{ status: number; stdout: string; stderr: string; sent: unknown[] }> {
+  async function run(...args: string[]): Promise<Said & { sent: unknown[] }> {
     const sent: unknown[] = [];
     const server = createServer(async (request, response) => {
       const say = (body: unknown) => response.setHeader('content-type', 'application/json').end(JSON.stringify(body));
@@ -225,18 +224,12 @@ describe('enerchain link', { timeout: 60_000 }, () => {
     }).listen(0, '127.0.0.1');
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;
-    const main = join(import.meta.dirname, '..', 'src', 'main.ts');
-    const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', main, 'link', ...args], {
-      env: { ...process.env, ENERCHAIN_URL: `http://127.0.0.1:${port}`, ENERCHAIN_TOKEN: 'secret' },
-      stdio: ['ignore', 'pipe', 'pipe'],
+    const said = await enerchain(['link', ...args], {
+      ENERCHAIN_URL: `http://127.0.0.1:${port}`,
+      ENERCHAIN_TOKEN: 'secret',
     });
-    const [stdout, stderr, [status]] = await Promise.all([
-      text(child.stdout),
-      text(child.stderr),
-      once(child, 'close'),
-    ]);
     server.close();
-    return { status: status as number, stdout, stderr, sent };
+    return { ...said, sent };
   }
 
   it('shows proposals with confidence and reason where nobody can be asked, and links nothing', async () => {

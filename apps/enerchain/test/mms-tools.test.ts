@@ -1,20 +1,6 @@
-import { execFile } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { checkScl, Iec61850Server, readScl } from '@enerchain/iec61850';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-
-const main = fileURLToPath(new URL('../src/main.ts', import.meta.url));
-
-function enerchain(...args: string[]): Promise<{ status: number; stdout: string; stderr: string }> {
-  return new Promise((done) => {
-    execFile(
-      process.execPath,
-      ['--disable-warning=ExperimentalWarning', main, ...args],
-      { timeout: 15_000 },
-      (error, stdout, stderr) => done({ status: error ? Number(error.code) : 0, stdout, stderr }),
-    );
-  });
-}
+import { enerchainProcess } from './enerchain.ts';
 
 const CONTROL =
   '<BDA name="ctlVal" bType="BOOLEAN"/><BDA name="origin" bType="Struct" type="Origin"/><BDA name="ctlNum" bType="INT8U"/><BDA name="T" bType="Timestamp"/><BDA name="Test" bType="BOOLEAN"/><BDA name="Check" bType="Check"/>';
@@ -54,10 +40,10 @@ describe('enerchain mms', () => {
       .map((line) => JSON.parse(line) as unknown);
 
   it('browse names data objects and data sets, read prints a line an attribute', async () => {
-    const { stdout } = await enerchain('mms', 'browse', at, '--json');
+    const { stdout } = await enerchainProcess(['mms', 'browse', at, '--json']);
     expect(lines(stdout)).toContainEqual({ reference: 'BCU1CTRL/GGIO1.SPCSO1', fc: 'ST' });
     expect(lines(stdout)).toContainEqual({ dataSet: 'BCU1CTRL/LLN0.D', members: ['BCU1CTRL/GGIO1.SPCSO1 [ST]'] });
-    const one = await enerchain('mms', 'read', at, 'BCU1CTRL/GGIO1.SPCSO1', '--json');
+    const one = await enerchainProcess(['mms', 'read', at, 'BCU1CTRL/GGIO1.SPCSO1', '--json']);
     expect(lines(one.stdout)).toEqual([
       { reference: 'BCU1CTRL/GGIO1.SPCSO1.stVal', fc: 'ST', value: false },
       { reference: 'BCU1CTRL/GGIO1.SPCSO1.q', fc: 'ST', value: 'good' },
@@ -66,27 +52,35 @@ describe('enerchain mms', () => {
   });
 
   it('write changes the configuration and nothing else', async () => {
-    expect((await enerchain('mms', 'write', at, 'BCU1CTRL/GGIO1.SPCSO1.sboTimeout', '500', '--fc', 'CF')).stdout).toBe(
-      'BCU1CTRL/GGIO1.SPCSO1.sboTimeout [CF]  500\n',
-    );
-    const refused = await enerchain('mms', 'write', at, 'BCU1CTRL/GGIO1.SPCSO1.stVal', 'true');
+    expect(
+      (await enerchainProcess(['mms', 'write', at, 'BCU1CTRL/GGIO1.SPCSO1.sboTimeout', '500', '--fc', 'CF'])).stdout,
+    ).toBe('BCU1CTRL/GGIO1.SPCSO1.sboTimeout [CF]  500\n');
+    const refused = await enerchainProcess(['mms', 'write', at, 'BCU1CTRL/GGIO1.SPCSO1.stVal', 'true']);
     expect(refused).toMatchObject({ status: 1, stdout: '' });
     expect(refused.stderr).toContain('object-access-denied');
     expect(
-      (await enerchain('mms', 'write', at, 'BCU1CTRL/GGIO1.SPCSO1.sboTimeout', 'soon', '--fc', 'CF')).stderr,
+      (await enerchainProcess(['mms', 'write', at, 'BCU1CTRL/GGIO1.SPCSO1.sboTimeout', 'soon', '--fc', 'CF'])).stderr,
     ).toContain("'soon' is no unsigned");
   });
 
   it('control says what came of it, report prints what changes', async () => {
-    const done = await enerchain('mms', 'control', at, 'BCU1CTRL/GGIO1.SPCSO1', 'on');
+    const done = await enerchainProcess(['mms', 'control', at, 'BCU1CTRL/GGIO1.SPCSO1', 'on']);
     expect(done).toMatchObject({ status: 0, stdout: 'BCU1CTRL/GGIO1.SPCSO1: done (direct-normal, ctlNum 1)\n' });
     expect(server.value('BCU1CTRL/GGIO1.SPCSO1.stVal', 'ST')).toEqual({ kind: 'boolean', value: true });
-    const refused = await enerchain('mms', 'control', at, 'BCU1CTRL/GGIO1.SPCSO1', 'off');
+    const refused = await enerchainProcess(['mms', 'control', at, 'BCU1CTRL/GGIO1.SPCSO1', 'off']);
     expect(refused).toMatchObject({
       status: 1,
       stdout: 'BCU1CTRL/GGIO1.SPCSO1: not done at operate: blocked-by-interlocking (direct-normal)\n',
     });
-    const { stdout, status } = await enerchain('mms', 'report', at, 'BCU1CTRL/LLN0.RP.urcb', '--json', '--count', '1');
+    const { stdout, status } = await enerchainProcess([
+      'mms',
+      'report',
+      at,
+      'BCU1CTRL/LLN0.RP.urcb',
+      '--json',
+      '--count',
+      '1',
+    ]);
     expect(status).toBe(0);
     expect(lines(stdout)).toMatchObject([
       {
@@ -100,7 +94,7 @@ describe('enerchain mms', () => {
   });
 
   it('a device that is not there is a sentence', async () => {
-    const { status, stderr } = await enerchain('mms', 'browse', '127.0.0.1:1');
+    const { status, stderr } = await enerchainProcess(['mms', 'browse', '127.0.0.1:1']);
     expect(status).toBe(1);
     expect(stderr).toContain('No connection to 127.0.0.1:1');
   });

@@ -1,23 +1,13 @@
 /** `enerchain model`: what an engineer sees of two exports, and files that read back the same. */
-import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { afterAll, describe, expect, it } from 'vitest';
+import { enerchain, type Said } from './enerchain.ts';
 
-const MAIN = join(import.meta.dirname, '..', 'src', 'main.ts');
-const enerchain = (...args: string[]) => {
-  const { status, stdout, stderr } = spawnSync(
-    process.execPath,
-    ['--disable-warning=ExperimentalWarning', MAIN, ...args],
-    { encoding: 'utf8' },
-  );
-  return { status, stdout, stderr };
-};
 const folder = mkdtempSync(join(tmpdir(), 'enerchain-model-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -63,24 +53,16 @@ describe('enerchain model, of a running system', { timeout: 60_000 }, () => {
       ],
     },
   };
-  async function run(...args: string[]): Promise<{ status: number; stdout: string; stderr: string }> {
+  async function run(...args: string[]): Promise<Said> {
     const server = createServer((request, response) => {
       const answer = ANSWERS[request.url ?? ''];
       response.writeHead(answer ? 200 : 404, { 'content-type': 'application/json' }).end(JSON.stringify(answer ?? {}));
     }).listen(0, '127.0.0.1');
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;
-    const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', MAIN, ...args], {
-      env: { ...process.env, ENERCHAIN_URL: `http://127.0.0.1:${port}`, ENERCHAIN_TOKEN: 'secret' },
-      cwd: folder,
-    });
-    const [stdout, stderr, [status]] = await Promise.all([
-      text(child.stdout),
-      text(child.stderr),
-      once(child, 'close'),
-    ]);
+    const said = await enerchain(args, { ENERCHAIN_URL: `http://127.0.0.1:${port}`, ENERCHAIN_TOKEN: 'secret' });
     server.close();
-    return { status: status as number, stdout, stderr };
+    return said;
   }
 
   it('versions: when, by whom, from which files', async () => {
@@ -105,8 +87,8 @@ describe('enerchain model', { timeout: 60_000 }, () => {
   const before = file('before.xml', base('a', '110') + base('b', '20'));
   const after = file('after.xml', base('a', '123') + base('c', '10'));
 
-  it('diff: objects with name and place, old and new values, and a count; status 1 as diff has it', () => {
-    const { status, stdout, stderr } = enerchain('model', 'diff', before, after);
+  it('diff: objects with name and place, old and new values, and a count; status 1 as diff has it', async () => {
+    const { status, stdout, stderr } = await enerchain(['model', 'diff', before, after]);
     expect(stderr).toBe('');
     expect(stdout.split('\n')).toEqual([
       "− BaseVoltage 'b kV' (b)  before.xml:5",
@@ -117,14 +99,14 @@ describe('enerchain model', { timeout: 60_000 }, () => {
       '',
     ]);
     expect(status).toBe(1);
-    expect(enerchain('model', 'diff', before, before)).toMatchObject({
+    expect(await enerchain(['model', 'diff', before, before])).toMatchObject({
       status: 0,
       stdout: 'the models say the same\n',
     });
   });
 
-  it('diff --json: one object a line, with every property of what came and went', () => {
-    const { stdout } = enerchain('model', 'diff', before, after, '--json');
+  it('diff --json: one object a line, with every property of what came and went', async () => {
+    const { stdout } = await enerchain(['model', 'diff', before, after, '--json']);
     const lines = stdout
       .trim()
       .split('\n')
@@ -133,13 +115,13 @@ describe('enerchain model', { timeout: 60_000 }, () => {
     expect(lines[0].properties).toContainEqual({ property: 'BaseVoltage.nominalVoltage', before: ['20'], after: [] });
   });
 
-  it('diff --difference and export: the difference applied is the model after, in XML and in JSON-LD', () => {
+  it('diff --difference and export: the difference applied is the model after, in XML and in JSON-LD', async () => {
     const out = join(folder, 'differences');
-    const { stdout } = enerchain('model', 'diff', before, after, '--difference', out);
+    const { stdout } = await enerchain(['model', 'diff', before, after, '--difference', out]);
     expect(stdout).toContain(join(out, 'after_DIFF.xml'));
     for (const format of ['cgmes', 'jsonld']) {
       const made = join(folder, format);
-      const written = enerchain(
+      const written = await enerchain([
         'model',
         'export',
         before,
@@ -148,25 +130,25 @@ describe('enerchain model', { timeout: 60_000 }, () => {
         format,
         '--out',
         made,
-      );
+      ]);
       expect(written.stderr).toBe('');
       const [name] = readdirSync(made);
       expect(name).toBe(format === 'cgmes' ? 'before.xml' : 'before.jsonld');
-      expect(enerchain('model', 'diff', '--spelling', join(made, name!), after)).toMatchObject({ status: 0 });
+      expect(await enerchain(['model', 'diff', '--spelling', join(made, name!), after])).toMatchObject({ status: 0 });
     }
-    const again = enerchain('model', 'export', before, '--out', join(folder, 'cgmes'));
+    const again = await enerchain(['model', 'export', before, '--out', join(folder, 'cgmes')]);
     expect(again).toMatchObject({ status: 1, stderr: expect.stringContaining('nothing is written over') });
   });
 
-  it('a difference of another model, half a file, and a format that there is not: sentences', () => {
+  it('a difference of another model, half a file, and a format that there is not: sentences', async () => {
     const out = join(folder, 'differences', 'after_DIFF.xml');
-    expect(enerchain('model', 'export', after, out, '--out', join(folder, 'x')).stderr).toMatch(
+    expect((await enerchain(['model', 'export', after, out, '--out', join(folder, 'x')])).stderr).toMatch(
       /after_DIFF\.xml:\d+ _\w+: the difference takes away .*, which the model does not say/,
     );
     const half = join(folder, 'half.xml');
     writeFileSync(half, '<rdf:RDF ');
-    expect(enerchain('model', 'diff', half, after).stderr).toMatch(/half\.xml:1 cannot be read whole: /);
-    expect(enerchain('model', 'export', after, '--format', 'xls', '--out', folder).stderr).toMatch(
+    expect((await enerchain(['model', 'diff', half, after])).stderr).toMatch(/half\.xml:1 cannot be read whole: /);
+    expect((await enerchain(['model', 'export', after, '--format', 'xls', '--out', folder])).stderr).toMatch(
       /--format is cgmes or jsonld, not xls/,
     );
   });

@@ -1,20 +1,17 @@
 /** `enerchain powerflow`: what an engineer and a script see of a case, and the exit status. */
-import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { enerchain } from './enerchain.ts';
 
-const MAIN = join(import.meta.dirname, '..', 'src', 'main.ts');
 const folder = mkdtempSync(join(tmpdir(), 'enerchain-powerflow-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const powerflow = (name: string, content: string, ...more: string[]) => {
   const path = join(folder, name);
   writeFileSync(path, content);
-  return spawnSync(process.execPath, ['--disable-warning=ExperimentalWarning', MAIN, 'powerflow', path, ...more], {
-    encoding: 'utf8',
-  });
+  return enerchain(['powerflow', path, ...more]);
 };
 /** @param load MW at bus 20, Mvar likewise */
 const twoBuses = (load: number): string => `function mpc = two
@@ -26,8 +23,8 @@ mpc.branch = [10 20 0 0.1 0 60 0 0 0 0 1];
 `;
 
 describe('enerchain powerflow', { timeout: 60_000 }, () => {
-  it('prints the solution in pu and degrees under the bus numbers of the file, and ends with 0', () => {
-    const { status, stdout } = powerflow('two.m', twoBuses(40), '--json');
+  it('prints the solution in pu and degrees under the bus numbers of the file, and ends with 0', async () => {
+    const { status, stdout } = await powerflow('two.m', twoBuses(40), '--json');
     expect(status).toBe(0);
     const result = JSON.parse(stdout);
     expect(result).toMatchObject({ converged: true, baseMVA: 100, buses: [{ id: 10, vm: 1.05, va: 0 }, { id: 20 }] });
@@ -41,14 +38,14 @@ describe('enerchain powerflow', { timeout: 60_000 }, () => {
     expect(result.branches).toMatchObject([{ from: 10, to: 20, inService: true }]);
     expect(result.branches[0].pTo).toBeCloseTo(-0.4, 9);
 
-    const text = powerflow('two.m', twoBuses(40));
+    const text = await powerflow('two.m', twoBuses(40));
     expect(text.status).toBe(0);
     expect(text.stdout).toMatch(/^two: 2 buses, 1 branches/);
     expect(text.stdout).toMatch(/converged in \d iterations/);
     expect(text.stdout).toContain(`      20   ${v.toFixed(5)}`);
   });
 
-  it('solves an input of power-grid-model under its own ids, with a regulator that may move its tap', () => {
+  it('solves an input of power-grid-model under its own ids, with a regulator that may move its tap', async () => {
     const component = (values: Record<string, number>) => values;
     const input = (regulated: boolean) => ({
       version: '1.0',
@@ -75,7 +72,7 @@ describe('enerchain powerflow', { timeout: 60_000 }, () => {
           : {}),
       },
     });
-    const still = powerflow('input.json', JSON.stringify(input(true)), '--json');
+    const still = await powerflow('input.json', JSON.stringify(input(true)), '--json');
     expect(still.status).toBe(0);
     const { buses, branches } = JSON.parse(still.stdout);
     // The stiff voltage behind the source is no node of the file.
@@ -83,18 +80,18 @@ describe('enerchain powerflow', { timeout: 60_000 }, () => {
     expect(buses[1].vm).toBeGreaterThan(1.04);
     expect(buses[1].va).toBeCloseTo(-150, -1);
     expect(branches).toMatchObject([{ id: 4, from: 1, to: 2, pTo: expect.closeTo(-0.1, 6) }]);
-    const moved = JSON.parse(powerflow('input.json', JSON.stringify(input(true)), '--json', '--taps').stdout);
+    const moved = JSON.parse((await powerflow('input.json', JSON.stringify(input(true)), '--json', '--taps')).stdout);
     expect(Math.abs(moved.buses[1].vm - 1)).toBeLessThan(0.011);
     expect(moved.islands[0].moved).toHaveLength(1);
-    const fixed = JSON.parse(powerflow('input.json', JSON.stringify(input(false)), '--json', '--taps').stdout);
+    const fixed = JSON.parse((await powerflow('input.json', JSON.stringify(input(false)), '--json', '--taps')).stdout);
     expect(fixed.buses[1].vm).toBeCloseTo(buses[1].vm, 9);
   });
 
-  it('says where it does not add up and ends with 1 when there is no solution', () => {
-    const { status, stdout } = powerflow('much.m', twoBuses(4000));
+  it('says where it does not add up and ends with 1 when there is no solution', async () => {
+    const { status, stdout } = await powerflow('much.m', twoBuses(4000));
     expect(stdout).toMatch(/NOT converged[\s\S]*at bus 20 there is a mismatch/);
     expect(status).toBe(1);
-    const json = powerflow('much.m', twoBuses(4000), '--json');
+    const json = await powerflow('much.m', twoBuses(4000), '--json');
     expect(json.status).toBe(1);
     expect(JSON.parse(json.stdout)).toMatchObject({
       converged: false,
@@ -103,14 +100,14 @@ describe('enerchain powerflow', { timeout: 60_000 }, () => {
     });
   });
 
-  it('refuses in a sentence what is no case or is of a format that is not solved', () => {
-    const code = powerflow('code.m', 'function mpc = x\nmpc.baseMVA = 2 * 50;\n');
+  it('refuses in a sentence what is no case or is of a format that is not solved', async () => {
+    const code = await powerflow('code.m', 'function mpc = x\nmpc.baseMVA = 2 * 50;\n');
     expect(code.status).toBe(1);
     expect(code.stderr).toMatch(/computes is not read/);
-    const other = powerflow('other.json', '{"buses": []}');
+    const other = await powerflow('other.json', '{"buses": []}');
     expect(other.status).toBe(1);
     expect(other.stderr).toMatch(/is JSON, but neither a grid model nor an input of power-grid-model/);
-    const xml = powerflow('other.xml', '<page/>');
+    const xml = await powerflow('other.xml', '<page/>');
     expect(xml.status).toBe(1);
     expect(xml.stderr).toMatch(/there is no grid in it: other\.xml/);
   });

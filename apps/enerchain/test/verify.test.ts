@@ -1,19 +1,9 @@
 /** `enerchain verify`: what an auditor sees, and the exit status that scripts go by. */
-import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { newFolder, System } from '@enerchain/provenance/testing';
 import { beforeAll, describe, expect, it } from 'vitest';
-
-const MAIN = join(import.meta.dirname, '..', 'src', 'main.ts');
-const enerchain = (...args: string[]) => {
-  const { status, stdout, stderr } = spawnSync(
-    process.execPath,
-    ['--disable-warning=ExperimentalWarning', MAIN, ...args],
-    { encoding: 'utf8' },
-  );
-  return { status, stdout, stderr };
-};
+import { enerchain } from './enerchain.ts';
 
 describe('enerchain verify', { timeout: 60_000 }, () => {
   let receipt: string;
@@ -29,8 +19,8 @@ describe('enerchain verify', { timeout: 60_000 }, () => {
     writeFileSync(anchor, JSON.stringify(system.anchor()));
   });
 
-  it('prints every link and ends with 0 when all of them hold', () => {
-    const { status, stdout } = enerchain('verify', receipt, '--anchor', anchor);
+  it('prints every link and ends with 0 when all of them hold', async () => {
+    const { status, stdout } = await enerchain(['verify', receipt, '--anchor', anchor]);
     expect(stdout).toContain('P17: 17.25 kW, good');
     expect(stdout).toContain('attested: its source was found in order before and after (software only, no TPM)');
     for (const line of [
@@ -54,23 +44,23 @@ describe('enerchain verify', { timeout: 60_000 }, () => {
     expect(status).toBe(0);
   });
 
-  it('says which link does not hold and ends with 1', () => {
+  it('says which link does not hold and ends with 1', async () => {
     const changed = `${receipt}.changed`;
     const bytes = readFileSync(receipt);
     bytes[bytes.indexOf('time ') + 8]! ^= 1;
     writeFileSync(changed, bytes);
-    const { status, stdout } = enerchain('verify', changed, '--anchor', anchor);
+    const { status, stdout } = await enerchain(['verify', changed, '--anchor', anchor]);
     expect(status).toBe(1);
     expect(stdout).toContain('bad       Log (receipt.checkpoint.signature)');
     expect(stdout).toContain('does NOT hold');
     writeFileSync(changed, bytes.subarray(0, 1000));
-    const cut = enerchain('verify', changed, '--anchor', anchor, '--json');
+    const cut = await enerchain(['verify', changed, '--anchor', anchor, '--json']);
     expect(cut.status).toBe(1);
     expect(JSON.parse(cut.stdout)).toMatchObject({ ok: false, value: null, findings: [{ code: 'receipt.malformed' }] });
   });
 
-  it('gives programs the same in JSON', () => {
-    const { status, stdout } = enerchain('verify', receipt, '--anchor', anchor, '--json');
+  it('gives programs the same in JSON', async () => {
+    const { status, stdout } = await enerchain(['verify', receipt, '--anchor', anchor, '--json']);
     expect(status).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({
       ok: true,
@@ -80,10 +70,10 @@ describe('enerchain verify', { timeout: 60_000 }, () => {
     });
   });
 
-  it('says what it cannot read', () => {
-    const missing = enerchain('verify', `${receipt}.none`, '--anchor', anchor);
+  it('says what it cannot read', async () => {
+    const missing = await enerchain(['verify', `${receipt}.none`, '--anchor', anchor]);
     expect([missing.status, missing.stderr]).toEqual([1, expect.stringContaining('cannot be read')]);
-    const wrong = enerchain('verify', receipt, '--anchor', receipt);
+    const wrong = await enerchain(['verify', receipt, '--anchor', receipt]);
     expect([wrong.status, wrong.stderr]).toEqual([1, expect.stringContaining('the anchor is no JSON')]);
   });
 });

@@ -1,0 +1,85 @@
+/** Tools for IEC 61850: SCL files and devices. */
+import type { Command } from 'commander';
+import { json } from './options.ts';
+
+export function iec61850Commands(program: Command): void {
+  const scl = program.command('scl').description('IEC 61850 SCL files: check them, look into them, compare them');
+
+  scl
+    .command('check')
+    .description('what is wrong with SCL files, with line and rule; status 1 when there are errors')
+    .argument('<files...>', 'ICD, CID, IID, SCD or SSD')
+    .option(...json)
+    .action(async (files, options) => (await import('../commands/scl.ts')).sclCheck(files, options));
+
+  scl
+    .command('tree')
+    .description('IEDs, devices, nodes and data objects of an SCL file')
+    .argument('<file>')
+    .option('--ied <name>', 'only this IED')
+    .option('--attributes', 'attributes with their values, not data objects only')
+    .option(...json)
+    .action(async (file, options) => (await import('../commands/scl.ts')).sclTree(file, options));
+
+  scl
+    .command('diff')
+    .description('what two SCL files say differently, whatever they look like; status 1 when there is something')
+    .argument('<before>')
+    .argument('<after>')
+    .option(...json)
+    .action(async (before, after, options) => (await import('../commands/scl.ts')).sclDiff(before, after, options));
+
+  const mms = program.command('mms').description('tools for IEC 61850 devices (MMS)');
+  const device: [string, string] = ['<host:port>', 'the device; port 102 (3782 with TLS) when left out'];
+  const secured = (command: Command): Command =>
+    command
+      .argument(...device)
+      .option('--tls-ca <file>', 'PEM of the CA: speak TLS (IEC 62351-3)')
+      .option('--tls-cert <file>', 'PEM certificate of this side')
+      .option('--tls-key <file>', 'PEM private key of this side')
+      .option('--tls-server-name <name>', 'name that the certificate of the device must carry')
+      .option(...json);
+  const fc: [string, string, string] = ['--fc <constraint>', 'functional constraint: ST, MX, CF, SP, DC …', 'ST'];
+
+  secured(mms.command('browse'))
+    .description('devices, data objects and data sets')
+    .option('--device <name>', 'only this logical device')
+    .option('--values', 'every attribute with its value')
+    .action(async (at, options) => (await import('../commands/mms.ts')).browse(at, options));
+  secured(mms.command('read'))
+    .description('a data object or attribute, one line an attribute: BCU1CTRL/MMXU1.TotW')
+    .argument('<reference>')
+    .option(...fc)
+    .action(async (at, reference, options) => (await import('../commands/mms.ts')).read(at, reference, options));
+  secured(mms.command('write'))
+    .description('one attribute of the configuration')
+    .argument('<reference>')
+    .argument('<value>')
+    .option(...fc)
+    .action(async (at, reference, value, options) =>
+      (await import('../commands/mms.ts')).write(at, reference, value, options),
+    );
+  secured(mms.command('control'))
+    .description('operate a controllable object as its control model wants it; never repeated')
+    .argument('<reference>', 'BCU1CTRL/QA1CSWI1.Pos')
+    .argument('<value>', 'on or off, a number')
+    .option('--test', 'as a test: nothing moves')
+    .option('--no-interlock-check', 'without the check of interlocking')
+    .option('--no-synchro-check', 'without the check of synchronism')
+    .action(async (at, reference, value, options) =>
+      (await import('../commands/mms.ts')).control(at, reference, value, options),
+    );
+  secured(mms.command('report'))
+    .description('enable a report control block and print what it reports')
+    .argument('<reference>', 'BCU1CTRL/LLN0.BR.brcb01 or BCU1CTRL/LLN0.RP.urcb01')
+    .option('--data-set <reference>', 'another data set than its own')
+    .option('--period <seconds>', 'integrity period')
+    .option('--count <n>', 'stop after n values')
+    .option('--for <seconds>', 'stop after this time')
+    .action(async (at, reference, options) => (await import('../commands/mms.ts')).report(at, reference, options));
+  secured(mms.command('files'))
+    .description('list files, or fetch one: COMTRADE records, logs')
+    .argument('[name]', 'a file, or a folder with a slash at its end')
+    .option('--output <path>', 'where to put it; never over a file that is there')
+    .action(async (at, name, options) => (await import('../commands/mms.ts')).files(at, name, options));
+}

@@ -111,17 +111,23 @@ export function decodeFrame(frame: Uint8Array): Frame {
   };
 }
 
-/** The EtherType behind all tags without making anything: for filters. -1 when the frame ends within its header. */
-export function etherTypeOf(frame: Uint8Array): number {
+/** Where the EtherType behind all tags stands, without making anything; the payload follows it. -1 when the frame ends within its header. */
+export function etherTypeAt(frame: Uint8Array): number {
   let at = 2 * MAC_LENGTH;
   for (let tags = 0; tags < 4; tags++) {
     if (frame.length < at + 2) return -1;
     const etherType = short(frame, at);
     if (etherType === ETHERTYPE.vlan || etherType === ETHERTYPE.serviceVlan) at += TAG_LENGTH;
     else if (etherType === ETHERTYPE.hsr) at += HSR_LENGTH;
-    else return etherType;
+    else return at;
   }
   return -1;
+}
+
+/** The EtherType behind all tags: for filters. -1 when the frame ends within its header. */
+export function etherTypeOf(frame: Uint8Array): number {
+  const at = etherTypeAt(frame);
+  return at < 0 ? -1 : short(frame, at);
 }
 
 /**

@@ -1,4 +1,4 @@
-/** IEC 61850: SCL. */
+/** IEC 61850: SCL, ACSI client and server, GOOSE and sampled values. */
 
 export type { ModelDifference } from './client/check.ts';
 export { type DataSetMember, Iec61850Client, type Iec61850ClientOptions } from './client/client.ts';
@@ -23,6 +23,18 @@ export {
   type Way,
 } from './client/session.ts';
 export { type Fault, Iec61850Error } from './error.ts';
+export * from './goose/controls.ts';
+export {
+  decodeGoose,
+  encodeGoose,
+  type GooseEncoding,
+  type GooseMessage,
+  GooseView,
+} from './goose/message.ts';
+export * from './goose/publish.ts';
+export * from './goose/publisher.ts';
+export * from './goose/subscribe.ts';
+export * from './goose/subscriber.ts';
 export { basicType, codeOf, DBPOS, initialData, sameData, TCMD } from './mapping/basic-types.ts';
 export * from './mapping/control.ts';
 export {
@@ -35,6 +47,7 @@ export {
   qualityText,
   timeText,
 } from './mapping/plain.ts';
+export { initialValue, mismatch, type PublishedMember, publishedMembers, withPart } from './mapping/published.ts';
 export {
   decodeReport,
   encodeReport,

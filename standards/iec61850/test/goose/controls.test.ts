@@ -1,0 +1,65 @@
+import { expect, test } from 'vitest';
+import { gooseControls, publicationOf } from '../../src/index.ts';
+import { sample } from './sample.ts';
+
+test('a control block with all its publisher and its subscribers need', () => {
+  const { scl, models } = sample();
+  const told: string[] = [];
+  const [trip, whole, lost] = gooseControls(scl, models, (text) => told.push(text));
+  expect(trip).toMatchObject({
+    ied: 'BCU1',
+    device: 'BCU1CTRL',
+    gocbRef: 'BCU1CTRL/LLN0$GO$Trip',
+    datSet: 'BCU1CTRL/LLN0$Positions',
+    goId: 'BCU1/Trip',
+    confRev: 2,
+    minTime: 4,
+    maxTime: 1000,
+    fixedLength: false,
+    subscribers: ['PROT1'],
+    address: {
+      destination: Uint8Array.of(1, 0x0c, 0xcd, 1, 0, 1),
+      appId: 1,
+      vlan: { id: 10, priority: 6 },
+      subNetwork: 'W1',
+      accessPoint: 'AP1',
+    },
+  });
+  expect(trip!.members!.map(({ reference, fc, type }) => [reference, fc, type.kind])).toEqual([
+    ['BCU1CTRL/QA1XCBR1.Pos.stVal', 'ST', 'bitString'],
+    ['BCU1CTRL/QA1XCBR1.Pos.q', 'ST', 'bitString'],
+  ]);
+  expect(whole).toMatchObject({
+    goId: 'BCU1CTRL/LLN0$GO$Whole',
+    fixedLength: true,
+    minTime: undefined,
+    address: { appId: 0x3fff, vlan: { id: 0, priority: 4 } },
+  });
+  expect(whole!.members!.map(({ reference }) => reference)).toEqual(['BCU1CTRL/QA1XCBR1.Pos', 'BCU1CTRL/MMXU1.TotW']);
+  expect(whole!.members![1]!.type).toEqual({
+    kind: 'structure',
+    value: {
+      packed: false,
+      components: [
+        {
+          name: 'mag',
+          type: {
+            kind: 'structure',
+            value: {
+              packed: false,
+              components: [{ name: 'f', type: { kind: 'float', value: { format: 32, exponent: 8 } } }],
+            },
+          },
+        },
+        { name: 'q', type: { kind: 'bitString', value: -13 } },
+        { name: 't', type: { kind: 'utcTime', value: null } },
+      ],
+    },
+  });
+  expect(lost).toMatchObject({ address: undefined, members: undefined });
+  expect(told).toEqual([
+    'BCU1CTRL/LLN0$GO$Lost has no address in Communication',
+    'BCU1CTRL/LLN0$GO$Lost has no data set',
+  ]);
+  expect(() => publicationOf(lost!)).toThrow(/BCU1CTRL\/LLN0\$GO\$Lost has no multicast address/);
+});

@@ -1,11 +1,12 @@
 /** IEC 61850: SCL, ACSI client and server, GOOSE and sampled values. */
 
-export type { ModelDifference } from './client/check.ts';
+export { type CheckDepth, checkDevice, type ModelDifference } from './client/check.ts';
 export { type DataSetMember, Iec61850Client, type Iec61850ClientOptions } from './client/client.ts';
 export type { ControlStep, OperateOptions, OperateOutcome } from './client/control.ts';
 export type { FileEntry } from './client/files.ts';
 export type { DeviceClock, SessionGap, SessionGapKind } from './client/gaps.ts';
 export type { KeepOptions, KeptSubscription } from './client/kept-subscription.ts';
+export { browse, type Outline, outlineOf } from './client/outline.ts';
 export * from './client/references.ts';
 export type {
   ReceivedMember,

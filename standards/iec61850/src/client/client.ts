@@ -6,6 +6,7 @@ import {
   dataAccessErrorText,
   MmsClient,
   type MmsError,
+  type ObjectName,
   type RequestOf,
   type ResponseOf,
   type TypeSpecification,
@@ -14,9 +15,11 @@ import {
 import { type Clock, systemClock, type Transport } from '@enerchain/transport';
 import { Iec61850Error } from '../error.ts';
 import { decodeReport, isReport } from '../mapping/report.ts';
+import type { IedModel } from '../scl/model.ts';
 import type { FunctionalConstraint } from '../scl/schema/ied.ts';
 import { Controls, type OperateOptions, type OperateOutcome } from './control.ts';
 import { Files } from './files.ts';
+import { ModelIndex } from './model-index.ts';
 import { listName, objectName, referenceOf, variableOf } from './references.ts';
 import { type ReportSubscription, Reports, type SubscribeOptions } from './reports.ts';
 
@@ -27,6 +30,11 @@ export interface Iec61850ClientOptions {
   /** Milliseconds of silence after which the device is asked whether it is there, and given up when it is not. Default 0: never. */
   readonly keepAlive?: number;
   readonly clock?: Clock;
+  /**
+   * What the device serves, from its SCL file: types are not asked for, and a reference that is not in it is an error before
+   * anything is sent. Names that the device is asked for (`devices`, `variables`, `dataSets`) are the device's own.
+   */
+  readonly model?: IedModel;
   /** Once, with the error that ended the association, or without one after `close`. */
   readonly onClose?: (error?: MmsError) => void;
   /** Something unsolicited could not be understood, or belongs to nobody; it was dropped. */
@@ -51,6 +59,7 @@ export class Iec61850Client {
   readonly #reports: Reports;
   readonly #controls: Controls;
   readonly files: Files;
+  readonly #index: ModelIndex | undefined;
 
   private constructor(
     mms: MmsClient,
@@ -62,6 +71,7 @@ export class Iec61850Client {
     this.#reports = new Reports(this, (text) => options.onStray?.(text));
     this.#controls = new Controls(this, clock);
     this.files = new Files(mms);
+    this.#index = options.model && ModelIndex.of(options.model);
     late.current = this;
   }
 
@@ -153,10 +163,15 @@ export class Iec61850Client {
     }
   }
 
-  /** The type of a data object or attribute under a constraint, or of a whole node with `fc` undefined. */
+  /** The type of a data object or attribute under a constraint: from the model where there is one, else from the device. */
   async type(reference: string, fc: FunctionalConstraint): Promise<TypeSpecification> {
-    return (await this.#mms.call('getVariableAccessAttributes', { kind: 'name', value: objectName(reference, fc) }))
-      .type;
+    const name = objectName(reference, fc);
+    return this.#index?.type(name) ?? (await this.askType(name));
+  }
+
+  /** The type as the device has it. */
+  async askType(name: ObjectName): Promise<TypeSpecification> {
+    return (await this.#mms.call('getVariableAccessAttributes', { kind: 'name', value: name })).type;
   }
 
   /** @throws Iec61850Error `access.*` (peer) when the server has no value to give, MmsRefusal when it says no at all */
@@ -168,6 +183,7 @@ export class Iec61850Client {
 
   /** Several in one call; each a value, or why there is none. */
   async readMany(variables: readonly Variable[]): Promise<(Data | Iec61850Error)[]> {
+    this.#check(variables);
     const { results } = await this.#mms.call('read', {
       withSpecification: false,
       access: { kind: 'variables', value: variables },
@@ -180,13 +196,14 @@ export class Iec61850Client {
   /** @throws Iec61850Error `access.*` (peer) when the server does not take it */
   async write(reference: string, fc: FunctionalConstraint, value: Data): Promise<void> {
     const variable = variableOf(reference, fc);
+    this.#check([variable]);
     const [result] = await this.#mms.call('write', { access: { kind: 'variables', value: [variable] }, data: [value] });
     if (result?.kind !== 'success') throw accessError(variable, result?.value ?? -1);
   }
 
   /** Members of a data set. */
   async dataSetMembers(reference: string): Promise<DataSetMember[]> {
-    const { variables } = await this.#mms.call('getNamedVariableListAttributes', listName(reference));
+    const { variables } = await this.#mms.call('getNamedVariableListAttributes', this.#list(reference));
     return variables.map(({ specification }) =>
       specification.kind === 'name' ? referenceOf(specification.value) : { reference: '', fc: undefined },
     );
@@ -196,7 +213,7 @@ export class Iec61850Client {
   async readDataSet(reference: string): Promise<(Data | Iec61850Error)[]> {
     const { results } = await this.#mms.call('read', {
       withSpecification: false,
-      access: { kind: 'list', value: listName(reference) },
+      access: { kind: 'list', value: this.#list(reference) },
     });
     return results.map((result) => (result.kind === 'success' ? result.value : accessError(undefined, result.value)));
   }
@@ -207,13 +224,26 @@ export class Iec61850Client {
     members: readonly { readonly reference: string; readonly fc: FunctionalConstraint }[],
   ): Promise<void> {
     const variables = members.map(({ reference: member, fc }) => variableOf(member, fc));
-    await this.#mms.call('defineNamedVariableList', { name: listName(reference), variables });
+    this.#check(variables);
+    await this.#mms.call('defineNamedVariableList', { name: this.#list(reference), variables });
   }
 
   /** @throws Iec61850Error `access.denied` (peer) when the server keeps it */
   async deleteDataSet(reference: string): Promise<void> {
-    const { deleted } = await this.#mms.call('deleteNamedVariableList', { scope: 0, names: [listName(reference)] });
+    const { deleted } = await this.#mms.call('deleteNamedVariableList', { scope: 0, names: [this.#list(reference)] });
     if (deleted === 0) throw new Iec61850Error('peer', 'access.denied', `the server keeps the data set ${reference}`);
+  }
+
+  #check(variables: readonly Variable[]): void {
+    if (!this.#index) return;
+    for (const { specification } of variables)
+      if (specification.kind === 'name') this.#index.check(specification.value);
+  }
+
+  #list(reference: string): ObjectName {
+    const name = listName(reference);
+    this.#index?.checkList(name);
+    return name;
   }
 
   /** Enables a report control block. @param reference `BCU1CTRL/LLN0.BR.brcb01` or `….RP.urcb01` */

@@ -6,10 +6,12 @@ import { type Clock, type Connect, systemClock } from '@enerchain/transport';
 import { Iec61850Error } from '../error.ts';
 import type { FunctionalConstraint } from '../scl/schema/ied.ts';
 import { Backoff } from './backoff.ts';
+import { type CheckDepth, checkDevice } from './check.ts';
 import { Iec61850Client, type Iec61850ClientOptions } from './client.ts';
 import { clockOf } from './device-clock.ts';
 import type { DeviceClock, SessionGap } from './gaps.ts';
 import { type KeepOptions, KeptSubscription, seconds } from './kept-subscription.ts';
+import { ModelIndex } from './model-index.ts';
 import type { ReceivedReport } from './reports.ts';
 
 /** A way to the device: an address of one of its access points. */
@@ -24,6 +26,8 @@ export interface SessionOptions {
   readonly ways: readonly Way[];
   /** What each association is made with. `keepAlive` is 10 000 where it is not given. */
   readonly client?: Omit<Iec61850ClientOptions, 'clock' | 'onClose' | 'onStray'>;
+  /** With a model of the SCL file: how far the device is compared with it after each connection; what differs is a gap. Default: not at all. */
+  readonly check?: CheckDepth;
   readonly clock?: Clock;
   /** 0 up to 1; for the jitter of the pauses. */
   readonly random?: () => number;
@@ -74,6 +78,9 @@ export class Iec61850Session {
   #state: SessionState;
   #running: Promise<void> | undefined;
   #deviceClock: DeviceClock | undefined;
+  /** The association whose device has been compared with the model, and what was told last. */
+  #checked: Iec61850Client | undefined;
+  #told = '[]';
   /** When the device was last heard of the association before, milliseconds since 1970. */
   #lostAt: number | undefined;
   #restoring: Promise<unknown> = Promise.resolve();
@@ -131,13 +138,18 @@ export class Iec61850Session {
 
   /** Reports that are kept. What stands in the way is told by `failure` and the state, and tried again. */
   subscribe(options: KeepOptions): KeptSubscription {
-    const subscription: KeptSubscription = new KeptSubscription(options, {
-      now: () => this.#clock.now(),
-      gap: (gap) => this.#gap(gap),
-      report: (report) => this.#heard(report),
-      taken: (block) => [...this.#subscriptions].some((other) => other !== subscription && other.block === block),
-      ended: (one) => void this.#subscriptions.delete(one),
-    });
+    const { model } = this.#options.client ?? {};
+    const said = model && ModelIndex.of(model).reportBlock(options.blocks[0] ?? '');
+    const subscription: KeptSubscription = new KeptSubscription(
+      { ...said, ...options },
+      {
+        now: () => this.#clock.now(),
+        gap: (gap) => this.#gap(gap),
+        report: (report) => this.#heard(report),
+        taken: (block) => [...this.#subscriptions].some((other) => other !== subscription && other.block === block),
+        ended: (one) => void this.#subscriptions.delete(one),
+      },
+    );
     this.#subscriptions.add(subscription);
     if (this.#state.kind === 'up') this.#restore(this.#client, this.#state.way);
     return subscription;
@@ -231,6 +243,8 @@ export class Iec61850Session {
     this.#cancelRetry?.();
     this.#restoring = this.#restoring.then(async () => {
       const missing: Missing[] = [];
+      const unchecked = await this.#checkModel(client);
+      if (unchecked !== undefined) missing.push({ what: 'comparison with the SCL file', why: unchecked });
       for (const dataSet of this.#dataSets.values()) {
         if (this.#client !== client) return;
         const why = await this.#restoreDataSet(client, dataSet).catch(messageOf);
@@ -247,6 +261,24 @@ export class Iec61850Session {
       const longest = this.#options.pause?.longest ?? 30_000;
       this.#cancelRetry = this.#clock.schedule(pause, () => this.#restore(client, way, Math.min(pause * 2, longest)));
     });
+  }
+
+  /** Once for each association; what was told before is not told again. @returns why it could not be done */
+  async #checkModel(client: Iec61850Client): Promise<string | undefined> {
+    const { check, client: own } = this.#options;
+    if (!check || !own?.model || this.#checked === client) return undefined;
+    try {
+      const differences = await checkDevice(client, own.model, check);
+      this.#checked = client;
+      const told = JSON.stringify(differences);
+      if (told === this.#told) return undefined;
+      this.#told = told;
+      const text = `${own.model.ied.name}: the device differs from its SCL file in ${differences.length} places`;
+      this.#gap({ kind: 'model', differences, text });
+    } catch (error) {
+      return messageOf(error);
+    }
+    return undefined;
   }
 
   /** Is there already, is created, or is created anew where its members are others. */

@@ -1,5 +1,5 @@
 /** What an IED serves, with types and names resolved: the hierarchy of IEC 61850-7-2, server to attribute. */
-import type { Doi, Fcda, FunctionalConstraint, Ied, LDevice, Ln, Sdi } from './schema/ied.ts';
+import type { Doi, Fcda, FunctionalConstraint, Ied, LDevice, Ln, ReportControl, Sdi } from './schema/ied.ts';
 import type { DataAttribute, DataObject, LogicalNodeClass, Types } from './types.ts';
 
 export interface LogicalNode {
@@ -47,6 +47,13 @@ export function modelOf(ied: Ied, types: Types): IedModel {
 
 /** Prefix, class and instance as one name; LLN0 has neither of the others. */
 export const nodeName = (prefix: string, lnClass: string, inst: string): string => `${prefix}${lnClass}${inst}`;
+
+/** Names of the instances of a report control block: `brcb01`, `brcb02`, or its own alone (8-1 § 17.1.2). */
+export function instancesOf({ name, indexed, rptEnabled }: ReportControl): string[] {
+  if (!indexed) return [name];
+  const count = Math.min(99, rptEnabled?.max ?? 1);
+  return Array.from({ length: count }, (_, index) => `${name}${String(index + 1).padStart(2, '0')}`);
+}
 
 /** A place below a logical node: a data object, a part of one, or an attribute. */
 export interface Place {

@@ -5,7 +5,7 @@ import { Iec61850Error } from '../error.ts';
 import { fits, sameData } from '../mapping/basic-types.ts';
 import { CONTROL_MODELS, encodeLastApplError, type LastApplError } from '../mapping/control.ts';
 import { Variable } from '../mapping/variables.ts';
-import type { IedModel } from '../scl/model.ts';
+import { type IedModel, instancesOf } from '../scl/model.ts';
 import type { FunctionalConstraint } from '../scl/schema/ied.ts';
 import { type ControlHandler, ControlObject } from './control.ts';
 import { type Domain, domainsOf, listNameOf, type NamedList } from './model.ts';
@@ -141,9 +141,7 @@ export class Device {
         const root = domain.nodes.get(node.name)!;
         const fc = scl.buffered ? 'BR' : 'RP';
         const at = root.part(fc) ?? new Variable(fc, root, { fc });
-        const count = scl.indexed ? Math.min(scl.rptEnabled?.max ?? 1, 99) : 1;
-        for (let index = 1; index <= count; index++) {
-          const name = scl.indexed ? `${scl.name}${String(index).padStart(2, '0')}` : scl.name;
+        for (const name of instancesOf(scl)) {
           const block = new ReportControlBlock(scl, name, at, domain.name, ports);
           this.blocks.set(block.variable, block);
         }

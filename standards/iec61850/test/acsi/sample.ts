@@ -43,8 +43,9 @@ export const SCD = `<SCL xmlns="http://www.iec.ch/61850/2003/SCL" version="2007"
   <EnumType id="OrCat"><EnumVal ord="0">not-supported</EnumVal><EnumVal ord="3">remote-control</EnumVal></EnumType>
 </DataTypeTemplates></SCL>`;
 
-export function sampleModel(): IedModel {
-  const { scl, findings } = readScl(SCD);
+/** @param change of the file, for a device that is not what it says */
+export function sampleModel(change: (scd: string) => string = (scd) => scd): IedModel {
+  const { scl, findings } = readScl(change(SCD));
   const { models } = checkScl(scl!, findings);
   if (findings.list.length > 0) throw new Error(findings.list.map(({ text }) => text).join('\n'));
   return models.get('BCU1')!;

@@ -21,6 +21,8 @@ import { CARRIERS } from './common-data-classes.ts';
 import { DeviceTypes } from './device-types.ts';
 import { DeviceWatch } from './device-watch.ts';
 import { Entries } from './entries.ts';
+import type { DeviceInspection, InspectedControlBlock } from './inspection.ts';
+import { Inspector } from './inspector.ts';
 import { addNews, type News, type Plan, planOf, REQUESTED, type Sink } from './mapping.ts';
 import { Observed } from './observed.ts';
 import { ctlValOf, stepsOf } from './order.ts';
@@ -50,6 +52,7 @@ interface Target extends Wanted {
 }
 
 export class Iec61850Connector implements Connector {
+  readonly inspect: DeviceInspection;
   readonly #endpoint: EndpointSite;
   readonly #settings: Iec61850Settings;
   readonly #host: ConnectorHost;
@@ -95,11 +98,11 @@ export class Iec61850Connector implements Connector {
     const poll = typeof this.#settings.poll === 'object' ? this.#settings.poll : {};
     this.#observed = new Observed({
       emit: (bound, value, quality, sourceTime, timeQuality, receiveTime, cause) => {
-        this.#watch.time(sourceTime, timeQuality);
         const { object, value: attribute } = bound.target as Iec61850Target;
         if (attribute === 'stVal' && object.endsWith('/LLN0.Beh')) this.#watch.behaviour(object, value);
         intake.add(bound, value, quality, sourceTime, timeQuality, receiveTime, cause);
       },
+      stamped: (time, quality) => this.#watch.time(time, quality),
       malformed: (text) => intake.malformed(text),
       monotonic: () => clock.monotonic(),
       refresh: (poll.refreshSeconds ?? 600) * 1000,
@@ -117,6 +120,30 @@ export class Iec61850Connector implements Connector {
       settingsInterval: (poll.settingsSeconds ?? 3600) * 1000,
       readsPerSecond: poll.readsPerSecond ?? 10,
     });
+    this.inspect = new Inspector({
+      ied: this.#ied,
+      association: () => (this.#client && this.#types ? { client: this.#client, types: this.#types } : undefined),
+      deviations: () => this.#watch.deviations,
+      useOf: (instance) => this.#useOf(instance),
+      goose: () => [],
+    });
+  }
+
+  #useOf(reference: string): InspectedControlBlock['use'] {
+    const { states } = this.#reports;
+    const state =
+      states.find(({ instance }) => instance === reference) ??
+      states.find(({ block }) => block.instances.includes(reference));
+    if (!state) return undefined;
+    const mine = state.instance === undefined || state.instance === reference;
+    const entryId = this.#entries.get(reference);
+    return {
+      state: mine ? state.state : 'unused',
+      ...(mine && state.detail !== undefined ? { detail: state.detail } : {}),
+      ...(mine && state.state === 'subscribed' ? { reports: state.reports } : {}),
+      ...(mine && state.lastReport !== undefined ? { lastReport: String(state.lastReport) } : {}),
+      ...(entryId === undefined ? {} : { entryId: Buffer.from(entryId).toString('hex') }),
+    };
   }
 
   /** What each point is in the device; a point that the SCL does not have is believed to be there all the same. */

@@ -105,7 +105,7 @@ export class DeviceWatch {
 
   /** A time stamp of the device: the newest one says how its clock is. */
   time(at: UtcNanos, quality: TimeQuality): void {
-    if (quality & TIME_QUALITY.receiveTime || (this.#newest !== undefined && at < this.#newest)) return;
+    if (this.#newest !== undefined && at < this.#newest) return;
     this.#newest = at;
     const bad = (quality & CLOCK_BAD) === 0 ? 0 : 1;
     if (bad === this.counters.clockNotSynchronized) return;

@@ -76,6 +76,8 @@ export interface ObservedObject {
 
 export interface ObservedOptions {
   readonly emit: Emit;
+  /** A time stamp that the device made. */
+  readonly stamped: (time: UtcNanos, quality: TimeQuality) => void;
   /** A value that no point can hold. */
   readonly malformed: (text: string) => void;
   /** Monotonic, ms. */
@@ -155,6 +157,7 @@ export class Observed {
       news.t && timeOf(news.t as UtcTime);
     const { time, quality: timeQuality } = stamp ?? at ?? { time: receiveTime, quality: NO_TIME };
     const told: Told = { value: raw, quality: q ?? QUALITY.good, time, own: stamp !== undefined };
+    if (stamp) this.#options.stamped(time, timeQuality);
     const monotonic = this.#options.monotonic();
     if (way === 'poll' && !of.stale && !this.#isNews(of, told, monotonic)) {
       this.counters.unchanged++;

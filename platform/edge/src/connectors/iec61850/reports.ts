@@ -33,12 +33,16 @@ export interface ReportsOptions {
 /** A block, and what has become of it in this association. */
 export interface BlockState {
   readonly block: ReportBlock;
+  /** With a data set of our own. */
+  readonly dynamic: boolean;
   state: 'subscribed' | 'failed' | 'unused';
   instance: string | undefined;
   detail: string | undefined;
   reports: number;
   lastReport: UtcNanos | undefined;
 }
+
+const UNUSED = { state: 'unused', instance: undefined, detail: undefined, reports: 0, lastReport: undefined } as const;
 
 /** The entry up to which everything is handed over, gathered for one commit. */
 interface Held {
@@ -49,26 +53,20 @@ interface Held {
 export class Reports {
   readonly counters = { reports: 0, gaps: 0, blocks: 0, failedBlocks: 0 };
   readonly #options: ReportsOptions;
-  readonly states: BlockState[];
+  states: BlockState[];
   /** Which instance brings a value. */
   readonly #owners = new Map<string, string>();
   readonly #held = new Map<string, Held>();
 
   constructor(options: ReportsOptions) {
     this.#options = options;
-    this.states = options.blocks.map((block) => ({
-      block,
-      state: 'unused',
-      instance: undefined,
-      detail: undefined,
-      reports: 0,
-      lastReport: undefined,
-    }));
+    this.states = options.blocks.map((block) => ({ block, dynamic: false, ...UNUSED }));
   }
 
   /** The association is gone: nothing is enabled, and nobody brings anything. */
   lost(): void {
     this.#owners.clear();
+    this.states = this.states.filter(({ dynamic }) => !dynamic);
     for (const state of this.states) state.state = 'unused';
     this.counters.blocks = 0;
   }
@@ -128,8 +126,7 @@ export class Reports {
         return;
       } catch (error) {
         refused = error;
-        const { code } = error as { code?: string };
-        if (code !== 'report.taken' && code !== 'access.temporarily-unavailable') throw error;
+        if (!isTaken(error)) throw error;
       }
     }
     throw refused ?? new EnerchainError('caller', 'edge.iec61850.reports', `${reference} has no instance`);
@@ -258,8 +255,8 @@ export class Reports {
   }
 
   /**
-   * Gives blocks without use data sets of our own with what comes by none of the others; they end with the association.
-   * @returns what could not be had so
+   * Gives instances without use data sets of our own with what comes by no other; they end with the association.
+   * @throws what ended the association
    */
   async enableDynamic(
     client: Iec61850Client,
@@ -268,41 +265,58 @@ export class Reports {
     { max, maxMembers }: DynamicDataSets,
     alive: () => boolean,
   ): Promise<void> {
-    let rest = wanted;
-    let made = 0;
-    for (const state of this.states) {
-      if (rest.length === 0 || made >= max) break;
-      if (state.state === 'subscribed' || !state.block.reference.includes('.RP.')) continue;
-      const members = rest.slice(0, maxMembers);
+    const spare = this.#spareInstances();
+    for (let made = 0; made < max && made * maxMembers < wanted.length && spare.length > 0; made++) {
       const name = `@enerchain${made + 1}`;
       try {
-        await client.createDataSet(name, members);
-        made++;
-        await this.#subscribeAny(client, types, state, name);
-        Object.assign(state, { state: 'subscribed', detail: undefined });
-        rest = rest.slice(maxMembers);
+        await client.createDataSet(name, wanted.slice(made * maxMembers, (made + 1) * maxMembers));
+        await this.#enableSpare(client, types, spare, name);
       } catch (error) {
         if (!alive()) throw error;
-        Object.assign(state, { state: 'failed', detail: describeError(error) });
+        this.#options.onDeviation(
+          'edge.iec61850.dynamic',
+          `a data set of our own could not be had: ${describeError(error)}; its values are polled`,
+        );
+        return;
       }
     }
     this.#count();
   }
 
-  async #subscribeAny(client: Iec61850Client, types: DeviceTypes, state: BlockState, dataSet: string): Promise<void> {
-    let refused: unknown;
-    for (const instance of state.block.instances) {
+  /** Unbuffered ones, since our data sets do not outlive the association. */
+  #spareInstances(): string[] {
+    const used = new Set(this.states.flatMap(({ state, instance }) => (state === 'subscribed' ? [instance] : [])));
+    return this.#options.blocks
+      .flatMap(({ reference, instances }) => (reference.includes('.RP.') ? instances : []))
+      .filter((instance) => !used.has(instance));
+  }
+
+  async #enableSpare(client: Iec61850Client, types: DeviceTypes, spare: string[], dataSet: string): Promise<void> {
+    for (;;) {
+      const instance = spare.shift();
+      if (instance === undefined)
+        throw new EnerchainError('peer', 'report.taken', 'no unbuffered report control block is free');
+      const state: BlockState = {
+        block: { reference: instance, instances: [instance], confRev: undefined, dataSet, members: undefined },
+        dynamic: true,
+        ...UNUSED,
+      };
       try {
         await this.#subscribe(client, types, state, instance, dataSet);
+        this.states.push(Object.assign(state, { state: 'subscribed' as const }));
         return;
       } catch (error) {
-        refused = error;
-        if ((error as { code?: string }).code !== 'report.taken') throw error;
+        if (!isTaken(error)) throw error;
       }
     }
-    throw refused;
   }
 }
+
+/** Another client has it. */
+const isTaken = (error: unknown): boolean => {
+  const { code } = error as { code?: string };
+  return code === 'report.taken' || code === 'access.temporarily-unavailable';
+};
 
 function* sinksOf(plans: ReadonlyMap<string, Plan>): Generator<Sink> {
   for (const plan of plans.values()) for (const sink of plan) if (sink) yield sink;

@@ -25,6 +25,7 @@ export {
 } from './client/session.ts';
 export { type Fault, Iec61850Error } from './error.ts';
 export * from './goose/controls.ts';
+export * from './goose/inputs.ts';
 export {
   decodeGoose,
   encodeGoose,
@@ -32,10 +33,12 @@ export {
   type GooseMessage,
   GooseView,
 } from './goose/message.ts';
+export * from './goose/outcome.ts';
 export * from './goose/publish.ts';
 export * from './goose/publisher.ts';
 export * from './goose/subscribe.ts';
-export * from './goose/subscriber.ts';
+export { GooseSubscriber } from './goose/subscriber.ts';
+export type { ProblemEvent, SimulationEvent } from './goose/supervision.ts';
 export { basicType, codeOf, DBPOS, initialData, sameData, TCMD } from './mapping/basic-types.ts';
 export * from './mapping/control.ts';
 export {

@@ -16,28 +16,35 @@ export interface MulticastAddress {
   readonly accessPoint: string;
 }
 
-export interface GooseControl {
+/** What the control blocks of GOOSE and of sampled values have in common. */
+export interface PublishedControl {
   readonly ied: string;
   /** Of the logical device, as clients know it. */
   readonly device: string;
+  readonly ldInst: string;
+  /** Of the logical node: LLN0. */
+  readonly node: string;
   readonly name: string;
-  /** `BCU1CTRL/LLN0$GO$gcb01` */
-  readonly gocbRef: string;
   /** `BCU1CTRL/LLN0$Positions`; empty when the file gives it none. */
   readonly datSet: string;
-  readonly goId: string;
   readonly confRev: number;
   /** Undefined when Communication has none that is one: nobody can hear it. */
   readonly address: MulticastAddress | undefined;
+  /** Undefined when there is no data set, or a member leads nowhere. */
+  readonly members: readonly PublishedMember[] | undefined;
+  /** IEDs that the file says are subscribers. */
+  readonly subscribers: readonly string[];
+}
+
+export interface GooseControl extends PublishedControl {
+  /** `BCU1CTRL/LLN0$GO$gcb01` */
+  readonly gocbRef: string;
+  readonly goId: string;
   /** Milliseconds from a change to its first repetition, and between messages when nothing changes. */
   readonly minTime: number | undefined;
   readonly maxTime: number | undefined;
   /** Whether it is to be written with fixed lengths (8-1 annex A.3). */
   readonly fixedLength: boolean;
-  /** Undefined when there is no data set, or a member leads nowhere. */
-  readonly members: readonly PublishedMember[] | undefined;
-  /** IEDs that the file says are subscribers. */
-  readonly subscribers: readonly string[];
 }
 
 /**
@@ -64,6 +71,8 @@ export function gooseControls(
           controls.push({
             ied: model.ied.name,
             device: device.name,
+            ldInst: device.inst,
+            node,
             name: block.name,
             gocbRef,
             datSet: block.datSet === undefined ? '' : `${device.name}/${node}$${block.datSet}`,

@@ -3,13 +3,8 @@ import { ETHERTYPE, etherTypeAt, type LinkLayer } from '@enerchain/ethernet';
 import type { Clock } from '@enerchain/transport';
 import type { GooseControl } from './controls.ts';
 import { GooseView } from './message.ts';
-import {
-  type ExpectedGoose,
-  type GooseEvent,
-  type GooseOutcome,
-  GooseSubscriber,
-  type GooseSubscriberOptions,
-} from './subscriber.ts';
+import type { ExpectedGoose, GooseEvent, GooseOutcome, GooseSubscriberOptions } from './outcome.ts';
+import { GooseSubscriber } from './subscriber.ts';
 
 /** What is not of a control block that is listened to. */
 export type GooseLinkEvent =

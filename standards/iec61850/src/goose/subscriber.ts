@@ -2,110 +2,34 @@
  * A subscriber of one GOOSE control block: the state machine of IEC 61850-8-1 § 18.1 as a function of messages and time. It says
  * of every message what it is, and of everything that is not as it should be one sentence. No I/O, no clock of its own.
  */
-import type { Data, TypeSpecification, UtcTime } from '@enerchain/mms';
+import { formatMac } from '@enerchain/ethernet';
+import type { Data } from '@enerchain/mms';
 import { mismatch } from '../mapping/published.ts';
+import {
+  type Accepted,
+  changedMembers,
+  type Lane,
+  lane,
+  missed,
+  restarted,
+  sameSender,
+  sameState,
+  sameStation,
+} from './accepted.ts';
 import { sameOctets } from './apdu.ts';
-import { ahead, RecentMessages } from './counting.ts';
+import { ahead } from './counting.ts';
 import { decodeMembers, type GooseView } from './message.ts';
-
-/** What is known of a control block beforehand; what is left out is learned from its first message. */
-export interface ExpectedGoose {
-  readonly gocbRef: string;
-  readonly datSet?: string | undefined;
-  readonly goId?: string | undefined;
-  readonly confRev?: number | undefined;
-  readonly appId?: number | undefined;
-  /** Six octets. */
-  readonly destination?: Uint8Array | undefined;
-  /** Of the members, in their order. */
-  readonly types?: readonly TypeSpecification[] | undefined;
-}
-
-export interface GooseSubscriberOptions {
-  /** LPHD.Sim: whether simulated messages are taken in place of real ones once there are some. */
-  readonly simulation?: boolean;
-  /** Milliseconds within which a second copy of a message is one of PRP or HSR; EntryForgetTime of IEC 62439-3. */
-  readonly duplicateWindow?: number;
-  /** Milliseconds in which the first message is expected; never when left out. */
-  readonly firstWithin?: number;
-}
-
-/** The values of a control block from one change to the next. */
-export interface GooseState {
-  readonly stNum: number;
-  /** Of the first message of the state that came: 0 unless some were lost. */
-  readonly sqNum: number;
-  readonly t: UtcTime;
-  readonly simulated: boolean;
-  readonly values: readonly Data[];
-  /** Which members differ from the state before: all of them in the first, perhaps none when messages come again after a pause. */
-  readonly changed: readonly number[];
-}
-
-/** Why messages are refused. */
-export type GooseProblem =
-  | 'app-id'
-  | 'destination'
-  | 'conf-rev'
-  | 'dat-set'
-  | 'go-id'
-  | 'needs-commissioning'
-  | 'time-allowed-to-live'
-  /** Count or types of the members. */
-  | 'members'
-  | 'malformed'
-  /** Other values, or another t, under the same stNum. */
-  | 'unnumbered-change'
-  /** Another station sends it while the first one is still there. */
-  | 'source';
-
-export type GooseEvent =
-  /** Messages that did not come, by their numbers. A state that was jumped over had at least one. */
-  | { readonly kind: 'lost'; readonly states: number; readonly messages: number; readonly text: string }
-  /** late: one that was taken for lost came after all. out-of-order: an older one that is neither that nor a copy. */
-  | {
-      readonly kind: 'late' | 'out-of-order' | 'restarted' | 'expired' | 'resumed' | 'source-changed';
-      readonly text: string;
-    }
-  /** standing: it began; else it is over. */
-  | { readonly kind: 'problem'; readonly problem: GooseProblem; readonly standing: boolean; readonly text: string }
-  /** Simulated messages in place of real ones; or simulated messages that are not taken. */
-  | { readonly kind: 'simulation' | 'simulation-ignored'; readonly standing: boolean; readonly text: string }
-  /** The same sqNum again and again, later than a copy comes. */
-  | { readonly kind: 'stuck'; readonly standing: boolean; readonly text: string }
-  /** Only where it was learned: another confRev or data set than before. */
-  | { readonly kind: 'reconfigured'; readonly text: string };
-
-export interface GooseOutcome {
-  /**
-   * state: new values. repetition: the values there are, still valid. duplicate: a copy. old: overtaken by a newer one.
-   * ignored: not from the side (real or simulated) that is listened to. refused: `problem` says why.
-   */
-  readonly kind: 'state' | 'repetition' | 'duplicate' | 'old' | 'ignored' | 'refused' | 'time';
-  /** Of the kind `state` only. */
-  readonly state?: GooseState;
-  readonly events: readonly GooseEvent[];
-}
-
-/** What came, by what became of it, since the start. */
-export interface GooseCounters {
-  messages: number;
-  states: number;
-  repetitions: number;
-  /** Second copies within the window. */
-  duplicates: number;
-  old: number;
-  ignored: number;
-  refused: number;
-  /** Messages that did not come; one that came late is taken off again. */
-  lost: number;
-  lostStates: number;
-  late: number;
-  expired: number;
-  restarts: number;
-}
-
-export type GooseStatus = 'waiting' | 'valid' | 'expired';
+import type {
+  ExpectedGoose,
+  GooseCounters,
+  GooseEvent,
+  GooseOutcome,
+  GooseProblem,
+  GooseState,
+  GooseStatus,
+  GooseSubscriberOptions,
+} from './outcome.ts';
+import { ADDRESSES, appIdText, durationText, SimulationSide, StandingProblem } from './supervision.ts';
 
 const NONE: readonly GooseEvent[] = [];
 const outcome = (kind: GooseOutcome['kind']): GooseOutcome => ({ kind, events: NONE });
@@ -116,58 +40,7 @@ const IGNORED = outcome('ignored');
 const REFUSED = outcome('refused');
 const NOTHING = outcome('time');
 
-/** How many messages are remembered to know copies: a burst of some control blocks, not more than two rings can be apart. */
-const RECENT = 32;
 const DUPLICATE_WINDOW = 400;
-/** Milliseconds without a message that has to be refused until a problem is over. */
-const PROBLEM_HOLD = 1000;
-/** Octets of both addresses in front of the frame's types. */
-const ADDRESSES = 12;
-
-const hex = (value: number): string => value.toString(16).toUpperCase().padStart(4, '0');
-const macAt = (bytes: Uint8Array, at: number): string =>
-  Array.from(bytes.subarray(at, at + 6), (octet) => octet.toString(16).toUpperCase().padStart(2, '0')).join('-');
-const duration = (millis: number): string =>
-  millis < 10_000 ? `${Math.round(millis)} ms` : `${Math.round(millis / 1000)} s`;
-
-/** Real and simulated messages are two sequences of their own. */
-interface Lane {
-  /** The last message that was taken, its frame copied. Undefined before the first. */
-  last: Accepted | undefined;
-  stNum: number;
-  sqNum: number;
-  /** When it came, monotonic milliseconds. */
-  at: number;
-  readonly recent: RecentMessages;
-  /** The messages missed last: of this stNum, from and to these sqNum. */
-  readonly gap: { stNum: number; from: number; to: number };
-}
-
-/** A message as it was taken: its octets, and where the parts are that do not change while the state does not. */
-interface Accepted {
-  readonly frame: Uint8Array;
-  readonly start: number;
-  readonly appId: number;
-  /** datSet, goID, t, stNum with their tags. */
-  readonly headAt: number;
-  readonly headEnd: number;
-  /** simulation to allData. */
-  readonly restAt: number;
-  readonly restEnd: number;
-  readonly allDataAt: number;
-  readonly memberEnds: readonly number[];
-  readonly t: UtcTime;
-}
-
-const lane = (): Lane => ({
-  last: undefined,
-  stNum: 0,
-  sqNum: 0,
-  at: 0,
-  recent: new RecentMessages(RECENT),
-  gap: { stNum: 0, from: 0, to: 0 },
-});
-
 export class GooseSubscriber {
   readonly gocbRef: string;
   readonly #reference: Uint8Array;
@@ -176,16 +49,11 @@ export class GooseSubscriber {
   readonly #configured: boolean;
   readonly #window: number;
   readonly #lanes: readonly [real: Lane, simulated: Lane] = [lane(), lane()];
-  #sim: boolean;
-  /** Which of the two is listened to. */
-  #simulated = false;
-  #ignoring = false;
+  readonly #side: SimulationSide;
+  readonly #problem: StandingProblem<GooseProblem>;
   #stuck = false;
   #status: GooseStatus = 'waiting';
   #state: GooseState | undefined;
-  #problem: GooseProblem | undefined;
-  #problemText = '';
-  #refusedAt = 0;
   /** timeAllowedToLive of the last message that was taken. */
   #timeAllowedToLive = 0;
   /** When it is over, monotonic milliseconds; infinity when nothing runs. */
@@ -219,7 +87,8 @@ export class GooseSubscriber {
     this.#reference = Buffer.from(expected.gocbRef, 'latin1');
     this.#expected = expected;
     this.#configured = expected.confRev !== undefined;
-    this.#sim = simulation;
+    this.#side = new SimulationSide(`GOOSE ${this.gocbRef}`, simulation);
+    this.#problem = new StandingProblem(`GOOSE ${this.gocbRef}`);
     this.#window = duplicateWindow;
     this.#deadline = at + firstWithin;
   }
@@ -234,7 +103,7 @@ export class GooseSubscriber {
   }
   /** Why messages are being refused. */
   get problem(): { readonly problem: GooseProblem; readonly text: string } | undefined {
-    return this.#problem && { problem: this.#problem, text: this.#problemText };
+    return this.#problem.current;
   }
   /** When `expire` has something to do, monotonic milliseconds. */
   get deadline(): number {
@@ -246,7 +115,7 @@ export class GooseSubscriber {
   }
   /** Of the last message that was taken. */
   get sqNum(): number {
-    return this.#lanes[this.#simulated ? 1 : 0].sqNum;
+    return this.#lanes[this.#side.simulated ? 1 : 0].sqNum;
   }
   /** What is expected, given or learned. */
   get expected(): ExpectedGoose {
@@ -263,16 +132,12 @@ export class GooseSubscriber {
 
   /** LPHD.Sim has changed (7-2 § 7.8): once it is false the real messages count again. */
   setSimulation(on: boolean): GooseOutcome {
-    this.#sim = on;
-    if (on || !this.#simulated) return NOTHING;
-    this.#simulated = false;
-    this.#lanes[1].last = undefined;
+    const event = this.#side.turn(on);
+    if (!event) return NOTHING;
     // What the real publisher has sent meanwhile was not looked at: its next message begins anew.
-    this.#lanes[0].last = undefined;
+    for (const one of this.#lanes) one.last = undefined;
     this.#status = 'waiting';
-    return this.#say('time', [
-      { kind: 'simulation', standing: false, text: this.#text('real messages are taken again') },
-    ]);
+    return { kind: 'time', events: [event] };
   }
 
   /**
@@ -282,16 +147,19 @@ export class GooseSubscriber {
   receive(view: GooseView, at: number): GooseOutcome {
     this.counters.messages++;
     const { simulated } = view;
-    if (simulated !== this.#simulated || this.#ignoring) {
-      const turned = this.#side(simulated, at);
-      if (turned) return turned;
+    if (!this.#side.settled(simulated)) {
+      const hold = Math.max(this.#timeAllowedToLive, this.#window);
+      if (!this.#side.takes(simulated, at, hold, this.#tell)) {
+        this.counters.ignored++;
+        return this.#finish('ignored', IGNORED);
+      }
     }
     const mine = this.#lanes[simulated ? 1 : 0];
     // Nearly all messages are the last one again but for sqNum: that is seen without looking into it.
     if (
       mine.last &&
       this.#status === 'valid' &&
-      this.#problem === undefined &&
+      !this.#problem.stands &&
       sameSender(view, mine.last) &&
       sameState(view, mine.last)
     )
@@ -309,51 +177,17 @@ export class GooseSubscriber {
     const text =
       before === 'waiting'
         ? 'nothing has come yet'
-        : `nothing within ${this.#timeAllowedToLive} ms after stNum ${this.#lanes[this.#simulated ? 1 : 0].stNum}, sqNum ${this.sqNum}; the values are no longer valid`;
-    return this.#say('time', [{ kind: 'expired', text: this.#text(text) }]);
+        : `nothing within ${this.#timeAllowedToLive} ms after stNum ${this.#lanes[this.#side.simulated ? 1 : 0].stNum}, sqNum ${this.sqNum}; the values are no longer valid`;
+    return { kind: 'time', events: [{ kind: 'expired', text: this.#text(text) }] };
   }
 
   #text(text: string): string {
     return `GOOSE ${this.gocbRef}: ${text}`;
   }
 
-  #say(kind: GooseOutcome['kind'], events: readonly GooseEvent[]): GooseOutcome {
-    return { kind, events };
-  }
-
-  /** A message of the other side than the one listened to, or the first after such. @returns the outcome when that is all */
-  #side(simulated: boolean, at: number): GooseOutcome | undefined {
-    if (simulated === this.#simulated) {
-      // Ignored ones are over once they have been away longer than real ones may be.
-      const other = this.#lanes[simulated ? 0 : 1];
-      if (!this.#ignoring || at - other.at <= Math.max(this.#timeAllowedToLive, this.#window)) return undefined;
-      this.#ignoring = false;
-      const text = this.#text('no more simulated messages, which were not taken');
-      this.#pending.push({ kind: 'simulation-ignored', standing: false, text });
-      return undefined;
-    }
-    if (simulated && this.#sim) {
-      this.#simulated = true;
-      this.#ignoring = false;
-      this.#pending.push({
-        kind: 'simulation',
-        standing: true,
-        text: this.#text('simulated messages are taken, real ones no longer (LPHD.Sim)'),
-      });
-      return undefined;
-    }
-    this.counters.ignored++;
-    if (!simulated) return IGNORED;
-    this.#lanes[1].at = at;
-    if (this.#ignoring) return IGNORED;
-    this.#ignoring = true;
-    return this.#say('ignored', [
-      { kind: 'simulation-ignored', standing: true, text: this.#text('simulated messages come and are not taken') },
-    ]);
-  }
-
   /** Events that go out with the outcome of the message under way. */
   #pending: GooseEvent[] = [];
+  readonly #tell = (event: GooseEvent): void => void this.#pending.push(event);
 
   #finish(kind: GooseOutcome['kind'], constant: GooseOutcome, state?: GooseState): GooseOutcome {
     if (this.#pending.length === 0 && !state) return constant;
@@ -364,28 +198,8 @@ export class GooseSubscriber {
 
   #refuse(at: number, problem: GooseProblem, text: string): GooseOutcome {
     this.counters.refused++;
-    this.#refusedAt = at;
-    if (this.#problem !== problem || this.#problemText !== text) {
-      this.#solve(Number.POSITIVE_INFINITY);
-      this.#problem = problem;
-      this.#problemText = text;
-      this.#pending.push({
-        kind: 'problem',
-        problem,
-        standing: true,
-        text: this.#text(`${text}; its messages are refused`),
-      });
-    }
+    this.#problem.refuse(at, problem, text, this.#tell);
     return this.#finish('refused', REFUSED);
-  }
-
-  /** Good messages come. Between those of somebody else that are not, the problem stands, or each would end it for a moment. */
-  #solve(at: number): void {
-    if (this.#problem === undefined || at - this.#refusedAt < PROBLEM_HOLD) return;
-    const text = this.#text(`over: ${this.#problemText}`);
-    this.#pending.push({ kind: 'problem', problem: this.#problem, standing: false, text });
-    this.#problem = undefined;
-    this.#problemText = '';
   }
 
   /** The same state with the same everything. */
@@ -412,7 +226,7 @@ export class GooseSubscriber {
     this.#deadline = at + view.timeAllowedToLive;
     if (this.#stuck) {
       this.#stuck = false;
-      this.#pending.push({ kind: 'stuck', standing: false, text: this.#text('sqNum counts again') });
+      this.#tell({ kind: 'stuck', standing: false, text: this.#text('sqNum counts again') });
     }
   }
 
@@ -423,7 +237,7 @@ export class GooseSubscriber {
       states > 0 ? `${states} ${states === 1 ? 'state' : 'states'}` : '',
       messages > 0 ? `${messages} ${messages === 1 ? 'message' : 'messages'}` : '',
     ].filter(Boolean);
-    this.#pending.push({ kind: 'lost', states, messages, text: this.#text(`${parts.join(', ')} lost ${where}`) });
+    this.#tell({ kind: 'lost', states, messages, text: this.#text(`${parts.join(', ')} lost ${where}`) });
   }
 
   /** A number that is not ahead of the last: a copy, one that was overtaken, or one that should not be there. */
@@ -438,8 +252,8 @@ export class GooseSubscriber {
       this.counters.duplicates++;
       if (!this.#stuck) {
         this.#stuck = true;
-        const text = `stNum ${stNum}, sqNum ${sqNum} comes again after ${duration(at - when)}: the publisher does not count, or a message is replayed`;
-        this.#pending.push({ kind: 'stuck', standing: true, text: this.#text(text) });
+        const text = `stNum ${stNum}, sqNum ${sqNum} comes again after ${durationText(at - when)}: the publisher does not count, or a message is replayed`;
+        this.#tell({ kind: 'stuck', standing: true, text: this.#text(text) });
       }
       return this.#finish('duplicate', DUPLICATE);
     }
@@ -449,13 +263,13 @@ export class GooseSubscriber {
       mine.recent.add(stNum, sqNum, at);
       this.counters.lost--;
       this.counters.late++;
-      this.#pending.push({
+      this.#tell({
         kind: 'late',
         text: this.#text(`sqNum ${sqNum} of stNum ${stNum} came after ${mine.sqNum}; it is not lost`),
       });
     } else {
       const text = `stNum ${stNum}, sqNum ${sqNum} came after ${mine.stNum}, ${mine.sqNum}: out of order, or replayed`;
-      this.#pending.push({ kind: 'out-of-order', text: this.#text(text) });
+      this.#tell({ kind: 'out-of-order', text: this.#text(text) });
     }
     return this.#finish('old', OLD);
   }
@@ -464,7 +278,7 @@ export class GooseSubscriber {
   #inspect(mine: Lane, view: GooseView, at: number): GooseOutcome {
     const last = this.#status === 'valid' ? mine.last : undefined;
     if (last && !sameStation(view, last)) {
-      const text = `${macAt(view.bytes, 6)} sends it as well, while ${macAt(last.frame, 6)} does`;
+      const text = `${formatMac(view.bytes, 6)} sends it as well, while ${formatMac(last.frame, 6)} does`;
       return this.#refuse(at, 'source', text);
     }
     const wrong = this.#wrongHead(view);
@@ -488,14 +302,14 @@ export class GooseSubscriber {
     if (!sameState(view, last)) {
       return this.#refuse(at, 'unnumbered-change', `values or t have changed under the same stNum ${view.stNum}`);
     }
-    this.#solve(at);
+    this.#problem.solve(at, this.#tell);
     return this.#repeated(mine, view, at);
   }
 
   #restart(mine: Lane, view: GooseView): void {
     this.counters.restarts++;
     const text = `the publisher has restarted: stNum ${view.stNum}, sqNum ${view.sqNum} after ${mine.stNum}, ${mine.sqNum}`;
-    this.#pending.push({ kind: 'restarted', text: this.#text(text) });
+    this.#tell({ kind: 'restarted', text: this.#text(text) });
     mine.recent.clear();
   }
 
@@ -512,7 +326,7 @@ export class GooseSubscriber {
     }
     const wrong = this.#wrongMembers(view, members.values);
     if (wrong) return this.#refuse(at, 'members', wrong);
-    this.#solve(at);
+    this.#problem.solve(at, this.#tell);
     const before = mine.last;
     if (stateJump > 1) {
       this.#lost(stateJump - 1, stateJump - 1 + view.sqNum, `between stNum ${mine.stNum} and ${view.stNum}`);
@@ -550,11 +364,11 @@ export class GooseSubscriber {
 
   /** The first message after timeAllowedToLive ran out: it is taken whatever its numbers are (IEC 62351-6 has it so as well). */
   #resume(mine: Lane, view: GooseView, at: number, before: Accepted): void {
-    const silent = duration(at - mine.at);
-    this.#pending.push({ kind: 'resumed', text: this.#text(`messages come again after ${silent}`) });
+    const silent = durationText(at - mine.at);
+    this.#tell({ kind: 'resumed', text: this.#text(`messages come again after ${silent}`) });
     if (!sameStation(view, before)) {
-      const text = `it comes from ${macAt(view.bytes, 6)} now, no longer from ${macAt(before.frame, 6)}`;
-      this.#pending.push({ kind: 'source-changed', text: this.#text(text) });
+      const text = `it comes from ${formatMac(view.bytes, 6)} now, no longer from ${formatMac(before.frame, 6)}`;
+      this.#tell({ kind: 'source-changed', text: this.#text(text) });
     }
     const states = ahead(mine.stNum, view.stNum);
     if (states < 0 || (states === 0 && ahead(mine.sqNum, view.sqNum) <= 0)) {
@@ -573,9 +387,10 @@ export class GooseSubscriber {
   /** What of a message's head is not as configured; learned things may change. */
   #wrongHead(view: GooseView): readonly [GooseProblem, string] | undefined {
     const { appId, destination, confRev, datSet, goId } = this.#expected;
-    if (appId !== undefined && view.appId !== appId) return ['app-id', `APPID ${hex(view.appId)}, not ${hex(appId)}`];
+    if (appId !== undefined && view.appId !== appId)
+      return ['app-id', `APPID ${appIdText(view.appId)}, not ${appIdText(appId)}`];
     if (destination && view.start >= ADDRESSES && !sameOctets(view.bytes, 0, destination, 0, 6))
-      return ['destination', `sent to ${macAt(view.bytes, 0)}, not ${macAt(destination, 0)}`];
+      return ['destination', `sent to ${formatMac(view.bytes, 0)}, not ${formatMac(destination, 0)}`];
     if (view.ndsCom) return ['needs-commissioning', 'the publisher says that it needs commissioning (ndsCom)'];
     const set = view.datSet;
     if (this.#configured) {
@@ -592,7 +407,7 @@ export class GooseSubscriber {
     if (confRev === view.confRev && before === datSet) return;
     if (confRev !== undefined) {
       const text = `confRev ${view.confRev} with data set ${datSet} after ${confRev} with ${before}`;
-      this.#pending.push({ kind: 'reconfigured', text: this.#text(text) });
+      this.#tell({ kind: 'reconfigured', text: this.#text(text) });
     }
     this.#expected = { ...this.#expected, confRev: view.confRev, datSet };
   }
@@ -608,58 +423,4 @@ export class GooseSubscriber {
     }
     return undefined;
   }
-}
-
-/** Whether it has the same addresses and APPID. Tags between may differ: HSR numbers frames, switches change priorities. */
-function sameSender({ bytes, start, appId }: GooseView, last: Accepted): boolean {
-  if (appId !== last.appId) return false;
-  return start < ADDRESSES || last.start < ADDRESSES || sameOctets(bytes, 0, last.frame, 0, ADDRESSES);
-}
-
-/** Whether it comes from the same source address, where frames have one. */
-const sameStation = (view: GooseView, last: Accepted): boolean =>
-  view.start < ADDRESSES || last.start < ADDRESSES || sameOctets(view.bytes, 6, last.frame, 6, 6);
-
-/** Whether everything else but timeAllowedToLive and sqNum is what was taken last. */
-function sameState(view: GooseView, last: Accepted): boolean {
-  const { bytes } = view;
-  const head = last.headEnd - last.headAt;
-  const rest = last.restEnd - last.restAt;
-  return (
-    view.stNumEnd - view.datSetElement === head &&
-    view.allDataEnd - view.sqNumEnd === rest &&
-    sameOctets(bytes, view.datSetElement, last.frame, last.headAt, head) &&
-    sameOctets(bytes, view.sqNumEnd, last.frame, last.restAt, rest)
-  );
-}
-
-/** A publisher that starts begins at stNum 1; one that knows the time says when. A replayed message has an old t. */
-function restarted(view: GooseView, { last }: Lane): boolean {
-  if (view.stNum !== 1 || view.sqNum > 1 || !last) return false;
-  const { seconds, fraction } = view.t;
-  return seconds > last.t.seconds || (seconds === last.t.seconds && fraction > last.t.fraction);
-}
-
-function missed({ gap }: Lane, stNum: number, from: number, to: number): void {
-  gap.stNum = stNum;
-  gap.from = from;
-  gap.to = to;
-}
-
-function changedMembers(before: Accepted | undefined, allData: Uint8Array, ends: readonly number[]): number[] {
-  const changed: number[] = [];
-  for (let i = 0; i < ends.length; i++) {
-    const from = i === 0 ? 0 : ends[i - 1]!;
-    const length = ends[i]! - from;
-    const oldFrom = i === 0 ? 0 : before?.memberEnds[i - 1];
-    const oldEnd = before?.memberEnds[i];
-    const equal =
-      before !== undefined &&
-      oldFrom !== undefined &&
-      oldEnd !== undefined &&
-      oldEnd - oldFrom === length &&
-      sameOctets(allData, from, before.frame, before.allDataAt + oldFrom, length);
-    if (!equal) changed.push(i);
-  }
-  return changed;
 }

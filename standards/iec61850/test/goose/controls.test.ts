@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { gooseControls, publicationOf } from '../../src/index.ts';
+import { gooseControls, publicationOf, subscriptionsOf } from '../../src/index.ts';
 import { sample } from './sample.ts';
 
 test('a control block with all its publisher and its subscribers need', () => {
@@ -62,4 +62,26 @@ test('a control block with all its publisher and its subscribers need', () => {
     'BCU1CTRL/LLN0$GO$Lost has no data set',
   ]);
   expect(() => publicationOf(lost!)).toThrow(/BCU1CTRL\/LLN0\$GO\$Lost has no multicast address/);
+});
+
+test('the inputs of an IED find their control blocks and members', () => {
+  const { scl, models } = sample();
+  const told: string[] = [];
+  const controls = gooseControls(scl, models);
+  const subscriptions = subscriptionsOf(controls, 'GOOSE', models.get('PROT1')!, (text) => told.push(text));
+  expect(
+    subscriptions.map(({ control, inputs }) => [
+      control.name,
+      ...inputs.map(({ node, reference, member, below, intAddr }) => [node, reference, member, below, intAddr]),
+    ]),
+  ).toEqual([
+    [
+      'Trip',
+      ['PROT1PROT/LLN0', 'BCU1CTRL/QA1XCBR1.Pos.stVal', 0, [], 'breaker'],
+      // Names no control block; two send it, of which one names PROT1.
+      ['PROT1PROT/LLN0', 'BCU1CTRL/QA1XCBR1.Pos.q', 1, [], undefined],
+    ],
+  ]);
+  expect(told).toEqual(['PROT1PROT/LLN0: input BCU1CTRL/QA1XCBR1.Pos.t is not in the data set of Trip']);
+  expect(subscriptionsOf(controls, 'GOOSE', models.get('BCU1')!)).toEqual([]);
 });

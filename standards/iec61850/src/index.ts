@@ -63,6 +63,7 @@ export {
 } from './mapping/report.ts';
 export { checkScl, type SclCheck } from './scl/check/check.ts';
 export { addressPart } from './scl/check/communication.ts';
+export { extractIed } from './scl/extract.ts';
 export { compareFacts, type FactChange, type Facts, factsOf } from './scl/facts.ts';
 export { IEC104_NAMESPACE, type Iec104Address, iec104Addresses } from './scl/iec104-addresses.ts';
 export { type LNodeLink, lNodeLinks } from './scl/links.ts';
@@ -75,6 +76,7 @@ export type { Scl } from './scl/schema/scl.ts';
 export type { ConductingEquipment, Substation } from './scl/schema/substation.ts';
 export type { BasicType } from './scl/schema/templates.ts';
 export * from './scl/types.ts';
+export { sclText } from './scl/writer.ts';
 export type { ControlHandler, ControlRequest } from './server/control.ts';
 export { Iec61850Server, type Iec61850ServerOptions } from './server/server.ts';
 export type { WriteRequest } from './server/services.ts';

@@ -2,6 +2,7 @@
 export { isSpace } from './characters.ts';
 export { Utf8Gate } from './encoding.ts';
 export { XmlError, type XmlFault } from './error.ts';
+export { escapeText, escapeValue } from './escape.ts';
 export { type Finding, Findings, type Severity } from './findings.ts';
 export { isXmlName, NameTable } from './names.ts';
 export { type Attributes, XML_LIMITS, type XmlHandler, type XmlLimits, XmlScanner } from './scanner.ts';

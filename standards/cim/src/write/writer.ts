@@ -2,6 +2,7 @@
  * Writes a model as RDF/XML in the form of IEC 61970-552, CGMES 3.0: file by file as it was read, with what differences
  * changed. Identifiers, order and spelling of values stay, so what is written reads back the same.
  */
+import { escapeText, escapeValue } from '@enerchain/xml';
 import { CimError } from '../error.ts';
 import type { CimModel } from '../model.ts';
 import { CIM100, CIM100_EU, DM, MD, RDF } from '../rdf/namespaces.ts';
@@ -102,16 +103,3 @@ function identifier(naming: WrittenNode['naming'], key: string, name: string | u
 
 const reference = (key: string, name: string | undefined): string =>
   ofHeader(name) && key.startsWith('_') ? `urn:uuid:${escapeValue(key.slice(1))}` : `#${escapeValue(key)}`;
-
-const ESCAPES: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  '\r': '&#13;',
-  '\t': '&#9;',
-  '\n': '&#10;',
-};
-/** For the value of an attribute. */
-const escapeValue = (text: string): string => text.replaceAll(/[&<>"\r\t\n]/g, (character) => ESCAPES[character]!);
-const escapeText = (text: string): string => text.replaceAll(/[&<>\r]/g, (character) => ESCAPES[character]!);

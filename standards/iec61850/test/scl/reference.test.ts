@@ -2,7 +2,17 @@
 import { existsSync, globSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { checkScl, iec104Addresses, leaves, lNodeLinks, readSclFile } from '../../src/index.ts';
+import {
+  checkScl,
+  compareFacts,
+  factsOf,
+  iec104Addresses,
+  leaves,
+  lNodeLinks,
+  readScl,
+  readSclFile,
+  sclText,
+} from '../../src/index.ts';
 
 function find(): string | undefined {
   for (let at = import.meta.dirname; ; at = dirname(at)) {
@@ -26,6 +36,16 @@ describe.skipIf(!there)('SCL of other tools', () => {
       expect(scl, file).toBeDefined();
       checkScl(scl!, findings);
       expect(findings.byCode['scl.element'] ?? 0, file).toBeLessThan(3);
+    }
+  });
+
+  it('says the same when it was written anew', async () => {
+    for (const file of files) {
+      const { scl } = await readSclFile(join(FOLDER, file));
+      const { scl: again } = readScl(sclText(scl!));
+      const facts = (of: typeof scl) => factsOf(of!, checkScl(of!).types);
+      expect(compareFacts(facts(scl), facts(again)), file).toEqual([]);
+      expect([...iec104Addresses(again!)].length, file).toBe([...iec104Addresses(scl!)].length);
     }
   });
 

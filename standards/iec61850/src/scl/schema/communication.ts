@@ -12,24 +12,24 @@ const time = (tag: string) =>
 
 export const GSE = element('GSE', {
   attributes: { ldInst: required(text, ''), cbName: required(text, ''), ...described },
-  children: { address: one(ADDRESS), minTime: one(time('MinTime')), maxTime: one(time('MaxTime')), ...privates },
+  children: { ...privates, address: one(ADDRESS), minTime: one(time('MinTime')), maxTime: one(time('MaxTime')) },
 });
 
 export const SMV = element('SMV', {
   attributes: { ldInst: required(text, ''), cbName: required(text, ''), ...described },
-  children: { address: one(ADDRESS), ...privates },
+  children: { ...privates, address: one(ADDRESS) },
 });
 
 export const CONNECTED_AP = element('ConnectedAP', {
   attributes: { iedName: required(text, ''), apName: required(text, ''), redProt: optional(text), ...described },
   children: {
+    ...privates,
     address: one(ADDRESS),
     gses: many(GSE),
     smvs: many(SMV),
     physConns: many(
       element('PhysConn', { attributes: { type: required(text, ''), ...described }, children: { ps: many(P) } }),
     ),
-    ...privates,
   },
 });
 export type ConnectedAp = NonNullable<(typeof CONNECTED_AP)['record']>;
@@ -37,14 +37,14 @@ export type ConnectedAp = NonNullable<(typeof CONNECTED_AP)['record']>;
 export const SUB_NETWORK = element('SubNetwork', {
   attributes: { ...named, type: optional(text) },
   children: {
+    ...privates,
     bitRate: one(element('BitRate', { attributes: { unit: optional(text), multiplier: optional(text) }, text: true })),
     connectedAps: many(CONNECTED_AP),
-    ...privates,
   },
 });
 
 export const COMMUNICATION = element('Communication', {
   attributes: described,
-  children: { subNetworks: many(SUB_NETWORK), ...privates },
+  children: { ...privates, subNetworks: many(SUB_NETWORK) },
 });
 export type Communication = NonNullable<(typeof COMMUNICATION)['record']>;

@@ -30,6 +30,7 @@ export interface Child<T> {
 export interface ElementSpec<T> {
   readonly tag: string;
   readonly attributes: Readonly<Record<string, Attribute<unknown>>>;
+  /** In the order of the schema, in which they are written. */
   readonly children: Readonly<Record<string, Child<unknown>>>;
   /** Whether the record has the element's `text`. */
   readonly text: boolean;

@@ -57,7 +57,7 @@ export const FCDA = element('FCDA', {
 });
 export type Fcda = NonNullable<(typeof FCDA)['record']>;
 
-export const DATA_SET = element('DataSet', { attributes: named, children: { fcdas: many(FCDA), ...privates } });
+export const DATA_SET = element('DataSet', { attributes: named, children: { ...privates, fcdas: many(FCDA) } });
 export type DataSet = NonNullable<(typeof DATA_SET)['record']>;
 
 const TRG_OPS = element('TrgOps', {
@@ -113,7 +113,7 @@ export const REPORT_CONTROL = element('ReportControl', {
     bufTime: defaulted(whole, 0),
     indexed: defaulted(bool, true),
   },
-  children: { trgOps: one(TRG_OPS), optFields: one(OPT_FIELDS), rptEnabled: one(RPT_ENABLED), ...privates },
+  children: { ...privates, trgOps: one(TRG_OPS), optFields: one(OPT_FIELDS), rptEnabled: one(RPT_ENABLED) },
 });
 export type ReportControl = NonNullable<(typeof REPORT_CONTROL)['record']>;
 
@@ -129,7 +129,7 @@ export const LOG_CONTROL = element('LogControl', {
     reasonCode: defaulted(bool, true),
     bufTime: defaulted(whole, 0),
   },
-  children: { trgOps: one(TRG_OPS), ...privates },
+  children: { ...privates, trgOps: one(TRG_OPS) },
 });
 
 const IED_NAME = element('IEDName', {
@@ -147,7 +147,7 @@ export const GSE_CONTROL = element('GSEControl', {
     fixedOffs: defaulted(bool, false),
     securityEnable: defaulted(text, 'None'),
   },
-  children: { iedNames: many(IED_NAME), ...privates },
+  children: { ...privates, iedNames: many(IED_NAME) },
 });
 export type GseControl = NonNullable<(typeof GSE_CONTROL)['record']>;
 
@@ -164,6 +164,7 @@ export const SAMPLED_VALUE_CONTROL = element('SampledValueControl', {
     securityEnable: defaulted(text, 'None'),
   },
   children: {
+    ...privates,
     iedNames: many(IED_NAME),
     smvOpts: one(
       element('SmvOpts', {
@@ -178,7 +179,6 @@ export const SAMPLED_VALUE_CONTROL = element('SampledValueControl', {
         },
       }),
     ),
-    ...privates,
   },
 });
 
@@ -226,7 +226,7 @@ export const DAI = element('DAI', {
     valKind: optional(word(VAL_KINDS)),
     valImport: optional(bool),
   },
-  children: { vals: many(VAL), ...privates },
+  children: { ...privates, vals: many(VAL) },
 });
 export type Dai = NonNullable<(typeof DAI)['record']>;
 
@@ -243,26 +243,26 @@ export interface Sdi {
 }
 export const SDI: ElementSpec<Sdi> = element('SDI', {
   attributes: { ...named, ix: optional(whole), sAddr: optional(text) },
-  children: { sdis: many(() => SDI), dais: many(DAI), ...privates },
+  children: { ...privates, sdis: many(() => SDI), dais: many(DAI) },
 }) as ElementSpec<Sdi>;
 
 export const DOI = element('DOI', {
   attributes: { ...named, ix: optional(whole), accessControl: optional(text) },
-  children: { sdis: many(SDI), dais: many(DAI), ...privates },
+  children: { ...privates, sdis: many(SDI), dais: many(DAI) },
 });
 export type Doi = NonNullable<(typeof DOI)['record']>;
 
 const logicalNode = {
+  ...privates,
   dataSets: many(DATA_SET),
   reportControls: many(REPORT_CONTROL),
   logControls: many(LOG_CONTROL),
   dois: many(DOI),
-  inputs: one(element('Inputs', { attributes: described, children: { extRefs: many(EXT_REF), ...privates } })),
+  inputs: one(element('Inputs', { attributes: described, children: { ...privates, extRefs: many(EXT_REF) } })),
   logs: many(element('Log', { attributes: { name: optional(text), ...described } })),
   gseControls: many(GSE_CONTROL),
   sampledValueControls: many(SAMPLED_VALUE_CONTROL),
   settingControl: one(SETTING_CONTROL),
-  ...privates,
 };
 
 /** LN and LN0 are one record; LN0 has the class LLN0 and an empty instance. */
@@ -292,10 +292,10 @@ export const LN0 = element('LN0', {
 export const LDEVICE = element('LDevice', {
   attributes: { inst: required(text, ''), ldName: optional(text), ...described },
   children: {
+    ...privates,
     ln0: one(LN0),
     lns: many(LN),
     accessControl: one(element('AccessControl', { text: true, anything: true })),
-    ...privates,
   },
 });
 export type LDevice = NonNullable<(typeof LDEVICE)['record']>;
@@ -340,13 +340,13 @@ const certificateOf = (tag: string) =>
 export const ACCESS_POINT = element('AccessPoint', {
   attributes: { ...named, router: defaulted(bool, false), clock: defaulted(bool, false), kdc: defaulted(bool, false) },
   children: {
-    services: one(SERVICES),
+    ...privates,
     server: one(SERVER),
-    serverAt: one(element('ServerAt', { attributes: { apName: required(text, ''), ...described } })),
     lns: many(LN),
+    serverAt: one(element('ServerAt', { attributes: { apName: required(text, ''), ...described } })),
+    services: one(SERVICES),
     gooseSecurities: many(certificateOf('GOOSESecurity')),
     smvSecurities: many(certificateOf('SMVSecurity')),
-    ...privates,
   },
 });
 
@@ -365,6 +365,6 @@ export const IED = element('IED', {
     engRight: optional(text),
     owner: optional(text),
   },
-  children: { services: one(SERVICES), accessPoints: many(ACCESS_POINT), kdcs: many(KDC), ...privates },
+  children: { ...privates, services: one(SERVICES), accessPoints: many(ACCESS_POINT), kdcs: many(KDC) },
 });
 export type Ied = NonNullable<(typeof IED)['record']>;

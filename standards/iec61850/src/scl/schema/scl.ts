@@ -32,14 +32,14 @@ const HEADER = element('Header', {
 export const SCL = element('SCL', {
   attributes: { version: defaulted(text, '2003'), revision: defaulted(text, ''), release: optional(text) },
   children: {
+    ...privates,
     header: one(HEADER),
     substations: many(SUBSTATION),
-    processes: many(PROCESS),
-    lines: many(LINE),
     communication: one(COMMUNICATION),
     ieds: many(IED),
     templates: one(DATA_TYPE_TEMPLATES),
-    ...privates,
+    lines: many(LINE),
+    processes: many(PROCESS),
   },
 });
 export type Scl = NonNullable<(typeof SCL)['record']>;

@@ -58,23 +58,23 @@ const EQ_SUB_FUNCTION: ElementSpec<SclFunction> = functionOf('EqSubFunction', 'E
 
 export const GENERAL_EQUIPMENT = element('GeneralEquipment', {
   attributes: { ...named, type: required(text, ''), virtual: defaulted(bool, false) },
-  children: { ...lNodes, ...privates, functions: many(EQ_FUNCTION) },
+  children: { ...privates, ...lNodes, functions: many(EQ_FUNCTION) },
 });
 
 /** A part of equipment: a phase of a breaker, a core of a transformer (§ 9.2.5). */
 export const SUB_EQUIPMENT = element('SubEquipment', {
   attributes: { ...named, phase: defaulted(text, 'none'), virtual: defaulted(bool, false) },
-  children: { ...lNodes, ...privates, functions: many(EQ_FUNCTION) },
+  children: { ...privates, ...lNodes, functions: many(EQ_FUNCTION) },
 });
 
 /** CBR, DIS, CTR, VTR, IFL …: primary equipment that carries current (§ 9.2.4, table 12). */
 export const CONDUCTING_EQUIPMENT = element('ConductingEquipment', {
   attributes: { ...named, type: required(text, ''), virtual: defaulted(bool, false) },
   children: {
+    ...privates,
+    ...lNodes,
     terminals: many(TERMINAL),
     subEquipment: many(SUB_EQUIPMENT),
-    ...lNodes,
-    ...privates,
     functions: many(EQ_FUNCTION),
   },
 });
@@ -82,18 +82,18 @@ export type ConductingEquipment = NonNullable<(typeof CONDUCTING_EQUIPMENT)['rec
 
 export const TAP_CHANGER = element('TapChanger', {
   attributes: { ...named, type: defaulted(text, 'LTC'), virtual: defaulted(bool, false) },
-  children: { subEquipment: many(SUB_EQUIPMENT), ...lNodes, ...privates, functions: many(EQ_FUNCTION) },
+  children: { ...privates, ...lNodes, subEquipment: many(SUB_EQUIPMENT), functions: many(EQ_FUNCTION) },
 });
 
 export const TRANSFORMER_WINDING = element('TransformerWinding', {
   attributes: { ...named, type: defaulted(text, 'PTW'), virtual: defaulted(bool, false) },
   children: {
-    tapChangers: many(TAP_CHANGER),
-    neutralPoint: one(element('NeutralPoint', { attributes: { name: optional(text), cNodeName: optional(text) } })),
+    ...privates,
+    ...lNodes,
     terminals: many(TERMINAL),
     subEquipment: many(SUB_EQUIPMENT),
-    ...lNodes,
-    ...privates,
+    tapChangers: many(TAP_CHANGER),
+    neutralPoint: one(element('NeutralPoint', { attributes: { name: optional(text), cNodeName: optional(text) } })),
     functions: many(EQ_FUNCTION),
   },
 });
@@ -101,57 +101,54 @@ export const TRANSFORMER_WINDING = element('TransformerWinding', {
 export const POWER_TRANSFORMER = element('PowerTransformer', {
   attributes: { ...named, type: defaulted(text, 'PTR'), virtual: defaulted(bool, false) },
   children: {
+    ...privates,
+    ...lNodes,
     windings: many(TRANSFORMER_WINDING),
     terminals: many(TERMINAL),
     subEquipment: many(SUB_EQUIPMENT),
-    ...lNodes,
-    ...privates,
     functions: many(EQ_FUNCTION),
   },
 });
 
 export const CONNECTIVITY_NODE = element('ConnectivityNode', {
   attributes: { ...named, pathName: required(text, '') },
-  children: { ...lNodes, ...privates },
+  children: { ...privates, ...lNodes },
 });
 
-const equipment = {
-  powerTransformers: many(POWER_TRANSFORMER),
-  conductingEquipment: many(CONDUCTING_EQUIPMENT),
-  generalEquipment: many(GENERAL_EQUIPMENT),
-  functions: many(FUNCTION),
-  connectivityNodes: many(CONNECTIVITY_NODE),
-  ...lNodes,
+/** What a substation, a voltage level and a bay begin with, and what they end with. */
+const container = {
   ...privates,
+  ...lNodes,
+  powerTransformers: many(POWER_TRANSFORMER),
+  generalEquipment: many(GENERAL_EQUIPMENT),
+};
+const contents = {
+  conductingEquipment: many(CONDUCTING_EQUIPMENT),
+  connectivityNodes: many(CONNECTIVITY_NODE),
+  functions: many(FUNCTION),
 };
 
-export const BAY = element('Bay', { attributes: named, children: equipment });
+export const BAY = element('Bay', { attributes: named, children: { ...container, ...contents } });
+
+const VOLTAGE = element('Voltage', {
+  attributes: { unit: defaulted(text, 'V'), multiplier: defaulted(text, '') },
+  text: true,
+});
 
 export const VOLTAGE_LEVEL = element('VoltageLevel', {
   attributes: { ...named, nomFreq: optional(text), numPhases: optional(whole) },
-  children: {
-    voltage: one(
-      element('Voltage', { attributes: { unit: defaulted(text, 'V'), multiplier: defaulted(text, '') }, text: true }),
-    ),
-    bays: many(BAY),
-    ...equipment,
-  },
+  children: { ...container, voltage: one(VOLTAGE), bays: many(BAY), ...contents },
 });
 
 export const SUBSTATION = element('Substation', {
   attributes: named,
-  children: { voltageLevels: many(VOLTAGE_LEVEL), ...equipment },
+  children: { ...container, voltageLevels: many(VOLTAGE_LEVEL), ...contents },
 });
 export type Substation = NonNullable<(typeof SUBSTATION)['record']>;
 
 export const LINE = element('Line', {
   attributes: { ...named, type: optional(text), nomFreq: optional(text), numPhases: optional(whole) },
-  children: {
-    ...equipment,
-    voltage: one(
-      element('Voltage', { attributes: { unit: defaulted(text, 'V'), multiplier: defaulted(text, '') }, text: true }),
-    ),
-  },
+  children: { ...container, voltage: one(VOLTAGE), ...contents },
 });
 
 /** A process other than a substation (2007B4), with processes of its own. */
@@ -169,5 +166,11 @@ export interface Process {
 }
 export const PROCESS: ElementSpec<Process> = element('Process', {
   attributes: { ...named, type: optional(text) },
-  children: { substations: many(SUBSTATION), lines: many(LINE), processes: many(() => PROCESS), ...equipment },
+  children: {
+    ...container,
+    ...contents,
+    substations: many(SUBSTATION),
+    lines: many(LINE),
+    processes: many(() => PROCESS),
+  },
 }) as ElementSpec<Process>;

@@ -69,10 +69,10 @@ export const DA = element('DA', {
     qchg: defaulted(bool, false),
     dupd: defaulted(bool, false),
   },
-  children: { vals: many(VAL), protNs: many(PROT_NS), ...privates },
+  children: { ...privates, vals: many(VAL), protNs: many(PROT_NS) },
 });
 
-export const BDA = element('BDA', { attributes: attribute, children: { vals: many(VAL), ...privates } });
+export const BDA = element('BDA', { attributes: attribute, children: { ...privates, vals: many(VAL) } });
 
 export const DO = element('DO', {
   attributes: {
@@ -90,27 +90,27 @@ export const SDO = element('SDO', {
 
 export const LNODE_TYPE = element('LNodeType', {
   attributes: { id: required(text, ''), iedType: defaulted(text, ''), lnClass: required(text, ''), ...described },
-  children: { dos: many(DO), ...privates },
+  children: { ...privates, dos: many(DO) },
 });
 export type LNodeType = NonNullable<(typeof LNODE_TYPE)['record']>;
 
 export const DO_TYPE = element('DOType', {
   attributes: { id: required(text, ''), iedType: defaulted(text, ''), cdc: required(text, ''), ...described },
-  children: { sdos: many(SDO), das: many(DA), ...privates },
+  children: { ...privates, sdos: many(SDO), das: many(DA) },
 });
 export type DoType = NonNullable<(typeof DO_TYPE)['record']>;
 
 export const DA_TYPE = element('DAType', {
   attributes: { id: required(text, ''), iedType: defaulted(text, ''), ...described },
-  children: { bdas: many(BDA), protNs: many(PROT_NS), ...privates },
+  children: { ...privates, bdas: many(BDA), protNs: many(PROT_NS) },
 });
 export type DaType = NonNullable<(typeof DA_TYPE)['record']>;
 
 export const ENUM_TYPE = element('EnumType', {
   attributes: { id: required(text, ''), ...described },
   children: {
-    vals: many(element('EnumVal', { attributes: { ord: required(whole, 0), desc: optional(text) }, text: true })),
     ...privates,
+    vals: many(element('EnumVal', { attributes: { ord: required(whole, 0), desc: optional(text) }, text: true })),
   },
 });
 export type EnumType = NonNullable<(typeof ENUM_TYPE)['record']>;

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -53,5 +53,30 @@ describe('enerchain scl', () => {
     expect(stdout).toContain(
       '~ BCU1CTRL/XCBR1.Pos.ctlModel [CF]\n    was  Enum = status-only\n    is   Enum = direct-with-normal-security\n1 differences',
     );
+  });
+
+  it('extract writes a CID that is the same device, and writes nothing over', async () => {
+    const cid = join(folder, 'bcu1.cid');
+    expect(await enerchain(['scl', 'extract', good, '--ied', 'BCU1', '--out', cid])).toMatchObject({
+      status: 0,
+      stderr: '',
+    });
+    expect((await enerchain(['scl', 'diff', good, cid])).stdout).toBe('no difference\n');
+    expect((await enerchain(['scl', 'extract', good, '--ied', 'BCU1'])).stdout).toBe(readFileSync(cid, 'utf8'));
+    const again = await enerchain(['scl', 'extract', good, '--ied', 'BCU1', '--out', cid]);
+    expect(again).toMatchObject({ status: 1, stderr: expect.stringContaining('nothing is written over') });
+    const unknown = await enerchain(['scl', 'extract', good, '--ied', 'BCU9']);
+    expect(unknown.stderr).toBe('there is no IED BCU9; there are BCU1\n');
+  });
+
+  it('check --xsd adds what the schema says', async () => {
+    const xsd = join(folder, 'SCL.xsd');
+    writeFileSync(
+      xsd,
+      `<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" targetNamespace="http://www.iec.ch/61850/2003/SCL"><xs:element name="LCS"/></xs:schema>`,
+    );
+    const { status, stdout } = await enerchain(['scl', 'check', good, '--xsd', xsd]);
+    expect(stdout).toMatch(/good\.scd:1 {2}error {2}.*SCL.* \(scl\.xsd\)/);
+    expect(status).toBe(1);
   });
 });

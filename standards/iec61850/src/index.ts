@@ -77,6 +77,7 @@ export type { ConductingEquipment, Substation } from './scl/schema/substation.ts
 export type { BasicType } from './scl/schema/templates.ts';
 export * from './scl/types.ts';
 export { sclText } from './scl/writer.ts';
+export { validateByXsd } from './scl/xsd.ts';
 export type { ControlHandler, ControlRequest } from './server/control.ts';
 export { Iec61850Server, type Iec61850ServerOptions } from './server/server.ts';
 export type { WriteRequest } from './server/services.ts';

@@ -9,6 +9,7 @@ export function iec61850Commands(program: Command): void {
     .command('check')
     .description('what is wrong with SCL files, with line and rule; status 1 when there are errors')
     .argument('<files...>', 'ICD, CID, IID, SCD or SSD')
+    .option('--xsd <file>', 'validate by the schema of the standard too: SCL.xsd, with what it includes beside it')
     .option(...json)
     .action(async (files, options) => (await import('../commands/scl.ts')).sclCheck(files, options));
 
@@ -28,6 +29,14 @@ export function iec61850Commands(program: Command): void {
     .argument('<after>')
     .option(...json)
     .action(async (before, after, options) => (await import('../commands/scl.ts')).sclDiff(before, after, options));
+
+  scl
+    .command('extract')
+    .description('one IED out of a station: its CID, with those it has inputs from')
+    .argument('<file>')
+    .requiredOption('--ied <name>', 'which one')
+    .option('--out <file>', 'where it goes; default: stdout')
+    .action(async (file, options) => (await import('../commands/scl.ts')).sclExtract(file, options));
 
   const mms = program.command('mms').description('tools for IEC 61850 devices (MMS)');
   const device: [string, string] = ['<host:port>', 'the device; port 102 (3782 with TLS) when left out'];

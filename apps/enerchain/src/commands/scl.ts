@@ -1,14 +1,18 @@
-/** `enerchain scl check | tree | diff`: what an SCL file says, what is wrong with it, what changed since. */
+/** `enerchain scl check | tree | diff | extract`: what an SCL file says, what is wrong with it, what changed since. */
+import { writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import {
   checkScl,
   compareFacts,
   configuredValue,
+  extractIed,
   factsOf,
   leaves,
   readSclFile,
   type Scl,
   type SclCheck,
+  sclText,
+  validateByXsd,
 } from '@enerchain/iec61850';
 import { EnerchainError } from '@enerchain/model';
 
@@ -20,6 +24,13 @@ export interface SclOptions {
   readonly ied?: string;
   /** tree: attributes too, not data objects only. */
   readonly attributes?: boolean;
+  /** check: the schema's outermost file, SCL.xsd. */
+  readonly xsd?: string;
+}
+
+export interface ExtractOptions {
+  readonly ied: string;
+  readonly out?: string;
 }
 
 /** Ends with status 1 when a file has errors. */
@@ -27,6 +38,7 @@ export async function sclCheck(files: readonly string[], options: SclOptions): P
   for (const file of files) {
     const { scl, findings } = await readSclFile(file);
     const check = scl && checkScl(scl, findings, basename(file));
+    if (options.xsd !== undefined) await validateByXsd(file, options.xsd, findings);
     const { counts, list } = findings;
     if (counts.error > 0) process.exitCode = 1;
     if (options.json) {
@@ -108,6 +120,25 @@ export async function sclDiff(before: string, after: string, options: SclOptions
   }
   if (changes.length > 0) process.exitCode = 1;
   if (!options.json) print(changes.length === 0 ? 'no difference' : `${changes.length} differences`);
+}
+
+/** On stdout, or into a file that is not there yet. Private sections come along. */
+export async function sclExtract(file: string, { ied, out }: ExtractOptions): Promise<void> {
+  const { scl, findings } = await readSclFile(file, { keepPrivate: () => true });
+  if (!scl) throw new EnerchainError('peer', 'scl.file', `${file}: ${findings.list[0]?.text ?? 'is no SCL'}`);
+  const text = sclText(extractIed(scl, ied));
+  if (out === undefined) process.stdout.write(text);
+  else writeNew(out, text);
+}
+
+function writeNew(path: string, text: string): void {
+  try {
+    writeFileSync(path, text, { flag: 'wx' });
+  } catch (cause) {
+    throw new EnerchainError('environment', 'cli.file', `${path} cannot be written; nothing is written over`, {
+      cause,
+    });
+  }
 }
 
 async function opened(file: string): Promise<SclCheck & { readonly scl: Scl }> {

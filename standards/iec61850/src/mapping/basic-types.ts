@@ -175,7 +175,7 @@ export function sameData(a: Data, b: Data): boolean {
     }
     case 'bitString':
     case 'booleanArray':
-      return bitText(a.value) === bitText(b.value as BitString);
+      return sameBits(a.value, b.value as BitString);
     case 'octetString':
       return Buffer.compare(a.value, b.value as Uint8Array) === 0;
     case 'binaryTime': {
@@ -193,12 +193,23 @@ export function sameData(a: Data, b: Data): boolean {
   }
 }
 
+function sameBits(a: BitString, b: BitString): boolean {
+  if (a.length !== b.length) return false;
+  // What is behind the last bit of the last octet does not count.
+  const whole = a.length >> 3;
+  for (let i = 0; i < whole; i++) if (a.bytes[i] !== b.bytes[i]) return false;
+  const rest = a.length & 7;
+  return rest === 0 || (a.bytes[whole]! ^ b.bytes[whole]!) >> (8 - rest) === 0;
+}
+
 /** Whether a value may stand where another does: the same kind and shape. */
 export function fits(value: Data, there: Data): boolean {
-  const pair = `${value.kind} ${there.kind}`;
-  // Signed and unsigned look alike to many stacks when the value is small.
-  if (pair === 'integer unsigned' || pair === 'unsigned integer') return Number(value.value) >= 0;
-  if (value.kind !== there.kind) return false;
+  if (value.kind !== there.kind) {
+    // Signed and unsigned look alike to many stacks when the value is small.
+    const numbers =
+      value.kind === 'integer' ? there.kind === 'unsigned' : value.kind === 'unsigned' && there.kind === 'integer';
+    return numbers && Number(value.value) >= 0;
+  }
   if (value.kind !== 'structure' && value.kind !== 'array') return true;
   const other = there.value as readonly Data[];
   return value.value.length === other.length && value.value.every((part, index) => fits(part, other[index]!));

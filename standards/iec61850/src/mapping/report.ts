@@ -66,6 +66,10 @@ export const trgOps = (triggers: Iterable<Trigger>): BitString =>
 export const hasOption = (options: BitString, field: OptField): boolean => bit(options, OPT_FLDS[field]);
 export const hasTrigger = (triggers: BitString, trigger: Trigger): boolean => bit(triggers, TRG_OPS[trigger]);
 const TRIGGERS = Object.keys(TRG_OPS) as Trigger[];
+/** Most members are in a report for one reason. */
+const ONE_REASON: Readonly<Record<Trigger, BitString>> = Object.fromEntries(
+  TRIGGERS.map((trigger) => [trigger, trgOps([trigger])]),
+) as Record<Trigger, BitString>;
 export const triggersOf = (value: BitString): Trigger[] => TRIGGERS.filter((trigger) => hasTrigger(value, trigger));
 
 /** The list that every report is about. */
@@ -98,7 +102,8 @@ export function encodeReport(report: Report, options: BitString): InformationRep
     for (const { reference } of members) values.push({ kind: 'visibleString', value: reference ?? '' });
   for (const { data } of members) values.push(data);
   if (wanted('reasonCode')) {
-    for (const { reasons } of members) values.push({ kind: 'bitString', value: trgOps(reasons ?? []) });
+    for (const { reasons = [] } of members)
+      values.push({ kind: 'bitString', value: reasons.length === 1 ? ONE_REASON[reasons[0]!] : trgOps(reasons) });
   }
   return { access: REPORT_LIST, results: values.map((value) => ({ kind: 'success', value })) };
 }

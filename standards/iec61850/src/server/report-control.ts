@@ -6,7 +6,7 @@ import {
   type BitString,
   bit,
   type Data,
-  encodeData,
+  dataOctets,
   type TypeSpecification,
   timeOfDayFromMillis,
 } from '@enerchain/mms';
@@ -333,7 +333,8 @@ export class ReportControlBlock {
 
   #enter(members: readonly ReportMember[]): void {
     const time = timeOfDayFromMillis(this.#ports.clock.now());
-    const octets = members.reduce((sum, { data }) => sum + encodeData(data).length, 0);
+    let octets = 0;
+    for (const { data } of members) octets += dataOctets(data);
     this.#entries.add({ time, members, octets });
     if (this.#client) this.#pump();
   }
@@ -411,7 +412,7 @@ function segments({ members, octets }: Entry, room: number): readonly (readonly 
   const parts: ReportMember[][] = [[]];
   let used = 0;
   for (const member of members) {
-    const size = encodeData(member.data).length + 8;
+    const size = dataOctets(member.data) + 8;
     if (used + size > room && parts.at(-1)!.length > 0) {
       parts.push([]);
       used = 0;

@@ -239,8 +239,26 @@ export function decodeWith<T>(type: Type<T>, bytes: Uint8Array, start = 0, end: 
   return value;
 }
 
-export function encodeWith<T>(type: Type<T>, value: T, capacity?: number): Uint8Array<ArrayBuffer> {
-  const writer = new BerWriter(capacity);
-  type.write(writer, value);
-  return writer.finish();
+export function encodeWith<T>(type: Type<T>, value: T): Uint8Array<ArrayBuffer> {
+  return withWriter((writer) => {
+    type.write(writer, value);
+    return writer.copy();
+  });
+}
+
+/** A writer that has grown beyond this is not kept. */
+const KEPT_CAPACITY = 1 << 18;
+/** Making room costs more than filling it, so the writer of one PDU is that of the next. */
+let spare: BerWriter | undefined;
+
+/** Lends an empty writer; nothing of it may be kept. */
+export function withWriter<T>(use: (writer: BerWriter) => T): T {
+  const writer = spare ?? new BerWriter(8192);
+  spare = undefined;
+  try {
+    return use(writer);
+  } finally {
+    writer.clear();
+    if (writer.capacity <= KEPT_CAPACITY) spare = writer;
+  }
 }

@@ -66,6 +66,29 @@ export class BerWriter {
     return this.#bytes.subarray(this.#at);
   }
 
+  /** A copy of what was written. */
+  copy(): Uint8Array<ArrayBuffer> {
+    return this.#bytes.slice(this.#at);
+  }
+
+  /** A copy that may share its memory with others (Node's pool): for octets that are sent and forgotten. */
+  pooled(): Uint8Array<ArrayBuffer> {
+    const { buffer, byteOffset } = Buffer.allocUnsafe(this.length);
+    const bytes = new Uint8Array(buffer, byteOffset, this.length);
+    bytes.set(this.#bytes.subarray(this.#at));
+    return bytes;
+  }
+
+  /** Forgets what was written, and keeps the room. */
+  clear(): void {
+    this.#at = this.#bytes.length;
+  }
+
+  /** Octets that there is room for. */
+  get capacity(): number {
+    return this.#bytes.length;
+  }
+
   #grow(needed: number): void {
     const used = this.length;
     const capacity = Math.max(this.#bytes.length * 2, used + needed + 64);

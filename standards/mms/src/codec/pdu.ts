@@ -2,6 +2,7 @@
 import { nothing, unsigned32 } from '../ber/primitive.ts';
 import { type BerLimits, BerReader } from '../ber/reader.ts';
 import { choice, context, element, encodeWith, optional, plain, sequence, type Value } from '../ber/type.ts';
+import type { BerWriter } from '../ber/writer.ts';
 import { rejectPdu, serviceError } from '../spec/faults.ts';
 import { initiate } from '../spec/initiate.ts';
 import { serviceRequest, serviceResponse, unconfirmedService } from '../spec/services.ts';
@@ -67,6 +68,11 @@ export function invokeIdOf(bytes: Uint8Array): number | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Writes a PDU in front of what is there. MmsError (caller) for values that do not fit their type. */
+export function writeMms(writer: BerWriter, pdu: MmsPdu): void {
+  mmsPdu.write(writer, pdu);
 }
 
 /** MmsError (caller) for values that do not fit their type. */

@@ -4,11 +4,21 @@
  * the same order give the same result.
  */
 import { type BitString, bits, bitText } from '../ber/primitive.ts';
-import { decodeMms, encodeMms, invokeIdOf, type MmsPdu } from '../codec/pdu.ts';
+import { withWriter } from '../ber/type.ts';
+import { decodeMms, encodeMms, invokeIdOf, type MmsPdu, writeMms } from '../codec/pdu.ts';
 import { callerError, MmsError, peerError } from '../errors.ts';
 import type { Initiate } from '../spec/initiate.ts';
-import { decodeTpdu, encodeTpdu, Reassembler, segment, type Tpdu, type TpduSize } from '../transport/cotp.ts';
-import { encodeTpkt, TpktReader } from '../transport/tpkt.ts';
+import {
+  decodeTpdu,
+  encodeTpdu,
+  fitsOneTpdu,
+  Reassembler,
+  segment,
+  type Tpdu,
+  type TpduSize,
+  writeDataTpdu,
+} from '../transport/cotp.ts';
+import { encodeTpkt, TpktReader, writeTpkt } from '../transport/tpkt.ts';
 import {
   AUTHENTICATION_UNIT,
   type AuthenticationValue,
@@ -30,8 +40,9 @@ import {
   encodeUserData,
   pdvList,
   pdvs,
+  writeUserData,
 } from '../upper/presentation.ts';
-import { DUPLEX, decodeSpdu, encodeSpdu, type Spdu } from '../upper/session.ts';
+import { DUPLEX, decodeSpdu, encodeSpdu, type Spdu, writeDataTransfer } from '../upper/session.ts';
 
 export type AssociationRole = 'initiator' | 'responder';
 
@@ -199,10 +210,18 @@ export class Association {
   /** MmsError (caller) when there is no association or the PDU is larger than agreed. */
   send(pdu: MmsPdu): readonly AssociationEffect[] {
     if (this.#state !== 'associated') throw callerError('association.state', 'there is no association');
-    const data = encodeMms(pdu);
-    if (data.length > this.#limit)
-      throw callerError('association.size', `a PDU of ${data.length} octets; ${this.#limit} are agreed`);
-    this.#spdu({ kind: 'DT', data: encodeUserData({ context: this.#mmsContext, data }) });
+    withWriter((writer) => {
+      writeMms(writer, pdu);
+      if (writer.length > this.#limit)
+        throw callerError('association.size', `a PDU of ${writer.length} octets; ${this.#limit} are agreed`);
+      writeUserData(writer, this.#mmsContext);
+      writeDataTransfer(writer);
+      if (fitsOneTpdu(writer.length, this.#size)) {
+        writeDataTpdu(writer);
+        writeTpkt(writer);
+        this.#effects.push({ kind: 'send', bytes: writer.pooled() });
+      } else for (const tpdu of segment(writer.copy(), this.#size)) this.#tpdu(tpdu);
+    });
     return this.#take();
   }
 

@@ -11,7 +11,7 @@ import {
   writeOid,
 } from '../ber/primitive.ts';
 import type { BerReader } from '../ber/reader.ts';
-import { decodeWith, encodeWith, plain, type Type } from '../ber/type.ts';
+import { decodeWith, encodeWith, plain, type Type, withWriter } from '../ber/type.ts';
 import type { BerWriter } from '../ber/writer.ts';
 import { callerError, peerError } from '../errors.ts';
 
@@ -269,6 +269,47 @@ function writeData(writer: BerWriter, data: Data): void {
   const before = writer.length;
   writeContent(writer, data);
   writer.header(DATA_TAGS[data.kind], before);
+}
+
+/** Octets of a value as it is encoded, counted without encoding it. MmsError (caller) as encoding it would have. */
+export function dataOctets(value: Data): number {
+  const content = contentOctets(value);
+  return content + (content < 0x80 ? 2 : content < 0x100 ? 3 : content < 0x1_0000 ? 4 : content < 0x100_0000 ? 5 : 6);
+}
+
+function contentOctets(value: Data): number {
+  switch (value.kind) {
+    case 'array':
+    case 'structure': {
+      let octets = 0;
+      for (const part of value.value) octets += dataOctets(part);
+      return octets;
+    }
+    case 'boolean':
+      return 1;
+    case 'bitString':
+    case 'booleanArray':
+      return 1 + value.value.bytes.length;
+    case 'float':
+      return FLOAT.octets;
+    case 'double':
+      return DOUBLE.octets;
+    case 'octetString':
+      return value.value.length;
+    case 'visibleString':
+    case 'generalizedTime':
+      return value.value.length;
+    case 'utcTime':
+      return 8;
+    case 'binaryTime':
+      return value.value.days === undefined ? 4 : 6;
+    default:
+      // Whole numbers, texts in UTF-8 and object identifiers are as long as what is in them.
+      return withWriter((writer) => {
+        writeContent(writer, value);
+        return writer.length;
+      });
+  }
 }
 
 const TAGS = new Set(Object.values(DATA_TAGS));

@@ -1,4 +1,5 @@
 /** The connection-oriented transport protocol, class 0 (ISO/IEC 8073, X.224 § 13): TPDUs and reassembly. */
+import type { BerWriter } from '../ber/writer.ts';
 import { callerError, peerError } from '../errors.ts';
 
 const CR = 0xe0;
@@ -130,6 +131,16 @@ export function segment(tsdu: Uint8Array, size: number): Tpdu[] {
     tpdus.push({ kind: 'DT', last: at + room >= tsdu.length, data: tsdu.subarray(at, at + room) });
   return tpdus;
 }
+
+/** Makes what is written the only data TPDU of its TSDU. */
+export function writeDataTpdu(writer: BerWriter): void {
+  writer.octet(END);
+  writer.octet(DT);
+  writer.octet(DT_HEADER - 1);
+}
+
+/** Whether a TSDU of so many octets fits into one TPDU. */
+export const fitsOneTpdu = (octets: number, size: number): boolean => octets <= size - DT_HEADER;
 
 /** Puts data TPDUs together again. */
 export class Reassembler {

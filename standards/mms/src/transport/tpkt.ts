@@ -1,4 +1,5 @@
 /** TPKT (RFC 1006 § 6): a header of four octets that cuts the octet stream of TCP into packets. */
+import type { BerWriter } from '../ber/writer.ts';
 import { callerError, peerError } from '../errors.ts';
 
 const VERSION = 3;
@@ -15,6 +16,16 @@ export function encodeTpkt(content: Uint8Array): Uint8Array<ArrayBuffer> {
   packet[3] = packet.length & 0xff;
   packet.set(content, HEADER);
   return packet;
+}
+
+/** Makes what is written the content of a packet. */
+export function writeTpkt(writer: BerWriter): void {
+  const length = writer.length + HEADER;
+  if (length > 0xffff) throw callerError('tpkt.length', `${writer.length} octets do not fit into a TPKT`);
+  writer.octet(length & 0xff);
+  writer.octet(length >> 8);
+  writer.octet(0);
+  writer.octet(VERSION);
 }
 
 /** Octet stream to packets. Keeps at most one unfinished packet, so at most 65 535 octets. */

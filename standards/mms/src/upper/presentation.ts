@@ -11,7 +11,9 @@ import {
   sequence,
   sequenceOf,
   type Value,
+  withWriter,
 } from '../ber/type.ts';
+import type { BerWriter } from '../ber/writer.ts';
 import { peerError } from '../errors.ts';
 
 /** Contexts are odd numbers that the initiator gives out (§ 8.2.1); any small number is read. */
@@ -164,8 +166,20 @@ export function pdvs(list: readonly PdvList[] | undefined): Pdv[] {
 }
 
 /** User data of the data phase (§ 8.5: the TD-PPDU is nothing else). */
-export function encodeUserData(value: Pdv): Uint8Array<ArrayBuffer> {
-  return encodeWith(fullyEncoded, pdvList(value), value.data.length + 32);
+export function encodeUserData({ context, data }: Pdv): Uint8Array<ArrayBuffer> {
+  return withWriter((writer) => {
+    writer.octets(data);
+    writeUserData(writer, context);
+    return writer.copy();
+  });
+}
+
+/** Makes what is written, a value of the context, the user data of the data phase. */
+export function writeUserData(writer: BerWriter, context: number): void {
+  writer.header(0xa0, 0);
+  contextId.write(writer, context);
+  writer.header(0x30, 0);
+  writer.header(0x61, 0);
 }
 
 /** MmsError (peer). The data are views. */

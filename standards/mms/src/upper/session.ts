@@ -1,4 +1,5 @@
 /** The session protocol (ISO/IEC 8327-1, X.225 § 8): the SPDUs that an association with the kernel unit needs. */
+import type { BerWriter } from '../ber/writer.ts';
 import { callerError, peerError } from '../errors.ts';
 
 const SI = {
@@ -148,6 +149,11 @@ export function encodeSpdu(spdu: Spdu): Uint8Array<ArrayBuffer> {
     case 'AA':
       return whole(SI.abortAccept, []);
   }
+}
+
+/** Makes what is written the user data of a data transfer SPDU, with the give tokens SPDU before it (§ 7.37). */
+export function writeDataTransfer(writer: BerWriter): void {
+  writer.octets(DATA_HEADER);
 }
 
 function userData(data: Uint8Array): Uint8Array {

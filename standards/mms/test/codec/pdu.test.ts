@@ -4,6 +4,7 @@ import { bits } from '../../src/ber/primitive.ts';
 import { decodeMms, encodeMms, type MmsPdu } from '../../src/codec/pdu.ts';
 import {
   type Data,
+  dataOctets,
   decodeData,
   encodeData,
   timeOfDayFromMillis,
@@ -265,7 +266,9 @@ describe('data', () => {
   test('any data come back as they went', () => {
     fc.assert(
       fc.property(dataOf, (value) => {
-        expect(decodeData(encodeData(value))).toEqual(value);
+        const octets = encodeData(value);
+        expect(decodeData(octets)).toEqual(value);
+        expect(dataOctets(value)).toBe(octets.length);
       }),
       { numRuns: 300 },
     );

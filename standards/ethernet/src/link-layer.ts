@@ -4,6 +4,8 @@
 export interface LinkLayer {
   /** For messages: `eth1`, `capture.pcap`, … */
   readonly name: string;
+  /** The station's own address, six octets, where the link has one: the source of what it sends. */
+  readonly address?: Uint8Array;
   /**
    * Frames that come from now on. `frame` is only valid during the call and not to be changed; `at` is when it came, ns since the
    * Unix epoch. What `receive` throws ends the link: a receiver has to take whatever a network may bring.

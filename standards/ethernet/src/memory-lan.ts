@@ -37,9 +37,12 @@ const systemClock: LanClock = {
 /** A switch in memory: every frame reaches every other station in the next turn of the loop, in the order it was sent. */
 export function memoryLan({ clock = systemClock, carry }: MemoryLanOptions = {}): MemoryLan {
   const stations = new Set<Station>();
+  let joined = 0;
 
   class Station implements LinkLayer {
     readonly name: string;
+    /** Locally administered (IEEE 802, 8.4), in the order of joining. */
+    readonly address = Uint8Array.of(2, 0, 0, 0, ++joined >> 8, joined);
     readonly #receivers = new Receivers();
     readonly #inbox: { readonly frame: Uint8Array; readonly at: bigint }[] = [];
     readonly #underway = new Set<() => void>();

@@ -66,6 +66,23 @@ export const FAULTS: readonly FaultSpec[] = [
     settings: [bay, seconds(120)],
   },
   {
+    name: 'short-circuit',
+    description:
+      'three phases touch on what a bay feeds, or on the busbar: protection has to find it (bay=J11 or busbar, percent=50 of a line, seconds=60)',
+    target: 'rtu',
+    settings: [
+      { ...bay, about: 'designation of the bay, for example J11, or busbar' },
+      { name: 'percent', type: 'number', default: 50, about: 'how far along a line, in percent' },
+      seconds(60, 'how long the fault stays, in seconds'),
+    ],
+  },
+  {
+    name: 'breaker-stuck',
+    description: 'the breaker of a bay does not move, whoever tells it to (bay=J11, seconds=120)',
+    target: 'rtu',
+    settings: [bay, seconds(120)],
+  },
+  {
     name: 'clock-step',
     description: 'the clock of an RTU jumps until it is next synchronised (seconds=3600, negative = back)',
     target: 'rtu or all',

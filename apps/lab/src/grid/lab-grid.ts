@@ -20,6 +20,7 @@ import { GridBuilder, labMrid } from './grid-builder.ts';
 
 type OfClass<C extends ConductingEquipment['class']> = Extract<ConductingEquipment, { class: C }>;
 type Switch = SwitchEquipment;
+type EarthingSwitch = OfClass<'GroundDisconnector'>;
 type Transformer = OfClass<'PowerTransformer'>;
 type Consumer = OfClass<'EnergyConsumer'>;
 type Converter = OfClass<'PowerElectronicsConnection'>;
@@ -33,6 +34,8 @@ export interface LabBay {
   readonly nominalVoltage: number;
   /** First the one that carries the bay's name, then disconnectors. */
   readonly switches: readonly Switch[];
+  /** Behind the breaker, where a bay unit can move it. */
+  readonly earthing?: EarthingSwitch;
   /** Where the current transformers are; absent where none are. */
   readonly terminal?: Mrid;
   readonly equipment?: Mrid;
@@ -70,7 +73,7 @@ export interface LabGrid {
   readonly stations: readonly LabStation[];
 }
 
-const MODEL_VERSION = 1;
+const MODEL_VERSION = 2;
 const EDGE_OF_NODE: Readonly<Record<number, EdgeName>> = {
   2: 'edge-nord',
   3: 'edge-nord',
@@ -174,7 +177,7 @@ class Busbar {
     name: string,
     kind: LabBay['kind'],
     switchClass: Switch['class'],
-    options: { open?: boolean; ratedCurrent?: number; disconnector?: boolean; onto?: Mrid } = {},
+    options: { open?: boolean; ratedCurrent?: number; disconnector?: boolean; earthing?: boolean; onto?: Mrid } = {},
   ): { node: Mrid; bay: Draft; container: Mrid } {
     const path = `${this.path}/${code}`;
     const container = this.#builder.bay(path, `${code} ${name}`, this.level);
@@ -203,12 +206,22 @@ class Busbar {
         ...rated,
       }),
     );
-    const bay: Draft = { code, name, kind, nominalVoltage: this.nominalVoltage, switches, ...rated };
+    const earthing = options.earthing
+      ? {
+          earthing: this.#builder.add<EarthingSwitch>(`${path}/Q8`, [node], {
+            class: 'GroundDisconnector',
+            name: `${code} Q8`,
+            container,
+            normalOpen: true,
+          }),
+        }
+      : {};
+    const bay: Draft = { code, name, kind, nominalVoltage: this.nominalVoltage, switches, ...earthing, ...rated };
     this.bays.push(bay);
     return { node, bay, container };
   }
 
-  load(code: string, node: number, index: number): void {
+  load(code: string, node: number, index: number, earthing = false): void {
     const { kind, s, cosPhi } = LOADS.filter((load) => load.node === node)[index]!;
     const name = kind === 'residential' ? 'Residential' : 'Commercial and industrial';
     const {
@@ -217,6 +230,7 @@ class Busbar {
       container,
     } = this.bay(code, name, 'load', 'Breaker', {
       ratedCurrent: Math.ceil((s * 1250) / (Math.sqrt(3) * this.nominalVoltage) / 10) * 10,
+      earthing,
     });
     const consumer = this.#builder.add<Consumer>(`${this.path}/${code}/consumer`, [out], {
       class: 'EnergyConsumer',
@@ -308,6 +322,7 @@ class PrimarySubstation {
       const name = `Transformer T${index + 1}`;
       const high = this.#high.bay(`E0${index + 2}`, `T${index + 1}`, 'transformerHigh', 'Breaker', {
         disconnector: true,
+        earthing: index === 1,
         ratedCurrent: current(110),
       });
       const low = section.bay(`J${index}0`, `T${index + 1}`, 'transformerLow', 'Breaker', {
@@ -345,7 +360,7 @@ class PrimarySubstation {
         bay.transformer = transformer;
       }
       const node = index === 0 ? 1 : 12;
-      section.load(`J${index}2`, node, 0);
+      section.load(`J${index}2`, node, 0, index === 1);
       section.load(`J${index}3`, node, 1);
     });
     this.#sections[0].bay('J09', 'Bus coupler', 'coupler', 'Breaker', {
@@ -362,7 +377,7 @@ class PrimarySubstation {
       `Feeder ${index + 1} to ${stationLabel(other)}`,
       'feeder',
       'Breaker',
-      { open, ratedCurrent },
+      { open, ratedCurrent, earthing: index === 1 },
     );
     return lineEnd(feeder.node, feeder.bay);
   }

@@ -5,23 +5,14 @@
 import type { Mrid } from '@enerchain/model';
 import type { LabStation } from '../grid/lab-grid.ts';
 import type { GridSimulation } from '../simulation/simulation.ts';
+import type { Switchgear } from '../simulation/switchgear.ts';
 import type { ControlPoint } from './point-list.ts';
-
-/** How long the apparatus takes, ms: stored-energy breaker, motor-driven load-break switch, tap changer. */
-export const OPERATING_TIMES = { Breaker: 80, LoadBreakSwitch: 600, tap: 1500 } as const;
-
-/** Timers come from outside; `after` calls back once. */
-export interface Scheduler {
-  after(milliseconds: number, callback: () => void): void;
-}
 
 export interface ControlsHost {
   readonly simulation: GridSimulation;
-  readonly scheduler: Scheduler;
-  /** The switch has begun to move: its position is intermediate from now on. */
-  moving(mRID: Mrid): void;
-  /** Something in the grid is different now; `switch` when one has arrived. */
-  changed(moved?: Mrid): void;
+  readonly switchgear: Switchgear;
+  /** Something in the grid is different now. */
+  changed(): void;
   isLocal(): boolean;
 }
 
@@ -35,30 +26,24 @@ const DONE: ControlVerdict = { ok: true };
 export class Controls {
   readonly #host: ControlsHost;
   readonly #station: LabStation;
-  readonly #busy = new Set<Mrid>();
-
   constructor(station: LabStation, host: ControlsHost) {
     this.#station = station;
     this.#host = host;
   }
 
-  isMoving(mRID: Mrid): boolean {
-    return this.#busy.has(mRID);
-  }
-
   /** Whether the command could be carried out now; `execute` does it. @param value as in the command */
   operate(control: ControlPoint, value: number, execute: boolean): ControlVerdict {
-    const { simulation } = this.#host;
+    const { simulation, switchgear } = this.#host;
     if (this.#host.isLocal()) return refuse('the station is in local control');
     const { action } = control;
     switch (action.do) {
       case 'switch':
         if (value !== 1 && value !== 2) return refuse(`${value} is neither 1 (open) nor 2 (close)`);
-        if (this.#busy.has(action.switch)) return refuse('the switch is moving');
+        if (switchgear.isMoving(action.switch)) return refuse('the switch is moving');
         return execute ? this.moveSwitch(action.switch, value === 2) : DONE;
       case 'tap': {
         if (value !== 1 && value !== 2) return refuse(`${value} is neither 1 (lower) nor 2 (higher)`);
-        if (this.#busy.has(action.transformer)) return refuse('the tap changer is moving');
+        if (switchgear.isMoving(action.transformer)) return refuse('the tap changer is moving');
         const transformer = this.#station.bays.find((bay) => bay.transformer?.mRID === action.transformer)?.transformer;
         if (!transformer) return refuse('there is no such transformer');
         const direction = value === 2 ? 'higher' : 'lower';
@@ -67,10 +52,7 @@ export class Controls {
         // Who steps by hand does not want the regulator to step back.
         simulation.setRegulated(action.transformer, false);
         this.#host.changed();
-        return this.#later(action.transformer, OPERATING_TIMES.tap, () => {
-          simulation.moveTap(transformer, direction);
-          this.#host.changed();
-        });
+        return { ok: true, done: switchgear.moveTap(transformer, direction, this) };
       }
       case 'regulate':
         if (execute) {
@@ -96,33 +78,7 @@ export class Controls {
 
   /** Moves a switch, by command or by protection. */
   moveSwitch(mRID: Mrid, closed: boolean): ControlVerdict {
-    const { simulation } = this.#host;
-    if (simulation.isClosed(mRID) === closed) return DONE;
-    const kind = this.#station.bays.flatMap((bay) => bay.switches).find((equipment) => equipment.mRID === mRID)?.class;
-    const time = kind === 'LoadBreakSwitch' ? OPERATING_TIMES.LoadBreakSwitch : OPERATING_TIMES.Breaker;
-    const verdict = this.#later(mRID, time, () => {
-      simulation.setSwitch(mRID, closed);
-      this.#host.changed(mRID);
-    });
-    this.#host.moving(mRID);
-    return verdict;
-  }
-
-  #later(mRID: Mrid, milliseconds: number, act: () => void): ControlVerdict {
-    this.#busy.add(mRID);
-    const done = new Promise<void>((resolve, reject) => {
-      this.#host.scheduler.after(milliseconds, () => {
-        this.#busy.delete(mRID);
-        try {
-          act();
-          resolve();
-        } catch (error) {
-          reject(error);
-        }
-      });
-    });
-    // Whoever does not wait for the end does not have to hear of its failure.
-    done.catch(() => {});
-    return { ok: true, done };
+    if (this.#host.simulation.isClosed(mRID) === closed) return DONE;
+    return { ok: true, done: this.#host.switchgear.move(mRID, closed, this) };
   }
 }

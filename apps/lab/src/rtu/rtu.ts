@@ -7,10 +7,11 @@ import { cp56FromEpochMillis, cp56ToEpochMillis, Iec104Server, type ServerHandle
 import { describeError, EnerchainError, type Mrid } from '@enerchain/model';
 import { socketTransport } from '@enerchain/transport';
 import type { Logger } from 'pino';
-import type { LabStation } from '../grid/lab-grid.ts';
+import type { LabBay, LabStation } from '../grid/lab-grid.ts';
 import { normal, randomStream } from '../simulation/random.ts';
 import type { GridSimulation } from '../simulation/simulation.ts';
-import { Controls, type Scheduler } from './controls.ts';
+import type { Movement, Scheduler, Switchgear } from '../simulation/switchgear.ts';
+import { Controls } from './controls.ts';
 import { eventAsdus, imageContents, isTimed, typeOf } from './frames.ts';
 import { Ledger, lastLedgerValue } from './ledger.ts';
 import { Line } from './line.ts';
@@ -33,6 +34,7 @@ export interface RtuOptions {
   readonly station: LabStation;
   readonly points: PointList;
   readonly simulation: GridSimulation;
+  readonly switchgear: Switchgear;
   readonly scheduler: Scheduler;
   readonly seed: number;
   /** Part of the mRIDs that the gateway derives; written into the ledger. */
@@ -88,15 +90,14 @@ export class Rtu {
     this.#scanned = options.points.monitored.filter((point) => point.ioa !== OVERFLOW_IOA);
     this.#controls = new Controls(options.station, {
       simulation: options.simulation,
-      scheduler: options.scheduler,
-      moving: (mRID) => this.#scanPosition(mRID),
-      changed: (moved) => {
+      switchgear: options.switchgear,
+      changed: () => {
         options.simulation.settle();
-        if (moved) this.#arrived(moved);
         options.onGridChanged();
       },
       isLocal: () => this.#flags.has('local'),
     });
+    options.switchgear.onMovement((movement) => this.#moved(movement));
     this.#server = this.#makeServer();
     this.#line = new Line(options.host, options.port, (socket) => this.#server.attach(socketTransport(socket)));
   }
@@ -196,7 +197,7 @@ export class Rtu {
   }
 
   trip(code: string): string {
-    const bay = this.#bay(code);
+    const bay = this.bay(code);
     const breaker = bay.switches[0];
     if (breaker?.class !== 'Breaker') {
       throw new EnerchainError(
@@ -215,13 +216,23 @@ export class Rtu {
   /** Raises a flag of the station or of a bay for a while. */
   raise(flag: string, seconds: number): string {
     const code = flag.includes('/') ? flag.slice(0, flag.indexOf('/')) : undefined;
-    if (code) this.#bay(code);
+    if (code) this.bay(code);
     if (!this.#options.points.monitored.some(({ quantity }) => quantity.of === 'flag' && quantity.name === flag)) {
       throw new EnerchainError('caller', 'lab.fault.flag', `${this.name} has no point for ${flag}; nothing was done`);
     }
     this.#setFlag(flag, true);
     this.#after(seconds, () => this.#setFlag(flag, false));
     return `${this.name}: ${flag} for ${seconds} s`;
+  }
+
+  /** A contact of another device, wired to this one. @param flag `J11/trip` */
+  contact(flag: string, raised: boolean): void {
+    if (this.#flags.has(flag) !== raised) this.#setFlag(flag, raised);
+  }
+
+  /** Whether a flag of the station or of a bay stands: `local`, `E03/buchholz`. */
+  flag(name: string): boolean {
+    return this.#flags.has(name);
   }
 
   stepClock(seconds: number): string {
@@ -266,7 +277,8 @@ export class Rtu {
     });
   }
 
-  #bay(code: string) {
+  /** @throws EnerchainError (caller) that names those there are */
+  bay(code: string): LabBay {
     const bay = this.station.bays.find((candidate) => candidate.code === code);
     if (bay) return bay;
     const codes = this.station.bays.map((candidate) => candidate.code).join(', ');
@@ -281,7 +293,8 @@ export class Rtu {
   #read(point: MonitoredPoint): Reading {
     return read(point.quantity, this.#options.simulation, {
       flag: (name) => (name === 'overflow' ? (this.#server.queue()?.overflowed ?? false) : this.#flags.has(name)),
-      position: (mRID) => (this.#controls.isMoving(mRID) ? 0 : this.#options.simulation.isClosed(mRID) ? 2 : 1),
+      position: (mRID) =>
+        this.#options.switchgear.isMoving(mRID) ? 0 : this.#options.simulation.isClosed(mRID) ? 2 : 1,
       ledgerCounter: this.#ledgerCounter,
     });
   }
@@ -306,14 +319,12 @@ export class Rtu {
     return this.#scanned.find(({ quantity }) => quantity.of === 'position' && quantity.switch === mRID);
   }
 
-  #scanPosition(mRID: Mrid): void {
+  /** A switch has begun to move or is there; a breaker that was closed again is no longer tripped. */
+  #moved({ mRID, phase, by }: Movement): void {
+    if (this.#closed) return;
     const point = this.#positionPoint(mRID);
-    if (point) this.#scan([point], RETURN_REMOTE);
-  }
-
-  /** A switch has reached its position; a breaker that was closed again is no longer tripped. */
-  #arrived(mRID: Mrid): void {
-    this.#scanPosition(mRID);
+    if (point) this.#scan([point], by === this.#controls ? RETURN_REMOTE : undefined);
+    if (phase === 'moving') return;
     const bay = this.station.bays.find((candidate) => candidate.switches[0]?.mRID === mRID);
     if (bay && this.#options.simulation.isClosed(mRID)) this.#setFlag(`${bay.code}/trip`, false);
   }

@@ -7,7 +7,8 @@ import { type ConductingEquipment, EnerchainError, type Mrid } from '@enerchain/
 import type { LabGrid } from '../grid/lab-grid.ts';
 import { batteryShare, loadShare, windShare } from './profiles.ts';
 import { randomStream, Wander } from './random.ts';
-import { REGULATOR_DELAY, VoltageRegulator } from './voltage-regulator.ts';
+import { type FaultLocation, type Phasor, type ShortCircuit, shortCircuit } from './short-circuit.ts';
+import { REGULATION, type Regulation, VoltageRegulator } from './voltage-regulator.ts';
 import { Weather } from './weather.ts';
 
 type OfClass<C extends ConductingEquipment['class']> = Extract<ConductingEquipment, { class: C }>;
@@ -44,6 +45,8 @@ export class GridSimulation {
   readonly #source: readonly [slow: Wander, fast: Wander];
   #time: number;
   #result: PowerFlowResult;
+  readonly #faults = new Set<FaultLocation>();
+  #shortCircuit: ShortCircuit | undefined;
   #changed = false;
 
   constructor(grid: LabGrid, { seed, start }: SimulationOptions) {
@@ -60,6 +63,7 @@ export class GridSimulation {
         case 'Breaker':
         case 'LoadBreakSwitch':
         case 'Disconnector':
+        case 'GroundDisconnector':
           this.#closed.set(equipment.mRID, !equipment.normalOpen);
           break;
         case 'PowerTransformer':
@@ -88,7 +92,7 @@ export class GridSimulation {
     }
     this.#result = this.#solve();
     // The grid has been running before we look: the regulators have found their steps.
-    for (let i = 0; i < 20 && this.#regulate(REGULATOR_DELAY); i++) this.#result = this.#solve();
+    for (let i = 0; i < 20 && this.#regulate(REGULATION.delay); i++) this.#result = this.#solve();
   }
 
   /** Simulated time, ms since the Unix epoch. */
@@ -121,8 +125,8 @@ export class GridSimulation {
       }
     }
     this.#regulate(seconds);
-    this.#result = this.#solve();
-    this.#changed = false;
+    this.#changed = true;
+    this.settle();
     for (const [terminal, energy] of this.#energies) {
       const { p } = this.#result.flows.get(terminal) ?? { p: 0 };
       if (p > 0) energy.forward += (p * seconds) / 3600;
@@ -135,6 +139,21 @@ export class GridSimulation {
     if (!this.#changed) return;
     this.#changed = false;
     this.#result = this.#solve();
+    this.#shortCircuit = this.#solveFaults();
+  }
+
+  /** A short circuit without resistance, until the returned function is called. */
+  startFault(location: FaultLocation): () => void {
+    this.#faults.add(location);
+    this.#changed = true;
+    return () => {
+      this.#changed = this.#faults.delete(location) || this.#changed;
+    };
+  }
+
+  /** A short circuit is fed. */
+  get isFaulted(): boolean {
+    return this.#shortCircuit !== undefined;
   }
 
   isClosed(mRID: Mrid): boolean {
@@ -183,6 +202,12 @@ export class GridSimulation {
     regulator.enabled = enabled;
   }
 
+  /** What its regulator aims at; for one with settings of its own. */
+  setRegulation(transformer: Mrid, regulation: Regulation): void {
+    const regulator = this.#regulators.get(transformer) ?? fail(transformer, 'transformer');
+    regulator.regulation = regulation;
+  }
+
   /** MW that a plant may feed in at most, or that a battery shall give (negative: take). */
   setPoint(converter: Mrid): number {
     const { setPoint, equipment } = this.#converters.get(converter) ?? fail(converter, 'converter');
@@ -203,6 +228,8 @@ export class GridSimulation {
 
   /** kV; null when the node is not energised or the grid was not solved. */
   voltage(node: Mrid): number | null {
+    const faulted = this.#shortCircuit?.voltages.get(node);
+    if (faulted !== undefined) return faulted;
     return this.#result.buses[this.#result.busOfNode.get(node) ?? -1]?.voltage ?? null;
   }
 
@@ -213,12 +240,35 @@ export class GridSimulation {
 
   /** Undefined where the grid was not solved. */
   flow(terminal: Mrid): Flow | undefined {
-    return this.#result.flows.get(terminal);
+    return this.#shortCircuit?.flows.get(terminal) ?? this.#result.flows.get(terminal);
+  }
+
+  /** A, as it is while a short circuit is fed over the terminal; undefined otherwise. */
+  faultCurrent(terminal: Mrid): Phasor | undefined {
+    return this.#shortCircuit?.flows.get(terminal)?.current;
   }
 
   /** MWh since the start, into the equipment and out of it. */
   energy(terminal: Mrid): { readonly forward: number; readonly reverse: number } {
     return this.#energies.get(terminal) ?? { forward: 0, reverse: 0 };
+  }
+
+  #solveFaults(): ShortCircuit | undefined {
+    const earthed = this.grid.model.equipment.some(
+      (equipment) => equipment.class === 'GroundDisconnector' && this.isClosed(equipment.mRID),
+    );
+    if (this.#faults.size === 0 && !earthed) return undefined;
+    return shortCircuit(
+      this.grid.model,
+      (mRID) => this.isClosed(mRID),
+      [...this.#faults],
+      (source) => this.#sourceVoltage(source),
+    );
+  }
+
+  /** kV */
+  #sourceVoltage({ voltage }: OfClass<'ExternalNetworkInjection'>): number {
+    return voltage + this.#source[0].value + this.#source[1].value;
   }
 
   #solve(): PowerFlowResult {
@@ -234,7 +284,7 @@ export class GridSimulation {
     const voltages = new Map<Mrid, number>();
     for (const equipment of this.grid.model.equipment) {
       if (equipment.class !== 'ExternalNetworkInjection') continue;
-      voltages.set(equipment.mRID, equipment.voltage + this.#source[0].value + this.#source[1].value);
+      voltages.set(equipment.mRID, this.#sourceVoltage(equipment));
     }
     const network = buildNetwork(this.grid.model, { switches: this.#closed, taps: this.#taps });
     return solvePowerFlow(network, { powers, voltages }, this.#result ? { start: this.#result } : {});

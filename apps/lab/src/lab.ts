@@ -3,8 +3,10 @@ import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { lockFolder } from '@enerchain/host';
 import { describeError, EnerchainError, GridModel, validator } from '@enerchain/model';
+import { systemClock } from '@enerchain/transport';
 import type { Logger } from 'pino';
 import { ControlPort } from './faults/control-port.ts';
+import { GridFaults } from './faults/grid-faults.ts';
 import { type CheckedFault, checkFault } from './faults/request.ts';
 import { buildLabGrid } from './grid/lab-grid.ts';
 import { actOnNode } from './network/faults.ts';
@@ -15,7 +17,10 @@ import { Rtu } from './rtu/rtu.ts';
 import { pointListOf } from './rtu/station-points.ts';
 import { SensorField } from './sensors/sensor-field.ts';
 import { GridSimulation } from './simulation/simulation.ts';
+import { Switchgear } from './simulation/switchgear.ts';
 import { siteIdOf, writeSiteFiles } from './site-files.ts';
+import { readSubstation } from './substation/scd.ts';
+import { PrimarySubstation } from './substation/substation.ts';
 import { findSwtpm, goldenRegisters, LAB_BOOT, TpmFleet } from './tpm/index.ts';
 
 export interface LabOptions {
@@ -46,6 +51,8 @@ export interface LabHandle {
   readonly tpms: LabTpms | { readonly missing: string };
   readonly simulation: GridSimulation;
   readonly rtus: readonly Rtu[];
+  /** The IEC 61850 devices of the primary substation. */
+  readonly substation: PrimarySubstation;
   readonly brokerPort: number;
   /** Resolves when the lab has ended. */
   readonly closed: Promise<void>;
@@ -84,7 +91,13 @@ export async function runLab(options: LabOptions): Promise<LabHandle> {
 
   const startAt = options.startAt ?? Date.now();
   const simulation = new GridSimulation(grid, { seed, start: startAt });
-  const names = [...grid.stations.map((station) => station.rtu), BROKER, ...NETWORK_NODES.map(networkPort)];
+  const scd = readSubstation();
+  const names = [
+    ...grid.stations.map((station) => station.rtu),
+    BROKER,
+    ...NETWORK_NODES.map(networkPort),
+    ...scd.models.keys(),
+  ];
   const ports = await assignPorts(dataDir, names, host, options.basePort ?? 0, logger);
   const timers = new Set<NodeJS.Timeout>();
   const scheduler = {
@@ -96,6 +109,7 @@ export async function runLab(options: LabOptions): Promise<LabHandle> {
       timers.add(timer);
     },
   };
+  const switchgear = new Switchgear(simulation, scheduler);
   const rtus: Rtu[] = [];
   const points = new Map(grid.stations.map((station) => [station.rtu, pointListOf(station)]));
   const closing: (() => Promise<void>)[] = [];
@@ -106,7 +120,24 @@ export async function runLab(options: LabOptions): Promise<LabHandle> {
     }
     lock.release();
   };
+  /** Something in the grid is different, or a second has passed: everybody has something to see. */
+  const scanAll = (): void => {
+    for (const rtu of rtus) rtu.scan();
+    substation?.scan();
+    gridFaults.scan();
+  };
+  const gridFaults = new GridFaults({
+    simulation,
+    switchgear,
+    scheduler,
+    rtus,
+    hasUnit: (rtu, bay) => substation?.unitOf(rtu, bay) !== undefined,
+    onGridChanged: scanAll,
+  });
+  const fault = (request: unknown): string =>
+    act(checkFault(request), { rtus, sensors, gridFaults, substation, dataDir });
   let sensors: SensorField;
+  let substation: PrimarySubstation | undefined;
   let siteFiles: string[];
   let networkFiles: string[];
   let fleet: TpmFleet | undefined;
@@ -123,6 +154,7 @@ export async function runLab(options: LabOptions): Promise<LabHandle> {
         station,
         points: points.get(station.rtu)!,
         simulation,
+        switchgear,
         scheduler,
         seed,
         site: siteIdOf(station.edge),
@@ -132,24 +164,45 @@ export async function runLab(options: LabOptions): Promise<LabHandle> {
         logger,
         now: Date.now,
         elapsed: () => (simulation.time - startAt) / 1000,
-        onGridChanged: () => {
-          for (const each of rtus) each.scan();
-        },
+        onGridChanged: scanAll,
       });
       rtus.push(rtu);
       closing.push(() => rtu.close());
     }
+    const rtuOf = (name: string): Rtu => rtus.find((rtu) => rtu.name === name)!;
+    substation = await PrimarySubstation.start({
+      scd,
+      simulation,
+      switchgear,
+      clock: systemClock,
+      host,
+      port: (ied) => ports.get(ied)!,
+      wiring: (rtu) => rtuOf(rtu),
+      logger,
+    });
+    closing.push(() => substation!.close());
+    switchgear.onMovement(scanAll);
     sensors = await SensorField.start({ host, port: ports.get(BROKER)!, seed, simulation, logger, now: Date.now });
     closing.push(() => sensors.close());
     siteFiles = writeSiteFiles(
       dataDir,
       rtus.map((rtu) => ({ station: rtu.station, points: points.get(rtu.name)!, host, port: rtu.port })),
+      {
+        scd: scd.text,
+        ieds: substation.units.map(({ ied, label }) => ({
+          ied,
+          label,
+          edge: 'edge-nord',
+          host,
+          port: ied.server.address!.port,
+        })),
+      },
       { host, port: sensors.port },
       (edge) => networkSettings(edge, host, ports, fleet?.get(edge)),
     );
     networkFiles = writeNetworkFiles(dataDir, host, ports, (node) => fleet?.get(node));
     for (const node of CORES) forgetMischief(dataDir, node);
-    const control = await ControlPort.open(dataDir, (request) => act(checkFault(request), rtus, sensors, dataDir));
+    const control = await ControlPort.open(dataDir, fault);
     closing.push(() => control.close());
   } catch (error) {
     await abandon();
@@ -167,7 +220,7 @@ export async function runLab(options: LabOptions): Promise<LabHandle> {
       while (stepped < due && performance.now() - from < PORTION) {
         stepped += 1;
         simulation.step(1);
-        for (const rtu of rtus) rtu.scan();
+        scanAll();
         sensors.tick((simulation.time - startAt) / 1000);
       }
       if (due - stepped > MOST_BEHIND * Math.max(1, speed)) {
@@ -204,9 +257,10 @@ export async function runLab(options: LabOptions): Promise<LabHandle> {
     tpms,
     simulation,
     rtus,
+    substation,
     brokerPort: sensors.port,
     closed,
-    fault: (request) => act(checkFault(request), rtus, sensors, dataDir),
+    fault,
     close,
   };
 }
@@ -230,8 +284,16 @@ async function startTpms({
   return { fleet, tpms: { makers: fleet.nodes[0]!.ekAuthority, golden } };
 }
 
+interface Faultable {
+  readonly rtus: readonly Rtu[];
+  readonly sensors: SensorField;
+  readonly gridFaults: GridFaults;
+  readonly substation: PrimarySubstation | undefined;
+  readonly dataDir: string;
+}
+
 /** Carries a fault out. */
-function act(fault: CheckedFault, rtus: readonly Rtu[], sensors: SensorField, dataDir: string): string {
+function act(fault: CheckedFault, { rtus, sensors, gridFaults, substation, dataDir }: Faultable): string {
   const { spec, target, number, text } = fault;
   if (spec.target === 'sensor') {
     sensors.lose(target, number('seconds'));
@@ -257,8 +319,16 @@ function act(fault: CheckedFault, rtus: readonly Rtu[], sensors: SensorField, da
           return rtu.disturb('stuck', number('ioa'), 0, number('seconds'));
         case 'noisy':
           return rtu.disturb('noisy', number('ioa'), number('amplitude'), number('seconds'));
-        case 'breaker-trip':
-          return rtu.trip(text('bay'));
+        case 'breaker-trip': {
+          const unit = substation?.unitOf(rtu.name, text('bay'));
+          if (!unit) return rtu.trip(text('bay'));
+          unit.trip();
+          return `${unit.ied.name}: protection has opened ${unit.bay.code} ${unit.bay.name}`;
+        }
+        case 'short-circuit':
+          return gridFaults.shortCircuit(rtu, text('bay'), number('percent'), number('seconds'));
+        case 'breaker-stuck':
+          return gridFaults.stuck(rtu, text('bay'), number('seconds'));
         case 'earth-fault':
           return rtu.raise(`${text('bay')}/earthFault`, number('seconds'));
         case 'clock-step':

@@ -6,6 +6,9 @@ import { EDGES, type EdgeName, type LabStation } from './grid/lab-grid.ts';
 import { FAMILIES, type ListColumns, type PointList } from './rtu/point-list.ts';
 import { controlType, OVERFLOW_IOA } from './rtu/station-points.ts';
 import { OFFLINE, SENSOR_DEVICES, TOPICS } from './sensors/devices.ts';
+import type { Ied } from './substation/ied.ts';
+import { iedRows } from './substation/point-lists.ts';
+import { SCD_NAME } from './substation/scd.ts';
 
 /** The site that all lab edges belong to: part of every derived mRID. */
 export const siteIdOf = (edge: EdgeName): string => `lab-${edge.slice('edge-'.length)}`;
@@ -15,6 +18,8 @@ const SENSOR_EDGE: EdgeName = 'edge-sued';
 
 const COLUMNS = [
   'name',
+  'object',
+  'attribute',
   'ca',
   'ioa',
   'type',
@@ -24,6 +29,7 @@ const COLUMNS = [
   'phases',
   'unit',
   'multiplier',
+  'k',
   'equipment',
   'terminal',
   'positiveFlowIn',
@@ -52,10 +58,20 @@ export interface RtuAccess {
   readonly port: number;
 }
 
+export interface IedAccess {
+  readonly ied: Ied;
+  /** What names of its points begin with. */
+  readonly label: string;
+  readonly edge: EdgeName;
+  readonly host: string;
+  readonly port: number;
+}
+
 /** @returns the paths of the site files, in the order of the edges */
 export function writeSiteFiles(
   dataDir: string,
   rtus: readonly RtuAccess[],
+  substation: { readonly scd: string; readonly ieds: readonly IedAccess[] },
   broker: { readonly host: string; readonly port: number },
   /** The section `trust` of each gateway. */
   trustOf: (edge: EdgeName) => object,
@@ -63,6 +79,8 @@ export function writeSiteFiles(
   const folder = join(dataDir, 'sites');
   mkdirSync(folder, { recursive: true });
   for (const { station, points } of rtus) replace(join(folder, `${station.rtu}.csv`), pointListCsv(station, points));
+  replace(join(folder, SCD_NAME), substation.scd);
+  for (const { ied, label } of substation.ieds) replace(join(folder, `${idOf(ied)}.csv`), csv(iedRows(ied, label)));
   return (Object.keys(EDGES) as EdgeName[]).map((edge) => {
     const file = join(folder, `${edge}.yaml`);
     const own = rtus.filter(({ station }) => station.edge === edge);
@@ -81,13 +99,14 @@ export function writeSiteFiles(
       overflowPoint: { ioa: OVERFLOW_IOA },
       pointsFile: `${station.rtu}.csv`,
     }));
+    const ieds = substation.ieds.filter((ied) => ied.edge === edge).map(iedEndpoint);
     const document = {
       source: edge,
       site: { id: siteIdOf(edge), name: EDGES[edge] },
       // In a laboratory nobody is hurt: whoever is alone can see what breaking the glass does.
       policy: { breakGlass: true },
       trust: trustOf(edge),
-      endpoints: [...endpoints, ...(edge === SENSOR_EDGE ? [sensorEndpoint(broker)] : [])],
+      endpoints: [...endpoints, ...ieds, ...(edge === SENSOR_EDGE ? [sensorEndpoint(broker)] : [])],
     };
     replace(file, `# ${EDGES[edge]}: written by the lab at every start.\n${stringify(document, { lineWidth: 0 })}`);
     return file;
@@ -113,6 +132,28 @@ function pointListCsv(station: LabStation, { monitored, controls }: PointList): 
       ...control.columns,
     })),
   ] as ListColumns[];
+  return csv(rows);
+}
+
+/** The SCD has the points; the list only what is to be said beyond it. */
+const iedEndpoint = ({ ied, label, host, port }: IedAccess): Record<string, unknown> => ({
+  id: idOf(ied),
+  name: label,
+  protocol: 'iec61850',
+  scl: SCD_NAME,
+  ied: ied.name,
+  host,
+  port,
+  asset: { manufacturer: 'CloudEnerChain', model: `Lab ${ied.model.ied.type}`, location: label },
+  // Everything that matters is in a data set.
+  poll: false,
+  pointsFile: `${idOf(ied)}.csv`,
+});
+
+/** `brn-j11`. */
+const idOf = ({ name }: Ied): string => name.toLowerCase().replaceAll('_', '-');
+
+function csv(rows: readonly ListColumns[]): string {
   const used = COLUMNS.filter((column) => rows.some((row) => row[column] !== undefined));
   return [used.join(';'), ...rows.map((row) => used.map((column) => cell(row[column])).join(';')), ''].join('\n');
 }

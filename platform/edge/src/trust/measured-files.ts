@@ -7,7 +7,7 @@ import { parse } from 'yaml';
 export const SITE_COMPONENT = 'config:site';
 
 /**
- * Path by name of the component: the site file (`config:site`), its point lists (`config:site/<as written>`), and what it
+ * Path by name of the component: the site file (`config:site`), its point lists and SCL files (`config:site/<as written>`), and what it
  * says under `trust.measure` (`device:<as written>`). A file that cannot be read as YAML is measured all the same.
  */
 export function measuredFiles(siteFile: string): Map<string, string> {
@@ -20,8 +20,9 @@ export function measuredFiles(siteFile: string): Map<string, string> {
     return files;
   }
   for (const endpoint of listOf(content?.endpoints)) {
-    const { pointsFile } = (endpoint ?? {}) as { pointsFile?: unknown };
-    if (typeof pointsFile === 'string') files.set(`${SITE_COMPONENT}/${pointsFile}`, resolve(folder, pointsFile));
+    const { pointsFile, scl } = (endpoint ?? {}) as { pointsFile?: unknown; scl?: unknown };
+    for (const file of [pointsFile, scl])
+      if (typeof file === 'string') files.set(`${SITE_COMPONENT}/${file}`, resolve(folder, file));
   }
   for (const file of listOf(content?.trust?.measure)) {
     if (typeof file === 'string') files.set(`device:${file}`, resolve(folder, file));

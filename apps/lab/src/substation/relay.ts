@@ -1,0 +1,171 @@
+/** The protection of a bay unit: its stages (PTOC, PTUV), trip (PTRC), breaker failure (RBRF), and what others ask of it. */
+import type { Clock } from '@enerchain/transport';
+import type { Ied } from './ied.ts';
+import type { Inputs } from './inputs.ts';
+import { BreakerFailure, Stage } from './protection.ts';
+import type { SwitchControl } from './switch-control.ts';
+import { bool, whole } from './values.ts';
+
+/** A trip command stands at least so long, ms. */
+const TRIP = 150;
+/** Current below which a breaker has interrupted, A. */
+const NOTHING = 5;
+/** No stage of undervoltage works without a voltage to look at: V. */
+const LIVE = 1000;
+/** FaultDirectionKind: not reckoned here. */
+const UNKNOWN_DIRECTION = whole(0);
+
+export interface ProtectionPorts {
+  readonly clock: Clock;
+  readonly inputs: Inputs;
+  /** A */
+  readonly current: () => number;
+  /** V, line to line, of the busbar. */
+  readonly voltage: () => number;
+  readonly breaker: SwitchControl;
+  readonly onStart: (started: boolean) => void;
+  readonly onTrip: () => void;
+}
+
+interface Function_ {
+  /** `PROT/PTOC1`. */
+  readonly at: string;
+  readonly stage: Stage;
+  /** Undervoltage alarms; the rest trips. */
+  readonly trips: boolean;
+}
+
+export class Protection {
+  readonly #ied: Ied;
+  readonly #ports: ProtectionPorts;
+  readonly #overcurrent: readonly Function_[];
+  readonly #undervoltage: readonly Function_[];
+  readonly #failure: BreakerFailure | undefined;
+  /** Others want it open, by GOOSE. */
+  #asked = false;
+  #tripping = false;
+  #cancel: (() => void) | undefined;
+
+  constructor(ied: Ied, ports: ProtectionPorts) {
+    this.#ied = ied;
+    this.#ports = ports;
+    this.#overcurrent = this.#functions('PTOC', 'over');
+    this.#undervoltage = this.#functions('PTUV', 'under');
+    if (ied.has('PROT/RBRF1.OpEx')) {
+      this.#failure = new BreakerFailure({
+        clock: ports.clock,
+        delay: () => ied.setting('PROT/RBRF1.FailTmms.setVal'),
+        failed: () => ports.breaker.position !== 'off' || ports.current() > NOTHING,
+        onChange: (failure) => {
+          this.#tell();
+          if (failure.internal && !failure.external) this.#open();
+        },
+      });
+    }
+    this.#tell();
+  }
+
+  scan(): void {
+    const { current, voltage, inputs, breaker } = this.#ports;
+    // Reverse blocking: a fault that a feeder sees is not on the busbar. Without hearing all of them nobody can know.
+    const blocking = inputs.list.some(({ name }) => name === 'block');
+    const [, instantaneous] = this.#overcurrent;
+    if (blocking) instantaneous?.stage.block(!inputs.heard('block') || inputs.any('block'));
+    const amperes = current();
+    for (const { stage } of this.#overcurrent) stage.see(amperes);
+    const volts = voltage();
+    for (const { stage } of this.#undervoltage) stage.see(volts > LIVE ? volts : Number.POSITIVE_INFINITY);
+    if (breaker.position === 'off' && amperes <= NOTHING) this.#failure?.reset();
+    const asked = inputs.any('trip');
+    if (asked && !this.#asked) this.trip('neighbour');
+    this.#asked = asked;
+  }
+
+  /** Opens the breaker, whoever wants it. @param by only told: the stages say for themselves what they saw */
+  trip(_by: 'stage' | 'neighbour' | 'outside'): void {
+    const { clock, onTrip } = this.#ports;
+    if (!this.#tripping) {
+      this.#tripping = true;
+      onTrip();
+      this.#record();
+    }
+    this.#open();
+    this.#cancel?.();
+    this.#cancel = clock.schedule(TRIP, () => {
+      this.#cancel = undefined;
+      this.#tripping = this.#overcurrent.some(({ stage }) => stage.operated) || this.#asked;
+      this.#tell();
+    });
+    this.#tell();
+  }
+
+  stop(): void {
+    for (const { stage } of [...this.#overcurrent, ...this.#undervoltage]) stage.stop();
+    this.#failure?.stop();
+    this.#cancel?.();
+  }
+
+  #functions(lnClass: 'PTOC' | 'PTUV', when: 'over' | 'under'): Function_[] {
+    return [...this.#ied.nodes(lnClass)].map(({ at }) => ({
+      at,
+      trips: when === 'over',
+      stage: new Stage({
+        clock: this.#ports.clock,
+        pickUp: () => this.#ied.setting(`${at}.StrVal.setMag.f`),
+        delay: () => this.#ied.setting(`${at}.OpDlTmms.setVal`),
+        when,
+        onChange: (stage) => {
+          this.#ports.onStart(this.#overcurrent.some((each) => each.stage.started));
+          if (stage.operated && when === 'over') this.trip('stage');
+          if (!stage.operated && this.#cancel === undefined) this.#tripping = this.#asked;
+          this.#tell();
+        },
+      }),
+    }));
+  }
+
+  #open(): void {
+    // A device in test or blocked decides, and the process does not feel it.
+    if (!this.#ied.behaviour('PROT').endsWith('blocked')) {
+      this.#ports.breaker.trip();
+      this.#failure?.tripped();
+    }
+  }
+
+  #faults = 0;
+  #record(): void {
+    this.#faults++;
+    if (!this.#ied.has('PROT/RDRE1.FltNum')) return;
+    this.#ied.put('PROT/RDRE1.FltNum', { stVal: whole(this.#faults) });
+  }
+
+  #tell(): void {
+    for (const { at, stage } of [...(this.#overcurrent ?? []), ...(this.#undervoltage ?? [])]) {
+      this.#ied.put(`${at}.Str`, started(stage.started));
+      this.#ied.put(`${at}.Op`, operated(stage.operated));
+      if (this.#ied.has(`${at}.Blk`)) this.#ied.put(`${at}.Blk`, { stVal: bool(stage.blocked) });
+    }
+    const some = (this.#overcurrent ?? []).some(({ stage }) => stage.started);
+    if (this.#ied.has('PROT/PTRC1.Str')) this.#ied.put('PROT/PTRC1.Str', started(some));
+    this.#ied.put('PROT/PTRC1.Tr', { general: bool(this.#tripping) });
+    if (!this.#failure) return;
+    this.#ied.put('PROT/RBRF1.Str', started(this.#failure.started));
+    this.#ied.put('PROT/RBRF1.OpIn', { general: bool(this.#failure.internal) });
+    this.#ied.put('PROT/RBRF1.OpEx', { general: bool(this.#failure.external) });
+  }
+}
+
+/** All three phases: the simulated grid is balanced. */
+export const started = (value: boolean) => ({
+  general: bool(value),
+  dirGeneral: UNKNOWN_DIRECTION,
+  phsA: bool(value),
+  phsB: bool(value),
+  phsC: bool(value),
+});
+export const operated = (value: boolean) => ({
+  general: bool(value),
+  phsA: bool(value),
+  phsB: bool(value),
+  phsC: bool(value),
+});

@@ -1,0 +1,71 @@
+/** The primary substation in virtual time, with clients connected in memory. */
+import { Iec61850Client } from '@enerchain/iec61850';
+import { memoryPair } from '@enerchain/transport';
+import { VirtualClock } from '@enerchain/transport/testing';
+import pino from 'pino';
+import { onTestFinished } from 'vitest';
+import { buildLabGrid } from '../src/grid/lab-grid.ts';
+import { GridSimulation } from '../src/simulation/simulation.ts';
+import { Switchgear } from '../src/simulation/switchgear.ts';
+import { readSubstation } from '../src/substation/scd.ts';
+import { PrimarySubstation } from '../src/substation/substation.ts';
+
+const NOON = Date.UTC(2026, 5, 17, 12);
+
+export async function brunnfeld() {
+  const clock = new VirtualClock(NOON);
+  const simulation = new GridSimulation(buildLabGrid(), { seed: 1, start: NOON });
+  const switchgear = new Switchgear(simulation, {
+    after: (milliseconds, callback) => void clock.schedule(milliseconds, callback),
+  });
+  const flags = new Set<string>();
+  const contacts: string[] = [];
+  const raised = new Set<string>();
+  const substation = await PrimarySubstation.start({
+    scd: readSubstation(),
+    simulation,
+    switchgear,
+    clock,
+    host: '127.0.0.1',
+    port: () => 0,
+    wiring: () => ({
+      flag: (name) => flags.has(name),
+      contact: (name, is) => {
+        if (raised.has(name) === is) return;
+        if (is) raised.add(name);
+        else raised.delete(name);
+        contacts.push(`${name} ${is}`);
+      },
+    }),
+    logger: pino({ level: 'silent' }),
+  });
+  onTestFinished(() => substation.close());
+  switchgear.onMovement(() => substation.scan());
+  const bay = (code: string) =>
+    simulation.grid.stations.flatMap(({ bays }) => bays).find((each) => each.code === code)!;
+  const ied = (name: string) => substation.ieds.find((each) => each.name === name)!;
+  return {
+    clock,
+    simulation,
+    switchgear,
+    substation,
+    flags,
+    contacts,
+    bay,
+    ied,
+    /** Something has changed that nobody has moved. */
+    settle(): void {
+      simulation.settle();
+      substation.scan();
+    },
+    value: (reference: string, fc: 'ST' | 'MX' = 'ST') => {
+      const [name] = reference.split(/(?:LD0|CTRL|PROT|MEAS|MON)\//);
+      return ied(name!).server.value(reference, fc).value;
+    },
+    async connect(name: string): Promise<Iec61850Client> {
+      const [left, right] = memoryPair();
+      ied(name).server.attach(right);
+      return Iec61850Client.connect(left, { clock });
+    },
+  };
+}

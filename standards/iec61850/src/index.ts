@@ -3,9 +3,10 @@
 export { type CheckDepth, checkDevice, type ModelDifference } from './client/check.ts';
 export { type DataSetMember, Iec61850Client, type Iec61850ClientOptions } from './client/client.ts';
 export type { ControlStep, OperateOptions, OperateOutcome } from './client/control.ts';
-export type { FileEntry } from './client/files.ts';
+export type { FileEntry, FileProgress, ListFilesOptions, ReadFileOptions } from './client/files.ts';
 export type { DeviceClock, SessionGap, SessionGapKind } from './client/gaps.ts';
 export type { KeepOptions, KeptSubscription } from './client/kept-subscription.ts';
+export type { LogControlInfo, LogPlace, LogQuery } from './client/logs.ts';
 export { browse, type Outline, outlineOf } from './client/outline.ts';
 export * from './client/references.ts';
 export type {
@@ -23,6 +24,8 @@ export {
   type SessionState,
   type Way,
 } from './client/session.ts';
+export type { SettingGroupInfo } from './client/setting-groups.ts';
+export type { SubstituteOptions, SubstitutionState } from './client/substitution.ts';
 export { type Fault, Iec61850Error } from './error.ts';
 export * from './goose/controls.ts';
 export * from './goose/inputs.ts';
@@ -40,7 +43,9 @@ export * from './goose/subscribe.ts';
 export { GooseSubscriber } from './goose/subscriber.ts';
 export type { ProblemEvent, SimulationEvent } from './goose/supervision.ts';
 export { basicType, codeOf, DBPOS, initialData, sameData, TCMD } from './mapping/basic-types.ts';
+export * from './mapping/comtrade-files.ts';
 export * from './mapping/control.ts';
+export { decodeLogEntry, encodeLogEntry, type LogEntry, type LoggedValue } from './mapping/log.ts';
 export {
   dataFrom,
   type Plain,
@@ -78,6 +83,17 @@ export type { BasicType } from './scl/schema/templates.ts';
 export * from './scl/types.ts';
 export { sclText } from './scl/writer.ts';
 export { validateByXsd } from './scl/xsd.ts';
+export * from './server/access.ts';
 export type { ControlHandler, ControlRequest } from './server/control.ts';
+export { FolderStore } from './server/files/folder.ts';
+export type { FileOptions } from './server/files/service.ts';
+export * from './server/files/store.ts';
+export { type LogMark, type LogStart, type LogStore, MemoryLog } from './server/logs/store.ts';
 export { Iec61850Server, type Iec61850ServerOptions } from './server/server.ts';
 export type { WriteRequest } from './server/services.ts';
+export type {
+  SettingGroupChange,
+  SettingGroupOptions,
+  SettingGroupState,
+  SettingGroupStore,
+} from './server/setting-groups.ts';

@@ -19,9 +19,12 @@ import type { IedModel } from '../scl/model.ts';
 import type { FunctionalConstraint } from '../scl/schema/ied.ts';
 import { Controls, type OperateOptions, type OperateOutcome } from './control.ts';
 import { Files } from './files.ts';
+import { Logs } from './logs.ts';
 import { ModelIndex } from './model-index.ts';
 import { listName, objectName, referenceOf, variableOf } from './references.ts';
 import { type ReportSubscription, Reports, type SubscribeOptions } from './reports.ts';
+import { SettingGroups } from './setting-groups.ts';
+import { Substitution } from './substitution.ts';
 
 export interface Iec61850ClientOptions {
   readonly association?: Partial<AssociationOptions>;
@@ -60,6 +63,9 @@ export class Iec61850Client {
   readonly #controls: Controls;
   readonly files: Files;
   readonly #index: ModelIndex | undefined;
+  readonly settingGroups: SettingGroups = new SettingGroups(this);
+  readonly logs: Logs = new Logs(this);
+  readonly substitution: Substitution = new Substitution(this);
 
   private constructor(
     mms: MmsClient,

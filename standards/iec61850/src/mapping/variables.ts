@@ -3,7 +3,7 @@
  * objects, each of attributes. The name of a part is the way to it: `QA1XCBR1$ST$Pos$stVal`.
  */
 import type { Data, TypeSpecification } from '@enerchain/mms';
-import { configuredValue, type LogicalNode } from '../scl/model.ts';
+import { configuredValue, isUnder, type LogicalNode } from '../scl/model.ts';
 import { FUNCTIONAL_CONSTRAINTS, type FunctionalConstraint } from '../scl/schema/ied.ts';
 import type { DataAttribute, DataObject } from '../scl/types.ts';
 import { basicType, initialData } from './basic-types.ts';
@@ -121,7 +121,7 @@ export function variableOf(node: LogicalNode): Variable {
     names: readonly string[],
   ): void => {
     for (const attribute of list) {
-      if (attribute.fc !== fc || budget <= 0) continue;
+      if (!isUnder(attribute, fc) || budget <= 0) continue;
       const own = [...names, attribute.name];
       const elements = attribute.count > 0 ? Math.min(attribute.count, budget) : 0;
       if (elements > 0) {
@@ -172,4 +172,4 @@ export function variableOf(node: LogicalNode): Variable {
 }
 
 const has = (object: DataObject, fc: FunctionalConstraint): boolean =>
-  object.attributes.some((attribute) => attribute.fc === fc) || object.objects.some((inner) => has(inner, fc));
+  object.attributes.some((attribute) => isUnder(attribute, fc)) || object.objects.some((inner) => has(inner, fc));

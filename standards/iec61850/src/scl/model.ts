@@ -89,6 +89,10 @@ export function find(type: LogicalNodeClass, names: readonly string[]): Place | 
 export const namesOf = ({ doName, daName }: Pick<Fcda, 'doName' | 'daName'>): string[] =>
   [...doName.split('.'), ...daName.split('.')].filter((name) => name !== '');
 
+/** What can be edited in a setting group (SE) is also there as it is in effect (SG); a file has it once (IEC 61850-6 § 9.5.4). */
+export const isUnder = (attribute: DataAttribute, fc: FunctionalConstraint): boolean =>
+  attribute.fc === fc || (attribute.fc === 'SE' && fc === 'SG');
+
 /** Every attribute of a data object that has a value, depth first, with the names down to it. */
 export function* leaves(
   object: Pick<DataObject, 'objects' | 'attributes'>,
@@ -105,7 +109,7 @@ export function* leavesOf(
   fc?: FunctionalConstraint,
   names: readonly string[] = [],
 ): Generator<{ readonly names: readonly string[]; readonly attribute: DataAttribute }> {
-  if (fc !== undefined && attribute.fc !== fc) return;
+  if (fc !== undefined && !isUnder(attribute, fc)) return;
   const own = [...names, attribute.name];
   if (attribute.bType !== 'Struct') yield { names: own, attribute };
   for (const part of attribute.parts) yield* leavesOf(part, fc, own);
@@ -124,5 +128,7 @@ function instanceValue(from: Doi | Sdi, names: readonly string[], sGroup: number
   let at: Doi | Sdi | undefined = from;
   for (const name of names.slice(0, -1)) at = at?.sdis.find((sdi: Sdi) => sdi.name === name);
   const vals = at?.dais.find(({ name }) => name === names.at(-1))?.vals ?? [];
-  return (sGroup === undefined ? vals[0] : vals.find((val) => val.sGroup === sGroup))?.text;
+  // One without a group holds for all that have none of their own.
+  const own = vals.find((val) => val.sGroup === sGroup) ?? vals.find((val) => val.sGroup === undefined);
+  return (sGroup === undefined ? vals[0] : own)?.text;
 }

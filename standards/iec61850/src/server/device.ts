@@ -1,15 +1,21 @@
 /** The state of a served IED: its values, control blocks and controllable objects, and how a change finds the reports it belongs in. */
-import type { Data, MmsServerSession, Variable as MmsVariable, ObjectName } from '@enerchain/mms';
+import type { Data, MmsServerSession, ObjectName } from '@enerchain/mms';
 import type { Clock } from '@enerchain/transport';
 import { Iec61850Error } from '../error.ts';
 import { fits, sameData } from '../mapping/basic-types.ts';
-import { CONTROL_MODELS, encodeLastApplError, type LastApplError } from '../mapping/control.ts';
 import { Variable } from '../mapping/variables.ts';
-import { type IedModel, instancesOf } from '../scl/model.ts';
-import type { FunctionalConstraint } from '../scl/schema/ied.ts';
-import { type ControlHandler, ControlObject } from './control.ts';
+import { type IedModel, instancesOf, nodeName } from '../scl/model.ts';
+import type { FunctionalConstraint, LogControl } from '../scl/schema/ied.ts';
+import type { Access } from './access.ts';
+import type { ControlHandler, ControlObject } from './control.ts';
+import type { ControlBlock, DataSetMembers, DataSetUser } from './control-block.ts';
+import { controlObjects } from './control-objects.ts';
+import { LogControlBlock } from './logs/log-control.ts';
+import type { LogStore } from './logs/store.ts';
 import { type Domain, domainsOf, listNameOf, type NamedList } from './model.ts';
-import { type DataSetMembers, type ReportClient, ReportControlBlock } from './report-control.ts';
+import { type ReportClient, ReportControlBlock } from './report-control.ts';
+import { type SettingGroupOptions, SettingGroups } from './setting-groups.ts';
+import { type Change, Substitutions } from './substitution.ts';
 
 /** A client's association with what it has defined of its own. */
 export interface Client extends ReportClient {
@@ -19,28 +25,45 @@ export interface Client extends ReportClient {
 
 export interface DevicePorts {
   readonly clock: Clock;
+  readonly access: Access;
   readonly controls: Readonly<Record<string, ControlHandler>>;
   readonly buffer: { readonly entries: number; readonly octets: number };
+  readonly settingGroups: SettingGroupOptions;
+  /** @param reference `BCU1CTRL/LLN0$EventLog` */
+  readonly log: (reference: string) => LogStore;
+  readonly onError: (error: unknown) => void;
 }
-
-const SBO_TIMEOUT = 30_000;
 
 export class Device {
   readonly domains: ReadonlyMap<string, Domain>;
-  readonly blocks = new Map<Variable, ReportControlBlock>();
+  readonly blocks = new Map<Variable, ControlBlock<Client>>();
   readonly controls = new Map<Variable, ControlObject>();
+  /** By logical device. */
+  readonly settingGroups = new Map<string, SettingGroups>();
+  /** By `BCU1CTRL/LLN0$EventLog`. */
+  readonly logs = new Map<string, LogStore>();
   readonly #ports: DevicePorts;
-  /** Which members of which control blocks a value belongs to. */
-  readonly #listeners = new Map<Variable, Map<ReportControlBlock, number>>();
+  readonly #substitutions: Substitutions;
+  readonly #users: DataSetUser[] = [];
+  readonly #logControls = new Map<Variable, LogControlBlock<Client>>();
+  /** Which members of which data sets in use a value belongs to. */
+  readonly #listeners = new Map<Variable, Map<DataSetUser, number>>();
 
   constructor(model: IedModel, ports: DevicePorts) {
     this.#ports = ports;
     this.domains = domainsOf(model);
+    const { clock, controls: handlers } = ports;
     for (const domain of this.domains.values()) {
-      this.#addReportControls(domain);
-      this.#addControls(domain);
+      this.#addReportControls(domain, model);
+      this.#addLogs(domain);
+      this.#addSettingGroups(domain);
+      const own = controlObjects(domain, { clock, handlers, apply: (set) => this.apply(set) });
+      for (const [variable, control] of own) this.controls.set(variable, control);
     }
-    for (const block of this.blocks.values()) block.begin();
+    for (const domain of this.domains.values()) this.#addLogControls(domain);
+    this.#substitutions = new Substitutions(this.domains.values(), () => clock.now());
+    for (const block of this.blocks.values())
+      if (block instanceof ReportControlBlock || block instanceof LogControlBlock) block.begin();
   }
 
   /** An association has ended. */
@@ -51,7 +74,16 @@ export class Device {
 
   /** By the name clients use. */
   variable(name: ObjectName): Variable | undefined {
-    return name.kind === 'domain' ? this.domains.get(name.value.domain)?.find(name.value.item) : undefined;
+    const variable = name.kind === 'domain' ? this.domains.get(name.value.domain)?.find(name.value.item) : undefined;
+    // What the log control blocks say of their logs is theirs, and is looked up when it is read.
+    if (variable && (variable.fc === undefined || variable.fc === 'LG'))
+      for (const block of this.#logControls.values()) block.refresh();
+    return variable;
+  }
+
+  /** Whether a data set is in use, and has to stay. */
+  uses({ members }: NamedList): boolean {
+    return this.#users.some((user) => user.enabled && user.members === members);
   }
 
   /** The value at a reference. @throws Iec61850Error `server.reference` (caller) */
@@ -73,7 +105,10 @@ export class Device {
       const found = root?.parts
         .map((constraint) => constraint.find(below))
         .filter((variable) => variable !== undefined);
-      const variable = found?.find(({ fc }) => fc === 'ST' || fc === 'MX') ?? found?.[0];
+      // Settings come from their groups.
+      const settings = this.settingGroups.has(domain.name) ? ['SG', 'SE'] : [];
+      const variable =
+        found?.find(({ fc }) => fc === 'ST' || fc === 'MX') ?? found?.find(({ fc }) => !settings.includes(fc ?? ''));
       if (!variable?.isValue)
         throw new Iec61850Error('caller', 'server.reference', `${object}.${name} is no attribute of this server`);
       if (!fits(data, variable.data)) {
@@ -85,11 +120,18 @@ export class Device {
       }
       return { variable, data };
     });
-    this.apply(set);
+    this.apply(this.#substitutions.divert(set));
   }
 
-  apply(set: readonly { readonly variable: Variable; readonly data: Data }[]): void {
-    const news = new Map<ReportControlBlock, [index: number, trigger: 'dchg' | 'qchg' | 'dupd'][]>();
+  /** Attributes that clients have written: what is substituted or blocked by them follows. */
+  written(set: readonly Change[]): void {
+    this.apply(set);
+    if (set.some(({ variable: { fc } }) => fc === 'SV' || fc === 'BL'))
+      this.apply(this.#substitutions.written(set.map(({ variable }) => variable)));
+  }
+
+  apply(set: readonly Change[]): void {
+    const news = new Map<DataSetUser, [index: number, trigger: 'dchg' | 'qchg' | 'dupd'][]>();
     for (const { variable, data } of set) {
       const changed = !sameData(variable.data, data);
       variable.data = data;
@@ -128,86 +170,72 @@ export class Device {
     return variable;
   }
 
-  #addReportControls(domain: Domain): void {
+  #addReportControls(domain: Domain, { ied }: IedModel): void {
     const ports = {
       clock: this.#ports.clock,
+      access: this.#ports.access,
+      owner: hasOwner(ied),
       dataSet: (reference: string, client: ReportClient | undefined) =>
         this.#dataSet(reference, client as Client | undefined),
-      onMembers: (block: ReportControlBlock) => this.#listen(block),
+      onMembers: (block: DataSetUser) => this.#listen(block),
       buffer: this.#ports.buffer,
     };
     for (const node of domain.device.nodes) {
       for (const scl of node.ln.reportControls) {
-        const root = domain.nodes.get(node.name)!;
-        const fc = scl.buffered ? 'BR' : 'RP';
-        const at = root.part(fc) ?? new Variable(fc, root, { fc });
+        const at = constraintOf(domain.nodes.get(node.name)!, scl.buffered ? 'BR' : 'RP');
         for (const name of instancesOf(scl)) {
           const block = new ReportControlBlock(scl, name, at, domain.name, ports);
           this.blocks.set(block.variable, block);
+          this.#users.push(block);
         }
       }
     }
   }
 
-  #addControls(domain: Domain): void {
-    for (const [node, root] of domain.nodes) {
-      for (const object of root.part('CO')?.parts ?? []) {
-        if (!object.part('Oper') && !object.part('SBO')) continue;
-        const reference = `${domain.name}/${node}.${object.name}`;
-        const handler = this.#ports.controls[reference] ?? {
-          operate: () => 'not-supported' as const,
-          check: () => 'not-supported' as const,
-        };
-        const configured = root.find(['CF', object.name, 'ctlModel']);
-        const timeout = root.find(['CF', object.name, 'sboTimeout']);
-        this.controls.set(
-          object,
-          new ControlObject(reference, `${domain.name}/${object.item}`, {
-            clock: this.#ports.clock,
-            handler,
-            model: () => CONTROL_MODELS[Number(configured?.data.value ?? 0)] ?? 'status-only',
-            sboTimeout: () => Number(timeout?.data.value ?? 0) || SBO_TIMEOUT,
-            selected: (selected) => {
-              const seld = root.find(['ST', object.name, 'stSeld']);
-              if (seld) this.apply([{ variable: seld, data: { kind: 'boolean', value: selected } }]);
-            },
-            lastApplError: (client, error) => this.#sendLastApplError(client as Client, error),
-            terminated: (client, parameters, error) =>
-              this.#sendTermination(client as Client, domain, `${object.item}$Oper`, parameters, error),
-          }),
-        );
+  /** The logs that the file has, and those that a control block names without there being one. */
+  #addLogs(domain: Domain): void {
+    const add = (reference: string): void => {
+      if (!this.logs.has(reference)) this.logs.set(reference, this.#ports.log(reference));
+    };
+    for (const { name, ln } of domain.device.nodes) {
+      for (const log of ln.logs) add(`${domain.name}/${name}$${log.name || GENERAL_LOG}`);
+      for (const scl of ln.logControls) add(this.#logOf(scl, domain));
+    }
+  }
+
+  /** Where a log control block of a domain writes to: by default into LLN0 of its own device. */
+  #logOf(scl: LogControl, domain: Domain): string {
+    const { ldInst, prefix, lnClass, lnInst, logName } = scl;
+    const at = [...this.domains.values()].find(({ device }) => device.inst === ldInst) ?? domain;
+    return `${at.name}/${nodeName(prefix, lnClass, lnInst)}$${logName || GENERAL_LOG}`;
+  }
+
+  #addLogControls(domain: Domain): void {
+    const ports = {
+      clock: this.#ports.clock,
+      access: this.#ports.access,
+      dataSet: (reference: string, client: Client | undefined) => this.#dataSet(reference, client),
+      log: (reference: string) => this.logs.get(reference),
+      onMembers: (block: DataSetUser) => this.#listen(block),
+    };
+    for (const { name, ln } of domain.device.nodes) {
+      for (const scl of ln.logControls) {
+        const at = constraintOf(domain.nodes.get(name)!, 'LG');
+        const block = new LogControlBlock<Client>(scl, this.#logOf(scl, domain), at, domain.name, ports);
+        this.blocks.set(block.variable, block);
+        this.#logControls.set(block.variable, block);
+        this.#users.push(block);
       }
     }
   }
 
-  #sendLastApplError(client: Client, error: LastApplError): void {
-    client.session.report({
-      access: {
-        kind: 'variables',
-        value: [{ specification: { kind: 'name', value: { kind: 'vmd', value: 'LastApplError' } } }],
-      },
-      results: [{ kind: 'success', value: encodeLastApplError(error) }],
-    });
-  }
-
-  #sendTermination(
-    client: Client,
-    domain: Domain,
-    item: string,
-    parameters: Data,
-    error: LastApplError | undefined,
-  ): void {
-    const oper: MmsVariable = {
-      specification: { kind: 'name', value: { kind: 'domain', value: { domain: domain.name, item } } },
-    };
-    const failed: MmsVariable = { specification: { kind: 'name', value: { kind: 'vmd', value: 'LastApplError' } } };
-    client.session.report({
-      access: { kind: 'variables', value: error ? [failed, oper] : [oper] },
-      results: [
-        ...(error ? [{ kind: 'success', value: encodeLastApplError(error) } as const] : []),
-        { kind: 'success', value: parameters },
-      ],
-    });
+  #addSettingGroups(domain: Domain): void {
+    const scl = domain.device.nodes.find(({ name }) => name === 'LLN0')?.ln.settingControl;
+    if (!scl) return;
+    const { clock, access, settingGroups: options, onError } = this.#ports;
+    const groups = new SettingGroups(domain, scl, { clock, access, options, onError, apply: (set) => this.apply(set) });
+    this.blocks.set(groups.variable, groups);
+    this.settingGroups.set(domain.name, groups);
   }
 
   list(name: ObjectName, client: Client | undefined): NamedList | undefined {
@@ -221,12 +249,25 @@ export class Device {
     return list && { reference, members: list.members };
   }
 
-  #listen(block: ReportControlBlock): void {
-    for (const blocks of this.#listeners.values()) blocks.delete(block);
-    block.members.forEach(({ variable }, index) => {
-      const blocks = this.#listeners.get(variable) ?? new Map<ReportControlBlock, number>();
-      blocks.set(block, index);
-      this.#listeners.set(variable, blocks);
+  #listen(user: DataSetUser): void {
+    for (const users of this.#listeners.values()) users.delete(user);
+    user.members.forEach(({ variable }, index) => {
+      const users = this.#listeners.get(variable) ?? new Map<DataSetUser, number>();
+      users.set(user, index);
+      this.#listeners.set(variable, users);
     });
   }
+}
+
+/** The name of a log that the file gives none (-6 § 9.3.12). */
+const GENERAL_LOG = 'GeneralLog';
+
+const constraintOf = (root: Variable, fc: FunctionalConstraint): Variable =>
+  root.part(fc) ?? new Variable(fc, root, { fc });
+
+/** Whether report control blocks say who has them: `ReportSettings owner="true"`, of edition 2. */
+function hasOwner({ services, accessPoints }: IedModel['ied']): boolean {
+  return [services, ...accessPoints.map((ap) => ap.services)].some((own) =>
+    own?.nodes.some(({ name, attributes }) => name === 'ReportSettings' && attributes.owner === 'true'),
+  );
 }

@@ -2,6 +2,7 @@
  * A report control block (IEC 61850-7-2 § 17, mapped by 8-1 § 17.1): what clients write into it, when a report is made,
  * and how a slow client is told. Pure but for the ports it is given: time, and the way to a client.
  */
+import { isIPv4, isIPv6 } from 'node:net';
 import {
   type BitString,
   bit,
@@ -23,13 +24,12 @@ import {
 } from '../mapping/report.ts';
 import { Variable } from '../mapping/variables.ts';
 import type { ReportControl as SclReportControl } from '../scl/schema/ied.ts';
+import type { Access } from './access.ts';
+import type { BlockClient, ControlBlock, DataSetMembers, DataSetUser, Refusal } from './control-block.ts';
 import { type Entry, EntryBuffer } from './entry-buffer.ts';
 
-/** Why a write is refused, by the name of its DataAccessError. */
-export type Refusal = 'temporarily-unavailable' | 'object-access-denied' | 'type-inconsistent' | 'object-value-invalid';
-
 /** A client's association. */
-export interface ReportClient {
+export interface ReportClient extends BlockClient {
   /** @returns false when it has not read what it got before: nothing was sent */
   send(report: ReturnType<typeof encodeReport>): boolean;
   /** Who it is, beyond one association: the name in its certificate, or its address. A block it has reserved is its own again. */
@@ -40,15 +40,11 @@ export interface ReportClient {
   abort(): void;
 }
 
-/** A data set as a control block needs it. */
-export interface DataSetMembers {
-  /** `BCU1CTRL/LLN0$Positions`. */
-  readonly reference: string;
-  readonly members: readonly { readonly variable: Variable; readonly reference: string }[];
-}
-
 export interface ReportControlPorts {
   readonly clock: Clock;
+  readonly access: Access;
+  /** Whether clients see who has it: `Owner`, of edition 2. */
+  readonly owner: boolean;
   /** By the text of DatSet; `@name` is of the client's own association. */
   readonly dataSet: (reference: string, client: ReportClient | undefined) => DataSetMembers | undefined;
   /** Called when the members it listens to are others. */
@@ -65,8 +61,9 @@ const OVERHEAD = 300;
 
 const unsigned = (size: number): TypeSpecification => ({ kind: 'unsigned', value: size });
 const bool: TypeSpecification = { kind: 'boolean', value: null };
+const NOBODY: Data = { kind: 'octetString', value: new Uint8Array(0) };
 
-export class ReportControlBlock {
+export class ReportControlBlock implements ControlBlock<ReportClient>, DataSetUser {
   readonly variable: Variable;
   readonly buffered: boolean;
   readonly #ports: ReportControlPorts;
@@ -120,6 +117,7 @@ export class ReportControlBlock {
       add('TimeofEntry', { kind: 'binaryTime', value: true }, { kind: 'binaryTime', value: { millis: 0, days: 0 } });
       add('ResvTms', { kind: 'integer', value: 16 }, { kind: 'integer', value: 0 });
     }
+    if (ports.owner) add('Owner', { kind: 'octetString', value: -64 }, NOBODY);
   }
 
   get enabled(): boolean {
@@ -153,6 +151,8 @@ export class ReportControlBlock {
 
   /** What a client writes into one of its attributes. @returns why not, undefined when it was taken */
   write(part: string, value: Data, client: ReportClient): Refusal | undefined {
+    const name = this.#reference.replaceAll('$', '.');
+    if (!this.#ports.access.allows(client.identity, 'SetRCBValues', name)) return 'object-access-denied';
     if (this.#reservedBy) {
       const { client: there, owner } = this.#reservedBy;
       if (there ? there !== client : owner !== client.owner) return 'temporarily-unavailable';
@@ -168,6 +168,7 @@ export class ReportControlBlock {
       case 'SqNum':
       case 'ConfRev':
       case 'TimeofEntry':
+      case 'Owner':
         return 'object-access-denied';
     }
     // While it is enabled it stays as it is.
@@ -175,11 +176,11 @@ export class ReportControlBlock {
     switch (part) {
       case 'Resv':
         if (value.value === true) this.#reserve(client);
-        else this.#reservedBy = undefined;
+        else this.#free();
         break;
       case 'ResvTms':
         if ((value.value as number) < -1) return 'object-value-invalid';
-        if (value.value === 0) this.#reservedBy = undefined;
+        if (value.value === 0) this.#free();
         else this.#reserve(client);
         break;
       case 'DatSet':
@@ -237,6 +238,12 @@ export class ReportControlBlock {
     this.#cancelReservation?.();
     this.#cancelReservation = undefined;
     this.#reservedBy = { client, owner: client.owner };
+    if (this.#ports.owner) this.#set('Owner', ownerOf(client));
+  }
+
+  #free(): void {
+    this.#reservedBy = undefined;
+    if (this.#ports.owner) this.#set('Owner', NOBODY);
   }
 
   #disable(client: ReportClient | undefined): Refusal | undefined {
@@ -261,7 +268,7 @@ export class ReportControlBlock {
     this.#reservedBy = { client: undefined, owner: client.owner };
     const seconds = this.buffered ? (this.#get('ResvTms') as number) : 0;
     const free = () => {
-      this.#reservedBy = undefined;
+      this.#free();
       this.#set(
         this.buffered ? 'ResvTms' : 'Resv',
         this.buffered ? { kind: 'integer', value: 0 } : { kind: 'boolean', value: false },
@@ -423,7 +430,18 @@ function segments({ members, octets }: Entry, room: number): readonly (readonly 
   return parts;
 }
 
-function triggersIn({ trgOps: ops, intgPd }: SclReportControl): Trigger[] {
+/** Octets of the address (8-1 § 17.2.1), of the name in the certificate where no address is known. */
+function ownerOf({ owner, identity: { remote } }: ReportClient): Data {
+  const host = remote
+    .replace(/:\d+$/, '')
+    .replace(/^\[|\]$/g, '')
+    .replace(/^::ffff:/, '');
+  if (isIPv4(host)) return { kind: 'octetString', value: Uint8Array.from(host.split('.').map(Number)) };
+  return { kind: 'octetString', value: Uint8Array.from(Buffer.from(isIPv6(host) ? host : owner)).subarray(0, 64) };
+}
+
+/** What the file wants of a report or log control block. */
+export function triggersIn({ trgOps: ops, intgPd }: Pick<SclReportControl, 'trgOps' | 'intgPd'>): Trigger[] {
   // Without TrgOps the schema's defaults hold: nothing but interrogation.
   if (!ops) return ['gi'];
   const triggers: [Trigger, boolean][] = [

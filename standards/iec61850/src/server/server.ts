@@ -21,10 +21,14 @@ import {
 import { Iec61850Error } from '../error.ts';
 import type { IedModel } from '../scl/model.ts';
 import type { FunctionalConstraint } from '../scl/schema/ied.ts';
+import { Access, type AccessDecision } from './access.ts';
 import type { ControlHandler } from './control.ts';
 import { type Client, Device } from './device.ts';
+import { type FileOptions, FileService } from './files/service.ts';
+import { type LogStore, MemoryLog } from './logs/store.ts';
 import type { NamedList } from './model.ts';
 import { Services, type WriteRequest } from './services.ts';
+import type { SettingGroupOptions } from './setting-groups.ts';
 
 export interface Iec61850ServerOptions {
   /** Address to listen on. Default 127.0.0.1. */
@@ -40,12 +44,24 @@ export interface Iec61850ServerOptions {
   readonly identity?: { readonly vendor: string; readonly model: string; readonly revision: string };
   /** Whether a client may see and change; see `MmsServerSession`. */
   readonly authenticate?: MmsServerOptions['authenticate'];
-  /** Whether a client may write an attribute; default: none but those of SP, SE, SV, CF and DC. Status never. */
+  /**
+   * Who may use which service, by right or by what it is about; `accessByRoles` decides by roles of IEC 62351-8. Without
+   * it, what only looks is open, and what changes the device is refused: writing attributes (but see `onWrite`),
+   * substitution, setting groups, clearing logs, files but to read them.
+   */
+  readonly access?: AccessDecision;
+  /** Whether the process takes what a client writes into an attribute of SP, CF, DC, SV or BL; status never gets here. */
   readonly onWrite?: (request: WriteRequest) => boolean;
   /** What is done when a controllable object is operated, by `BCU1CTRL/QA1XCBR1.Pos`. Those without one are refused. */
   readonly controls?: Readonly<Record<string, ControlHandler>>;
   /** Bounds of each buffered control block. Default 10 000 entries, 4 MiB. */
   readonly buffer?: { readonly entries: number; readonly octets: number };
+  /** Setting groups: where they outlast a restart, who looks at a change. */
+  readonly settingGroups?: SettingGroupOptions;
+  /** Where the entries of a log are kept, by `BCU1CTRL/LLN0$EventLog`. Default: in memory, 10 000 entries, 4 MiB. */
+  readonly log?: (reference: string) => LogStore;
+  /** The files that clients see. Default: none, and the services for files are unknown. */
+  readonly files?: FileOptions;
   readonly association?: MmsServerOptions['association'];
   readonly onConnection?: (remote: string, connected: boolean) => void;
   /** Something of ours failed while a client was served. */
@@ -63,6 +79,7 @@ export class Iec61850Server {
   readonly #clock: Clock;
   readonly #device: Device;
   readonly #clients = new Map<MmsServerSession, Client>();
+  readonly #files: FileService | undefined;
   readonly #handlers: ServiceHandlers;
   #listener: NetServer | undefined;
 
@@ -70,8 +87,20 @@ export class Iec61850Server {
     const { controls = {}, buffer = { entries: 10_000, octets: 4 << 20 } } = options;
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
-    this.#device = new Device(model, { clock: this.#clock, controls, buffer });
-    this.#handlers = new Services(this.#device, options).handlers((session) => this.#clients.get(session)!);
+    const access = new Access(options.access);
+    const epoch = Math.floor(this.#clock.now() / 1000);
+    this.#device = new Device(model, {
+      clock: this.#clock,
+      access,
+      controls,
+      buffer,
+      settingGroups: options.settingGroups ?? {},
+      log: options.log ?? (() => new MemoryLog({ entries: 10_000, octets: 4 << 20 }, epoch)),
+      onError: (error) => options.onError?.(error),
+    });
+    this.#files = options.files && new FileService(options.files, access);
+    const services = new Services(this.#device, access, this.#files, options);
+    this.#handlers = services.handlers((session) => this.#clients.get(session)!);
   }
 
   /** Where it listens; undefined before `listen` and after `close`. */
@@ -104,6 +133,7 @@ export class Iec61850Server {
         if (!client) return;
         this.#clients.delete(session);
         this.#device.lost(client);
+        this.#files?.lost(client);
         onConnection?.(transport.remote, false);
       },
     });
@@ -111,6 +141,7 @@ export class Iec61850Server {
       session,
       lists,
       owner: subject ?? transport.remote.replace(/:\d+$/, ''),
+      identity: { remote: transport.remote, subject },
       send: (report) => session.report(report),
       get maxPdu() {
         return session.initiate?.localDetail ?? 65_000;
@@ -167,5 +198,19 @@ export class Iec61850Server {
    */
   update(object: string, values: Readonly<Record<string, Data>>): void {
     this.#device.update(object, values);
+  }
+
+  /**
+   * Puts a setting group into effect, as somebody at the device does. @param device name of the logical device
+   * @throws Iec61850Error `server.reference`, `server.value` (caller), `server.settings` (environment) when it could not be kept
+   */
+  async activateSettingGroup(device: string, group: number): Promise<void> {
+    const groups = this.#device.settingGroups.get(device);
+    if (!groups) throw new Iec61850Error('caller', 'server.reference', `${device} has no setting groups`);
+    const why = await groups.activate(group);
+    if (why === undefined) return;
+    const text = `group ${group} of ${device} did not come into effect: ${why}`;
+    if (why === 'object-value-invalid') throw new Iec61850Error('caller', 'server.value', text);
+    throw new Iec61850Error('environment', 'server.settings', text);
   }
 }

@@ -1,4 +1,4 @@
-/** The services of MMS that ACSI needs, answered from a served IED (IEC 61850-8-1 § 9 to 14). */
+/** Names, values and data sets of a served IED in the services of MMS (IEC 61850-8-1 § 9 to 14); logs and files beside them. */
 import {
   type AccessResult,
   DATA_ACCESS_ERRORS,
@@ -7,6 +7,7 @@ import {
   MmsRefusal,
   type MmsServerSession,
   type Variable as MmsVariable,
+  nameText,
   type ObjectName,
   type ServiceHandlers,
   serviceErrorOf,
@@ -17,9 +18,13 @@ import { Iec61850Error } from '../error.ts';
 import { fits } from '../mapping/basic-types.ts';
 import type { Variable } from '../mapping/variables.ts';
 import type { FunctionalConstraint } from '../scl/schema/ied.ts';
+import type { Access, AcsiService } from './access.ts';
 import type { ControlObject } from './control.ts';
 import type { Client, Device } from './device.ts';
+import type { FileService } from './files/service.ts';
+import { LogService } from './logs/service.ts';
 import { type Member, memberOf, select, specificationOf } from './model.ts';
+import type { Change } from './substitution.ts';
 
 /** A write by a client into an attribute that is neither a control nor of a control block. */
 export interface WriteRequest {
@@ -33,8 +38,16 @@ export interface WriteRequest {
 /** What a client may define of its own. */
 const MAX_LISTS = 32;
 const MAX_MEMBERS = 2_000;
-/** Functional constraints that clients may write where `onWrite` is not given (7-2 table 20). */
-const WRITABLE: ReadonlySet<string> = new Set(['SP', 'SE', 'SV', 'CF', 'DC', 'BL']);
+/** Functional constraints that clients may write (7-2 table 20), and the service that it is. */
+const WRITING: Readonly<Partial<Record<FunctionalConstraint, AcsiService>>> = {
+  SP: 'SetDataValues',
+  CF: 'SetDataValues',
+  DC: 'SetDataValues',
+  SE: 'SetEditSGValue',
+  SV: 'Substitute',
+  BL: 'Substitute',
+};
+
 export interface ServiceOptions {
   readonly identity?: { readonly vendor: string; readonly model: string; readonly revision: string };
   readonly onWrite?: (request: WriteRequest) => boolean;
@@ -42,16 +55,24 @@ export interface ServiceOptions {
 
 export class Services {
   readonly #device: Device;
+  readonly #access: Access;
+  readonly #logs: LogService;
+  readonly #files: FileService | undefined;
   readonly #options: ServiceOptions;
 
-  constructor(device: Device, options: ServiceOptions) {
+  constructor(device: Device, access: Access, files: FileService | undefined, options: ServiceOptions) {
     this.#device = device;
+    this.#access = access;
+    this.#logs = new LogService(device.logs, access);
+    this.#files = files;
     this.#options = options;
   }
 
   /** @param client of a session */
   handlers(client: (session: MmsServerSession) => Client): ServiceHandlers {
     return {
+      ...this.#logs.handlers(client),
+      ...this.#files?.handlers(client),
       identify: () => this.#options.identity ?? { vendor: 'CloudEnerChain', model: 'iec61850', revision: '0.1' },
       status: () => ({ logical: 0, physical: 0 }),
       getNameList: (request, session) => this.#nameList(request, client(session)),
@@ -112,6 +133,8 @@ export class Services {
         return domain ? domain.names : [];
       case 2:
         return domain ? [...domain.lists.keys()] : scope.kind === 'association' ? [...client.lists.keys()] : [];
+      case 8:
+        return domain ? this.#logs.names(domain.name) : [];
       case 9:
         return scope.kind === 'vmd' ? [...this.#device.domains.keys()] : [];
       default:
@@ -123,54 +146,94 @@ export class Services {
     if (access.kind === 'list') {
       const list = this.#device.list(access.value, client);
       if (!list) throw refusal('object-non-existent');
-      return list.members.map(({ variable }) => ({ kind: 'success', value: variable.data }));
+      return list.members.map(
+        ({ domain, variable }) => this.#readable(domain, variable, client) ?? { kind: 'success', value: variable.data },
+      );
     }
     return access.value.map(({ specification, access: alternate }) => {
       const variable = specification.kind === 'name' ? this.#device.variable(specification.value) : undefined;
-      if (!variable) return failure('object-non-existent');
-      if (variable.name === 'SBO' && variable.fc === 'CO') {
-        const control = this.#device.controls.get(variable.parent!);
-        if (control) return { kind: 'success', value: { kind: 'visibleString', value: control.select(client) } };
-      }
+      if (!variable || specification.kind !== 'name' || specification.value.kind !== 'domain')
+        return failure('object-non-existent');
+      const refused = this.#readable(specification.value.value.domain, variable, client);
+      if (refused) return refused;
+      if (variable.name === 'SBO' && variable.fc === 'CO') return this.#select(variable, client);
       const value = select(variable, alternate);
       return value ? { kind: 'success', value } : failure('object-access-unsupported');
     });
   }
 
-  #write(access: VariableAccess, data: readonly Data[], client: Client): WriteResult[] {
+  /** @returns why not */
+  #readable(domain: string, variable: Variable, client: Client): ReturnType<typeof failure> | undefined {
+    // Only where somebody decides: the name is not needed otherwise.
+    if (this.#access.decided && !this.#access.allows(client.identity, 'GetDataValues', referenceOf(domain, variable)))
+      return failure('object-access-denied');
+    const edited = variable.fc === 'SE' && this.#device.settingGroups.get(domain);
+    return edited && !edited.shows(client) ? failure('temporarily-unavailable') : undefined;
+  }
+
+  #select(variable: Variable, client: Client): AccessResult {
+    const control = this.#device.controls.get(variable.parent!);
+    if (!control) return { kind: 'success', value: variable.data };
+    const allowed = this.#access.allows(client.identity, 'Control', control.object);
+    return { kind: 'success', value: { kind: 'visibleString', value: allowed ? control.select(client) : '' } };
+  }
+
+  async #write(access: VariableAccess, data: readonly Data[], client: Client): Promise<WriteResult[]> {
     const variables =
       access.kind === 'list' ? this.#device.list(access.value, client)?.members.map(specificationOf) : access.value;
     if (!variables) throw refusal('object-non-existent');
     if (variables.length !== data.length)
       throw new MmsRefusal({ error: serviceErrorOf('definition', 'object-attribute-inconsistent') });
-    return variables.map(({ specification, access: alternate }, index) => {
+    const results = variables.map(({ specification, access: alternate }, index) => {
       const variable = specification.kind === 'name' ? this.#device.variable(specification.value) : undefined;
       if (!variable || specification.kind !== 'name' || specification.value.kind !== 'domain')
         return failure('object-non-existent');
       if (alternate) return failure('object-access-unsupported');
       return this.#writeOne(specification.value.value.domain, variable, data[index]!, client);
     });
+    return Promise.all(results);
   }
 
-  #writeOne(domain: string, variable: Variable, data: Data, client: Client): WriteResult {
+  #writeOne(domain: string, variable: Variable, data: Data, client: Client): WriteResult | Promise<WriteResult> {
     const control = variable.parent && this.#device.controls.get(variable.parent);
-    if (control) return this.#writeControl(control, variable, data, client);
+    if (control) {
+      if (!this.#access.allows(client.identity, 'Control', control.object)) return failure('object-access-denied');
+      return this.#writeControl(control, variable, data, client);
+    }
     if (!fits(data, variable.data)) return failure('type-inconsistent');
     const block = variable.parent && this.#device.blocks.get(variable.parent);
     if (block) {
+      const answer = (why: DataAccessErrorName | undefined): WriteResult => (why ? failure(why) : DONE);
       const why = block.write(variable.name, data, client);
+      return why instanceof Promise ? why.then(answer) : answer(why);
+    }
+    return this.#writeValues(domain, variable, data, client);
+  }
+
+  /** Into a value, or a structure of values: all of them or none. */
+  #writeValues(domain: string, variable: Variable, data: Data, client: Client): WriteResult {
+    const { fc } = variable;
+    const service = fc && WRITING[fc];
+    const set = service ? changesOf(variable, data) : [];
+    const { onWrite } = this.#options;
+    const isBlock = ({ variable: { parent } }: Change): boolean => this.#device.blocks.has(parent!);
+    if (!fc || !service || set.some(isBlock)) return failure('object-access-denied');
+    const groups = this.#device.settingGroups.get(domain);
+    if (fc === 'SE' && groups) {
+      const why = groups.setValues(set, client);
       return why ? failure(why) : DONE;
     }
-    const { fc } = variable;
-    if (!fc || variable.parts.length > 0 || fc === 'ST' || fc === 'MX' || fc === 'CO' || fc === 'RP' || fc === 'BR')
+    const reference = referenceOf(domain, variable);
+    const asked = onWrite?.({ reference, fc, value: data, remote: client.session.remote });
+    const fixed = set.some(({ variable: { attribute } }) => attribute?.valKind === 'RO');
+    const may = this.#access.decided || asked === undefined;
+    if (
+      asked === false ||
+      (asked === undefined && fixed) ||
+      (may && !this.#access.allows(client.identity, service, reference))
+    )
       return failure('object-access-denied');
-    const reference = `${domain}/${variable.item.replace(`$${fc}$`, '.').replaceAll('$', '.')}`;
-    const { onWrite } = this.#options;
-    const allowed = onWrite
-      ? onWrite({ reference, fc, value: data, remote: client.session.remote })
-      : WRITABLE.has(fc) && variable.attribute?.valKind !== 'RO';
-    if (!allowed) return failure('object-access-denied');
-    this.#device.apply([{ variable, data }]);
+    this.#device.written(set);
     return DONE;
   }
 
@@ -202,6 +265,7 @@ export class Services {
           : undefined;
     const item = name.kind === 'domain' ? name.value.item : name.value;
     if (!lists) throw refusal('object-access-unsupported');
+    if (!this.#access.allows(client.identity, 'CreateDataSet', nameText(name))) throw refusal('object-access-denied');
     if (lists.has(item)) throw new MmsRefusal({ error: serviceErrorOf('definition', 'object-exists') });
     const dynamic = [...lists.values()].filter(({ deletable }) => deletable).length;
     if (dynamic >= MAX_LISTS || variables.length > MAX_MEMBERS || variables.length === 0) {
@@ -224,8 +288,8 @@ export class Services {
       const list = this.#device.list(name, client);
       if (!list) continue;
       matched++;
-      const inUse = [...this.#device.blocks.values()].some((block) => block.members === list.members && block.enabled);
-      if (!list.deletable || inUse) continue;
+      const allowed = this.#access.allows(client.identity, 'DeleteDataSet', nameText(name));
+      if (!allowed || !list.deletable || this.#device.uses(list)) continue;
       if (name.kind === 'association') client.lists.delete(name.value);
       else if (name.kind === 'domain') this.#device.domains.get(name.value.domain)!.lists.delete(name.value.item);
       deleted++;
@@ -240,6 +304,16 @@ const failure = (name: DataAccessErrorName): { kind: 'failure'; value: number } 
   value: DATA_ACCESS_ERRORS.indexOf(name),
 });
 const refusal = (code: string): MmsRefusal => new MmsRefusal({ error: serviceErrorOf('access', code) });
+
+/** `BCU1CTRL/QA1XCBR1.Pos.ctlModel`. */
+const referenceOf = (domain: string, { item, fc }: Variable): string =>
+  `${domain}/${(fc ? item.replace(`$${fc}`, '') : item).replaceAll('$', '.')}`;
+
+/** The values of a structure one by one; the data have its shape. */
+function changesOf(variable: Variable, data: Data): Change[] {
+  if (variable.isValue) return [{ variable, data }];
+  return variable.parts.flatMap((part, index) => changesOf(part, (data.value as readonly Data[])[index]!));
+}
 
 /** What was written last is what is read, as far as it has the shape. */
 function setParts(variable: Variable, data: Data | undefined): void {

@@ -5,16 +5,21 @@ import {
   type Iec61850ClientOptions,
   Iec61850Server,
   type Iec61850ServerOptions,
+  type IedModel,
 } from '../../src/index.ts';
 import { sampleModel } from './sample.ts';
 
 export { PAIRS, turn, until };
 
 /** A server of the sample, and clients that connect to it over a kind of transport. */
-export function station(pair: (typeof PAIRS)[number], options: Iec61850ServerOptions = {}) {
+export function station(
+  pair: (typeof PAIRS)[number],
+  options: Iec61850ServerOptions = {},
+  model: IedModel = sampleModel(),
+) {
   const clock = new VirtualClock();
   const errors: unknown[] = [];
-  const server = new Iec61850Server(sampleModel(), { clock, onError: (error) => errors.push(error), ...options });
+  const server = new Iec61850Server(model, { clock, onError: (error) => errors.push(error), ...options });
   onTestFinished(() => server.close());
   return {
     clock,
@@ -29,6 +34,9 @@ export function station(pair: (typeof PAIRS)[number], options: Iec61850ServerOpt
     },
   };
 }
+
+/** Everybody may do everything. */
+export const ANYBODY: Iec61850ServerOptions = { access: () => true };
 
 export const float = (value: number) => ({ kind: 'float', value }) as const;
 export const bool = (value: boolean) => ({ kind: 'boolean', value }) as const;

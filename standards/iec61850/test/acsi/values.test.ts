@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { bool, float, PAIRS, station } from './support.ts';
+import { ANYBODY, bool, float, PAIRS, station } from './support.ts';
 
 describe.each(PAIRS)('values over $name', (pair) => {
   test('a client sees what the file says: devices, variables, types, data sets', async () => {
@@ -43,7 +43,7 @@ describe.each(PAIRS)('values over $name', (pair) => {
   });
 
   test('what the process sets is read; attributes of the configuration are written, status never', async () => {
-    const { server, connect } = station(pair);
+    const { server, connect } = station(pair, ANYBODY);
     const client = await connect();
     server.update('BCU1CTRL/MMXU1.TotW', {
       'mag.f': float(12.5),

@@ -1,5 +1,5 @@
 /** Rules within one IED: its nodes, data sets, control blocks and values (IEC 61850-6 § 9.3). */
-import { find, type IedModel, type LogicalDevice, type LogicalNode, leavesOf, namesOf } from '../model.ts';
+import { find, type IedModel, isUnder, type LogicalDevice, type LogicalNode, leavesOf, namesOf } from '../model.ts';
 import type { Dai, Fcda, Sdi } from '../schema/ied.ts';
 import type { DataAttribute, DataObject, Types } from '../types.ts';
 import { type Tell, unique } from './check.ts';
@@ -96,7 +96,7 @@ function checkFcda(model: IedModel, where: string, fcda: Fcda, tell: Tell): void
 }
 
 function* attributesUnder(object: DataObject, fc: DataAttribute['fc']): Generator<DataAttribute> {
-  for (const attribute of object.attributes) if (attribute.fc === fc) yield attribute;
+  for (const attribute of object.attributes) if (isUnder(attribute, fc)) yield attribute;
   for (const inner of object.objects) yield* attributesUnder(inner, fc);
 }
 

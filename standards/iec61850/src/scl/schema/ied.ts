@@ -131,6 +131,7 @@ export const LOG_CONTROL = element('LogControl', {
   },
   children: { ...privates, trgOps: one(TRG_OPS) },
 });
+export type LogControl = NonNullable<(typeof LOG_CONTROL)['record']>;
 
 const IED_NAME = element('IEDName', {
   attributes: { apRef: optional(text), ...logicalNodeOf },
@@ -185,6 +186,7 @@ export const SAMPLED_VALUE_CONTROL = element('SampledValueControl', {
 export const SETTING_CONTROL = element('SettingControl', {
   attributes: { numOfSGs: required(whole, 1), actSG: defaulted(whole, 1), resvTms: optional(whole), ...described },
 });
+export type SettingControl = NonNullable<(typeof SETTING_CONTROL)['record']>;
 
 /** What a logical node takes from others (§ 9.3.13); empty `iedName` or `srcCBName`: not bound yet, or not to a control block. */
 export const EXT_REF = element('ExtRef', {

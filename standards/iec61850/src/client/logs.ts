@@ -1,0 +1,140 @@
+/** Logs as a client has them (IEC 61850-7-2 § 17.3): what is in them, by time or behind an entry, and who writes into them. */
+import { type Data, timeOfDayFromMillis, timeOfDayToMillis } from '@enerchain/mms';
+import { Iec61850Error } from '../error.ts';
+import { decodeLogEntry, type LogEntry } from '../mapping/log.ts';
+import { type Trigger, trgOps, triggersOf } from '../mapping/report.ts';
+import type { Iec61850Client } from './client.ts';
+import { listName } from './references.ts';
+
+export interface LogControlInfo {
+  readonly enabled: boolean;
+  /** `BCU1CTRL/LLN0.EventLog`. */
+  readonly log: string;
+  readonly dataSet: string;
+  readonly triggers: readonly Trigger[];
+  /** Milliseconds; 0 for none. */
+  readonly integrityPeriod: number;
+  /** Undefined when the log is empty. */
+  readonly oldest: LogPlace | undefined;
+  readonly newest: LogPlace | undefined;
+}
+
+/** An entry: its time in milliseconds since 1970, and which one it is. */
+export type LogPlace = Pick<LogEntry, 'id' | 'time'>;
+
+export interface LogQuery {
+  /** From this time on, milliseconds since 1970. Default: the oldest. */
+  readonly from?: number;
+  readonly to?: number;
+  /** Behind this entry, instead of from a time on. */
+  readonly after?: LogPlace;
+  /** Entries at most. Default 100 000. */
+  readonly limit?: number;
+}
+
+const MAX_ENTRIES = 100_000;
+
+export class Logs {
+  readonly #client: Pick<Iec61850Client, 'call' | 'read' | 'type' | 'write'>;
+
+  constructor(client: Pick<Iec61850Client, 'call' | 'read' | 'type' | 'write'>) {
+    this.#client = client;
+  }
+
+  /** References of the logs of a device: `BCU1CTRL/LLN0.EventLog`. */
+  async list(device: string): Promise<string[]> {
+    const { names } = await this.#client.call('getNameList', {
+      class: { kind: 'basic', value: 8 },
+      scope: { kind: 'domain', value: device },
+    });
+    return names.map((item) => `${device}/${item.replaceAll('$', '.')}`);
+  }
+
+  /** GetLCBValues and GetLogStatusValues. @param reference of a log control block: `BCU1CTRL/LLN0.events` */
+  async info(reference: string): Promise<LogControlInfo> {
+    const type = await this.#client.type(reference, 'LG');
+    const value = await this.#client.read(reference, 'LG');
+    if (type.kind !== 'structure' || value.kind !== 'structure')
+      throw new Iec61850Error('peer', 'log.block', `${reference} is no structure`);
+    const parts = new Map(type.value.components.map(({ name }, index) => [name ?? '', value.value[index]!]));
+    const text = (name: string): string => String(parts.get(name)?.value ?? '').replaceAll('$', '.');
+    const triggers = parts.get('TrgOps');
+    return {
+      enabled: parts.get('LogEna')?.value === true,
+      log: text('LogRef'),
+      dataSet: text('DatSet'),
+      triggers: triggers?.kind === 'bitString' ? triggersOf(triggers.value) : [],
+      integrityPeriod: Number(parts.get('IntgPd')?.value ?? 0),
+      oldest: placeOf(parts.get('OldEntr'), parts.get('OldEntrTm')),
+      newest: placeOf(parts.get('NewEntr'), parts.get('NewEntrTm')),
+    };
+  }
+
+  /** SetLCBValues: it is disabled for that, and then as it was or as `enabled` says. */
+  async configure(
+    reference: string,
+    {
+      enabled,
+      triggers,
+      integrityPeriod,
+      dataSet,
+    }: Partial<Pick<LogControlInfo, 'enabled' | 'triggers' | 'integrityPeriod' | 'dataSet'>>,
+  ): Promise<void> {
+    const write = (part: string, value: Data): Promise<void> => this.#client.write(`${reference}.${part}`, 'LG', value);
+    const before = (await this.#client.read(`${reference}.LogEna`, 'LG')).value === true;
+    const others = triggers !== undefined || integrityPeriod !== undefined || dataSet !== undefined;
+    if (before && (others || enabled === false)) await write('LogEna', { kind: 'boolean', value: false });
+    try {
+      if (dataSet !== undefined)
+        await write('DatSet', { kind: 'visibleString', value: dataSet.replace(/\.(?=[^./]*$)/, '$') });
+      if (triggers) await write('TrgOps', { kind: 'bitString', value: trgOps(triggers) });
+      if (integrityPeriod !== undefined) await write('IntgPd', { kind: 'unsigned', value: integrityPeriod });
+    } finally {
+      if ((enabled ?? before) && (others || !before)) await write('LogEna', { kind: 'boolean', value: true });
+    }
+  }
+
+  /**
+   * QueryLogByTime and QueryLogAfter: entries in the order of the log, as they come from the device.
+   * @param log `BCU1CTRL/LLN0.EventLog`
+   * @throws Iec61850Error `log.format`, `log.limit`, `log.stuck` (peer)
+   */
+  async *query(log: string, { from, to, after, limit = MAX_ENTRIES }: LogQuery = {}): AsyncGenerator<LogEntry> {
+    const journal = listName(log);
+    let place = after;
+    let count = 0;
+    for (;;) {
+      const { entries, moreFollows } = await this.#client.call('readJournal', {
+        journal,
+        ...(from === undefined || place ? {} : { start: { kind: 'time', value: timeOfDayFromMillis(from) } as const }),
+        ...(to === undefined ? {} : { stop: { kind: 'time', value: timeOfDayFromMillis(to) } as const }),
+        ...(place ? { startAfter: { time: timeOfDayFromMillis(place.time), entry: place.id } } : {}),
+      });
+      for (const encoded of entries) {
+        if (count++ >= limit) return;
+        const entry = decodeLogEntry(encoded);
+        // A view would keep the whole answer for eight octets.
+        yield { ...entry, id: Uint8Array.from(entry.id) };
+      }
+      const last = entries.at(-1);
+      if (!moreFollows) return;
+      if (!last || (place && Buffer.compare(last.entryId, place.id) === 0))
+        throw new Iec61850Error('peer', 'log.stuck', `${log}: the device says that more follows, and gives no more`);
+      place = { id: Uint8Array.from(last.entryId), time: timeOfDayToMillis(last.content.time) };
+    }
+  }
+
+  /** Takes entries away, all or those before a time. @returns how many, as the device says */
+  clear(log: string, before?: number): Promise<number> {
+    return this.#client.call('initializeJournal', {
+      journal: listName(log),
+      ...(before === undefined ? {} : { limit: { time: timeOfDayFromMillis(before) } }),
+    });
+  }
+}
+
+function placeOf(id: Data | undefined, time: Data | undefined): LogPlace | undefined {
+  if (id?.kind !== 'octetString' || time?.kind !== 'binaryTime' || id.value.every((octet) => octet === 0))
+    return undefined;
+  return { id: id.value, time: timeOfDayToMillis(time.value) };
+}

@@ -32,7 +32,11 @@ describe.skipIf(missing !== undefined)(`ACSI with libiec61850${missing ? ` (skip
       },
     };
     const controls = Object.fromEntries([1, 2, 3, 4].map((number) => [`BCU1CTRL/GGIO1.SPCSO${number}`, handler]));
-    const server = new Iec61850Server(checkScl(scl!).models.get('BCU1')!, { port: 0, controls });
+    const server = new Iec61850Server(checkScl(scl!).models.get('BCU1')!, {
+      port: 0,
+      controls,
+      access: () => true,
+    });
     const { port } = await server.listen();
     onTestFinished(() => server.close());
     server.update('BCU1CTRL/MMXU1.TotW', { 'mag.f': { kind: 'float', value: 12.5 } });

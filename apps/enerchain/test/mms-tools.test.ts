@@ -18,6 +18,7 @@ describe('enerchain mms', () => {
   const { scl } = readScl(SCD);
   const server = new Iec61850Server(checkScl(scl!).models.get('BCU1')!, {
     port: 0,
+    access: () => true,
     controls: {
       'BCU1CTRL/GGIO1.SPCSO1': {
         check: ({ ctlVal }) => (ctlVal.value === true ? undefined : 'blocked-by-interlocking'),

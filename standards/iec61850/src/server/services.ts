@@ -178,7 +178,8 @@ export class Services {
     return { kind: 'success', value: { kind: 'visibleString', value: allowed ? control.select(client) : '' } };
   }
 
-  async #write(access: VariableAccess, data: readonly Data[], client: Client): Promise<WriteResult[]> {
+  /** Answered at once where it can be: what a write brings about comes after its answer. */
+  #write(access: VariableAccess, data: readonly Data[], client: Client): WriteResult[] | Promise<WriteResult[]> {
     const variables =
       access.kind === 'list' ? this.#device.list(access.value, client)?.members.map(specificationOf) : access.value;
     if (!variables) throw refusal('object-non-existent');
@@ -191,7 +192,7 @@ export class Services {
       if (alternate) return failure('object-access-unsupported');
       return this.#writeOne(specification.value.value.domain, variable, data[index]!, client);
     });
-    return Promise.all(results);
+    return results.some((result) => result instanceof Promise) ? Promise.all(results) : (results as WriteResult[]);
   }
 
   #writeOne(domain: string, variable: Variable, data: Data, client: Client): WriteResult | Promise<WriteResult> {

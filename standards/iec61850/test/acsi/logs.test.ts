@@ -87,7 +87,7 @@ describe.each(PAIRS)('logs over $name', (pair) => {
     const { logs } = await connect();
     for (let i = 0; i < 20; i++) server.update(`${LD}/MMXU1.TotW`, { 'mag.f': float(i + 1) });
     const entries = await all(logs.query(LOG));
-    expect(entries.map(plain).map(([, [, value]]: never[]) => value)).toEqual(['16', '17', '18', '19', '20']);
+    expect(entries.map((entry) => (plain(entry)[1] as string[])[1])).toEqual(['16', '17', '18', '19', '20']);
     expect((await logs.info(`${LD}/LLN0.log`)).oldest?.id).toEqual(entries[0]!.id);
   });
 

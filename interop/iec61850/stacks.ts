@@ -62,7 +62,7 @@ export async function ourServer() {
     },
   };
   const controls = Object.fromEntries(MODELS.map((_, index) => [`BCU1CTRL/GGIO1.SPCSO${index + 1}`, handler]));
-  const server = new Iec61850Server(sampleIed(), { port: 0, controls });
+  const server = new Iec61850Server(sampleIed(), { port: 0, controls, access: () => true });
   const { port } = await server.listen();
   onTestFinished(() => server.close());
   return { server, port, operated };

@@ -16,11 +16,14 @@ import type { Data } from '@enerchain/mms';
 import { type After, describeError, EnerchainError, systemAfter, type UtcNanos } from '@enerchain/model';
 import { type Connect, type TlsProfile, tcpConnect, tlsConnect } from '@enerchain/transport';
 import type { Connector, ConnectorHost, EndpointState, Health, Order, ReportStep } from '../../connector.ts';
-import type { EndpointSite } from '../../site/site.ts';
+import type { BoundPoint, EndpointSite } from '../../site/site.ts';
 import { CARRIERS } from './common-data-classes.ts';
 import { DeviceTypes } from './device-types.ts';
 import { DeviceWatch } from './device-watch.ts';
 import { Entries } from './entries.ts';
+import { GooseWatch } from './goose.ts';
+import { busOf } from './goose-links.ts';
+import type { Supervised } from './goose-points.ts';
 import type { DeviceInspection, InspectedControlBlock } from './inspection.ts';
 import { Inspector } from './inspector.ts';
 import { addNews, type News, type Plan, planOf, REQUESTED, type Sink } from './mapping.ts';
@@ -34,6 +37,8 @@ import { type IedSource, iedOf } from './scl-file.ts';
 import { startingTurn } from './starting-turn.ts';
 
 const CONNECT_WITHIN = 10_000;
+/** Silence after which the device is asked whether it is there, ms. */
+const KEEP_ALIVE = 10_000;
 const FIRST_PAUSE = 1_000;
 const LONGEST_PAUSE = 30_000;
 const DEFAULT_RESERVE = 60;
@@ -64,6 +69,7 @@ export class Iec61850Connector implements Connector {
   readonly #reports: Reports;
   readonly #poller: Poller;
   readonly #watch: DeviceWatch;
+  readonly #goose: GooseWatch | undefined;
   readonly #targets: readonly Target[];
   readonly #sinks = new Map<string, Sink>();
   readonly #counters = { connects: 0, commands: 0, strays: 0, pollFailures: 0 };
@@ -120,12 +126,13 @@ export class Iec61850Connector implements Connector {
       settingsInterval: (poll.settingsSeconds ?? 3600) * 1000,
       readsPerSecond: poll.readsPerSecond ?? 10,
     });
+    this.#goose = this.#settings.goose && this.#gooseOn(this.#settings.goose);
     this.inspect = new Inspector({
       ied: this.#ied,
       association: () => (this.#client && this.#types ? { client: this.#client, types: this.#types } : undefined),
       deviations: () => this.#watch.deviations,
       useOf: (instance) => this.#useOf(instance),
-      goose: () => [],
+      goose: () => this.#goose?.inspect() ?? [],
     });
   }
 
@@ -197,6 +204,44 @@ export class Iec61850Connector implements Connector {
     });
   }
 
+  #gooseOn(settings: NonNullable<Iec61850Settings['goose']>): GooseWatch {
+    const supervised = new Map<string, Map<Supervised, BoundPoint>>();
+    for (const bound of this.#endpoint.points) {
+      const { object, value } = bound.target as Iec61850Target;
+      if (!object.includes('.GO.') || value === undefined) continue;
+      const of = supervised.get(object) ?? new Map<Supervised, BoundPoint>();
+      supervised.set(object, of.set(value as Supervised, bound));
+    }
+    return new GooseWatch({
+      controls: this.#ied.goose,
+      supervised,
+      sinkOf: (reference) => this.#sinks.get(reference),
+      observed: this.#observed,
+      host: this.#host,
+      bus: busOf(settings, this.#host.folder),
+      after: this.#after,
+      otherwise: (object) => this.#client !== undefined && this.#comesByMms(object),
+      onAlive: (alive) => this.#onlyGoose(alive),
+    });
+  }
+
+  #comesByMms(object: string): boolean {
+    if (this.#settings.poll !== false) return true;
+    const values = this.#observed.objects.get(object)?.values.keys() ?? [];
+    return [...values].some((value) => this.#reports.brings(`${object}.${value}`));
+  }
+
+  /** A device without an address is there as long as its frames are. */
+  #onlyGoose(alive: boolean): void {
+    if (this.#connect) return;
+    const { intake } = this.#host;
+    this.#enter(alive ? 'up' : 'connecting');
+    if (alive) {
+      intake.connected();
+      intake.synchronized();
+    } else intake.lost('no GOOSE of the device comes any more');
+  }
+
   /** TCP, or TLS with the profile of IEC 62351-3. Undefined for a device that is only heard by GOOSE. */
   #way(): Connect | undefined {
     const { tls, port } = this.#settings;
@@ -224,6 +269,7 @@ export class Iec61850Connector implements Connector {
   }
 
   start(): void {
+    this.#goose?.start();
     if (this.#connect) this.#connectAfter(startingTurn(this.#host.clock.monotonic()));
   }
 
@@ -239,6 +285,7 @@ export class Iec61850Connector implements Connector {
     try {
       const transport = await connect(AbortSignal.timeout(CONNECT_WITHIN));
       client = await Iec61850Client.connect(transport, {
+        keepAlive: KEEP_ALIVE,
         onClose: (error) => {
           if (client && client === this.#client) this.#lost(error?.message ?? 'the device has ended the association');
         },
@@ -458,7 +505,7 @@ export class Iec61850Connector implements Connector {
   }
 
   health(): Health {
-    const detail = this.#away ?? this.#watch.detail;
+    const detail = [this.#away ?? this.#watch.detail, this.#goose?.trouble].filter(Boolean).join('; ') || undefined;
     const { values, duplicates, unchanged, stale } = this.#observed.counters;
     const { reads, late } = this.#poller.counters;
     return {
@@ -469,6 +516,7 @@ export class Iec61850Connector implements Connector {
         ...this.#counters,
         ...this.#reports.counters,
         ...this.#watch.counters,
+        ...this.#goose?.counters,
         values,
         duplicates,
         unchanged,
@@ -486,6 +534,7 @@ export class Iec61850Connector implements Connector {
     this.#cancelRetry = undefined;
     this.#cancelBlocks?.();
     this.#poller.stop();
+    this.#goose?.stop();
     const client = this.#client;
     this.#client = undefined;
     await client?.close();

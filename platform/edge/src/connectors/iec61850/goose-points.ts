@@ -1,7 +1,6 @@
 /** What is watched of each GOOSE control block, as points: LGOS of IEC 61850-7-4, seen from the gateway. */
-import type { GseControl } from '@enerchain/iec61850';
+import type { GooseControl } from '@enerchain/iec61850';
 import type { PointKind } from '@enerchain/model';
-import type { GseAddress, IedSource } from './scl-file.ts';
 
 /** What the supervision says; each is a point of its control block. */
 export type Supervised = 'alive' | 'stNum' | 'sqNum' | 'test' | 'ndsCom' | 'confRevMismatch' | 'lastChange';
@@ -34,32 +33,5 @@ export const SUPERVISED: readonly {
   { attribute: 'lastChange', kind: 'string', cdc: 'VSS', about: 'time of the last change' },
 ];
 
-/** A GOOSE control block of an IED and where it sends to. */
-export interface SupervisedBlock {
-  /** `BCU1CTRL/LLN0.GO.gcb01`. */
-  readonly reference: string;
-  /** As it stands in frames: `BCU1CTRL/LLN0$GO$gcb01`. */
-  readonly gocbRef: string;
-  readonly device: IedSource['model']['devices'][number];
-  readonly node: string;
-  readonly block: GseControl;
-  /** Undefined when the Communication section does not have it: it cannot be listened for. */
-  readonly gse: GseAddress | undefined;
-}
-
-export function supervisionOf({ model, gses }: IedSource): SupervisedBlock[] {
-  return model.devices.flatMap((device) =>
-    device.nodes.flatMap(({ name: node, ln }) =>
-      ln.gseControls
-        .filter(({ type }) => type === 'GOOSE')
-        .map((block) => ({
-          reference: `${device.name}/${node}.GO.${block.name}`,
-          gocbRef: `${device.name}/${node}$GO$${block.name}`,
-          device,
-          node,
-          block,
-          gse: gses.find(({ ldInst, cbName }) => ldInst === device.inst && cbName === block.name),
-        })),
-    ),
-  );
-}
+/** `BCU1CTRL/LLN0$GO$gcb01` as a reference: `BCU1CTRL/LLN0.GO.gcb01`. */
+export const blockReference = ({ gocbRef }: Pick<GooseControl, 'gocbRef'>): string => gocbRef.replaceAll('$', '.');

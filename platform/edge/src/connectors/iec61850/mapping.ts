@@ -51,7 +51,7 @@ export function pointValueOf(data: Data): Value | undefined {
 export const SPONTANEOUS = CAUSES.indexOf('spontaneous');
 /** Read by us. */
 export const REQUESTED = CAUSES.indexOf('requested');
-const PERIODIC = CAUSES.indexOf('periodic');
+export const PERIODIC = CAUSES.indexOf('periodic');
 const INTERROGATION = CAUSES.indexOf('interrogation');
 
 /** @param reasons empty when the device does not say */

@@ -159,11 +159,11 @@ export class Observed {
     const told: Told = { value: raw, quality: q ?? QUALITY.good, time, own: stamp !== undefined };
     if (stamp) this.#options.stamped(time, timeQuality);
     const monotonic = this.#options.monotonic();
-    if (way === 'poll' && !of.stale && !this.#isNews(of, told, monotonic)) {
+    if (way === 'poll' && !of.stale && !this.#isNews(of, told, monotonic, shared)) {
       this.counters.unchanged++;
       return;
     }
-    if (shared && this.#cameBefore(way, of, told, news.cause)) {
+    if (shared && !of.stale && this.#cameBefore(way, of, told, news.cause)) {
       this.counters.duplicates++;
       return;
     }
@@ -177,7 +177,9 @@ export class Observed {
   }
 
   /** Whether what was read is to be told: it differs by more than the deadband, or it was not told for long. */
-  #isNews({ told, toldAt, deadband, bound }: ObservedValue, now: Told, monotonic: number): boolean {
+  #isNews({ told, toldAt, deadband, bound }: ObservedValue, now: Told, monotonic: number, shared: boolean): boolean {
+    // An answer that was under way while a frame said what is newer.
+    if (shared && told?.own && now.own && now.time < told.time) return false;
     if (!told || told.quality !== now.quality || monotonic - toldAt >= this.#options.refresh) return true;
     if (typeof now.value === 'number' && typeof told.value === 'number' && bound.point.kind === 'analog')
       return Math.abs(now.value - told.value) > deadband;

@@ -23,7 +23,7 @@ import {
   PHASE_OF,
   SI_UNITS,
 } from './common-data-classes.ts';
-import { SUPERVISED, supervisionOf } from './goose-points.ts';
+import { blockReference, SUPERVISED } from './goose-points.ts';
 import type { IedSource } from './scl-file.ts';
 
 export type Row = Readonly<Record<string, string>>;
@@ -255,16 +255,17 @@ export const placesOf = (links: readonly { readonly path: readonly string[] }[])
   ...new Set(links.filter(({ path }) => !path.some((name) => name.includes('/'))).map(({ path }) => path.join('/'))),
 ];
 
-function supervisionRows(source: IedSource): Row[] {
-  return supervisionOf(source).flatMap(({ reference, block }) =>
-    SUPERVISED.map(({ attribute, kind, cdc, about, words }) => ({
+function supervisionRows({ goose }: IedSource): Row[] {
+  return goose.flatMap((control) => {
+    const reference = blockReference(control);
+    return SUPERVISED.map(({ attribute, kind, cdc, about, words }) => ({
       object: reference,
       attribute,
       name: `${reference} ${attribute}`,
       kind,
       cdc,
-      description: `${about} of GOOSE ${block.appID || block.name}`,
+      description: `GOOSE ${control.goId}: ${about}`,
       ...(words === undefined ? {} : { aliases: words }),
-    })),
-  );
+    }));
+  });
 }

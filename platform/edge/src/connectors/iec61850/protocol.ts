@@ -38,17 +38,31 @@ const Poll = Type.Object(
   { additionalProperties: false },
 );
 
-const Goose = Type.Object(
-  {
-    interface: Type.String({
-      minLength: 1,
-      maxLength: 200,
-      description:
-        'where to listen: a network interface, eth1; pcap:<file>; pipe:<command>; fd:<number>; or a link that the program provides',
-    }),
-  },
-  { additionalProperties: false },
-);
+const Goose = Type.Union([
+  Type.Object(
+    {
+      interface: Type.String({
+        minLength: 1,
+        maxLength: 100,
+        description: 'network interface on which GOOSE is heard, eth1; or a link that the program provides',
+      }),
+      tcpdump: Type.Optional(
+        Type.Boolean({
+          description: 'capture with tcpdump, which has rights of its own, instead of opening the interface',
+        }),
+      ),
+      descriptor: Type.Optional(
+        Type.Integer({ minimum: 3, maximum: 1023, description: 'packet socket that the launcher has opened' }),
+      ),
+    },
+    { additionalProperties: false },
+  ),
+  Type.Object(
+    { capture: Type.String({ minLength: 1, maxLength: 300, description: 'pcap file to play instead of listening' }) },
+    { additionalProperties: false },
+  ),
+]);
+export type GooseSettings = Type.Static<typeof Goose>;
 
 /** Keys of an endpoint with `protocol: iec61850`. */
 export const SETTINGS = {

@@ -1,5 +1,5 @@
 /** The report control blocks of a device as the connector uses them: which are enabled, what each brings, what is lost. */
-import type { Iec61850Client, ReceivedReport, ReportGap, ReportSubscription } from '@enerchain/iec61850';
+import type { DataSetMember, Iec61850Client, ReceivedReport, ReportGap, ReportSubscription } from '@enerchain/iec61850';
 import { describeError, EnerchainError, TIME_GOOD, type TimeQuality, type UtcNanos } from '@enerchain/model';
 import type { ConnectorHost } from '../../connector.ts';
 import type { DeviceTypes } from './device-types.ts';
@@ -112,11 +112,7 @@ export class Reports {
   /** The first instance that no other client has. */
   async #enable(client: Iec61850Client, types: DeviceTypes, state: BlockState): Promise<void> {
     const { entries } = this.#options;
-    const { reference, instances, members } = state.block;
-    // Types first: what comes as soon as a block is enabled is then understood at once.
-    for (const [ref, fc] of (members ?? []).map((member) => member.split(' '))) {
-      await types.of(ref!, fc as Wanted['fc']).catch(() => undefined);
-    }
+    const { reference, instances } = state.block;
     // The instance that it had before first: its buffer is where the other one's entries are.
     const known = instances.filter((instance) => entries.get(instance));
     let refused: unknown;
@@ -143,7 +139,6 @@ export class Reports {
     const resumeAfter = entries.get(instance);
     const { confRev, members } = state.block;
     const plans = new Map<string, Plan>();
-    const early: ReceivedReport[] = [];
     let ready = false;
     const gap = (kind: ReportGap, text: string): void => {
       if (kind !== 'configuration') {
@@ -152,11 +147,10 @@ export class Reports {
       } else if (ready) onChanged(text);
       else onDeviation('edge.iec61850.confRev', `${text}; what the device has counts`);
     };
-    const subscription = await client.subscribe(instance, {
-      onReport: (report) => {
-        if (ready) this.#take(state, instance, report, plans);
-        else early.push(report);
-      },
+    const subscribing = client.subscribe(instance, {
+      // What comes as soon as the block is enabled is then understood at once.
+      prepare: (there) => this.#plan(types, instance, there, plans),
+      onReport: (report) => this.#take(state, instance, report, plans),
       onGap: gap,
       reserve,
       ...(dataSet === undefined ? {} : { dataSet }),
@@ -164,10 +158,12 @@ export class Reports {
       ...(integrityPeriod === undefined ? {} : { integrityPeriod }),
       ...(resumeAfter === undefined ? {} : { resumeAfter }),
     });
+    const subscription = await subscribing.catch((error) => {
+      for (const [reference, owner] of this.#owners) if (owner === instance) this.#owners.delete(reference);
+      throw error;
+    });
     state.instance = instance;
-    await this.#plan(types, instance, subscription, plans);
     ready = true;
-    for (const report of early) this.#take(state, instance, report, plans);
     if (dataSet === undefined && members) this.#compare(instance, subscription, members);
   }
 
@@ -175,7 +171,7 @@ export class Reports {
   async #plan(
     types: DeviceTypes,
     instance: string,
-    { members }: ReportSubscription,
+    members: readonly DataSetMember[],
     plans: Map<string, Plan>,
   ): Promise<void> {
     const { sinkOf, host, onDeviation } = this.#options;

@@ -5,6 +5,8 @@ import {
   addressPart,
   type ConnectedAp,
   checkScl,
+  type GooseControl,
+  gooseControls,
   type IedModel,
   type LNodeLink,
   lNodeLinks,
@@ -14,9 +16,6 @@ import {
 } from '@enerchain/iec61850';
 import { EnerchainError } from '@enerchain/model';
 
-/** Where a GOOSE control block sends to (IEC 61850-6 § 9.4). */
-export type GseAddress = ConnectedAp['gses'][number];
-
 /** An IED of an SCL file, with what other sections of the file say of it. */
 export interface IedSource {
   /** Name of the file, for messages. */
@@ -24,7 +23,8 @@ export interface IedSource {
   readonly model: IedModel;
   /** IP address; undefined when the file has none. */
   readonly address: string | undefined;
-  readonly gses: readonly GseAddress[];
+  /** Its GOOSE control blocks. */
+  readonly goose: readonly GooseControl[];
   /** Places in the substation section, by logical device and node: `CTRL QA1XCBR1`. */
   readonly places: ReadonlyMap<string, readonly LNodeLink[]>;
 }
@@ -80,6 +80,7 @@ export function sourcesOf(name: string, content: Uint8Array): Map<string, IedSou
   const { models } = checkScl(scl, findings, name);
   const aps = Map.groupBy(accessPointsOf(scl), ({ iedName }) => iedName);
   const links = Map.groupBy(lNodeLinks(scl), ({ iedName }) => iedName);
+  const goose = Map.groupBy(gooseControls(scl, models), ({ ied }) => ied);
   return new Map(
     [...models].map(([ied, model]) => {
       const own = aps.get(ied) ?? [];
@@ -89,7 +90,7 @@ export function sourcesOf(name: string, content: Uint8Array): Map<string, IedSou
           file: basename(name),
           model,
           address: own.map(({ address }) => addressPart(address, 'IP')).find((ip) => ip !== undefined),
-          gses: own.flatMap(({ gses }) => gses),
+          goose: goose.get(ied) ?? [],
           places: Map.groupBy(
             links.get(ied) ?? [],
             ({ ldInst, prefix, lnClass, lnInst }) => `${ldInst} ${nodeName(prefix, lnClass, lnInst)}`,

@@ -1,0 +1,59 @@
+/** Which link a site file means, opened once for all devices that are heard on it. */
+import { join } from 'node:path';
+import type { LinkLayer } from '@enerchain/ethernet';
+import { EnerchainError } from '@enerchain/model';
+import { GooseBus } from './goose-bus.ts';
+import type { GooseSettings } from './protocol.ts';
+
+/** Links that the program itself has, by name: a LAN in memory in place of an interface. */
+const provided = new Map<string, LinkLayer>();
+const buses = new Map<string, GooseBus>();
+
+/**
+ * Puts a link in place of the interface of this name, for endpoints that are started from then on. It stays the caller's to
+ * close. @returns takes it back
+ */
+export function provideLink(name: string, link: LinkLayer): () => void {
+  provided.set(name, link);
+  buses.delete(name);
+  return () => {
+    if (provided.get(name) !== link) return;
+    provided.delete(name);
+    buses.delete(name);
+  };
+}
+
+/** @param folder where the path of a capture starts */
+export function busOf(settings: GooseSettings, folder: string): GooseBus {
+  const key = 'capture' in settings ? `capture ${join(folder, settings.capture)}` : settings.interface;
+  const known = buses.get(key);
+  if (known) return known;
+  const bus = busFor(settings, folder);
+  buses.set(key, bus);
+  return bus;
+}
+
+function busFor(settings: GooseSettings, folder: string): GooseBus {
+  const name = 'capture' in settings ? settings.capture : settings.interface;
+  const link = provided.get(name);
+  if (link) return new GooseBus(name, () => borrowed(link));
+  return new GooseBus(name, () => {
+    throw new EnerchainError(
+      'unsupported',
+      'edge.iec61850.link',
+      `${join(folder, name)}: this gateway only listens on links that its program provides`,
+    );
+  });
+}
+
+/** The same link, closed by its owner alone. */
+const borrowed = (link: LinkLayer): LinkLayer => ({
+  name: link.name,
+  listen: (receive, filter) => link.listen(receive, filter),
+  send: (frame) => link.send(frame),
+  get counters() {
+    return link.counters;
+  },
+  closed: link.closed,
+  close: async () => {},
+});

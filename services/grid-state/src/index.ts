@@ -7,7 +7,6 @@ export {
   type CaseContingencyResult,
   caseContingencies,
   type OutageGroup,
-  type OutageReport,
   outageGroups,
 } from './cases/case-contingencies.ts';
 export {
@@ -46,6 +45,7 @@ export {
   type Outage,
   type OutageKind,
 } from './contingency/outage.ts';
+export type { BrokenLimit, ContingencyReport, OutageReport } from './contingency/report.ts';
 export { type ContingencySummary, runContingencies } from './contingency/run.ts';
 export { type BadDataOptions, type CheckedEstimate, estimateChecked, type Suspect } from './estimation/bad-data.ts';
 export { TAP, ZERO } from './estimation/equations.ts';
@@ -63,7 +63,6 @@ export { type Believable, type LastKnown, type PseudoPower, pseudoPower } from '
 export {
   type NetworkContingencies,
   type NetworkContingencyOptions,
-  type NetworkOutageReport,
   networkContingencies,
 } from './network-contingencies.ts';
 export {

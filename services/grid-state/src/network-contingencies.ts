@@ -1,6 +1,5 @@
 /** What single outages do to a network, in kV, A and MW: equipment is lost, and busbars with what hangs at them. */
 import { EnerchainError, type Mrid } from '@enerchain/model';
-import type { OutageResult } from './contingency/analysis.ts';
 import { type GridOutage, gridContingencies } from './contingency/grid-contingencies.ts';
 import type { Violation } from './contingency/limit-check.ts';
 import {
@@ -10,6 +9,7 @@ import {
   OUTAGE_KINDS,
   type OutageKind,
 } from './contingency/outage.ts';
+import { type BrokenLimit, type ContingencyReport, type OutageReport, reportsOf } from './contingency/report.ts';
 import type { RunOptions } from './contingency/run.ts';
 import { type PowerFlowResult, startFrom } from './power-flow.ts';
 import { voltagePower } from './powerflow/case.ts';
@@ -41,49 +41,13 @@ export interface LostEquipment {
   readonly class: string;
 }
 
-export interface NetworkBrokenLimit {
-  /** mRID of the line or transformer, of a busbar, or where there is none of a node. */
-  readonly equipment: Mrid;
-  readonly name: string;
-  readonly kind: Violation['kind'];
-  /** A, or kV. */
-  readonly value: number;
-  readonly limit: number;
-  /** %, of the limit. */
-  readonly loading: number;
-  /** As `value`, before the outage. */
-  readonly before: number;
-}
+export type NetworkOutageReport = OutageReport<LostEquipment>;
 
-export interface NetworkOutageReport {
-  readonly outage: LostEquipment;
-  /** See `OutageResult`; null where there is no solution. */
-  readonly severity: number | null;
-  readonly converged: boolean;
-  readonly failure?: string;
-  readonly islanded?: { readonly buses: number; readonly loadLostMW: number; readonly generationLostMW: number };
-  /** The worst first. */
-  readonly limits: readonly NetworkBrokenLimit[];
-  /** Broken limits that are not listed. */
-  readonly more: number;
-}
-
-export interface NetworkContingencies {
-  readonly outages: number;
-  readonly screened: number;
-  readonly solved: number;
-  /** Outages that break a limit or leave no solution, the worst first. */
-  readonly violations: readonly NetworkOutageReport[];
-  /** Outages that break no limit but leave load without voltage, the most first. */
-  readonly loadLost: readonly NetworkOutageReport[];
-  /** Lines and transformers by the worst loading that any outage brings, the highest first; %. */
-  readonly loadings: readonly {
-    readonly equipment: Mrid;
-    readonly name: string;
-    readonly before: number;
-    readonly worst: number;
-    readonly outage: LostEquipment | null;
-  }[];
+/**
+ * Limits in A and kV, with the mRID of the line or transformer, of the busbar, or where there is none of the node.
+ * Lines and transformers count as one, whatever they are made of.
+ */
+export interface NetworkContingencies extends ContingencyReport<LostEquipment> {
   /** Energised islands that had no solution: nothing is said about them. */
   readonly unsolved: number;
   readonly notes: readonly string[];
@@ -123,15 +87,14 @@ export async function networkContingencies(
     { ...rest, reactiveLimits, load: loadsOf(network, injections, solution) },
   );
   const left = new Set(summary.left.filter(({ reason }) => reason === 'noImpedance').map(({ outage }) => outage));
-  const report = (result: OutageResult) => reportOf(network, listed[result.outage]!.lost, result);
   return {
     outages: listed.length - summary.left.length,
-    screened: summary.screened,
-    solved: summary.solved,
-    violations: summary.results.filter(({ converged, severity }) => !converged || severity > 0).map(report),
-    loadLost: summary.results
-      .filter(({ converged, severity, loadLost }) => converged && severity === 0 && loadLost > 1e-9)
-      .map(report),
+    ...reportsOf(summary, {
+      baseMVA: BASE_MVA,
+      outage: (index) => listed[index]!.lost,
+      failure: ({ message, bus }) => `${placeOf(network, bus).name}: ${message}`,
+      limit: (violation) => brokenLimit(network, violation),
+    }),
     loadings: loadingsOf(network, summary.loadings, listed),
     unsolved: solution.islands.filter((island) => island && !island.converged).length,
     notes: [
@@ -321,63 +284,37 @@ function limitsOf({ topology }: Network, band: { low: number; high: number }): O
   return limits;
 }
 
-function reportOf({ topology }: Network, outage: LostEquipment, result: OutageResult): NetworkOutageReport {
-  const { grid, busOfNode } = topology;
-  const { converged, severity, failure, deadBuses, violations, violationCount } = result;
-  return {
-    outage,
-    severity: converged ? severity : null,
-    converged,
-    ...(failure ? { failure: `${placeOf(topology, failure.bus).name}: ${failure.message}` } : {}),
-    ...(deadBuses > 0
-      ? {
-          islanded: {
-            buses: deadBuses,
-            loadLostMW: result.loadLost * BASE_MVA,
-            generationLostMW: result.generationLost * BASE_MVA,
-          },
-        }
-      : {}),
-    limits: violations.map(({ kind, index, value, limit, before }) => {
-      const share = (100 * value) / limit;
-      if (kind !== 'overload') {
-        const kV = grid.baseVoltage[topology.firstNode[index]!]!;
-        const place = placeOf(topology, index);
-        return { ...place, kind, value: value * kV, limit: limit * kV, loading: share, before: before * kV };
-      }
-      const { equipment, from, to, winding } = grid.branches[index]!;
-      // Which end it was is told by the limit.
-      const atTo =
-        winding === undefined &&
-        Math.abs(currentLimit(grid.model, equipment, 1, grid.baseVoltage[to]!) / amperes(topology, to) - limit) < 1e-12;
-      const unit = amperes(topology, atTo ? to : from);
-      const { mRID, name } = equipment;
-      return {
-        equipment: mRID,
-        name,
-        kind,
-        value: value * unit,
-        limit: limit * unit,
-        loading: share,
-        before: before * unit,
-      };
-    }),
-    more: violationCount - violations.length,
-  };
-
-  /** A busbar at the bus, or else its first node. */
-  function placeOf({ firstNode }: Network['topology'], bus: number): { equipment: Mrid; name: string } {
-    for (const equipment of grid.model.equipment) {
-      if (equipment.class !== 'BusbarSection') continue;
-      if (busOfNode[grid.nodeOfTerminal.get(equipment.terminals[0]!.mRID)!] === bus) {
-        return { equipment: equipment.mRID, name: equipment.name };
-      }
-    }
-    const node = firstNode[bus]!;
-    const { mRID, name } =
-      node < grid.nodes.length ? grid.model.connectivityNodes[node]! : grid.innerNodes[node - grid.nodes.length]!;
-    return { equipment: mRID, name };
+function brokenLimit(network: Network, { kind, index, value, limit, before }: Violation): BrokenLimit {
+  const { topology } = network;
+  const { grid } = topology;
+  const loading = (100 * value) / limit;
+  if (kind !== 'overload') {
+    const kV = grid.baseVoltage[topology.firstNode[index]!]!;
+    return { ...placeOf(network, index), kind, value: value * kV, limit: limit * kV, loading, before: before * kV };
   }
+  const { equipment, from, to, winding } = grid.branches[index]!;
+  // Which end it was is told by the limit.
+  const atTo =
+    winding === undefined &&
+    Math.abs(currentLimit(grid.model, equipment, 1, grid.baseVoltage[to]!) / amperes(topology, to) - limit) < 1e-12;
+  const unit = amperes(topology, atTo ? to : from);
+  const { mRID, name } = equipment;
+  return { equipment: mRID, name, kind, value: value * unit, limit: limit * unit, loading, before: before * unit };
+}
+
+/** A busbar at the bus, or else its first node. */
+function placeOf({ topology }: Network, bus: number): { equipment: Mrid; name: string } {
+  const { grid, busOfNode, firstNode } = topology;
+  for (const equipment of grid.model.equipment) {
+    if (equipment.class !== 'BusbarSection') continue;
+    if (busOfNode[grid.nodeOfTerminal.get(equipment.terminals[0]!.mRID)!] === bus) {
+      return { equipment: equipment.mRID, name: equipment.name };
+    }
+  }
+  const node = firstNode[bus]!;
+  const { mRID, name } =
+    node < grid.nodes.length ? grid.model.connectivityNodes[node]! : grid.innerNodes[node - grid.nodes.length]!;
+  return { equipment: mRID, name };
 }
 
 function loadingsOf(

@@ -3,13 +3,11 @@ import { readFileSync } from 'node:fs';
 import {
   buildNetwork,
   type CaseContingencyOptions,
+  type ContingencyReport,
   caseContingencies,
-  type NetworkContingencies,
   type NetworkContingencyOptions,
-  type NetworkOutageReport,
   networkContingencies,
   type OutageGroup,
-  type OutageReport,
   outageGroups,
 } from '@enerchain/grid-state';
 import { describeError, EnerchainError } from '@enerchain/model';
@@ -62,21 +60,14 @@ export async function contingencies(files: readonly string[], options: Contingen
 }
 
 /** What both kinds of grid come to. */
-interface Report extends Omit<NetworkContingencies, 'violations' | 'loadLost' | 'loadings' | 'unsolved'> {
+interface Report extends ContingencyReport<{ readonly name: string }> {
   readonly name: string;
   /** What of: so many buses and so many branches. */
   readonly size: string;
   readonly units: { readonly flow: string; readonly voltage: string };
-  readonly violations: readonly Outage[];
-  readonly loadLost: readonly Outage[];
-  readonly loadings: readonly {
-    readonly name: string;
-    readonly before: number;
-    readonly worst: number;
-    readonly outage: { readonly name: string } | null;
-  }[];
+  readonly notes: readonly string[];
 }
-type Outage = OutageReport | NetworkOutageReport;
+type Outage = Report['violations'][number];
 
 async function caseReport(grid: OpenCase['grid'], options: CaseContingencyOptions): Promise<Report> {
   const { base, ...result } = await caseContingencies(grid, options);

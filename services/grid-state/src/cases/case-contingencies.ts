@@ -2,10 +2,11 @@
 import { EnerchainError, validator } from '@enerchain/model';
 import Type from 'typebox';
 import type { PoolOptions } from '../batch/pool.ts';
-import type { ContingencyOptions, OutageResult } from '../contingency/analysis.ts';
+import type { ContingencyOptions } from '../contingency/analysis.ts';
 import { gridContingencies } from '../contingency/grid-contingencies.ts';
 import type { Violation } from '../contingency/limit-check.ts';
 import { noLimits, type OperatingLimits, OUTAGE_KINDS, type Outage, type OutageKind } from '../contingency/outage.ts';
+import { type BrokenLimit, type ContingencyReport, reportsOf } from '../contingency/report.ts';
 import { type CaseResult, CaseSolver } from './case-solver.ts';
 import type { CaseGrid } from './matpower.ts';
 
@@ -47,51 +48,8 @@ export interface NamedOutage {
   readonly name: string;
 }
 
-export interface BrokenLimit {
-  readonly equipment: string;
-  readonly name: string;
-  readonly kind: Violation['kind'];
-  /** MVA, or pu of voltage. */
-  readonly value: number;
-  readonly limit: number;
-  /** %; of an overload only. */
-  readonly loading?: number;
-  /** As `value`, before the outage. */
-  readonly before: number;
-}
-
-export interface OutageReport {
-  readonly outage: NamedOutage;
-  /** See `OutageResult`; null where there is no solution. */
-  readonly severity: number | null;
-  readonly converged: boolean;
-  /** A sentence where there is no solution. */
-  readonly failure?: string;
-  /** What is left without voltage. */
-  readonly islanded?: { readonly buses: number; readonly loadLostMW: number; readonly generationLostMW: number };
-  readonly limits: readonly BrokenLimit[];
-  /** Broken limits that are not listed. */
-  readonly more: number;
-}
-
-export interface CaseContingencyResult {
-  readonly outages: number;
-  /** Cleared by an estimate, and by a power flow. */
-  readonly screened: number;
-  readonly solved: number;
-  /** Outages that break a limit or leave the grid without solution, the worst first. */
-  readonly violations: readonly OutageReport[];
-  /** Outages that break no limit but leave load without voltage, the most first. */
-  readonly loadLost: readonly OutageReport[];
-  /** Branches by the worst loading that any outage brings, the highest first; %. */
-  readonly loadings: readonly {
-    readonly equipment: string;
-    readonly name: string;
-    readonly before: number;
-    readonly worst: number;
-    /** Null: no outage raises it. */
-    readonly outage: NamedOutage | null;
-  }[];
+/** Limits in MVA and pu of voltage. */
+export interface CaseContingencyResult extends ContingencyReport<NamedOutage> {
   /** The power flow before any outage. */
   readonly base: CaseResult;
   readonly notes: readonly string[];
@@ -136,16 +94,15 @@ export async function caseContingencies(
     },
   );
   const joined = summary.left.filter(({ reason }) => reason === 'noImpedance').length;
-  const report = (result: OutageResult): OutageReport => reportOf(grid, list[result.outage]!.named, result);
   const { before, worst, worstOutage } = summary.loadings;
   return {
     outages: list.length - summary.left.length,
-    screened: summary.screened,
-    solved: summary.solved,
-    violations: summary.results.filter(({ converged, severity }) => !converged || severity > 0).map(report),
-    loadLost: summary.results
-      .filter(({ converged, severity, loadLost }) => converged && severity === 0 && loadLost > 0)
-      .map(report),
+    ...reportsOf(summary, {
+      baseMVA: grid.baseMVA,
+      outage: (index) => list[index]!.named,
+      failure: ({ message, bus }) => `${message} (bus ${grid.ids[bus]})`,
+      limit: (violation) => brokenLimit(grid, violation),
+    }),
     loadings: grid.branches
       .flatMap(({ row }, place) => {
         if (row < 0 || before[row]! + worst[row]! === 0) return [];
@@ -234,37 +191,20 @@ function capacities(grid: CaseGrid): Float64Array {
   return capacity;
 }
 
-function reportOf(grid: CaseGrid, outage: NamedOutage, result: OutageResult): OutageReport {
+function brokenLimit(grid: CaseGrid, { kind, index, value, limit, before }: Violation): BrokenLimit {
+  const loading = (100 * value) / limit;
+  if (kind !== 'overload') {
+    const id = grid.ids[index];
+    return { equipment: `bus:${id}`, name: `bus ${id}`, kind, value, limit, loading, before };
+  }
   const { baseMVA } = grid;
-  const placeOfRow = placesOf(grid);
-  const { failure, converged, severity, deadBuses, violations, violationCount } = result;
   return {
-    outage,
-    severity: converged ? severity : null,
-    converged,
-    ...(failure ? { failure: `${failure.message} (bus ${grid.ids[failure.bus]})` } : {}),
-    ...(deadBuses > 0
-      ? {
-          islanded: {
-            buses: deadBuses,
-            loadLostMW: result.loadLost * baseMVA,
-            generationLostMW: result.generationLost * baseMVA,
-          },
-        }
-      : {}),
-    limits: violations.map(({ kind, index, value, limit, before }) =>
-      kind === 'overload'
-        ? {
-            ...branchName(grid, placeOfRow[index]!),
-            kind,
-            value: value * baseMVA,
-            limit: limit * baseMVA,
-            loading: (100 * value) / limit,
-            before: before * baseMVA,
-          }
-        : { equipment: `bus:${grid.ids[index]}`, name: `bus ${grid.ids[index]}`, kind, value, limit, before },
-    ),
-    more: violationCount - violations.length,
+    ...branchName(grid, placesOf(grid)[index]!),
+    kind,
+    value: value * baseMVA,
+    limit: limit * baseMVA,
+    loading,
+    before: before * baseMVA,
   };
 }
 

@@ -2,7 +2,8 @@
  * Alarms for outages that would break limits: one per outage, the gravest ones only, and one for all the others together, so
  * that a strained grid does not bury the operator. Each is raised once and taken back once.
  */
-import type { NetworkBrokenLimit, NetworkContingencies, NetworkOutageReport } from '../network-contingencies.ts';
+import type { BrokenLimit } from '../contingency/report.ts';
+import type { NetworkContingencies, NetworkOutageReport } from '../network-contingencies.ts';
 import type { AlarmCondition } from './alarms.ts';
 
 /** Outages with an alarm of their own. */
@@ -80,7 +81,7 @@ function raised({
   };
 }
 
-function phrase({ name, kind, value, limit, loading }: NetworkBrokenLimit): string {
+function phrase({ name, kind, value, limit, loading }: BrokenLimit): string {
   if (kind === 'overload') return `${name} is loaded with ${loading.toFixed(0)} % of what it may carry`;
   const way = kind === 'voltageHigh' ? 'rises to' : 'falls to';
   return `the voltage at ${name} ${way} ${value.toFixed(1)} kV (limit ${limit.toFixed(1)} kV)`;

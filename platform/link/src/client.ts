@@ -17,7 +17,7 @@ import {
   type SessionMessage,
 } from './connection.ts';
 import { CENTRE_METHOD, RENEWED_METHOD, type Welcome } from './message.ts';
-import type { RequestHandler, RequestOptions } from './rpc.ts';
+import type { RequestHandler, RequestOptions, StreamOptions } from './rpc.ts';
 import { SendSchedule } from './schedule.ts';
 import type { BatchStore } from './store.ts';
 import { Throttle } from './throttle.ts';
@@ -38,6 +38,10 @@ const PATIENT = new Set(['link.replaced', 'link.in-use', 'link.refused', 'link.v
 const GOOD_AFTER = 10_000;
 /** Milliseconds to wait for the welcome. */
 const WELCOME_TIMEOUT = 15_000;
+/** Bytes not yet on the wire below which something may go that is no batch. */
+const SPARE_MARK = 64 * 1024;
+/** Milliseconds until it is looked again whether something may go. */
+const SPARE_RETRY = 20;
 
 export interface Rejection {
   readonly epoch: number;
@@ -206,8 +210,34 @@ export class LinkClient {
   }
 
   /** @throws EnerchainError `link.offline`, and what `Rpc.stream` throws */
-  stream(method: string, params: CborValue, options?: { signal?: AbortSignal }): AsyncGenerator<CborValue, CborValue> {
+  stream(method: string, params: CborValue, options?: StreamOptions): AsyncGenerator<CborValue, CborValue> {
     return this.#online(method).rpc.stream(method, params, options);
+  }
+
+  /**
+   * Resolves when so many bytes may go without any batch having to wait for them: nothing waits that could be sent, and a
+   * line that is held to so many bytes a second has them left over.
+   * @throws EnerchainError `link.offline`, or `link.cancelled` (caller) when the signal is aborted
+   */
+  async spare(bytes: number, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const { buffered } = this.#online('an answer');
+      const left = this.#throttle?.spare(bytes, this.#clock.monotonic()) ?? true;
+      if (left && !this.#cancelThrottle && buffered < SPARE_MARK) {
+        this.#throttle?.take(bytes);
+        return;
+      }
+      await new Promise<void>((resolve) => {
+        const cancel = this.#after(SPARE_RETRY, wake);
+        function wake(): void {
+          signal.removeEventListener('abort', wake);
+          cancel();
+          resolve();
+        }
+        signal.addEventListener('abort', wake, { once: true });
+      });
+    }
+    throw new EnerchainError('caller', 'link.cancelled', 'nobody waits for the answer any more');
   }
 
   #online(method: string): Connection {

@@ -4,7 +4,7 @@ import type { Clock, SourceReport } from '@enerchain/model';
 import type { CborValue, HeldCertificate, Holder, Identity } from '@enerchain/trust';
 import type { Ending, LinkCounters, LivenessTimes } from './connection.ts';
 import type { Hello, Welcome } from './message.ts';
-import type { RequestContext, RequestOptions, RpcLimits } from './rpc.ts';
+import type { RequestContext, RequestOptions, RpcLimits, StreamOptions } from './rpc.ts';
 import type { After } from './transport.ts';
 
 /** Where the receiver stands with a source; what the welcome says. */
@@ -87,6 +87,6 @@ export interface LinkPeer {
   /** Sends a signed command. @throws EnerchainError `link.congested` or `link.offline` */
   command(bytes: Uint8Array): void;
   request(method: string, params: CborValue, options?: RequestOptions): Promise<CborValue>;
-  stream(method: string, params: CborValue, options?: { signal?: AbortSignal }): AsyncGenerator<CborValue, CborValue>;
+  stream(method: string, params: CborValue, options?: StreamOptions): AsyncGenerator<CborValue, CborValue>;
   close(code: string, text: string): void;
 }

@@ -8,8 +8,11 @@ import type { After } from './transport.ts';
 export interface RequestContext {
   /** Aborted when the asker cancels or the connection ends. */
   readonly signal: AbortSignal;
-  /** Sends one item of the answer's stream; resolves when the asker has room for it. Rejects when aborted. */
-  write(item: CborValue): Promise<void>;
+  /**
+   * Sends one item of the answer's stream; resolves when the asker has room for it. Rejects when aborted.
+   * @param before what is waited for once there is room
+   */
+  write(item: CborValue, before?: () => Promise<void>): Promise<void>;
 }
 
 /** @returns the answer. Whatever it throws goes back as the error. */
@@ -23,6 +26,12 @@ export interface RequestOptions {
   /** Milliseconds until the request fails; default 30 000. Streams have no such limit. */
   readonly timeout?: number;
   readonly signal?: AbortSignal;
+}
+
+export interface StreamOptions {
+  readonly signal?: AbortSignal;
+  /** Items that the answering side may send ahead; 32 unless said otherwise. */
+  readonly window?: number;
 }
 
 export interface RpcLimits {
@@ -128,11 +137,8 @@ export class Rpc {
    * Asks for a stream. Items come as fast as they are taken: what is not taken holds the other side back. Leaving the
    * loop cancels; the stream ends with the answer.
    */
-  async *stream(
-    method: string,
-    params: CborValue,
-    options: { signal?: AbortSignal } = {},
-  ): AsyncGenerator<CborValue, CborValue> {
+  async *stream(method: string, params: CborValue, options: StreamOptions = {}): AsyncGenerator<CborValue, CborValue> {
+    const window = options.window ?? STREAM_WINDOW;
     const items: CborValue[] = [];
     let end: { result: CborValue } | { error: EnerchainError } | undefined;
     let wake: (() => void) | undefined;
@@ -143,7 +149,7 @@ export class Rpc {
     const id = this.#begin(method, params, {
       item: (value) => {
         // More than the credit that was given: the peer does not keep to the protocol.
-        if (items.length >= 2 * STREAM_WINDOW) {
+        if (items.length >= 2 * window) {
           end ??= { error: new EnerchainError('peer', 'link.credit', `the stream ${method} ran over its credit`) };
         } else {
           items.push(value);
@@ -161,14 +167,14 @@ export class Rpc {
     });
     options.signal?.addEventListener('abort', notify, { once: true });
     try {
-      this.#send({ type: 'more', id, count: STREAM_WINDOW });
+      this.#send({ type: 'more', id, count: window });
       let taken = 0;
       for (;;) {
         if (options.signal?.aborted) return null;
         const item = items.shift();
         if (item !== undefined) {
           yield item;
-          if (++taken === STREAM_WINDOW / 2) {
+          if (++taken >= window / 2) {
             this.#send({ type: 'more', id, count: taken });
             taken = 0;
           }
@@ -253,7 +259,7 @@ export class Rpc {
     this.#incoming.set(id, incoming);
     const { signal } = incoming.abort;
     const cancelled = () => new EnerchainError('peer', 'link.cancelled', `${method} was cancelled`);
-    const write = async (value: CborValue) => {
+    const write = async (value: CborValue, before?: () => Promise<void>) => {
       if (signal.aborted) throw cancelled();
       if (incoming.credit > 0) incoming.credit--;
       else {
@@ -261,6 +267,10 @@ export class Rpc {
           incoming.waiting.push(resolve);
           signal.addEventListener('abort', () => resolve(), { once: true });
         });
+        if (signal.aborted) throw cancelled();
+      }
+      if (before) {
+        await before();
         if (signal.aborted) throw cancelled();
       }
       this.#send({ type: 'item', id, value });

@@ -6,7 +6,7 @@ import { decodeBatch } from './batch.ts';
 import { Connection, type Ending, type LinkCounters, newCounters, type SessionMessage } from './connection.ts';
 import { CENTRE_METHOD, type Hello, RENEWED_METHOD } from './message.ts';
 import type { LinkEvent, LinkPeer, LinkServerOptions } from './policy.ts';
-import type { RequestContext, RequestOptions } from './rpc.ts';
+import type { RequestContext, RequestOptions, StreamOptions } from './rpc.ts';
 import { costOf } from './schedule.ts';
 import type { After, LinkTransport } from './transport.ts';
 
@@ -167,7 +167,7 @@ export class Session implements LinkPeer {
     return this.#connection.rpc.request(method, params, options);
   }
 
-  stream(method: string, params: CborValue, options?: { signal?: AbortSignal }): AsyncGenerator<CborValue, CborValue> {
+  stream(method: string, params: CborValue, options?: StreamOptions): AsyncGenerator<CborValue, CborValue> {
     this.#check(method);
     return this.#connection.rpc.stream(method, params, options);
   }

@@ -22,6 +22,12 @@ export class Throttle {
     return this.#tokens > 0 ? 0 : Math.max(1, Math.ceil((1 - this.#tokens) / this.#perMillisecond));
   }
 
+  /** Whether so many bytes can go without a batch having to wait for them; more than a second's worth take the whole second. */
+  spare(bytes: number, now: number): boolean {
+    this.wait(now);
+    return this.#tokens >= Math.min(bytes, this.#burst);
+  }
+
   take(bytes: number): void {
     this.#tokens -= bytes;
   }

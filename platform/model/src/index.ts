@@ -7,6 +7,7 @@ export * from './event.ts';
 export * from './gap.ts';
 export * from './grid/index.ts';
 export * from './identity.ts';
+export * from './inspection.ts';
 export * from './log-records.ts';
 export * from './observation.ts';
 export * from './operator-keys.ts';

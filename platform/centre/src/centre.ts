@@ -24,6 +24,7 @@ import { SourceWatch } from './events/source-watch.ts';
 import { GridLinks } from './grid/links.ts';
 import { GridStore } from './grid/store.ts';
 import { CENTRE } from './ingest/own-chain.ts';
+import { Inspections } from './inspection/inspections.ts';
 import { nodeFiles } from './log/files.ts';
 import { collect } from './metrics/collectors.ts';
 import { healthOf } from './metrics/health.ts';
@@ -225,6 +226,7 @@ async function startFace(
     prepare: (name, request) => commands.prepare(asService(name), request),
     step: (name, action, id) => commands.order(asService(name), id, action),
   });
+  const inspections = new Inspections({ sources, peerOf: (source) => core.link.peer(source), audit: log });
   const metrics = new Metrics();
   const context: ApiContext = {
     accounts,
@@ -238,6 +240,7 @@ async function startFace(
     siteHistory: core.siteHistory,
     historian,
     httpMetrics: new HttpMetrics(),
+    inspections,
     journal,
     live,
     metrics,

@@ -3,7 +3,18 @@
  * only place that knows both its protocol and the model. What it hears goes into its `Intake`; what it is told comes
  * as an `Order`; how it fares it says in `health`. It never waits for the disk and never keeps what it has handed over.
  */
-import type { Clock, CommandOrder, CommandStep, SourceEvent, TimeQuality, UtcNanos, Value } from '@enerchain/model';
+import type {
+  Clock,
+  CommandOrder,
+  CommandStep,
+  InspectionQuestion,
+  InspectionView,
+  InspectionViewAsk,
+  SourceEvent,
+  TimeQuality,
+  UtcNanos,
+  Value,
+} from '@enerchain/model';
 import type { Logger } from 'pino';
 import type { DeviceInspection } from './connectors/iec61850/inspection.ts';
 import type { BoundPoint } from './site/site.ts';
@@ -84,7 +95,20 @@ export interface Health {
   readonly counters: Readonly<Record<string, number>>;
 }
 
+/** Looks into a device for a person; changes nothing. */
+export interface Inspector {
+  /** @throws EnerchainError (environment) while the device is not connected and has to be asked */
+  view<A extends InspectionViewAsk>(question: Extract<InspectionQuestion, { ask: A }>): Promise<InspectionView<A>>;
+  /**
+   * A file in pieces, as the device gives it; closed there when the caller stops.
+   * @param limit octets after which it ends with an error
+   */
+  file(name: string, limit: number): AsyncIterable<Uint8Array>;
+}
+
 export interface Connector {
+  /** Where the protocol lets a device tell what it is. */
+  readonly inspector?: Inspector;
   start(): void;
   /** Carries an order out, once; never repeats it. Resolves when nothing more will be reported. */
   operate(order: Order, report: ReportStep): Promise<void>;

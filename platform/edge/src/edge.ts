@@ -8,6 +8,7 @@ import {
   describeError,
   type EndpointReport,
   EnerchainError,
+  INSPECT_METHOD,
   isControl,
   type Mrid,
   type SourceReport,
@@ -44,6 +45,7 @@ import { versioned } from './uplink/announcement.ts';
 import { CommandDesk } from './uplink/commands.ts';
 import { obtainEdgeIdentity } from './uplink/enrolment.ts';
 import { CommandGate, type MayCommand } from './uplink/gate.ts';
+import { InspectionDesk } from './uplink/inspections.ts';
 import { HeldOperators } from './uplink/operators.ts';
 import { Uplink } from './uplink/uplink.ts';
 
@@ -157,6 +159,7 @@ class Edge implements EdgeHandle {
   readonly #failed = new Map<string, string>();
   readonly #uplink: Uplink;
   readonly #desk: CommandDesk;
+  readonly #inspections: InspectionDesk;
   readonly #operators: HeldOperators;
   readonly #renewal: Renewal;
   readonly #attester: ProcessAttester | undefined;
@@ -246,6 +249,7 @@ class Edge implements EdgeHandle {
         [OPERATORS_METHOD, (_method, params) => this.#takeOperators(params)],
         [EVIDENCE_METHOD, (_method, params) => this.#evidence(params)],
         [WITNESS_METHOD, (_method, params) => cosign(params)],
+        [INSPECT_METHOD, (_method, params, context) => this.#inspections.answer(params, context)],
         ...EDGE_NETWORK_METHODS.map((method): [string, RequestHandler] => [
           method,
           (_method, params) => this.#inNetwork(method, params),
@@ -304,6 +308,15 @@ class Edge implements EdgeHandle {
           isConnected: () => this.#uplink.connected,
         })
       : undefined;
+    this.#inspections = new InspectionDesk({
+      source: site.source,
+      policy: site.policy,
+      connectors: this.#connectors,
+      ready: (bytes, signal) => this.#uplink.spare(bytes, signal),
+      clock,
+      logger,
+      writeSourceEvents: (events) => this.#outbox.writeSourceEvents(events),
+    });
     this.#desk = new CommandDesk({
       points: controlsOf(site),
       connectors: this.#connectors,
@@ -465,6 +478,7 @@ class Edge implements EdgeHandle {
         'outbox.failing': this.#outbox.failing ? 1 : 0,
         'outbox.epoch': this.#outbox.epoch,
         ...prefixed('commands', this.#desk.counters),
+        ...prefixed('inspections', this.#inspections.counters),
         ...this.#uplink.counters,
         ...this.#network?.counters,
         'process.rss': process.memoryUsage.rss(),

@@ -5,7 +5,13 @@ import type { SitePolicy } from '../src/site/site.ts';
 import { byOwnView, CommandGate, type MayCommand } from '../src/uplink/gate.ts';
 import { bound, pointOf } from './helpers.ts';
 
-const OPEN: SitePolicy = { forbidCommands: [], essential: [], secondPerson: [], breakGlass: false };
+const OPEN: SitePolicy = {
+  forbidCommands: [],
+  essential: [],
+  secondPerson: [],
+  breakGlass: false,
+  inspection: 'files',
+};
 const breaker = { ...bound(1), point: { ...bound(1).point, name: 'Q0', kind: 'command' } satisfies Point };
 const command = (fields: Partial<Command> = {}): Command => ({
   id: pointOf(100),

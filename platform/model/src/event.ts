@@ -11,6 +11,7 @@ export const SOURCE_EVENT_KINDS = [
   'clockStep',
   'security',
   'configuration',
+  'fileFetched',
 ] as const;
 
 export const SourceEvent = Type.Object(

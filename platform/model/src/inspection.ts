@@ -6,6 +6,8 @@ import Type, { type Static } from 'typebox';
 import { EnerchainError } from './errors.ts';
 import { type Validator, validator } from './validate.ts';
 
+/** Request of the link by which a centre asks; see `QUESTIONS`. */
+export const INSPECT_METHOD = 'inspect';
 /** Most octets of an answer that is no file. */
 export const VIEW_BYTES = 8 * 1024 * 1024;
 /** Most octets of a file that is passed on. */

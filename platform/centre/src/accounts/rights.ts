@@ -6,6 +6,7 @@ import Type from 'typebox';
 
 export const RIGHTS = {
   'values.read': 'see points, values, history, events, alarms, sources and the grid model',
+  'files.read': 'fetch files of devices, such as disturbance records',
   'alarms.acknowledge': 'acknowledge alarms',
   'commands.operate': 'prepare, select, operate and cancel commands',
   'commands.breakGlass': 'operate past the attestation of the path and the second person, for a reason that is told',
@@ -24,7 +25,7 @@ export const RIGHT_NAMES = Object.keys(RIGHTS) as Right[];
 export const ROLE_RIGHTS = {
   VIEWER: ['values.read'],
   OPERATOR: ['values.read', 'alarms.acknowledge', 'commands.operate', 'trust.write', 'commands.breakGlass'],
-  ENGINEER: ['values.read', 'grid.write'],
+  ENGINEER: ['values.read', 'files.read', 'grid.write'],
   INSTALLER: ['values.read', 'enrol.write'],
   SECADM: ['users.write', 'tokens.write', 'enrol.write', 'certificates.revoke', 'trust.write', 'audit.read'],
   SECAUD: ['audit.read'],

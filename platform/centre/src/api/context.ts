@@ -18,6 +18,7 @@ import type { JournalStore } from '../events/journal-store.ts';
 import type { GridLinks } from '../grid/links.ts';
 import type { GridStore } from '../grid/store.ts';
 import type { SiteHistory } from '../ingest/site-history.ts';
+import type { Inspections } from '../inspection/inspections.ts';
 import type { HealthJson } from '../metrics/health.ts';
 import type { HttpMetrics, Metrics } from '../metrics/metrics.ts';
 import type { Historian, LiveState, LogWriter, PointDirectory, ServiceRoutes, Sources } from '../ports.ts';
@@ -39,6 +40,7 @@ export interface ApiContext {
   /** What sources announced at earlier times. */
   readonly siteHistory: Pick<SiteHistory, 'at'>;
   readonly historian: Historian;
+  readonly inspections: Pick<Inspections, 'view' | 'file' | 'counters'>;
   readonly journal: Journal;
   readonly store: JournalStore;
   readonly live: LiveState;

@@ -17,6 +17,7 @@ import { commandRoutes } from './routes/commands.ts';
 import { gridRoutes } from './routes/grid.ts';
 import { gridVersionRoutes } from './routes/grid-versions.ts';
 import { happeningRoutes } from './routes/happenings.ts';
+import { inspectionRoutes } from './routes/inspection.ts';
 import { liveRoutes } from './routes/live.ts';
 import { provenanceRoutes } from './routes/provenance.ts';
 import { trustRoutes } from './routes/trust.ts';
@@ -180,6 +181,7 @@ export async function createApi(options: ApiOptions): Promise<{ app: App; routes
       gridVersionRoutes(api, context);
       provenanceRoutes(api, context);
       trustRoutes(api, context);
+      inspectionRoutes(api, context);
       api.get('/openapi.json', { config: { access: 'public' }, schema: { hide: true } }, async () =>
         withServices(app.swagger(), API_PREFIX, context.services.descriptions()),
       );

@@ -61,6 +61,7 @@ const SOURCE_EVENT_WORDS: Readonly<Record<SourceEvent['kind'], string>> = {
   clockStep: 'has a clock that jumped',
   security: 'reports a security event',
   configuration: 'has a new configuration',
+  fileFetched: 'was asked for a file',
 };
 
 export function sourceEventSentence(source: string, event: SourceEvent): string {

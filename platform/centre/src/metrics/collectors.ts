@@ -18,7 +18,7 @@ export function collect(
   database: Database,
   coreCounters: CoreCounters,
 ): void {
-  const { accounts, commands, journal, sources, stream } = context;
+  const { accounts, commands, inspections, journal, sources, stream } = context;
   metrics.add(() => context.httpMetrics.collect());
   metrics.add(() => {
     const { first, next } = log.bounds();
@@ -44,6 +44,7 @@ export function collect(
     single('enerchain_commands_open', 'gauge', 'Commands that are not over', commands.running),
     ...fromCounters('commands', 'commands', commands.counters),
   ]);
+  metrics.add(() => fromCounters('inspections', 'questions about devices', inspections.counters));
   metrics.add(() => [
     single('enerchain_stream_clients', 'gauge', 'Clients of the live stream', stream.size),
     ...fromCounters('stream', 'live stream', stream.counters),

@@ -234,6 +234,11 @@ export class SourceLink {
     return this.#server.counters;
   }
 
+  /** The connected source of that name. */
+  peer(source: string): LinkPeer | undefined {
+    return this.#server.peer(source);
+  }
+
   peers(): LinkPeer[] {
     return this.#server.peers();
   }

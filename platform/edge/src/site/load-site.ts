@@ -57,6 +57,7 @@ export const SiteFile = Type.Object(
           essential: POINT_LIST,
           secondPerson: POINT_LIST,
           breakGlass: Type.Optional(Type.Union([Type.Boolean(), Type.Literal('authenticator')])),
+          inspection: Type.Optional(Type.Enum(['none', 'views', 'files'] as const)),
         },
         { additionalProperties: false },
       ),
@@ -207,7 +208,14 @@ function read(file: string): { result: LoadedSite; findings: FindingList } {
     },
     trust: trustOf(content.source, content.trust ?? {}),
     ...(network && !('message' in network) ? { network } : {}),
-    policy: { forbidCommands: [], essential: [], secondPerson: [], breakGlass: false, ...content.policy },
+    policy: {
+      forbidCommands: [],
+      essential: [],
+      secondPerson: [],
+      breakGlass: false,
+      inspection: 'files',
+      ...content.policy,
+    },
     endpoints,
     document: announcementOf(
       content.source,

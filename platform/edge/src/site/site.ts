@@ -51,6 +51,8 @@ export interface SitePolicy {
   readonly secondPerson: readonly string[];
   /** Whether path and second person may be passed over for a reason given; `authenticator`: only signed by who does it. */
   readonly breakGlass: boolean | 'authenticator';
+  /** What the centre may learn of devices beyond their values: nothing, models and states, or files as well. */
+  readonly inspection: 'none' | 'views' | 'files';
 }
 
 export interface Site {

@@ -164,6 +164,11 @@ export class Uplink {
     return this.#client.request(method, params, options);
   }
 
+  /** Resolves when so many bytes of an answer may go without holding a batch up. @throws EnerchainError as `LinkClient.spare` */
+  spare(bytes: number, signal: AbortSignal): Promise<void> {
+    return this.#client.spare(bytes, signal);
+  }
+
   /** What both ends of the connection to the centre know. @throws EnerchainError (fault environment) while there is none */
   exporter(): Uint8Array {
     return this.#client.exporter();

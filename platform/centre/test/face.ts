@@ -15,6 +15,7 @@ import type { JournalStore } from '../src/events/journal-store.ts';
 import { GridLinks } from '../src/grid/links.ts';
 import { GridStore } from '../src/grid/store.ts';
 import type { SiteHistory } from '../src/ingest/site-history.ts';
+import { Inspections, type InspectionsOptions } from '../src/inspection/inspections.ts';
 import { fromCounters, HttpMetrics, Metrics } from '../src/metrics/metrics.ts';
 import type { Historian, ServiceRoutes } from '../src/ports.ts';
 import { StreamHub, type StreamLimits } from '../src/stream/hub.ts';
@@ -48,6 +49,8 @@ export async function newFace(
     database?: Pick<Database, 'query'>;
     /** What sources announced. */
     history?: Pick<SiteHistory, 'at'>;
+    /** How gateways are asked about their devices; without it none can be. */
+    inspection?: Partial<InspectionsOptions>;
   } = {},
 ) {
   const clock = new TestClock();
@@ -117,6 +120,7 @@ export async function newFace(
     gridLinks,
     siteHistory: options.history ?? { at: async () => [] },
     historian: {} as Historian,
+    inspections: new Inspections({ sources, audit: log, peerOf: () => undefined, ...options.inspection }),
     journal,
     store,
     live,

@@ -10,6 +10,7 @@ export const PLACES: readonly { readonly id: IconName & string; readonly title: 
   { id: 'alarms', title: 'Alarms' },
   { id: 'events', title: 'Events' },
   { id: 'gateways', title: 'Gateways' },
+  { id: 'ieds', title: 'IEDs' },
   { id: 'trust', title: 'Trust' },
 ];
 

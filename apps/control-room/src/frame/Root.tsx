@@ -1,6 +1,7 @@
 import { Match, onMount, Show, Switch } from 'solid-js';
 import { useApp } from '../app.ts';
 import { AlarmsPage } from '../pages/alarms/AlarmsPage.tsx';
+import { IedsPage } from '../pages/devices/IedsPage.tsx';
 import { EventsPage } from '../pages/events/EventsPage.tsx';
 import { ExtensionPage } from '../pages/extension/ExtensionPage.tsx';
 import { GatewaysPage } from '../pages/gateways/GatewaysPage.tsx';
@@ -119,6 +120,9 @@ function Frame() {
             </Match>
             <Match when={place() === 'gateways'}>
               <GatewaysPage />
+            </Match>
+            <Match when={place() === 'ieds'}>
+              <IedsPage />
             </Match>
             <Match when={place() === 'page' && app.pages().find(({ id }) => id === route().path[1])}>
               {(page) => <ExtensionPage page={page()} />}

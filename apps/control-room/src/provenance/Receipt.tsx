@@ -2,17 +2,8 @@ import { createSignal, For, onCleanup, Show } from 'solid-js';
 import { trustApi, type ValueTrust } from '../api/trust.ts';
 import type { PointInfo } from '../api/types.ts';
 import { useApp } from '../app.ts';
+import { save } from '../ui/save.ts';
 import { ANCHOR_NAME, receiptName, verifyCommand } from './words.ts';
-
-/** Gives a file to the person as a browser does it: a link that is clicked. */
-function save(blob: Blob, name: string): void {
-  const url = URL.createObjectURL(blob);
-  const link = document.createElement('a');
-  link.href = url;
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(url), 10_000);
-}
 
 /** How often it is asked whether the result is there that a receipt waits for, in milliseconds. */
 const ASK_AGAIN = 1_500;

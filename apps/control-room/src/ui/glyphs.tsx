@@ -56,6 +56,8 @@ const ICONS = {
   alarms: 'M4 15h12M10 3a5 5 0 0 1 5 5v4l1 3H4l1-3V8a5 5 0 0 1 5-5z',
   events: 'M4 4h12M4 8h12M4 12h8M4 16h10',
   gateways: 'M4 4h12v5H4zM4 12h12v5H4zM7 6.5h.5M7 14.5h.5M10 6.5h3M10 14.5h3',
+  // A device with its terminals.
+  ieds: 'M5 4h10v12H5zM2 7h3M2 10h3M2 13h3M15 7h3M15 10h3M15 13h3M8 8h4',
   trust: 'M10 2 17 5v5c0 4-3 6.6-7 8-4-1.4-7-4-7-8V5z',
   page: 'M5 3h10v14H5zM8 7h4M8 10h4',
   sun: 'M10 7a3 3 0 1 1 0 6 3 3 0 0 1 0-6zM10 2v2M10 16v2M2 10h2M16 10h2M4.3 4.3l1.4 1.4M14.3 14.3l1.4 1.4M4.3 15.7l1.4-1.4M14.3 5.7l1.4-1.4',

@@ -1,9 +1,10 @@
-import { type Accessor, createMemo, createSignal, For, type JSX, onCleanup, onMount, Show } from 'solid-js';
+import { type Accessor, createMemo, For, type JSX, Show } from 'solid-js';
 import type { PointInfo, Sample } from '../api/types.ts';
 import { fixed, type Scale, shownNumber } from '../format/number.ts';
 import { isBad } from '../format/quality.ts';
 import { hourMinute } from '../format/time.ts';
 import { CheckGlyph } from './glyphs.tsx';
+import { createRowWindow } from './virtual.ts';
 
 /** What a place says that has nothing to show. */
 export function Notice(props: { title: string; children?: JSX.Element; tone?: 'error' }) {
@@ -51,21 +52,13 @@ export function VirtualList<T>(props: {
   children: (item: Accessor<T>, index: Accessor<number>) => JSX.Element;
 }) {
   let box!: HTMLElement;
-  const [top, setTop] = createSignal(0);
-  const [height, setHeight] = createSignal(600);
-  onMount(() => {
-    const observer = new ResizeObserver(() => setHeight(box.clientHeight));
-    observer.observe(box);
-    onCleanup(() => observer.disconnect());
-  });
-  const SPARE = 6;
-  const first = createMemo(() => Math.max(0, Math.floor(top() / props.rowHeight) - SPARE));
-  const rows = createMemo(() => Math.ceil(height() / props.rowHeight) + 2 * SPARE);
-  const slots = createMemo(() =>
-    Array.from({ length: Math.min(rows(), Math.max(0, props.items.length - first())) }, (_, i) => i),
+  const { first, slots, scrolled } = createRowWindow(
+    () => box,
+    () => props.items.length,
+    props.rowHeight,
   );
   return (
-    <section class="virtual" ref={box} onScroll={() => setTop(box.scrollTop)} aria-label={props.label}>
+    <section class="virtual" ref={box} onScroll={scrolled} aria-label={props.label}>
       <div class="virtual-space" style={{ height: `${props.items.length * props.rowHeight}px` }}>
         <div class="virtual-rows" style={{ transform: `translateY(${first() * props.rowHeight}px)` }}>
           <For each={slots()}>

@@ -35,6 +35,7 @@ import { Coverage, dynamicDataSets, reportBlocks, type Wanted } from './report-p
 import { Reports } from './reports.ts';
 import { type IedSource, iedOf } from './scl-file.ts';
 import { startingTurn } from './starting-turn.ts';
+import { IedViews } from './views.ts';
 
 const CONNECT_WITHIN = 10_000;
 /** Silence after which the device is asked whether it is there, ms. */
@@ -58,6 +59,8 @@ interface Target extends Wanted {
 
 export class Iec61850Connector implements Connector {
   readonly inspect: DeviceInspection;
+  /** The same in the words in which it goes to the centre. */
+  readonly inspector: IedViews;
   readonly #endpoint: EndpointSite;
   readonly #settings: Iec61850Settings;
   readonly #host: ConnectorHost;
@@ -134,6 +137,8 @@ export class Iec61850Connector implements Connector {
       useOf: (instance) => this.#useOf(instance),
       goose: () => this.#goose?.inspect() ?? [],
     });
+    const { model, station } = this.#ied;
+    this.inspector = new IedViews({ inspection: this.inspect, model, station, clock });
   }
 
   #useOf(reference: string): InspectedControlBlock['use'] {

@@ -21,6 +21,8 @@ export interface IedSource {
   /** Name of the file, for messages. */
   readonly file: string;
   readonly model: IedModel;
+  /** All IEDs of the file, this one among them. */
+  readonly station: readonly IedModel[];
   /** IP address; undefined when the file has none. */
   readonly address: string | undefined;
   /** Its GOOSE control blocks. */
@@ -78,6 +80,7 @@ export function sourcesOf(name: string, content: Uint8Array): Map<string, IedSou
   const { scl, findings } = readScl(content, { name });
   if (!scl) throw wrong(name, findings.list[0]?.text ?? 'is no SCL');
   const { models } = checkScl(scl, findings, name);
+  const all = [...models.values()];
   const aps = Map.groupBy(accessPointsOf(scl), ({ iedName }) => iedName);
   const links = Map.groupBy(lNodeLinks(scl), ({ iedName }) => iedName);
   const goose = Map.groupBy(gooseControls(scl, models), ({ ied }) => ied);
@@ -89,6 +92,7 @@ export function sourcesOf(name: string, content: Uint8Array): Map<string, IedSou
         {
           file: basename(name),
           model,
+          station: all,
           address: own.map(({ address }) => addressPart(address, 'IP')).find((ip) => ip !== undefined),
           goose: goose.get(ied) ?? [],
           places: Map.groupBy(

@@ -46,24 +46,24 @@ import type {
 const MOST_PLATES = 100;
 const LONGEST = 1_000;
 
-export interface IedInspectorOptions {
+export interface IedViewsOptions {
   readonly inspection: DeviceInspection;
   readonly model: IedModel;
-  /** The other IEDs of the file: whoever takes something of this one. */
-  readonly others: readonly IedModel[];
+  /** All IEDs of the file: whoever takes something of this one. */
+  readonly station: readonly IedModel[];
   readonly clock: Clock;
 }
 
-export class IedInspector implements Inspector {
+export class IedViews implements Inspector {
   readonly #inspection: DeviceInspection;
   readonly #ied: IedModel;
-  readonly #others: readonly IedModel[];
+  readonly #station: readonly IedModel[];
   readonly #clock: Clock;
 
-  constructor({ inspection, model, others, clock }: IedInspectorOptions) {
+  constructor({ inspection, model, station, clock }: IedViewsOptions) {
     this.#inspection = inspection;
     this.#ied = model;
-    this.#others = others;
+    this.#station = station;
     this.#clock = clock;
   }
 
@@ -172,7 +172,7 @@ export class IedInspector implements Inspector {
       })),
       types,
       enumerations,
-      dataSets: dataSetsOf(this.#ied, this.#others),
+      dataSets: dataSetsOf(this.#ied, this.#station),
       truncated: inspected.truncated,
     };
   }
@@ -346,8 +346,8 @@ function inputOf(ref: ExtRef): ModelInput {
 }
 
 /** The data sets of an IED, and who takes something of them. */
-export function dataSetsOf(model: IedModel, others: readonly IedModel[]): ModelDataSet[] {
-  const takers = takersOf(model.ied.name, others);
+export function dataSetsOf(model: IedModel, station: readonly IedModel[]): ModelDataSet[] {
+  const takers = takersOf(model.ied.name, station);
   return model.devices.flatMap(({ name: device, inst, nodes }) =>
     nodes.flatMap(({ name: node, ln }) =>
       ln.dataSets.map((set) => {
@@ -372,9 +372,10 @@ export function dataSetsOf(model: IedModel, others: readonly IedModel[]): ModelD
 type Taker = { readonly ied: string; readonly block: string | undefined };
 
 /** By device, node and data object, who takes it. */
-function takersOf(ied: string, others: readonly IedModel[]): Map<string, Taker[]> {
+function takersOf(ied: string, station: readonly IedModel[]): Map<string, Taker[]> {
   const takers = new Map<string, Taker[]>();
-  for (const other of others) {
+  for (const other of station) {
+    if (other.ied.name === ied) continue;
     for (const ref of other.devices.flatMap(({ nodes }) => nodes).flatMap(({ ln }) => ln.inputs?.extRefs ?? [])) {
       if (ref.iedName !== ied || ref.lnClass === undefined || ref.doName === undefined) continue;
       const key = `${ref.ldInst ?? ''}/${nodeName(ref.prefix, ref.lnClass, ref.lnInst)}.${ref.doName}`;

@@ -1,0 +1,199 @@
+/** A device looked at from the centre: over the link, through the gateway, into an IEC 61850 server, in one process. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { checkScl, Iec61850Server, readScl } from '@enerchain/iec61850';
+import { gathered, receivePieces } from '@enerchain/link';
+import { INSPECT_METHOD, type InspectionView, type InspectionViewAsk, parseView, systemAfter } from '@enerchain/model';
+import type { CborValue } from '@enerchain/trust';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { dataSetsOf } from '../src/connectors/iec61850/views.ts';
+import { type EdgeHandle, runEdge } from '../src/edge.ts';
+import { TestCentre, until } from './centre.ts';
+import { silent } from './helpers.ts';
+import { dbpos, q, SCD, t } from './iec61850-station.ts';
+
+const PLATES = `<DOType id="LPL" cdc="LPL"><DA name="vendor" bType="VisString255" fc="DC"><Val>CloudEnerChain</Val></DA><DA name="swRev" bType="VisString255" fc="DC"><Val>2.1</Val></DA><DA name="configRev" bType="VisString255" fc="DC"><Val>REV</Val></DA></DOType>
+<DOType id="DPL" cdc="DPL"><DA name="vendor" bType="VisString255" fc="DC"><Val>Works</Val></DA><DA name="model" bType="VisString255" fc="DC"><Val>BC-2</Val></DA><DA name="serNum" bType="VisString255" fc="DC"><Val>4711</Val></DA></DOType>
+<DOType id="SPS"`;
+/** The station of the other tests with name plates, a second IED that takes the breaker's position, and GOOSE. */
+const scd = (revision: string): string =>
+  SCD.replace(
+    '<LNodeType id="LLN0" lnClass="LLN0"/>',
+    '<LNodeType id="LLN0" lnClass="LLN0"><DO name="NamPlt" type="LPL"/></LNodeType><LNodeType id="LPHD" lnClass="LPHD"><DO name="PhyNam" type="DPL"/></LNodeType>',
+  )
+    .replace('<DOType id="SPS"', PLATES.replace('REV', revision))
+    .replace('<LN lnClass="XCBR"', '<LN lnClass="LPHD" inst="1" lnType="LPHD"/><LN lnClass="XCBR"')
+    .replace('</LN0>', '<GSEControl name="trip" datSet="Events" appID="BCU1/trip" confRev="3"/></LN0>')
+    .replace(
+      '<DataTypeTemplates>',
+      `<IED name="BCU2"><AccessPoint name="AP1"><Server><Authentication/><LDevice inst="CTRL"><LN0 lnClass="LLN0" inst="" lnType="LLN0"><Inputs>
+<ExtRef iedName="BCU1" ldInst="CTRL" lnClass="XCBR" lnInst="1" doName="Pos" daName="stVal" srcCBName="trip" serviceType="GOOSE" intAddr="VB1"/></Inputs></LN0></LDevice></Server></AccessPoint></IED><DataTypeTemplates>`,
+    );
+
+let folder: string;
+let centre: TestCentre;
+let device: Iec61850Server;
+let edge: EdgeHandle;
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'edge-views-'));
+  // The device has had its settings changed since the file was written.
+  device = new Iec61850Server(checkScl(readScl(scd('8')).scl!).models.get('BCU1')!, { port: 0 });
+  const { port } = await device.listen();
+  writeFileSync(join(folder, 'station.scd'), scd('7'));
+  writeFileSync(
+    join(folder, 'site.yaml'),
+    `source: edge-test\nsite: { id: s }\nendpoints:\n  - { id: bcu-1, protocol: iec61850, scl: station.scd, ied: BCU1, host: 127.0.0.1, port: ${port} }\n`,
+  );
+  centre = await TestCentre.open();
+  edge = await runEdge({
+    siteFile: join(folder, 'site.yaml'),
+    dataDir: join(folder, 'data'),
+    centre: { url: centre.url, token: await centre.token('edge-test') },
+    logger: silent,
+  });
+  await until(() => edge.report().endpoints[0]?.state === 'up' && centre.online, 'the device is connected');
+  await until(() => centre.observations().length > 0, 'the first values');
+});
+afterAll(async () => {
+  await edge?.close();
+  await centre?.close();
+  await device?.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const octets = (question: object): Promise<Uint8Array> =>
+  gathered(
+    receivePieces(
+      centre.peer('edge-test')!,
+      'edge-test',
+      INSPECT_METHOD,
+      { endpoint: 'bcu-1', by: 'anna', ...question } as CborValue,
+      { limit: 1 << 24, pieceWithin: 15_000, within: 15_000, after: systemAfter },
+    ),
+  );
+async function ask<A extends InspectionViewAsk>(question: {
+  ask: A;
+  [more: string]: unknown;
+}): Promise<InspectionView<A>> {
+  return parseView(question.ask, JSON.parse(Buffer.from(await octets(question)).toString('utf8')), 'the answer');
+}
+
+describe('a device looked at from the centre', () => {
+  test('says who it is, and which configuration it has that the file has not', async () => {
+    expect(await ask({ ask: 'identity' })).toMatchObject({
+      ied: 'BCU1',
+      file: 'station.scd',
+      manufacturer: 'Works',
+      type: 'BC-2',
+      serialNumber: '4711',
+      software: '2.1',
+      devices: [{ name: 'BCU1CTRL', configRev: '8', expected: '7' }],
+    });
+  });
+
+  test('has its model told with types once, attributes as leaves, and who takes what', async () => {
+    const { devices, types, dataSets, enumerations, truncated } = await ask({ ask: 'model' });
+    expect(devices.map(({ name, nodes }) => [name, nodes.map((node) => `${node.name}:${node.type}`)])).toEqual([
+      ['BCU1CTRL', ['LLN0:LLN0', 'LPHD1:LPHD', 'XCBR1:XCBR', 'CSWI1:CSWI', 'GGIO1:GGIO', 'MMXU1:MMXU']],
+    ]);
+    expect(types.MMXU?.map(({ name, cdc }) => `${name} ${cdc}`)).toEqual([
+      'TotW MV',
+      'A WYE',
+      'A.phsA CMV',
+      'A.phsB CMV',
+    ]);
+    expect(types.MMXU?.[2]?.attributes.map(({ name, fc, type }) => `${name} ${fc} ${type}`)).toEqual([
+      'cVal.mag.f MX FLOAT32',
+      'cVal.ang.f MX FLOAT32',
+      'q MX Quality',
+      't MX Timestamp',
+    ]);
+    const model = types.CSWI?.[0]?.attributes.find(({ name }) => name === 'ctlModel');
+    expect(enumerations[model?.enumeration ?? '']).toEqual([[4, 'sbo-with-enhanced-security']]);
+    expect(dataSets).toMatchObject([
+      {
+        reference: 'BCU1CTRL/LLN0.Events',
+        subscribers: ['BCU2'],
+        members: [{ reference: 'BCU1CTRL/XCBR1.Pos', fc: 'ST' }, {}, {}],
+      },
+      { reference: 'BCU1CTRL/LLN0.Values', subscribers: [] },
+    ]);
+    expect(truncated).toBe(false);
+  });
+
+  test('takes only what a control block carries that the taker names', () => {
+    const of = (block: string) => {
+      const { models } = checkScl(readScl(scd('7').replace('srcCBName="trip"', `srcCBName="${block}"`)).scl!);
+      return dataSetsOf(models.get('BCU1')!, [...models.values()]).map(({ subscribers }) => subscribers);
+    };
+    expect(of('trip')).toEqual([['BCU2'], []]);
+    expect(of('other')).toEqual([[], []]);
+  });
+
+  test('has its control blocks told as they stand', async () => {
+    const { reports, publishers } = await ask({ ask: 'controlBlocks' });
+    const ours = reports.find(({ ours: held }) => held)!;
+    expect(ours).toMatchObject({
+      reference: 'BCU1CTRL/LLN0.BR.events01',
+      buffered: true,
+      enabled: true,
+      confRev: 1,
+      expected: 1,
+      dataSet: 'BCU1CTRL/LLN0.Events',
+    });
+    expect(ours.triggers).toEqual(expect.arrayContaining(['dchg', 'qchg', 'gi']));
+    expect(Number(ours.reports)).toBeGreaterThan(0);
+    expect(reports.find(({ reference }) => reference.endsWith('events02'))).toMatchObject({
+      ours: false,
+      enabled: false,
+    });
+    expect(publishers).toMatchObject([{ reference: 'BCU1CTRL/LLN0.GO.trip', kind: 'goose', expected: 3 }]);
+  });
+
+  test('has values read now, each or the reason why not, and nothing of it becomes an observation', async () => {
+    device.update('BCU1CTRL/XCBR1.Pos', { stVal: dbpos(2), q: q(0xc0, 0), t: t(1_768_478_400, 0x2a) });
+    await until(() => centre.observations().some(({ value }) => value === 2), 'the change');
+    const before = centre.observations().length;
+    const { results } = await ask({
+      ask: 'read',
+      items: [
+        { reference: 'BCU1CTRL/XCBR1.Pos', fc: 'ST' },
+        { reference: 'BCU1CTRL/XCBR1.Pos.q', fc: 'ST' },
+        { reference: 'BCU1CTRL/XCBR9.Pos', fc: 'ST' },
+        { reference: 'no reference', fc: 'ZZ' },
+      ],
+    });
+    expect(results[0]?.value).toEqual({
+      stVal: '10',
+      q: 'questionable',
+      t: '2026-01-15T12:00:00.000000Z clockNotSynchronized',
+    });
+    expect(results[1]?.value).toBe('questionable');
+    expect(results[2]?.problem).toBeTruthy();
+    expect(results[3]?.problem).toBeTruthy();
+    expect(centre.observations()).toHaveLength(before);
+    expect(centre.problems).toEqual([]);
+  });
+
+  test('says what it does not have', async () => {
+    expect(await ask({ ask: 'goose' })).toMatchObject({ subscriptions: [] });
+    await expect(octets({ ask: 'file', name: 'COMTRADE/none.cfg' })).rejects.toMatchObject({ fault: 'peer' });
+    // It was asked for all the same, and that stands on the chain of the gateway.
+    await until(() => centre.sourceEvents().some(({ kind }) => kind === 'fileFetched'), 'the event');
+    expect(centre.sourceEvents().find(({ kind }) => kind === 'fileFetched')).toMatchObject({
+      endpoint: 'bcu-1',
+      detail: 'the file COMTRADE/none.cfg for anna',
+    });
+    await expect(octets({ ask: 'model', endpoint: 'bcu-9' })).rejects.toMatchObject({ code: 'inspection.endpoint' });
+  });
+
+  test('that is away has its model all the same, and nothing else', async () => {
+    await device.close();
+    await until(() => edge.report().endpoints[0]?.state !== 'up', 'the device is away');
+    expect((await ask({ ask: 'model' })).devices).toHaveLength(1);
+    const { configRev, expected } = (await ask({ ask: 'identity' })).devices[0]!;
+    expect([configRev, expected]).toEqual([undefined, '7']);
+    await expect(octets({ ask: 'files' })).rejects.toMatchObject({ code: 'edge.iec61850.away', fault: 'environment' });
+  });
+});

@@ -1,10 +1,11 @@
-/** ACSI in both roles with open61850, a stack in pure Python that has nothing of libiec61850. */
+/** ACSI in both roles with a stack in pure Python that has nothing of libiec61850. */
 import type { Iec61850Client, ReceivedReport } from '@enerchain/iec61850';
 import type { Data } from '@enerchain/mms';
 import { describe, expect, test } from 'vitest';
 import { SCD } from '../../standards/iec61850/test/acsi/sample.ts';
 import { until } from '../peer-process.ts';
-import { boolean, listen, MODELS, open61850, ourClient, ourServer, peerProgram, sclFile } from './stacks.ts';
+import { open61850 } from './packages.ts';
+import { boolean, listen, MODELS, ourClient, ourServer, peerProgram, sclFile } from './stacks.ts';
 
 const { python, missing } = open61850;
 const client = () => peerProgram(python, 'open61850_client.py');

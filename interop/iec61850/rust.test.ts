@@ -7,7 +7,8 @@
 import { describe, expect, test } from 'vitest';
 import { SCD } from '../../standards/iec61850/test/acsi/sample.ts';
 import { until } from '../peer-process.ts';
-import { boolean, MODELS, ourClient, ourServer, peerProgram, rust, sclFile } from './stacks.ts';
+import { rust } from './packages.ts';
+import { boolean, MODELS, ourClient, ourServer, peerProgram, sclFile } from './stacks.ts';
 
 const { python, missing } = rust;
 

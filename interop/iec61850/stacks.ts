@@ -1,4 +1,4 @@
-/** Stacks of IEC 61850 that do not descend from libiec61850, and the programs of ours that drive them. */
+/** What the tests beside other stacks share: programs of ours that drive them, the sample on both sides. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,17 +15,6 @@ import { tcpConnect } from '@enerchain/transport';
 import { onTestFinished } from 'vitest';
 import { SCD } from '../../standards/iec61850/test/acsi/sample.ts';
 import { PeerProcess } from '../peer-process.ts';
-import { pythonEnvironment } from '../python-environment.ts';
-
-/** Apache-2.0, pure Python; checked by its author against two families of real IEDs. */
-export const OPEN61850 = { name: 'open61850', version: '0.9.12', module: 'open61850', licence: 'Apache-2.0' } as const;
-
-export const open61850 = pythonEnvironment('open61850', OPEN61850);
-
-/** MIT or Apache-2.0, written in Rust, as a wheel; wants Python 3.11. */
-export const RUST = { name: 'iec61850', version: '0.14.0', module: 'iec61850', licence: 'MIT OR Apache-2.0' } as const;
-
-export const rust = pythonEnvironment('iec61850', RUST);
 
 /** Starts a program of ours on a stack; ended with the test. */
 export async function peerProgram(python: string, script: string, ...args: readonly string[]): Promise<PeerProcess> {

@@ -91,4 +91,36 @@ export function iec61850Commands(program: Command): void {
     .argument('[name]', 'a file, or a folder with a slash at its end')
     .option('--output <path>', 'where to put it; never over a file that is there')
     .action(async (at, name, options) => (await import('../commands/mms.ts')).files(at, name, options));
+
+  const goose = program.command('goose').description('what is said on the process bus (GOOSE)');
+  const place: [string, string] = [
+    '<interface|file|->',
+    'an interface of Linux, a capture (pcap, pcapng), - for a capture on standard input, fd:3 for an inherited packet socket',
+  ];
+  const linked = (command: Command): Command =>
+    command
+      .argument(...place)
+      .option('--namespace <name>', 'network namespace of the interface')
+      .option('--count <n>', 'stop after n: states heard, messages sent')
+      .option('--for <seconds>', 'stop after this time')
+      .option(...json);
+
+  linked(goose.command('listen'))
+    .description('control blocks, their values as they change, and whatever is not as it should be')
+    .option('--scd <file>', 'SCL file: names of the values, what to expect, control blocks that are silent')
+    .option('--ied <name...>', 'only control blocks of these IEDs')
+    .option('--simulation', 'take simulated messages in place of real ones (LPHD.Sim)')
+    .option('--tcpdump', 'capture by tcpdump, which has rights of its own')
+    .option('--paced', 'play a capture with its pauses')
+    .option('--save <file>', 'write what is heard into a new capture')
+    .action(async (where, options) => (await import('../commands/goose.ts')).gooseListen(where, options));
+  linked(goose.command('publish'))
+    .description('publish one control block as its SCL file describes it; simulated unless --real')
+    .requiredOption('--scd <file>', 'SCL file that describes it')
+    .requiredOption('--cb <reference>', 'BCU1CTRL/LLN0$GO$gcb01')
+    .option('--set <reference=value...>', 'values to begin with: BCU1CTRL/QA1XCBR1.Pos.stVal=on')
+    .option('--interactive', 'every line of standard input, reference=value, is a change')
+    .option('--real', 'as the device itself, not as a test set: whoever subscribes acts on it')
+    .option('--source <address>', 'MAC address to send from; default: that of the interface')
+    .action(async (where, options) => (await import('../commands/goose.ts')).goosePublish(where, options));
 }

@@ -141,7 +141,8 @@ function writeNew(path: string, text: string): void {
   }
 }
 
-async function opened(file: string): Promise<SclCheck & { readonly scl: Scl }> {
+/** A file with its models. @throws EnerchainError when it is no SCL */
+export async function opened(file: string): Promise<SclCheck & { readonly scl: Scl }> {
   const { scl, findings } = await readSclFile(file);
   if (scl) return { ...checkScl(scl, findings), scl };
   throw new EnerchainError('peer', 'scl.file', `${file}: ${findings.list[0]?.text ?? 'is no SCL'}`);

@@ -22,6 +22,7 @@ export class Variable {
   readonly #type: TypeSpecification | undefined;
   readonly isArray: boolean;
   #value: Data | undefined;
+  #size: number | undefined;
 
   constructor(
     name: string,
@@ -65,6 +66,12 @@ export class Variable {
     let at: Variable | undefined = this;
     for (const name of names) at = at?.part(name);
     return at;
+  }
+
+  /** How many values it has. Asked for once its parts are in place. */
+  get size(): number {
+    this.#size ??= this.isValue ? 1 : this.parts.reduce((sum, part) => sum + part.size, 0);
+    return this.#size;
   }
 
   get isValue(): boolean {

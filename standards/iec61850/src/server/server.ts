@@ -37,7 +37,10 @@ export interface Iec61850ServerOptions {
   readonly port?: number;
   readonly tls?: TlsProfile;
   readonly onSecurityEvent?: (event: SecurityEvent) => void;
-  /** Further associations are refused. Default 10. */
+  /**
+   * Further associations are refused in an answer, for the moment. A connection that has not associated yet gives way to a
+   * new one, so that those who only connect keep nobody out. Default 10.
+   */
   readonly maxConnections?: number;
   readonly clock?: Clock;
   /** Who vendor, model and revision are, for Identify. */
@@ -68,6 +71,11 @@ export interface Iec61850ServerOptions {
   readonly onError?: (error: unknown) => void;
 }
 
+/** Milliseconds for somebody who is to be refused to say what for. */
+const REFUSE_WITHIN = 2_000;
+/** Milliseconds of silence after which TCP asks whether the other side is still there (8-1 § 6.4). */
+const KEEP_ALIVE = 30_000;
+
 /** ```ts
  * const server = new Iec61850Server(models.get('BCU1'), { port: 102, controls: { 'BCU1CTRL/QA1CSWI1.Pos': { operate: … } } });
  * await server.listen();
@@ -81,6 +89,9 @@ export class Iec61850Server {
   readonly #clients = new Map<MmsServerSession, Client>();
   readonly #files: FileService | undefined;
   readonly #handlers: ServiceHandlers;
+  /** Connections that are being told that there are too many. */
+  #refusing = 0;
+  #refused = 0;
   #listener: NetServer | undefined;
 
   constructor(model: IedModel, options: Iec61850ServerOptions = {}) {
@@ -113,11 +124,21 @@ export class Iec61850Server {
     return this.#clients.size;
   }
 
-  /** Serves a connected transport. Refuses it when there are too many. @param subject common name of the client's certificate */
+  /** Connections that were refused, or gave way, because there were too many. */
+  get refused(): number {
+    return this.#refused;
+  }
+
+  /** Serves a connected transport, or refuses it when there are too many; see `maxConnections`. @param subject common name of the client's certificate */
   attach(transport: Transport, subject?: string): void {
     if (this.#clients.size >= (this.#options.maxConnections ?? 10)) {
-      transport.destroy();
-      return;
+      this.#refused++;
+      const halfOpen = [...this.#clients.keys()].find((session) => session.initiate === undefined);
+      if (!halfOpen) {
+        this.#refuse(transport);
+        return;
+      }
+      halfOpen.abort();
     }
     const { authenticate, association, onConnection, onError } = this.#options;
     const lists = new Map<string, NamedList>();
@@ -150,13 +171,32 @@ export class Iec61850Server {
     });
   }
 
+  /** The refusal is an answer; who does not ask soon, or comes when many are being refused, gets none. */
+  #refuse(transport: Transport): void {
+    if (this.#refusing >= (this.#options.maxConnections ?? 10)) {
+      transport.destroy();
+      return;
+    }
+    this.#refusing++;
+    new MmsServerSession(transport, {
+      handlers: {},
+      full: true,
+      clock: this.#clock,
+      association: { ...this.#options.association, associateTimeout: REFUSE_WITHIN },
+      onClose: () => void this.#refusing--,
+    });
+  }
+
   /** @throws Iec61850Error `server.listen` (environment) when the address cannot be had */
   async listen(): Promise<{ readonly host: string; readonly port: number }> {
     const { host = '127.0.0.1', tls, onSecurityEvent } = this.#options;
     const port = this.#options.port ?? (tls === undefined ? 102 : 3782);
     const listener =
       tls === undefined
-        ? createServer({ noDelay: true, pauseOnConnect: true }, (socket) => this.attach(socketTransport(socket)))
+        ? createServer(
+            { noDelay: true, pauseOnConnect: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE },
+            (socket) => this.attach(socketTransport(socket)),
+          )
         : tlsListener({
             service: 'mms',
             profile: tls,

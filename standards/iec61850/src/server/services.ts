@@ -38,6 +38,9 @@ export interface WriteRequest {
 /** What a client may define of its own. */
 const MAX_LISTS = 32;
 const MAX_MEMBERS = 2_000;
+/** The fewest octets of a value, and of a part of a type, in an answer. */
+const VALUE_OCTETS = 2;
+const TYPE_OCTETS = 5;
 /** Functional constraints that clients may write (7-2 table 20), and the service that it is. */
 const WRITING: Readonly<Partial<Record<FunctionalConstraint, AcsiService>>> = {
   SP: 'SetDataValues',
@@ -76,9 +79,10 @@ export class Services {
       identify: () => this.#options.identity ?? { vendor: 'CloudEnerChain', model: 'iec61850', revision: '0.1' },
       status: () => ({ logical: 0, physical: 0 }),
       getNameList: (request, session) => this.#nameList(request, client(session)),
-      getVariableAccessAttributes: (request) => {
+      getVariableAccessAttributes: (request, session) => {
         const variable = request.kind === 'name' ? this.#device.variable(request.value) : undefined;
         if (!variable) throw refusal('object-non-existent');
+        if (variable.size * TYPE_OCTETS > client(session).maxPdu) throw TOO_LARGE();
         return { deletable: false, type: variable.type };
       },
       read: ({ access, withSpecification }, session) => ({
@@ -146,17 +150,24 @@ export class Services {
     if (access.kind === 'list') {
       const list = this.#device.list(access.value, client);
       if (!list) throw refusal('object-non-existent');
+      const values = list.members.reduce((sum, { variable }) => sum + variable.size, 0);
+      if (values * VALUE_OCTETS > client.maxPdu) throw TOO_LARGE();
       return list.members.map(
         ({ domain, variable }) => this.#readable(domain, variable, client) ?? { kind: 'success', value: variable.data },
       );
     }
+    // An answer that cannot fit is not put together: a short question would keep the loop for long.
+    let room = client.maxPdu;
     return access.value.map(({ specification, access: alternate }) => {
+      if (room < 0) throw TOO_LARGE();
       const variable = specification.kind === 'name' ? this.#device.variable(specification.value) : undefined;
       if (!variable || specification.kind !== 'name' || specification.value.kind !== 'domain')
         return failure('object-non-existent');
       const refused = this.#readable(specification.value.value.domain, variable, client);
       if (refused) return refused;
       if (variable.name === 'SBO' && variable.fc === 'CO') return this.#select(variable, client);
+      room -= VALUE_OCTETS * (alternate ? 1 : variable.size);
+      if (room < 0) throw TOO_LARGE();
       const value = select(variable, alternate);
       return value ? { kind: 'success', value } : failure('object-access-unsupported');
     });
@@ -304,6 +315,8 @@ const failure = (name: DataAccessErrorName): { kind: 'failure'; value: number } 
   kind: 'failure',
   value: DATA_ACCESS_ERRORS.indexOf(name),
 });
+/** As the session says it of an answer that turns out too large. */
+const TOO_LARGE = (): MmsRefusal => new MmsRefusal({ error: serviceErrorOf('resource', 'capability-unavailable') });
 const refusal = (code: string): MmsRefusal => new MmsRefusal({ error: serviceErrorOf('access', code) });
 
 /** `BCU1CTRL/QA1XCBR1.Pos.ctlModel`. */

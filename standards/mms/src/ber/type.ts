@@ -251,10 +251,14 @@ const KEPT_CAPACITY = 1 << 18;
 /** Making room costs more than filling it, so the writer of one PDU is that of the next. */
 let spare: BerWriter | undefined;
 
-/** Lends an empty writer; nothing of it may be kept. */
-export function withWriter<T>(use: (writer: BerWriter) => T): T {
+/**
+ * Lends an empty writer; nothing of it may be kept.
+ * @param limit octets; what needs many more is given up on the way, with MmsError (caller) `ber.size`
+ */
+export function withWriter<T>(use: (writer: BerWriter) => T, limit = Number.POSITIVE_INFINITY): T {
   const writer = spare ?? new BerWriter(8192);
   spare = undefined;
+  writer.limit = limit;
   try {
     return use(writer);
   } finally {

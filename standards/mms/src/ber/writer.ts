@@ -1,8 +1,12 @@
+import { callerError } from '../errors.ts';
+
 /**
  * Writes BER from the end to the front: an element's content is there before its length is needed, so nothing is
  * measured twice and nothing is moved. Whoever writes a sequence writes its last field first.
  */
 export class BerWriter {
+  /** Octets; when it would have to grow beyond, MmsError (caller) `ber.size`. */
+  limit = Number.POSITIVE_INFINITY;
   #bytes: Uint8Array<ArrayBuffer>;
   #view: DataView;
   #at: number;
@@ -91,6 +95,7 @@ export class BerWriter {
 
   #grow(needed: number): void {
     const used = this.length;
+    if (used + needed > this.limit) throw callerError('ber.size', `BER: more than ${this.limit} octets`);
     const capacity = Math.max(this.#bytes.length * 2, used + needed + 64);
     const bytes = new Uint8Array(capacity);
     bytes.set(this.#bytes.subarray(this.#at), capacity - used);

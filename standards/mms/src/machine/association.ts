@@ -5,6 +5,7 @@
  */
 import { type BitString, bits, bitText } from '../ber/primitive.ts';
 import { withWriter } from '../ber/type.ts';
+import type { BerWriter } from '../ber/writer.ts';
 import { decodeMms, encodeMms, invokeIdOf, type MmsPdu, writeMms } from '../codec/pdu.ts';
 import { callerError, MmsError, peerError } from '../errors.ts';
 import type { Initiate } from '../spec/initiate.ts';
@@ -211,9 +212,7 @@ export class Association {
   send(pdu: MmsPdu): readonly AssociationEffect[] {
     if (this.#state !== 'associated') throw callerError('association.state', 'there is no association');
     withWriter((writer) => {
-      writeMms(writer, pdu);
-      if (writer.length > this.#limit)
-        throw callerError('association.size', `a PDU of ${writer.length} octets; ${this.#limit} are agreed`);
+      this.#write(writer, pdu);
       writeUserData(writer, this.#mmsContext);
       writeDataTransfer(writer);
       if (fitsOneTpdu(writer.length, this.#size)) {
@@ -221,8 +220,20 @@ export class Association {
         writeTpkt(writer);
         this.#effects.push({ kind: 'send', bytes: writer.pooled() });
       } else for (const tpdu of segment(writer.copy(), this.#size)) this.#tpdu(tpdu);
-    });
+    }, this.#limit + OVERHEAD);
     return this.#take();
+  }
+
+  #write(writer: BerWriter, pdu: MmsPdu): void {
+    const refuse = (octets: string) =>
+      callerError('association.size', `a PDU of ${octets} octets; ${this.#limit} are agreed`);
+    try {
+      writeMms(writer, pdu);
+    } catch (error) {
+      if (error instanceof MmsError && error.code === 'ber.size') throw refuse(`more than ${this.#limit}`);
+      throw error;
+    }
+    if (writer.length > this.#limit) throw refuse(String(writer.length));
   }
 
   /** Ends it without asking. */

@@ -28,13 +28,16 @@ export function writeTpkt(writer: BerWriter): void {
   writer.octet(VERSION);
 }
 
-/** Octet stream to packets. Keeps at most one unfinished packet, so at most 65 535 octets. */
+/** Octet stream to packets. Keeps at most one unfinished packet, so at most 65 535 octets, each copied once however it comes. */
 export class TpktReader {
-  #rest: Uint8Array = new Uint8Array(0);
+  readonly #header = new Uint8Array(HEADER);
+  /** The unfinished packet, once its header is there. */
+  #packet: Uint8Array | undefined;
+  #have = 0;
 
   /** Octets that wait for the rest of their packet. */
   get pending(): number {
-    return this.#rest.length;
+    return this.#have;
   }
 
   /**
@@ -42,24 +45,54 @@ export class TpktReader {
    * stay valid. MmsError (peer) when the stream is not TPKT.
    */
   push(chunk: Uint8Array, packet: (content: Uint8Array) => void): void {
-    let bytes = chunk;
-    if (this.#rest.length > 0) {
-      bytes = new Uint8Array(this.#rest.length + chunk.length);
-      bytes.set(this.#rest);
-      bytes.set(chunk, this.#rest.length);
-      this.#rest = new Uint8Array(0);
-    }
-    let at = 0;
-    while (bytes.length - at >= HEADER) {
-      if (bytes[at] !== VERSION) throw peerError('tpkt.version', `TPKT: version ${bytes[at]} instead of ${VERSION}`);
-      const length = (bytes[at + 2]! << 8) | bytes[at + 3]!;
-      // RFC 1006 § 6: the shortest packet has seven octets; one without any content is not one.
-      if (length <= HEADER) throw peerError('tpkt.length', `TPKT: a packet of ${length} octets`);
-      if (bytes.length - at < length) break;
-      const content = bytes.subarray(at + HEADER, at + length);
+    let at = this.#have > 0 ? this.#continue(chunk, packet) : 0;
+    while (chunk.length - at >= HEADER) {
+      const length = lengthOf(chunk, at);
+      if (chunk.length - at < length) break;
+      const content = chunk.subarray(at + HEADER, at + length);
       at += length;
       packet(content);
     }
-    if (at < bytes.length) this.#rest = at === 0 ? bytes : bytes.slice(at);
+    if (at < chunk.length) this.#begin(chunk.subarray(at));
   }
+
+  /** @returns octets of the chunk that belong to the packet before it */
+  #continue(chunk: Uint8Array, packet: (content: Uint8Array) => void): number {
+    let at = 0;
+    while (this.#have < HEADER && at < chunk.length) this.#header[this.#have++] = chunk[at++]!;
+    if (this.#have < HEADER) return at;
+    this.#packet ??= this.#allocate();
+    const part = chunk.subarray(at, at + this.#packet.length - this.#have);
+    this.#packet.set(part, this.#have);
+    this.#have += part.length;
+    if (this.#have === this.#packet.length) {
+      const content = this.#packet.subarray(HEADER);
+      this.#packet = undefined;
+      this.#have = 0;
+      packet(content);
+    }
+    return at + part.length;
+  }
+
+  #begin(rest: Uint8Array): void {
+    this.#header.set(rest.subarray(0, HEADER));
+    this.#have = rest.length;
+    if (rest.length < HEADER) return;
+    this.#packet = this.#allocate();
+    this.#packet.set(rest);
+  }
+
+  #allocate(): Uint8Array {
+    const packet = new Uint8Array(lengthOf(this.#header, 0));
+    packet.set(this.#header);
+    return packet;
+  }
+}
+
+function lengthOf(bytes: Uint8Array, at: number): number {
+  if (bytes[at] !== VERSION) throw peerError('tpkt.version', `TPKT: version ${bytes[at]} instead of ${VERSION}`);
+  const length = (bytes[at + 2]! << 8) | bytes[at + 3]!;
+  // RFC 1006 § 6: the shortest packet has seven octets; one without any content is not one.
+  if (length <= HEADER) throw peerError('tpkt.length', `TPKT: a packet of ${length} octets`);
+  return length;
 }

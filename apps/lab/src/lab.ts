@@ -20,6 +20,7 @@ import { GridSimulation } from './simulation/simulation.ts';
 import { Switchgear } from './simulation/switchgear.ts';
 import { siteIdOf, writeSiteFiles } from './site-files.ts';
 import { readSubstation } from './substation/scd.ts';
+import { StationBus } from './substation/station-bus.ts';
 import { PrimarySubstation } from './substation/substation.ts';
 import { findSwtpm, goldenRegisters, LAB_BOOT, TpmFleet } from './tpm/index.ts';
 
@@ -179,6 +180,7 @@ export async function runLab(options: LabOptions): Promise<LabHandle> {
       port: (ied) => ports.get(ied)!,
       wiring: (rtu) => rtuOf(rtu),
       logger,
+      bus: new StationBus({ scd, clock: systemClock }),
     });
     closing.push(() => substation!.close());
     switchgear.onMovement(scanAll);

@@ -8,11 +8,13 @@ import { buildLabGrid } from '../src/grid/lab-grid.ts';
 import { GridSimulation } from '../src/simulation/simulation.ts';
 import { Switchgear } from '../src/simulation/switchgear.ts';
 import { readSubstation } from '../src/substation/scd.ts';
+import { StationBus, type StationBusOptions } from '../src/substation/station-bus.ts';
 import { PrimarySubstation } from '../src/substation/substation.ts';
 
 const NOON = Date.UTC(2026, 5, 17, 12);
 
-export async function brunnfeld() {
+/** @param carry what becomes of frames on the station bus; all arrive when it is left out */
+export async function brunnfeld(carry?: StationBusOptions['carry']) {
   const clock = new VirtualClock(NOON);
   const simulation = new GridSimulation(buildLabGrid(), { seed: 1, start: NOON });
   const switchgear = new Switchgear(simulation, {
@@ -21,8 +23,10 @@ export async function brunnfeld() {
   const flags = new Set<string>();
   const contacts: string[] = [];
   const raised = new Set<string>();
+  const scd = readSubstation();
   const substation = await PrimarySubstation.start({
-    scd: readSubstation(),
+    scd,
+    bus: new StationBus({ scd, clock, ...(carry === undefined ? {} : { carry }) }),
     simulation,
     switchgear,
     clock,
@@ -41,6 +45,8 @@ export async function brunnfeld() {
   });
   onTestFinished(() => substation.close());
   switchgear.onMovement(() => substation.scan());
+  // The first messages of all.
+  await clock.advance(10);
   const bay = (code: string) =>
     simulation.grid.stations.flatMap(({ bays }) => bays).find((each) => each.code === code)!;
   const ied = (name: string) => substation.ieds.find((each) => each.name === name)!;

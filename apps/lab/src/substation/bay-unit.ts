@@ -1,5 +1,5 @@
 /** A bay unit: measures its bay, moves its switches, protects what it feeds. What it has follows from its part of the SCD. */
-import type { ControlHandler, IedModel } from '@enerchain/iec61850';
+import type { ControlHandler, GooseControl, IedModel, Subscription } from '@enerchain/iec61850';
 import type { Mrid } from '@enerchain/model';
 import type { LabBay, LabStation } from '../grid/lab-grid.ts';
 import type { GridSimulation } from '../simulation/simulation.ts';
@@ -21,6 +21,7 @@ export interface Wiring {
 
 export interface UnitOptions extends Omit<IedOptions, 'onBehaviour'> {
   readonly model: IedModel;
+  readonly subscriptions: readonly Subscription<GooseControl>[];
   readonly simulation: GridSimulation;
   readonly switchgear: Switchgear;
   readonly station: LabStation;
@@ -53,7 +54,7 @@ export class BayUnit {
     this.#options = options;
     this.bay = bay;
     this.station = station;
-    this.inputs = new Inputs(model);
+    this.inputs = new Inputs(options.subscriptions);
     const nodes = model.devices.find(({ inst }) => inst === 'CTRL')?.nodes ?? [];
     this.#switches = nodes.flatMap(({ name, ln }) => {
       const { lnClass, prefix } = ln;

@@ -49,6 +49,8 @@ export class Ied {
   readonly #known = new Map<string, Known>();
   readonly #behaviours = new Map<string, Behaviour>();
   readonly #controls: Record<string, ControlHandler> = {};
+  /** Told each update: by GOOSE it goes on. */
+  onUpdate: (reference: string, values: Readonly<Record<string, Data>>) => void = () => {};
 
   /** @param controls by `CTRL/Q0CSWI1.Pos` */
   constructor(model: IedModel, controls: Readonly<Record<string, ControlHandler>>, options: IedOptions) {
@@ -119,7 +121,10 @@ export class Ied {
     )
       return;
     this.#known.set(object, { values: { ...known?.values, ...values }, quality: q });
-    this.server.update(this.reference(object), { ...values, q, t: timestamp(this.#options.clock.now()) });
+    const reference = this.reference(object);
+    const update = { ...values, q, t: timestamp(this.#options.clock.now()) };
+    this.server.update(reference, update);
+    this.onUpdate(reference, update);
   }
 
   /** A quantity: `instMag` always, `mag` when it has left its dead band (IEC 61850-7-3 § 7.4.2). */

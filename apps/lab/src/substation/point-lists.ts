@@ -141,8 +141,6 @@ const MONITORED: readonly Rule[] = [
   ...phases('PPV', 'Voltage', kilovolts),
   ...phases('PhV', 'Voltage', kilovolts),
   ...phases('A', 'Current'),
-  ...phases('W', 'Active power', megawatts),
-  ...phases('VAr', 'Reactive power', megawatts),
 ];
 
 interface Command {

@@ -68,14 +68,15 @@ export class Protection {
   scan(): void {
     const { current, voltage, inputs, breaker } = this.#ports;
     // Reverse blocking: a fault that a feeder sees is not on the busbar. Without hearing all of them nobody can know.
-    const blocking = inputs.list.some(({ name }) => name === 'block');
+    const blocking = inputs.has('block');
     const [, instantaneous] = this.#overcurrent;
     if (blocking) instantaneous?.stage.block(!inputs.heard('block') || inputs.any('block'));
     const amperes = current();
     for (const { stage } of this.#overcurrent) stage.see(amperes);
     const volts = voltage();
     for (const { stage } of this.#undervoltage) stage.see(volts > LIVE ? volts : Number.POSITIVE_INFINITY);
-    if (breaker.position === 'off' && amperes <= NOTHING) this.#failure?.reset();
+    // A breaker that has failed stays closed: then it is enough that the others have interrupted.
+    if (amperes <= NOTHING && (breaker.position === 'off' || this.#failure?.external)) this.#failure?.reset();
     const asked = inputs.any('trip');
     if (asked && !this.#asked) this.trip('neighbour');
     this.#asked = asked;
@@ -155,17 +156,6 @@ export class Protection {
   }
 }
 
-/** All three phases: the simulated grid is balanced. */
-export const started = (value: boolean) => ({
-  general: bool(value),
-  dirGeneral: UNKNOWN_DIRECTION,
-  phsA: bool(value),
-  phsB: bool(value),
-  phsC: bool(value),
-});
-export const operated = (value: boolean) => ({
-  general: bool(value),
-  phsA: bool(value),
-  phsB: bool(value),
-  phsC: bool(value),
-});
+/** All three phases alike, as the simulated grid is balanced. */
+export const started = (value: boolean) => ({ general: bool(value), dirGeneral: UNKNOWN_DIRECTION });
+export const operated = (value: boolean) => ({ general: bool(value) });

@@ -8,6 +8,7 @@ import type { Switchgear } from '../simulation/switchgear.ts';
 import { BayUnit, type Wiring } from './bay-unit.ts';
 import { type Ied, missing } from './ied.ts';
 import { placesOf, type Substation } from './scd.ts';
+import type { StationBus } from './station-bus.ts';
 import { TransformerUnit } from './transformer-unit.ts';
 
 export interface SubstationOptions {
@@ -21,6 +22,7 @@ export interface SubstationOptions {
   /** To the RTU of a part of the substation. */
   readonly wiring: (rtu: string) => Wiring;
   readonly logger: Logger;
+  readonly bus: StationBus;
 }
 
 type Unit = BayUnit | TransformerUnit;
@@ -29,16 +31,20 @@ export class PrimarySubstation {
   readonly scd: Substation;
   readonly units: readonly Unit[];
 
-  private constructor(scd: Substation, units: readonly Unit[]) {
+  readonly #bus: StationBus;
+
+  private constructor(scd: Substation, units: readonly Unit[], bus: StationBus) {
     this.scd = scd;
     this.units = units;
+    this.#bus = bus;
   }
 
   /** @throws EnerchainError when the SCD does not fit the grid, or a port cannot be had: nothing listens then */
   static async start(options: SubstationOptions): Promise<PrimarySubstation> {
     const { scd } = options;
     const units = unitsOf(scd, options);
-    const substation = new PrimarySubstation(scd, units);
+    const { bus } = options;
+    const substation = new PrimarySubstation(scd, units, bus);
     substation.scan();
     try {
       for (const { ied } of units) await ied.server.listen();
@@ -46,6 +52,8 @@ export class PrimarySubstation {
       await substation.close();
       throw error;
     }
+    for (const { ied } of units) ied.onUpdate = bus.publish(ied);
+    for (const unit of units) bus.listen(unit.ied, unit.inputs, () => unit.heard());
     return substation;
   }
 
@@ -67,12 +75,13 @@ export class PrimarySubstation {
 
   async close(): Promise<void> {
     for (const unit of this.units) unit.stop();
+    await this.#bus.close();
     await Promise.all(this.ieds.map(({ server }) => server.close()));
   }
 }
 
 function unitsOf(scd: Substation, options: SubstationOptions): Unit[] {
-  const { simulation, switchgear, clock, host, port, wiring, logger } = options;
+  const { simulation, switchgear, clock, host, port, wiring, logger, bus } = options;
   const { grid } = simulation;
   const places = placesOf(scd, grid.model);
   return [...scd.models.values()].map((model): Unit => {
@@ -80,6 +89,7 @@ function unitsOf(scd: Substation, options: SubstationOptions): Unit[] {
     const place = (node: string) => places.get(`${name}/${node}`);
     const own = {
       model,
+      subscriptions: bus.subscriptionsOf(name),
       simulation,
       switchgear,
       clock,

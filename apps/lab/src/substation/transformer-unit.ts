@@ -1,5 +1,5 @@
 /** The unit of transformer T2: automatic voltage regulation (ATCC, YLTC), monitoring, differential protection (PDIF). */
-import type { ControlHandler, ControlRequest, IedModel } from '@enerchain/iec61850';
+import type { ControlHandler, ControlRequest, GooseControl, IedModel, Subscription } from '@enerchain/iec61850';
 import type { LabBay, LabStation } from '../grid/lab-grid.ts';
 import { read } from '../rtu/readings.ts';
 import type { GridSimulation } from '../simulation/simulation.ts';
@@ -13,6 +13,7 @@ import { bool, whole } from './values.ts';
 
 export interface TransformerUnitOptions extends Omit<IedOptions, 'onBehaviour'> {
   readonly model: IedModel;
+  readonly subscriptions: readonly Subscription<GooseControl>[];
   readonly simulation: GridSimulation;
   readonly switchgear: Switchgear;
   /** Its bays on both sides. */
@@ -43,7 +44,7 @@ export class TransformerUnit {
   constructor(options: TransformerUnitOptions) {
     const { model, simulation, clock, high } = options;
     this.#options = options;
-    this.inputs = new Inputs(model);
+    this.inputs = new Inputs(options.subscriptions);
     this.#last = simulation.tap(high.transformer!.mRID);
     this.ied = new Ied(model, this.#controls(), { ...options, onBehaviour: () => this.scan() });
     this.#differential = new Stage({

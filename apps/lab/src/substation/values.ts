@@ -30,6 +30,10 @@ export function quality(validity: Quality, test: boolean): Data {
   return made;
 }
 
+/** Good, and for the process: not a test. */
+export const isGood = (data: Data): boolean =>
+  data.kind === 'bitString' && ((data.value.bytes[0] ?? 0) & 0xc0) === 0 && ((data.value.bytes[1] ?? 0) & 0x10) === 0;
+
 /** ms, as told: 10 bits of the fraction mean something. */
 const ACCURACY = 10;
 const NOT_SYNCHRONIZED = 0x20;

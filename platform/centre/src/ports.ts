@@ -2,23 +2,8 @@
  * The ports inside the centre. Everything that makes sense of the log stands behind one of these; nothing behind a port
  * knows who is on the other side. Services in other processes reach the same ports over the link (see `services/`).
  */
-import type { ObservationBatch } from '@enerchain/link';
-import type {
-  AttestationRecord,
-  AuditRecord,
-  CertificateRecord,
-  CommandEvent,
-  CommandOrder,
-  CommandRecord,
-  GapRecord,
-  Mrid,
-  Point,
-  RaisedAlarm,
-  SiteDocument,
-  SourceEvent,
-  SourceReport,
-  UtcNanos,
-} from '@enerchain/model';
+import type { Content } from '@enerchain/link';
+import type { AuditRecord, CommandOrder, Mrid, Point, SiteDocument, SourceReport, UtcNanos } from '@enerchain/model';
 
 export type { NodeTrust, TrustPolicy, TrustPort, ValueTrust } from '@enerchain/attestation';
 export type { AuditRecord, RaisedAlarm, SourceReport } from '@enerchain/model';
@@ -34,17 +19,7 @@ export interface LogEntry {
   readonly content: LogContent;
 }
 
-export type LogContent =
-  | { readonly kind: 'observations'; readonly batch: ObservationBatch }
-  | { readonly kind: 'gap'; readonly gap: GapRecord }
-  | { readonly kind: 'commandEvents'; readonly events: readonly CommandEvent[] }
-  | { readonly kind: 'sourceEvents'; readonly events: readonly SourceEvent[] }
-  | { readonly kind: 'site'; readonly document: SiteDocument }
-  | { readonly kind: 'alarmRaised'; readonly alarm: RaisedAlarm }
-  | { readonly kind: 'audit'; readonly record: AuditRecord }
-  | { readonly kind: 'attestation'; readonly record: AttestationRecord }
-  | { readonly kind: 'command'; readonly record: CommandRecord }
-  | { readonly kind: 'certificate'; readonly record: CertificateRecord };
+export type LogContent = Content;
 
 /** The ingest log as its consumers see it. */
 export interface LogReader {

@@ -1,5 +1,5 @@
 /** What a point measures or moves, by what it says of itself, and which classes of equipment that fits. */
-import type { ConductingEquipment, Point } from '@enerchain/model';
+import { type ConductingEquipment, type Point, SWITCH_CLASSES } from '@enerchain/model';
 
 export type Quantity = 'switch' | 'flow' | 'voltage' | 'tap' | 'other';
 
@@ -66,17 +66,7 @@ export function quantityOf(
 export const measurementTypeOf = (point: Pick<Point, 'unitSymbol'>, quantity: Quantity): string | undefined =>
   quantity === 'switch' ? 'SwitchPosition' : quantity === 'tap' ? 'TapPosition' : TYPE_OF_UNIT[point.unitSymbol ?? ''];
 
-const SWITCHES: ReadonlySet<string> = new Set([
-  'Breaker',
-  'LoadBreakSwitch',
-  'Disconnector',
-  'Fuse',
-  'Jumper',
-  'Recloser',
-  'Sectionaliser',
-  'Switch',
-  'GroundDisconnector',
-]);
+const SWITCHES: ReadonlySet<string> = new Set([...SWITCH_CLASSES, 'GroundDisconnector']);
 export const isSwitch = ({ class: name }: ConductingEquipment): boolean => SWITCHES.has(name);
 const NO_FLOW: ReadonlySet<string> = new Set(['BusbarSection', 'Junction', 'Ground']);
 

@@ -3,6 +3,17 @@ import Type from 'typebox';
 import { Mrid } from '../identity.ts';
 import { Named } from './common.ts';
 
+export const REGULATION_MODES = [
+  'voltage',
+  'reactivePower',
+  'activePower',
+  'powerFactor',
+  'currentFlow',
+  'admittance',
+  'timeScheduled',
+  'temperature',
+] as const;
+
 /**
  * Holds a quantity at a terminal that may be far from those who act. Flows are those from the node into the equipment of
  * the terminal.
@@ -11,16 +22,7 @@ export const RegulatingControl = Type.Object(
   {
     class: Type.Enum(['RegulatingControl', 'TapChangerControl'] as const),
     ...Named,
-    mode: Type.Enum([
-      'voltage',
-      'reactivePower',
-      'activePower',
-      'powerFactor',
-      'currentFlow',
-      'admittance',
-      'timeScheduled',
-      'temperature',
-    ] as const),
+    mode: Type.Enum(REGULATION_MODES),
     terminal: {
       ...Mrid,
       description: 'Terminal of any equipment: the voltage of its node, or the flow into it, is held',

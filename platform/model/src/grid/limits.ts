@@ -3,29 +3,34 @@ import Type from 'typebox';
 import { Mrid } from '../identity.ts';
 import { Named } from './common.ts';
 
+export const OPERATIONAL_LIMIT_CLASSES = [
+  'CurrentLimit',
+  'ApparentPowerLimit',
+  'ActivePowerLimit',
+  'VoltageLimit',
+] as const;
+export const OPERATIONAL_LIMIT_KINDS = [
+  'patl',
+  'patlt',
+  'tatl',
+  'tc',
+  'tct',
+  'highVoltage',
+  'lowVoltage',
+  'operationalVoltageLimit',
+  'alarmVoltage',
+  'warningVoltage',
+  'stability',
+] as const;
+
 export const OperationalLimit = Type.Object(
   {
     ...Named,
-    class: Type.Enum(['CurrentLimit', 'ApparentPowerLimit', 'ActivePowerLimit', 'VoltageLimit'] as const),
-    kind: Type.Enum(
-      [
-        'patl',
-        'patlt',
-        'tatl',
-        'tc',
-        'tct',
-        'highVoltage',
-        'lowVoltage',
-        'operationalVoltageLimit',
-        'alarmVoltage',
-        'warningVoltage',
-        'stability',
-      ] as const,
-      {
-        description:
-          'patl: for good; patlt: a warning before it; tatl: for acceptableDuration; tc and tct: trips, at once or after acceptableDuration; the rest bound a voltage',
-      },
-    ),
+    class: Type.Enum(OPERATIONAL_LIMIT_CLASSES),
+    kind: Type.Enum(OPERATIONAL_LIMIT_KINDS, {
+      description:
+        'patl: for good; patlt: a warning before it; tatl: for acceptableDuration; tc and tct: trips, at once or after acceptableDuration; the rest bound a voltage',
+    }),
     direction: Type.Enum(['high', 'low', 'absoluteValue'] as const, {
       description: 'high: value is the most allowed; low: the least; absoluteValue: the most in either direction',
     }),

@@ -21,19 +21,21 @@ const Positions = {
   ),
 };
 
+export const SWITCH_CLASSES = [
+  'Breaker',
+  'LoadBreakSwitch',
+  'Disconnector',
+  'Fuse',
+  'Jumper',
+  'Recloser',
+  'Sectionaliser',
+  'Switch',
+] as const;
+
 /** Closed: its two nodes are one bus, whether `retained` or not. */
 export const SwitchEquipment = Type.Object(
   {
-    class: Type.Enum([
-      'Breaker',
-      'LoadBreakSwitch',
-      'Disconnector',
-      'Fuse',
-      'Jumper',
-      'Recloser',
-      'Sectionaliser',
-      'Switch',
-    ] as const),
+    class: Type.Enum(SWITCH_CLASSES),
     ...Named,
     ...Contained,
     terminals: two,

@@ -1,19 +1,10 @@
 /** Regulating controls, and what they say to those who take part in them. */
-import type { Mrid, RegulatingControl } from '@enerchain/model';
+import { type Mrid, REGULATION_MODES, type RegulatingControl } from '@enerchain/model';
 import type { Nodes } from './nodes.ts';
 import type { Solution } from './solution.ts';
 import type { CimSource } from './source.ts';
 
-const MODES: readonly string[] = [
-  'voltage',
-  'reactivePower',
-  'activePower',
-  'powerFactor',
-  'currentFlow',
-  'admittance',
-  'timeScheduled',
-  'temperature',
-] satisfies RegulatingControl['mode'][];
+const MODES: readonly string[] = REGULATION_MODES;
 
 /** Power of ten of the unit in which the grid model has the quantity: kV, MW, Mvar, A. */
 const OWN_POWER: Partial<Record<RegulatingControl['mode'], number>> = {

@@ -1,23 +1,10 @@
 /** Operational limits, and the permanent current of each equipment among them. */
-import type { OperationalLimitSet } from '@enerchain/model';
+import { OPERATIONAL_LIMIT_CLASSES, OPERATIONAL_LIMIT_KINDS, type OperationalLimitSet } from '@enerchain/model';
 import type { CimSource } from './source.ts';
 
 type Limit = OperationalLimitSet['limits'][number];
 
-const CLASSES: readonly Limit['class'][] = ['CurrentLimit', 'ApparentPowerLimit', 'ActivePowerLimit', 'VoltageLimit'];
-const KINDS: readonly string[] = [
-  'patl',
-  'patlt',
-  'tatl',
-  'tc',
-  'tct',
-  'highVoltage',
-  'lowVoltage',
-  'operationalVoltageLimit',
-  'alarmVoltage',
-  'warningVoltage',
-  'stability',
-] satisfies Limit['kind'][];
+const KINDS: readonly string[] = OPERATIONAL_LIMIT_KINDS;
 
 export class Limits {
   readonly #source: CimSource;
@@ -27,7 +14,7 @@ export class Limits {
   constructor(source: CimSource) {
     this.#source = source;
     const { store } = source;
-    for (const name of CLASSES) {
+    for (const name of OPERATIONAL_LIMIT_CLASSES) {
       for (const object of store.ofClass(name)) {
         const set = store.reference(object, 'OperationalLimit.OperationalLimitSet');
         const limit = this.#limit(object, name);

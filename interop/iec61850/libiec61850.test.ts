@@ -1,7 +1,6 @@
 /** ACSI in both roles with libiec61850: values, data sets, reports of both kinds with resume after a cut, all five control models. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import {
   type ControlHandler,
@@ -17,6 +16,7 @@ import { until } from '@enerchain/transport/testing';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { SCD } from '../../standards/iec61850/test/acsi/sample.ts';
 import { missing, python } from '../pyiec61850.ts';
+import { freePort } from './stacks.ts';
 
 const script = (name: string) => join(import.meta.dirname, 'peers', name);
 
@@ -85,11 +85,7 @@ describe.skipIf(missing !== undefined)(`ACSI with libiec61850${missing ? ` (skip
   });
 
   test('its server with our client', { timeout: 60_000 }, async () => {
-    const free = createServer().listen(0, '127.0.0.1');
-    await once(free, 'listening');
-    const { port } = free.address() as { port: number };
-    free.close();
-    await once(free, 'close');
+    const port = await freePort();
     const server = spawn(python, [script('server.py'), String(port)], { stdio: ['pipe', 'pipe', 'ignore'] });
     onTestFinished(() => void server.kill());
     expect(String((await once(server.stdout, 'data'))[0])).toContain('ready');

@@ -1,5 +1,7 @@
 /** IEC 61850: SCL, ACSI client and server, GOOSE and sampled values. */
 
+/** Values as MMS has them: `{ kind: 'boolean', value: true }`. */
+export type { Data } from '@enerchain/mms';
 export { type CheckDepth, checkDevice, type ModelDifference } from './client/check.ts';
 export { type DataSetMember, Iec61850Client, type Iec61850ClientOptions } from './client/client.ts';
 export type { ControlStep, OperateOptions, OperateOutcome } from './client/control.ts';

@@ -87,10 +87,38 @@ export function iec61850Commands(program: Command): void {
     .option('--for <seconds>', 'stop after this time')
     .action(async (at, reference, options) => (await import('../commands/mms.ts')).report(at, reference, options));
   secured(mms.command('files'))
-    .description('list files, or fetch one: COMTRADE records, logs')
+    .description('list files, fetch or delete one: COMTRADE records, logs')
     .argument('[name]', 'a file, or a folder with a slash at its end')
     .option('--output <path>', 'where to put it; never over a file that is there')
-    .action(async (at, name, options) => (await import('../commands/mms.ts')).files(at, name, options));
+    .option('--recursive', 'with what is in the folders below')
+    .option('--records', 'fault records (COMTRADE) instead of files; with a name, all files of that one')
+    .option('--delete', 'delete the file on the device')
+    .action(async (at, name, options) => (await import('../commands/mms-files.ts')).files(at, name, options));
+  secured(mms.command('groups'))
+    .description('setting groups: which is in effect; put another into effect, edit one')
+    .argument('[device]', 'logical device: BCU1PROT')
+    .option('--activate <n>', 'put this group into effect')
+    .option('--edit <n>', 'change values of this group, all or none')
+    .option('--set <reference=value...>', 'values for --edit: PTOC1.StrVal.setMag.f=250')
+    .action(async (at, device, options) => (await import('../commands/mms-services.ts')).groups(at, device, options));
+  secured(mms.command('log'))
+    .description('logs of a device, or the entries of one')
+    .argument('[reference]', 'BCU1CTRL/LLN0.EventLog')
+    .option('--from <time>', 'entries from this time on, ISO 8601')
+    .option('--to <time>', 'entries up to this time')
+    .option('--count <n>', 'this many entries at most')
+    .action(async (at, reference, options) =>
+      (await import('../commands/mms-services.ts')).log(at, reference, options),
+    );
+  secured(mms.command('substitute'))
+    .description('put in a value for the one of the process; without a value, say what is')
+    .argument('<reference>', 'BCU1CTRL/QA1XCBR1.Pos')
+    .argument('[value]', 'on or off, a number')
+    .option('--by <name>', 'who it is, kept by the device')
+    .option('--end', 'the value of the process is back')
+    .action(async (at, reference, value, options) =>
+      (await import('../commands/mms-services.ts')).substitute(at, reference, value, options),
+    );
 
   const goose = program.command('goose').description('what is said on the process bus (GOOSE)');
   const place: [string, string] = [

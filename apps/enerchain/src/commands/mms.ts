@@ -1,33 +1,18 @@
-/** `enerchain mms browse | read | write | control | report | files`: what a substation engineer reaches for. */
+/** `enerchain mms browse | read | write | control | report`: what a substation engineer reaches for. */
 
-import { once } from 'node:events';
-import { createWriteStream, readFileSync } from 'node:fs';
 import {
   dataFrom,
   type FunctionalConstraint,
-  Iec61850Client,
+  type Iec61850Client,
+  Iec61850Error,
   type Plain,
   plainOf,
   type ReceivedReport,
 } from '@enerchain/iec61850';
 import { EnerchainError } from '@enerchain/model';
-import { type Connect, tcpConnect, tlsConnect } from '@enerchain/transport';
+import { connected, type MmsOptions, print, remark } from '../iec61850/connected.ts';
 import { wholeNumber } from '../options.ts';
 import { stopSignal } from '../supervisor/supervised.ts';
-
-export interface MmsOptions {
-  readonly tlsCa?: string;
-  readonly tlsCert?: string;
-  readonly tlsKey?: string;
-  readonly tlsServerName?: string;
-  readonly json?: boolean;
-}
-
-/** How long a device may take to accept the connection, ms. */
-const CONNECT_WITHIN = 10_000;
-
-const print = (text: string): void => void process.stdout.write(`${text}\n`);
-const remark = (text: string): void => void process.stderr.write(`· ${text}\n`);
 
 /** Devices, nodes and data objects with the constraints they have; with `--values` every attribute with its value. */
 export async function browse(at: string, options: MmsOptions & { values?: boolean; device?: string }): Promise<void> {
@@ -41,7 +26,12 @@ export async function browse(at: string, options: MmsOptions & { values?: boolea
         const [node, fc, object, ...rest] = item.split('$');
         if (object === undefined || rest.length > 0) continue;
         const reference = `${device}/${node}.${object}`;
-        if (options.values) await printValue(client, reference, fc as FunctionalConstraint, options);
+        if (options.values)
+          await printValue(client, reference, fc as FunctionalConstraint, options).catch((error: unknown) => {
+            // One that may not be read now, as what is edited in a setting group, is no reason to stop.
+            if (!(error instanceof Iec61850Error)) throw error;
+            remark(error.message);
+          });
         else if (options.json) print(JSON.stringify({ reference, fc }));
         else print(`  ${node}.${object}  [${fc}]`);
       }
@@ -164,37 +154,6 @@ export async function report(
   process.exit();
 }
 
-/** Lists, or fetches one. */
-export async function files(
-  at: string,
-  name: string | undefined,
-  options: MmsOptions & { output?: string },
-): Promise<void> {
-  await connected(at, options, async (client) => {
-    if (name === undefined || name.endsWith('/')) {
-      for (const entry of await client.files.list(name)) {
-        if (options.json) print(JSON.stringify(entry));
-        else print(`${entry.name}  ${entry.size}  ${entry.lastModified ?? ''}`);
-      }
-      return;
-    }
-    const path = options.output ?? name.split(/[/\\]/).at(-1)!;
-    const out = createWriteStream(path, { flags: 'wx' });
-    let octets = 0;
-    try {
-      for await (const chunk of client.files.read(name)) {
-        octets += chunk.length;
-        if (!out.write(chunk)) await once(out, 'drain');
-      }
-    } finally {
-      out.end();
-    }
-    await once(out, 'close');
-    if (options.json) print(JSON.stringify({ name, path, octets }));
-    else print(`${name}: ${octets} octets in ${path}`);
-  });
-}
-
 async function printValue(
   client: Iec61850Client,
   reference: string,
@@ -220,51 +179,4 @@ function* leaves(
 function constraint(text: string): FunctionalConstraint {
   if (/^[A-Z]{2}$/.test(text)) return text as FunctionalConstraint;
   throw new EnerchainError('caller', 'cli.option', `--fc is a functional constraint like ST, MX or CF, not '${text}'`);
-}
-
-/** Associates, does it, concludes. @throws EnerchainError or MmsError with the reason when it does not come to that */
-async function connected(
-  at: string,
-  options: MmsOptions,
-  action: (client: Iec61850Client) => Promise<void>,
-  onLost: (error: Error) => void = () => {},
-): Promise<void> {
-  const transport = await connector(at, options)(AbortSignal.timeout(CONNECT_WITHIN));
-  let leaving = false;
-  const client = await Iec61850Client.connect(transport, {
-    onStray: (text) => remark(`${at}: ${text}`),
-    onClose: (error) => {
-      if (!leaving) onLost(error ?? new EnerchainError('environment', 'mms.closed', `${at} has ended the association`));
-    },
-  });
-  try {
-    await action(client);
-  } finally {
-    leaving = true;
-    await client.close();
-    if (process.connected) process.disconnect();
-  }
-}
-
-function connector(at: string, { tlsCa, tlsCert, tlsKey, tlsServerName }: MmsOptions): Connect {
-  const found = /^(\[[^\]]+\]|[^:]+)(?::(\d{1,5}))?$/.exec(at);
-  if (!found) throw new EnerchainError('caller', 'cli.option', `'${at}' is no address; one is like 10.0.3.7:102`);
-  const host = found[1]!.replace(/^\[|\]$/g, '');
-  if (!tlsCa) return tcpConnect(host, Number(found[2] ?? 102));
-  if (!tlsCert || !tlsKey) {
-    throw new EnerchainError(
-      'caller',
-      'cli.option',
-      '--tls-ca needs --tls-cert and --tls-key: IEC 62351 has both sides show a certificate',
-    );
-  }
-  const [ca, cert, key] = [tlsCa, tlsCert, tlsKey].map((file) => readFileSync(file));
-  return tlsConnect({
-    host,
-    port: Number(found[2] ?? 3782),
-    profile: { ca: ca!, cert: cert!, key: key!, ...(tlsServerName === undefined ? {} : { serverName: tlsServerName }) },
-    onSecurityEvent: ({ severity, text }) => {
-      if (severity !== 'notice') remark(text);
-    },
-  });
 }

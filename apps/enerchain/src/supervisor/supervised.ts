@@ -5,7 +5,7 @@ export interface ChildMessage {
   readonly info: Record<string, unknown>;
 }
 
-const supervised = process.env.ENERCHAIN_SUPERVISED === '1' && process.send !== undefined;
+export const supervised = process.env.ENERCHAIN_SUPERVISED === '1' && process.send !== undefined;
 
 /** How long a clean stop may take before the process ends anyway, ms. */
 const STOP_WITHIN = 9_000;

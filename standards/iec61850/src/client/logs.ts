@@ -33,6 +33,8 @@ export interface LogQuery {
 }
 
 const MAX_ENTRIES = 100_000;
+/** Entries that a device gives for one query; one that never ends is given up. */
+const MAX_LOOKED = 10_000_000;
 
 export class Logs {
   readonly #client: Pick<Iec61850Client, 'call' | 'read' | 'type' | 'write'>;
@@ -103,16 +105,24 @@ export class Logs {
     const journal = listName(log);
     let place = after;
     let count = 0;
+    let looked = 0;
     for (;;) {
       const { entries, moreFollows } = await this.#client.call('readJournal', {
         journal,
-        ...(from === undefined || place ? {} : { start: { kind: 'time', value: timeOfDayFromMillis(from) } as const }),
-        ...(to === undefined ? {} : { stop: { kind: 'time', value: timeOfDayFromMillis(to) } as const }),
-        ...(place ? { startAfter: { time: timeOfDayFromMillis(place.time), entry: place.id } } : {}),
+        ...(place ? behind(place) : range(from)),
+        // There are servers that take a range only with both its ends, and one behind an entry without.
+        ...(to === undefined && place
+          ? {}
+          : { stop: { kind: 'time', value: timeOfDayFromMillis(to ?? LATEST) } as const }),
       });
+      looked += entries.length;
+      if (looked > MAX_LOOKED)
+        throw new Iec61850Error('peer', 'log.limit', `${log} has more than ${MAX_LOOKED} entries, and no end`);
       for (const encoded of entries) {
-        if (count++ >= limit) return;
         const entry = decodeLogEntry(encoded);
+        // Behind an entry some servers give what is later, too.
+        if (entry.time > (to ?? entry.time) || (!after && entry.time < (from ?? entry.time))) continue;
+        if (count++ >= limit) return;
         // A view would keep the whole answer for eight octets.
         yield { ...entry, id: Uint8Array.from(entry.id) };
       }
@@ -132,6 +142,13 @@ export class Logs {
     });
   }
 }
+
+/** The first and last day that the time of an entry can say. */
+const EARLIEST = Date.UTC(1984, 0, 1);
+const LATEST = EARLIEST + 0xffff * 86_400_000;
+
+const behind = ({ id, time }: LogPlace) => ({ startAfter: { time: timeOfDayFromMillis(time), entry: id } });
+const range = (from = EARLIEST) => ({ start: { kind: 'time', value: timeOfDayFromMillis(from) } as const });
 
 function placeOf(id: Data | undefined, time: Data | undefined): LogPlace | undefined {
   if (id?.kind !== 'octetString' || time?.kind !== 'binaryTime' || id.value.every((octet) => octet === 0))

@@ -95,8 +95,10 @@ function Reports(props: { blocks: readonly ReportBlockView[] }) {
               <div class="sub">
                 {block.buffered ? 'buffered' : 'unbuffered'}
                 {block.reportId ? ` · ${block.reportId}` : ''}
-                {block.entry ? ` · entry ${block.entry}` : ''}
               </div>
+              <Show when={block.entry && !/^0*$/.test(block.entry)}>
+                <div class="sub mono">entry {block.entry}</div>
+              </Show>
               <Trouble text={block.problem} />
             </td>
             <td class="nowrap">

@@ -80,6 +80,7 @@ describe.skipIf(noBrowser)(`the page of an IED${noBrowser ? ` (${noBrowser})` : 
     browser = await launchBrowser();
     watched = await watchedPage(browser, system.url, { colorScheme: PICTURES?.includes('dark') ? 'dark' : 'light' });
     page = watched.page;
+    page.setDefaultTimeout(12_000);
     await page.addInitScript({
       content: `window.longTasks = []; new PerformanceObserver((list) => {
         for (const { duration } of list.getEntries()) window.longTasks.push(Math.round(duration));
@@ -132,7 +133,7 @@ describe.skipIf(noBrowser)(`the page of an IED${noBrowser ? ` (${noBrowser})` : 
     await page.keyboard.press('r');
     const description = tree.getByRole('treeitem', { name: /^d / });
     await description.getByText('Q0').waitFor();
-    await description.getByText('read now').waitFor();
+    await description.locator('.sub', { hasText: 'read now' }).waitFor();
     await picture('model');
   });
 

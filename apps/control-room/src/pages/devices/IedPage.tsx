@@ -11,7 +11,7 @@ import { DataSetsTab } from './DataSetsTab.tsx';
 import { FilesTab } from './FilesTab.tsx';
 import { GooseTab } from './GooseTab.tsx';
 import { IedState } from './IedsPage.tsx';
-import { ModelTab } from './ModelTab.tsx';
+import { createTreeState, ModelTab } from './ModelTab.tsx';
 import { iedPath, iedsOf, openIed, TABS, type Tab } from './places.ts';
 import { devicePoints } from './points.ts';
 import { createReadings } from './readings.ts';
@@ -61,6 +61,7 @@ export function IedPage(props: { source: string; endpoint: string }) {
     () => devicesApi.files(source, endpoint),
   );
   const readings = createReadings(source, endpoint);
+  const state = createTreeState();
   const points = createMemo(() => devicePoints(app.pointById().values(), source, endpoint));
   const clock = createMemo(() => {
     app.now();
@@ -203,6 +204,7 @@ export function IedPage(props: { source: string; endpoint: string }) {
                   <ModelTab
                     source={source}
                     endpoint={endpoint}
+                    state={state}
                     model={model}
                     readings={readings}
                     points={points()}

@@ -17,7 +17,16 @@ import { IedTree, type TreeNode, type TreeRow } from './tree.ts';
 import { VirtualTree } from './VirtualTree.tsx';
 import { FC_WORDS, valueText } from './words.ts';
 
+/** What is opened, searched and chosen in the tree; outlives a look at another tab. */
+export function createTreeState() {
+  const [text, setText] = createSignal('');
+  const [open, setOpen] = createSignal<ReadonlySet<string>>(new Set());
+  const [active, setActive] = createSignal<string>();
+  return { text, setText, open, setOpen, active, setActive };
+}
+
 interface Props {
+  readonly state: ReturnType<typeof createTreeState>;
   readonly source: string;
   readonly endpoint: string;
   readonly model: Asked<IedModelView>;
@@ -38,10 +47,8 @@ export function ModelTab(props: Props) {
 function ModelTree(props: Props & { view: IedModelView }) {
   const app = useApp();
   const tree = createMemo(() => new IedTree(props.view));
-  const [text, setText] = createSignal('');
+  const { text, setText, open, setOpen, active, setActive } = props.state;
   const found = createMemo(() => tree().search(text()));
-  const [open, setOpen] = createSignal<ReadonlySet<string>>(new Set());
-  const [active, setActive] = createSignal<string>();
   const [copied, setCopied] = createSignal<string>();
   let search!: HTMLInputElement;
 
@@ -69,7 +76,8 @@ function ModelTree(props: Props & { view: IedModelView }) {
   const rows = createMemo(() => tree().rows(open(), found()));
   const chosen = createMemo(() => {
     const key = active();
-    return key === undefined ? undefined : tree().node(key);
+    // Places are made as they are opened: the rows are looked at first.
+    return rows() && key !== undefined ? tree().node(key) : undefined;
   });
   const setOne = (key: string, isOpen: boolean) =>
     setOpen((known) => {

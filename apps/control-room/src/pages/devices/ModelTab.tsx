@@ -1,5 +1,5 @@
 import type { IedModelView } from '@enerchain/model';
-import { type Accessor, createEffect, createMemo, createSignal, For, Match, Show, Switch } from 'solid-js';
+import { type Accessor, createEffect, createMemo, createSignal, For, Match, onCleanup, Show, Switch } from 'solid-js';
 import type { PointInfo } from '../../api/types.ts';
 import { useApp } from '../../app.ts';
 import { count } from '../../format/number.ts';
@@ -24,6 +24,9 @@ export function createTreeState() {
   const [active, setActive] = createSignal<string>();
   return { text, setText, open, setOpen, active, setActive };
 }
+
+/** ms */
+const REST = 250;
 
 interface Props {
   readonly state: ReturnType<typeof createTreeState>;
@@ -86,10 +89,14 @@ function ModelTree(props: Props & { view: IedModelView }) {
       else next.delete(key);
       return next;
     });
+  /** Whoever runs through the rows rests before the inspector asks for a history. */
+  let resting: ReturnType<typeof setTimeout> | undefined;
+  onCleanup(() => clearTimeout(resting));
   const activate = (node: TreeNode) => {
     setActive(node.key);
+    clearTimeout(resting);
     const point = pointAt(node);
-    if (point) app.select({ kind: 'point', mRID: point.mRID });
+    if (point) resting = setTimeout(() => app.select({ kind: 'point', mRID: point.mRID }), REST);
   };
   /** The point that a data object, or an attribute of it, belongs to. */
   const pointAt = (node: TreeNode): PointInfo | undefined => {

@@ -1,5 +1,5 @@
 import type { GooseSubscriptionView, GooseView } from '@enerchain/model';
-import { For, Show } from 'solid-js';
+import { For, onCleanup, Show } from 'solid-js';
 import { useApp } from '../../app.ts';
 import { count } from '../../format/number.ts';
 import { duration, instant } from '../../format/time.ts';
@@ -9,8 +9,15 @@ import { Answer, type Asked, AskedAt } from './asked.tsx';
 import { Revision } from './BlocksTab.tsx';
 import { GOOSE_STATE_WORDS } from './words.ts';
 
+/** ms; the gateway answers out of what it has heard, the device is not asked. */
+const LOOK_EVERY = 5_000;
+
 /** What the gateway hears of the device by GOOSE, and how well. */
 export function GooseTab(props: { goose: Asked<GooseView>; away: string | undefined }) {
+  const look = setInterval(() => {
+    if (!props.away && !props.goose.loading()) props.goose.again();
+  }, LOOK_EVERY);
+  onCleanup(() => clearInterval(look));
   return (
     <Answer asked={props.goose} away={props.away} what="What is heard by GOOSE">
       {(view) => (
@@ -37,16 +44,7 @@ export function GooseTab(props: { goose: Asked<GooseView>; away: string | undefi
                 <thead>
                   <tr>
                     <For
-                      each={[
-                        'Control block',
-                        'Supervision',
-                        'stNum',
-                        'sqNum',
-                        'confRev',
-                        'Last message',
-                        'Last change',
-                        'Counters',
-                      ]}
+                      each={['Control block', 'Supervision', 'stNum', 'sqNum', 'confRev', 'Last message', 'Counters']}
                     >
                       {(head) => <th scope="col">{head}</th>}
                     </For>
@@ -111,8 +109,10 @@ function Subscription(props: { of: GooseSubscriptionView }) {
       <td>
         <Revision actual={props.of.confRev} expected={props.of.expected} />
       </td>
-      <td class="nowrap">{ago(props.of.lastMessage)}</td>
-      <td class="nowrap">{ago(props.of.lastChange)}</td>
+      <td class="nowrap">
+        {ago(props.of.lastMessage)}
+        <Show when={props.of.lastChange}>{(at) => <div class="sub">changed {ago(at())}</div>}</Show>
+      </td>
       <td class="wide counters">
         <For each={figures()} fallback={<span>none</span>}>
           {([name, value]) => (

@@ -64,10 +64,17 @@ export class IedTree {
   readonly #nodes = new Map<string, TreeNode>();
   readonly #shapes = new Map<string, readonly Shape[]>();
   readonly #words = new Map<string, ReadonlyMap<number, string>>();
+  /** Types of the logical nodes, by their references. */
+  readonly #types = new Map<string, string>();
+  /** Shapes of the data objects that were made, by their references. */
+  readonly #made = new Map<string, Shape>();
 
   constructor(view: IedModelView) {
     this.#view = view;
     for (const [id, values] of Object.entries(view.enumerations)) this.#words.set(id, new Map(values));
+    for (const { name: device, nodes } of view.devices) {
+      for (const { name, type } of nodes) this.#types.set(`${device}/${name}`, type);
+    }
     this.#roots = view.devices.map(({ name, description }) =>
       this.#keep({
         key: name,
@@ -223,9 +230,7 @@ export class IedTree {
   #make(node: TreeNode): readonly TreeNode[] {
     if (node.kind === 'device') return this.#nodesOf(node);
     if (node.kind === 'node') {
-      const [device, name] = node.reference.split('/');
-      const of = this.#view.devices.find((each) => each.name === device)?.nodes.find((each) => each.name === name);
-      return this.#shapesOf(of?.type ?? '').map((shape) => this.#object(shape, node));
+      return this.#shapesOf(this.#types.get(node.reference) ?? '').map((shape) => this.#object(shape, node));
     }
     const shape = this.#shapeOf(node);
     if (!shape) return [];
@@ -257,19 +262,7 @@ export class IedTree {
   }
 
   #shapeOf(node: TreeNode): Shape | undefined {
-    const object = this.#objectAbove(node);
-    const names: string[] = [];
-    let at: TreeNode | undefined = object;
-    for (; at && at.kind === 'object'; at = at.parent) names.unshift(at.name);
-    const [device, name] = (at?.reference ?? '').split('/');
-    const of = this.#view.devices.find((each) => each.name === device)?.nodes.find((each) => each.name === name);
-    let shapes = this.#shapesOf(of?.type ?? '');
-    let shape: Shape | undefined;
-    for (const each of names) {
-      shape = shapes.find((candidate) => candidate.name === each);
-      shapes = shape?.inner ?? [];
-    }
-    return shape;
+    return this.#made.get(this.#objectAbove(node).reference);
   }
 
   #nodesOf(device: TreeNode): readonly TreeNode[] {
@@ -290,8 +283,10 @@ export class IedTree {
     );
   }
 
-  #object({ name, object, inner, constraints }: Shape, parent: TreeNode): TreeNode {
+  #object(shape: Shape, parent: TreeNode): TreeNode {
+    const { name, object, inner, constraints } = shape;
     const reference = `${parent.reference}.${name}`;
+    this.#made.set(reference, shape);
     return this.#keep({
       key: reference,
       kind: 'object',

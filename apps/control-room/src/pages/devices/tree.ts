@@ -47,7 +47,8 @@ export interface Found {
   readonly cut: boolean;
 }
 
-const MOST_FOUND = 2_000;
+/** More than a person looks through; the next word makes them fewer. */
+const MOST_FOUND = 500;
 
 /** A data object of a type with what lies below it; made once for all nodes of the type. */
 interface Shape {

@@ -21,6 +21,7 @@ import { fixed, isSwitchPosition, shown } from '../format/number.ts';
 import { isOld, qualityWords } from '../format/quality.ts';
 import { duration, stamp, timeWeaknesses } from '../format/time.ts';
 import { asPoint } from '../live/estimate.ts';
+import { iedPath, iedsOf } from '../pages/devices/places.ts';
 import { stationsOf } from '../pages/overview/places.ts';
 import { Provenance } from '../provenance/Provenance.tsx';
 import { TrustWord } from '../provenance/TrustWord.tsx';
@@ -112,6 +113,7 @@ export function Inspector() {
             )}
           </Show>
           <Diagrams equipment={chosen()?.equipment} />
+          <DeviceLink point={main()} />
         </div>
         <Show when={controls().length && app.refusal('commands.operate')}>
           {(why) => <p class="sub refusal">{why()}</p>}
@@ -214,6 +216,34 @@ function Diagrams(props: { equipment: Equipment | undefined }) {
         </button>
       )}
     </For>
+  );
+}
+
+/** Where the point stands in the model of its device, for one that has a model. */
+function DeviceLink(props: { point: PointInfo | undefined }) {
+  const app = useApp();
+  const device = createMemo(() => {
+    const { point } = props;
+    return (
+      point &&
+      iedsOf(app.sources()).find(
+        ({ source, endpoint }) => source.source === point.source && endpoint.id === point.endpoint,
+      )
+    );
+  });
+  return (
+    <Show when={device() && props.point}>
+      {(point) => (
+        <button
+          type="button"
+          onClick={() =>
+            go(iedPath(point().source, point().endpoint), { at: point().objectReference ?? point().address })
+          }
+        >
+          In the device
+        </button>
+      )}
+    </Show>
   );
 }
 

@@ -9,6 +9,7 @@ import { stateOf } from '../../trust/state.ts';
 import { STATE_WORDS } from '../../trust/words.ts';
 import { CheckGlyph } from '../../ui/glyphs.tsx';
 import { Notice, Skeleton } from '../../ui/parts.tsx';
+import { iedPath } from '../devices/places.ts';
 import { nodePath } from '../trust/places.ts';
 
 export const GAP_WORDS: Readonly<Record<GapReason, string>> = {
@@ -196,7 +197,15 @@ function EndpointRow(props: { endpoint: EndpointReport; source: string }) {
   return (
     <tr>
       <td>
-        <a href={`#/points?q=${encodeURIComponent(props.endpoint.id)}`}>{props.endpoint.id}</a>
+        <a
+          href={
+            props.endpoint.protocol === 'iec61850'
+              ? `#/${iedPath(props.source, props.endpoint.id)}`
+              : `#/points?q=${encodeURIComponent(props.endpoint.id)}`
+          }
+        >
+          {props.endpoint.id}
+        </a>
       </td>
       <td class="dim">{props.endpoint.protocol}</td>
       <td class="nowrap">

@@ -98,10 +98,11 @@ function ModelTree(props: Props & { view: IedModelView }) {
     const point = pointAt(node);
     if (point) resting = setTimeout(() => app.select({ kind: 'point', mRID: point.mRID }), REST);
   };
-  /** The point that a data object, or an attribute of it, belongs to. */
+  /** The point that a data object, or an attribute of it, belongs to; some attributes have one of their own. */
   const pointAt = (node: TreeNode): PointInfo | undefined => {
     const object = tree().objectOf(node);
-    return object && props.points.monitored.get(object.reference);
+    const own = node.kind === 'attribute' ? props.points.monitored.get(node.reference) : undefined;
+    return own ?? (object && props.points.monitored.get(object.reference));
   };
   const read = (node: TreeNode) => {
     if (readRefusal() === undefined) void props.readings.read(itemsOf(tree(), node));
@@ -324,6 +325,7 @@ function ModelRow(props: {
 /** Which part of a live point an attribute is. */
 function livePart(tree: IedTree, node: TreeNode, point: PointInfo | undefined): 'value' | 'q' | 't' | undefined {
   if (!point || node.kind !== 'attribute' || (node.fc !== 'ST' && node.fc !== 'MX')) return undefined;
+  if (point.address === node.reference) return 'value';
   const object = tree.objectOf(node);
   if (!object) return undefined;
   return partOfPoint(node.reference.slice(object.reference.length + 1), tree.attributeNames(object));

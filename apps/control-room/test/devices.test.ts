@@ -184,6 +184,9 @@ describe('the points of a device', () => {
     expect(controls.get('BCU1CTRL/QA1CSWI1.Pos')?.kind).toBe('command');
     expect(monitored.has('BCU1CTRL/QA1CSWI1.Pos')).toBe(false);
     expect(devicePoints(iedPoints(), 'edge-west', IED.endpoint).all).toEqual([]);
+    const phase = { ...iedPoints()[0]!, address: 'BCU1PROT/PTOC1.Str.phsA' };
+    const own = devicePoints([phase], IED.source, IED.endpoint).monitored;
+    expect(own.get('BCU1PROT/PTOC1.Str.phsA')).toBe(phase);
   });
   it('have their value in the first attribute that carries one', () => {
     expect(partOfPoint('mag.f', ['instMag.f', 'mag.f', 'q', 't'])).toBe('value');

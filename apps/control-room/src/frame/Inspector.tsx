@@ -237,7 +237,7 @@ function DeviceLink(props: { point: PointInfo | undefined }) {
         <button
           type="button"
           onClick={() =>
-            go(iedPath(point().source, point().endpoint), { at: point().objectReference ?? point().address })
+            go(iedPath(point().source, point().endpoint), { at: point().address.replace(/ control$/, '') })
           }
         >
           In the device

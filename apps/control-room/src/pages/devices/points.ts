@@ -2,7 +2,7 @@
 import type { PointInfo } from '../../api/types.ts';
 
 export interface DevicePoints {
-  /** What is monitored, by the reference of the data object. */
+  /** What is monitored, by the reference of the data object, or of the attribute where one has several values. */
   readonly monitored: ReadonlyMap<string, PointInfo>;
   /** What can be operated, likewise. */
   readonly controls: ReadonlyMap<string, PointInfo>;
@@ -10,8 +10,7 @@ export interface DevicePoints {
 }
 
 /** `BCU1CTRL/QA1XCBR1.Pos control` is the address of a control. */
-const objectOf = ({ objectReference, address }: PointInfo): string =>
-  objectReference ?? address.replace(/ control$/, '');
+const referenceOf = ({ address }: PointInfo): string => address.replace(/ control$/, '');
 
 export function devicePoints(points: Iterable<PointInfo>, source: string, endpoint: string): DevicePoints {
   const monitored = new Map<string, PointInfo>();
@@ -21,7 +20,7 @@ export function devicePoints(points: Iterable<PointInfo>, source: string, endpoi
     if (point.source !== source || point.endpoint !== endpoint) continue;
     all.push(point);
     const by = point.access === 'control' ? controls : monitored;
-    const reference = objectOf(point);
+    const reference = referenceOf(point);
     if (!by.has(reference)) by.set(reference, point);
   }
   return { monitored, controls, all };

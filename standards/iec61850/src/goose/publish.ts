@@ -100,11 +100,15 @@ export function publishGoose(
       }),
     );
     cancel?.();
+    arm();
+  };
+  const arm = (): void => {
     cancel = clock.schedule(publisher.due - clock.monotonic(), () => {
       cancel = undefined;
-      const at = clock.monotonic();
-      // A timer may fire a fraction of a millisecond early.
-      send(publisher.repeat(Math.max(at, Math.min(publisher.due, at + 1))));
+      const payload = publisher.repeat(clock.monotonic());
+      // Timers of Node.js fire up to two milliseconds early: it is waited for the rest, or nothing would be sent ever again.
+      if (payload) send(payload);
+      else arm();
     });
   };
   send(publisher.start(now(), clock.monotonic()));

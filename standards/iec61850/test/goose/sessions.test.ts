@@ -74,6 +74,23 @@ test('from SCL to SCL: a change of a value by its reference is heard, then nothi
   expect(said).toEqual([expect.stringContaining('nothing within 2000 ms after stNum 2, sqNum 8')]);
 });
 
+test('a timer that fires too early is waited for: the publisher does not fall silent', async () => {
+  const { clock, lan, listening } = lab();
+  // As those of Node.js do, by up to two milliseconds.
+  const early = {
+    now: () => clock.now(),
+    monotonic: () => clock.monotonic(),
+    schedule: (delay: number, back: () => void) => clock.schedule(delay > 2 ? delay - 1.9 : delay, back),
+  };
+  publishGoose(lan.station('publisher'), early, publicationOf(TRIP!), { source: localAddress('BCU1') });
+  await clock.advance(10_000);
+  expect(listening.subscribers.get(TRIP!.gocbRef)).toMatchObject({
+    status: 'valid',
+    counters: { lost: 0, expired: 0 },
+  });
+  expect(listening.subscribers.get(TRIP!.gocbRef)!.counters.messages).toBeGreaterThan(15);
+});
+
 test('members that are whole objects, with fixed lengths', async () => {
   const { clock, said, publish, listening } = lab();
   const publishing = publish(publicationOf(WHOLE!));

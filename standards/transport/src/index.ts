@@ -3,15 +3,9 @@ export * from './clock.ts';
 export { TransportError } from './errors.ts';
 export { memoryPair } from './memory.ts';
 export { endpoint, socketTransport, tcpConnect } from './tcp.ts';
+export { CIPHER_SUITES, type CipherSuite, type TlsVersion } from './tls/cipher-suites.ts';
 export { type TlsConnectOptions, tlsConnect } from './tls/connect.ts';
 export { type TlsListenerOptions, tlsListener } from './tls/listener.ts';
-export {
-  CIPHER_SUITES,
-  cipherString,
-  clientOptions,
-  serverOptions,
-  type TlsProfile,
-  type TlsVersion,
-} from './tls/profile.ts';
+export { cipherString, clientOptions, serverOptions, type TlsProfile } from './tls/profile.ts';
 export * from './tls/security-events.ts';
 export * from './transport.ts';

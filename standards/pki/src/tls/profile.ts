@@ -2,31 +2,9 @@
  * TLS profiles as data. IEC 62351-3:2023 and BSI TR-03116-3 were not at hand: what they hold here is from memory where the
  * profile's `source` says so, and a profile of your own can be used in their place.
  */
-export type TlsVersion = 'TLSv1.2' | 'TLSv1.3';
+import { CIPHER_SUITES, type TlsVersion } from '@enerchain/transport';
 
-export interface CipherSuite {
-  /** IANA name, as standards write it. */
-  readonly name: string;
-  readonly openssl: string;
-  readonly version: TlsVersion;
-  /** `legacy` ones are in no profile but where a document asks for them. */
-  readonly use: 'required' | 'recommended' | 'legacy';
-}
-
-/** In order of preference: forward secrecy and AEAD only, but for the legacy ones. */
-export const TLS_CIPHER_SUITES: readonly CipherSuite[] = [
-  suite('TLS_AES_256_GCM_SHA384', 'TLS_AES_256_GCM_SHA384', 'TLSv1.3', 'recommended'),
-  suite('TLS_AES_128_GCM_SHA256', 'TLS_AES_128_GCM_SHA256', 'TLSv1.3', 'required'),
-  suite('TLS_CHACHA20_POLY1305_SHA256', 'TLS_CHACHA20_POLY1305_SHA256', 'TLSv1.3', 'recommended'),
-  suite('TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256', 'ECDHE-ECDSA-AES128-GCM-SHA256', 'TLSv1.2', 'required'),
-  suite('TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256', 'ECDHE-RSA-AES128-GCM-SHA256', 'TLSv1.2', 'required'),
-  suite('TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384', 'ECDHE-ECDSA-AES256-GCM-SHA384', 'TLSv1.2', 'recommended'),
-  suite('TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384', 'ECDHE-RSA-AES256-GCM-SHA384', 'TLSv1.2', 'recommended'),
-  suite('TLS_DHE_RSA_WITH_AES_128_GCM_SHA256', 'DHE-RSA-AES128-GCM-SHA256', 'TLSv1.2', 'recommended'),
-  suite('TLS_DHE_RSA_WITH_AES_256_GCM_SHA384', 'DHE-RSA-AES256-GCM-SHA384', 'TLSv1.2', 'recommended'),
-  suite('TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256', 'ECDHE-ECDSA-AES128-SHA256', 'TLSv1.2', 'legacy'),
-  suite('TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA384', 'ECDHE-ECDSA-AES256-SHA384', 'TLSv1.2', 'legacy'),
-];
+export { CIPHER_SUITES as TLS_CIPHER_SUITES, type CipherSuite, type TlsVersion } from '@enerchain/transport';
 
 /** Groups of the key agreement. In TLS 1.2 they also say which curves a certificate may use (RFC 8422 § 5.1.1). */
 export const TLS_GROUPS = {
@@ -79,7 +57,7 @@ export interface TlsProfile {
   readonly handshakeSeconds: number;
 }
 
-const offered = TLS_CIPHER_SUITES.filter(({ use }) => use !== 'legacy').map(({ name }) => name);
+const offered = CIPHER_SUITES.filter(({ use }) => use !== 'legacy').map(({ name }) => name);
 
 /** Mutual authentication with certificates, no version below 1.2, sessions of a day at most. */
 export const TLS_IEC62351_3: TlsProfile = {
@@ -139,7 +117,3 @@ export const TLS_TR03116_3: TlsProfile = {
   ],
   maxSessionSeconds: 172_800,
 };
-
-function suite(name: string, openssl: string, version: TlsVersion, use: CipherSuite['use']): CipherSuite {
-  return { name, openssl, version, use };
-}

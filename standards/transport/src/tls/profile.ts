@@ -1,67 +1,6 @@
 import { constants } from 'node:crypto';
 import type { ConnectionOptions, TlsOptions } from 'node:tls';
-
-export type TlsVersion = 'TLSv1.2' | 'TLSv1.3';
-
-interface CipherRow {
-  /** The IANA name, as the standard writes it. */
-  readonly name: string;
-  /** The name OpenSSL knows it by. */
-  readonly openssl: string;
-  readonly version: TlsVersion;
-  /** 'required' suites and 'recommended' ones are offered; 'legacy' ones only when asked for by name. */
-  readonly use: 'required' | 'recommended' | 'legacy';
-}
-
-/** Cipher suites of the profile, in order of preference (IEC 62351-3, cipher suites; forward secrecy and AEAD first). */
-export const CIPHER_SUITES: readonly CipherRow[] = [
-  { name: 'TLS_AES_256_GCM_SHA384', openssl: 'TLS_AES_256_GCM_SHA384', version: 'TLSv1.3', use: 'recommended' },
-  { name: 'TLS_AES_128_GCM_SHA256', openssl: 'TLS_AES_128_GCM_SHA256', version: 'TLSv1.3', use: 'required' },
-  {
-    name: 'TLS_CHACHA20_POLY1305_SHA256',
-    openssl: 'TLS_CHACHA20_POLY1305_SHA256',
-    version: 'TLSv1.3',
-    use: 'recommended',
-  },
-  {
-    name: 'TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256',
-    openssl: 'ECDHE-ECDSA-AES128-GCM-SHA256',
-    version: 'TLSv1.2',
-    use: 'required',
-  },
-  {
-    name: 'TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256',
-    openssl: 'ECDHE-RSA-AES128-GCM-SHA256',
-    version: 'TLSv1.2',
-    use: 'required',
-  },
-  {
-    name: 'TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384',
-    openssl: 'ECDHE-ECDSA-AES256-GCM-SHA384',
-    version: 'TLSv1.2',
-    use: 'recommended',
-  },
-  {
-    name: 'TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384',
-    openssl: 'ECDHE-RSA-AES256-GCM-SHA384',
-    version: 'TLSv1.2',
-    use: 'recommended',
-  },
-  {
-    name: 'TLS_DHE_RSA_WITH_AES_128_GCM_SHA256',
-    openssl: 'DHE-RSA-AES128-GCM-SHA256',
-    version: 'TLSv1.2',
-    use: 'recommended',
-  },
-  {
-    name: 'TLS_DHE_RSA_WITH_AES_256_GCM_SHA384',
-    openssl: 'DHE-RSA-AES256-GCM-SHA384',
-    version: 'TLSv1.2',
-    use: 'recommended',
-  },
-  { name: 'TLS_RSA_WITH_AES_128_CBC_SHA256', openssl: 'AES128-SHA256', version: 'TLSv1.2', use: 'legacy' },
-  { name: 'TLS_RSA_WITH_AES_128_GCM_SHA256', openssl: 'AES128-GCM-SHA256', version: 'TLSv1.2', use: 'legacy' },
-];
+import { CIPHER_SUITES, type TlsVersion } from './cipher-suites.ts';
 
 /** TLS of a connection as IEC 62351-3 wants it. Certificates are PEM (text or bytes). */
 export interface TlsProfile {

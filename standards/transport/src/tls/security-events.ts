@@ -3,188 +3,121 @@ export type SecurityEventSeverity = 'notice' | 'warning' | 'alarm';
 
 interface EventRow {
   readonly severity: SecurityEventSeverity;
-  /** What happened, as a sentence without the peer; the raised event adds who and what was done. */
   readonly text: string;
-  /** Codes of OpenSSL and Node that mean this event: verification results, local errors, and alerts received from the peer. */
+  /** Codes of Node and OpenSSL, verification results and alerts of the peer that mean this event. */
   readonly codes: readonly string[];
 }
 
+const notice = (text: string): EventRow => ({ severity: 'notice', text, codes: [] });
+const warning = (text: string, ...codes: string[]): EventRow => ({ severity: 'warning', text, codes });
+const alarm = (text: string, ...codes: string[]): EventRow => ({ severity: 'alarm', text, codes });
+
+/** An alert of the peer has two spellings, by the version of OpenSSL. */
+const alerts = (...names: string[]): string[] =>
+  names.flatMap((name) => [
+    `ERR_SSL_SSLV3_ALERT_${name}`,
+    `ERR_SSL_TLSV1_ALERT_${name}`,
+    `ERR_SSL_SSL/TLS_ALERT_${name}`,
+  ]);
+
 /**
- * The catalogue of security events of a TLS connection: what IEC 62351-3 asks an implementation to report, in the manner of the
- * conformance cases of IEC TS 62351-100-3. One row per event; the codes decide which row an error of the TLS library is.
+ * The catalogue of security events of a TLS connection, once for all that use TLS: what IEC 62351-3 asks an implementation to
+ * report, in the manner of the conformance cases of IEC TS 62351-100-3. One row per event; the codes decide which row an error
+ * of the TLS library is.
  */
 export const SECURITY_EVENTS = {
-  'session-established': { severity: 'notice', text: 'full handshake completed', codes: [] },
-  'session-resumed': { severity: 'notice', text: 'abbreviated handshake: an earlier session was resumed', codes: [] },
-  'renegotiation-completed': { severity: 'notice', text: 'session keys were renewed by renegotiation', codes: [] },
-  'renegotiation-failed': {
-    severity: 'alarm',
-    text: 'renegotiation of the session keys failed',
-    codes: [
-      'ERR_TLS_RENEGOTIATE',
-      'ERR_TLS_RENEGOTIATION_DISABLED',
-      'ERR_TLS_SESSION_ATTACK',
-      'ERR_SSL_NO_RENEGOTIATION',
-    ],
-  },
-  'certificate-expired': {
-    severity: 'alarm',
-    text: 'certificate has expired',
-    codes: ['CERT_HAS_EXPIRED', 'ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED', 'ERR_SSL_SSL/TLS_ALERT_CERTIFICATE_EXPIRED'],
-  },
-  'certificate-not-yet-valid': {
-    severity: 'alarm',
-    text: 'certificate is not yet valid',
-    codes: ['CERT_NOT_YET_VALID'],
-  },
-  'certificate-revoked': {
-    severity: 'alarm',
-    text: 'certificate has been revoked',
-    codes: ['CERT_REVOKED', 'ERR_SSL_SSLV3_ALERT_CERTIFICATE_REVOKED', 'ERR_SSL_SSL/TLS_ALERT_CERTIFICATE_REVOKED'],
-  },
-  'certificate-signature-invalid': {
-    severity: 'alarm',
-    text: 'signature of the certificate is wrong',
-    codes: ['CERT_SIGNATURE_FAILURE', 'UNABLE_TO_DECRYPT_CERT_SIGNATURE', 'UNABLE_TO_DECODE_ISSUER_PUBLIC_KEY'],
-  },
-  'certificate-unknown-authority': {
-    severity: 'alarm',
-    text: 'certificate was not issued by a trusted authority',
-    codes: [
-      'SELF_SIGNED_CERT_IN_CHAIN',
-      'DEPTH_ZERO_SELF_SIGNED_CERT',
-      'UNABLE_TO_GET_ISSUER_CERT',
-      'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
-      'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-      'INVALID_CA',
-      'CERT_UNTRUSTED',
-      'CERT_REJECTED',
-      'CERT_CHAIN_TOO_LONG',
-      'PATH_LENGTH_EXCEEDED',
-      'ERR_SSL_TLSV1_ALERT_UNKNOWN_CA',
-      'ERR_SSL_SSL/TLS_ALERT_UNKNOWN_CA',
-    ],
-  },
-  'certificate-not-known': { severity: 'alarm', text: 'certificate is valid but not one of the known ones', codes: [] },
-  'certificate-purpose-invalid': {
-    severity: 'alarm',
-    text: 'certificate is not meant for this use',
-    codes: [
-      'INVALID_PURPOSE',
-      'ERR_SSL_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE',
-      'ERR_SSL_SSL/TLS_ALERT_UNSUPPORTED_CERTIFICATE',
-    ],
-  },
-  'certificate-name-mismatch': {
-    severity: 'alarm',
-    text: 'certificate is for another name',
-    codes: ['ERR_TLS_CERT_ALTNAME_INVALID', 'HOSTNAME_MISMATCH'],
-  },
-  'certificate-missing': {
-    severity: 'alarm',
-    text: 'peer presented no certificate',
-    codes: [
-      'ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE',
-      'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED',
-      'ERR_SSL_TLSV1_ALERT_CERTIFICATE_REQUIRED',
-      'ERR_SSL_TLSV1_CERTIFICATE_REQUIRED',
-    ],
-  },
-  'certificate-rejected-by-peer': {
-    severity: 'alarm',
-    text: 'peer refused our certificate',
-    codes: [
-      'ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE',
-      'ERR_SSL_SSLV3_ALERT_CERTIFICATE_UNKNOWN',
-      'ERR_SSL_SSL/TLS_ALERT_BAD_CERTIFICATE',
-      'ERR_SSL_SSL/TLS_ALERT_CERTIFICATE_UNKNOWN',
-      'ERR_SSL_TLSV1_ALERT_ACCESS_DENIED',
-    ],
-  },
-  'key-too-weak': {
-    severity: 'alarm',
-    text: 'public key of the certificate is shorter than the profile allows',
-    codes: [
+  // Handshakes
+  'session-established': notice('full handshake completed'),
+  'session-resumed': notice('abbreviated handshake: an earlier session was resumed'),
+  'certificate-expired': alarm('certificate has expired', 'CERT_HAS_EXPIRED', ...alerts('CERTIFICATE_EXPIRED')),
+  'certificate-not-yet-valid': alarm('certificate is not yet valid', 'CERT_NOT_YET_VALID'),
+  'certificate-revoked': alarm('certificate has been revoked', 'CERT_REVOKED', ...alerts('CERTIFICATE_REVOKED')),
+  'certificate-signature-invalid': alarm(
+    'signature of the certificate is wrong',
+    ...['CERT_SIGNATURE_FAILURE', 'UNABLE_TO_DECRYPT_CERT_SIGNATURE', 'UNABLE_TO_DECODE_ISSUER_PUBLIC_KEY'],
+  ),
+  'certificate-unknown-authority': alarm(
+    'certificate was not issued by a trusted authority',
+    ...['SELF_SIGNED_CERT_IN_CHAIN', 'DEPTH_ZERO_SELF_SIGNED_CERT', 'UNABLE_TO_GET_ISSUER_CERT'],
+    ...['UNABLE_TO_GET_ISSUER_CERT_LOCALLY', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'INVALID_CA', 'CERT_UNTRUSTED'],
+    ...['CERT_REJECTED', 'CERT_CHAIN_TOO_LONG', 'PATH_LENGTH_EXCEEDED', ...alerts('UNKNOWN_CA')],
+  ),
+  'certificate-not-known': alarm('certificate is valid but not one of the known ones'),
+  'certificate-purpose-invalid': alarm(
+    'certificate is not meant for this use',
+    ...['INVALID_PURPOSE', ...alerts('UNSUPPORTED_CERTIFICATE')],
+  ),
+  'certificate-name-mismatch': alarm(
+    'certificate is for another name',
+    ...['ERR_TLS_CERT_ALTNAME_INVALID', 'HOSTNAME_MISMATCH'],
+  ),
+  'certificate-missing': alarm(
+    'peer presented no certificate',
+    ...['ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE', 'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED'],
+    ...['ERR_SSL_TLSV1_CERTIFICATE_REQUIRED', ...alerts('CERTIFICATE_REQUIRED')],
+  ),
+  'certificate-rejected-by-peer': alarm(
+    'peer refused our certificate',
+    ...alerts('BAD_CERTIFICATE', 'CERTIFICATE_UNKNOWN', 'ACCESS_DENIED'),
+  ),
+  'certificate-too-large': alarm('certificate, or the chain of them, is larger than the profile allows'),
+  'key-too-weak': alarm(
+    'public key of the certificate is shorter than the profile allows',
+    ...[
       'EE_KEY_TOO_SMALL',
       'CA_KEY_TOO_SMALL',
       'CA_MD_TOO_WEAK',
       'ERR_SSL_EE_KEY_TOO_SMALL',
       'ERR_SSL_DH_KEY_TOO_SMALL',
     ],
-  },
-  'crl-unavailable': {
-    severity: 'alarm',
-    text: 'no revocation list of the issuer at hand',
-    codes: ['UNABLE_TO_GET_CRL', 'UNABLE_TO_GET_CRL_ISSUER'],
-  },
-  'crl-expired': {
-    severity: 'alarm',
-    text: 'revocation list is out of date',
-    codes: ['CRL_HAS_EXPIRED', 'CRL_NOT_YET_VALID'],
-  },
-  'crl-invalid': {
-    severity: 'alarm',
-    text: 'revocation list is not authentic',
-    codes: ['CRL_SIGNATURE_FAILURE', 'UNABLE_TO_DECRYPT_CRL_SIGNATURE'],
-  },
-  'version-too-low': {
-    severity: 'alarm',
-    text: 'no TLS version that both sides allow',
-    codes: [
-      'ERR_SSL_UNSUPPORTED_PROTOCOL',
-      'ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION',
-      'ERR_SSL_WRONG_SSL_VERSION',
-      'ERR_SSL_VERSION_TOO_LOW',
-      'ERR_SSL_NO_PROTOCOLS_AVAILABLE',
-    ],
-  },
-  'cipher-mismatch': {
-    severity: 'alarm',
-    text: 'no cipher suite that both sides allow',
-    codes: [
-      'ERR_SSL_NO_SHARED_CIPHER',
-      'ERR_SSL_NO_CIPHERS_AVAILABLE',
-      'ERR_SSL_NO_SHARED_SIGNATURE_ALGORITHMS',
-      'ERR_SSL_NO_SUITABLE_SIGNATURE_ALGORITHM',
-      'ERR_SSL_NO_SUITABLE_KEY_SHARE',
-      'ERR_SSL_TLSV1_ALERT_INSUFFICIENT_SECURITY',
-    ],
-  },
-  'not-tls': {
-    severity: 'alarm',
-    text: 'peer does not speak TLS',
-    codes: [
+  ),
+  'crl-unavailable': alarm(
+    'no revocation list of the issuer at hand',
+    ...['UNABLE_TO_GET_CRL', 'UNABLE_TO_GET_CRL_ISSUER'],
+  ),
+  'crl-expired': alarm('revocation list is out of date', 'CRL_HAS_EXPIRED', 'CRL_NOT_YET_VALID'),
+  'crl-invalid': alarm(
+    'revocation list is not authentic',
+    ...['CRL_SIGNATURE_FAILURE', 'UNABLE_TO_DECRYPT_CRL_SIGNATURE'],
+  ),
+  'version-too-low': alarm(
+    'no TLS version that both sides allow',
+    ...['ERR_SSL_UNSUPPORTED_PROTOCOL', 'ERR_SSL_WRONG_SSL_VERSION', 'ERR_SSL_VERSION_TOO_LOW'],
+    ...['ERR_SSL_NO_PROTOCOLS_AVAILABLE', ...alerts('PROTOCOL_VERSION')],
+  ),
+  'cipher-mismatch': alarm(
+    'no cipher suite, group or signature scheme that both sides allow',
+    ...['ERR_SSL_NO_SHARED_CIPHER', 'ERR_SSL_NO_CIPHERS_AVAILABLE', 'ERR_SSL_NO_SHARED_SIGNATURE_ALGORITHMS'],
+    ...['ERR_SSL_NO_SUITABLE_SIGNATURE_ALGORITHM', 'ERR_SSL_NO_SUITABLE_KEY_SHARE', 'ERR_SSL_NO_SHARED_GROUPS'],
+    ...alerts('INSUFFICIENT_SECURITY'),
+  ),
+  'not-tls': alarm(
+    'peer does not speak TLS',
+    ...[
       'ERR_SSL_WRONG_VERSION_NUMBER',
       'ERR_SSL_HTTP_REQUEST',
       'ERR_SSL_PACKET_LENGTH_TOO_LONG',
       'ERR_SSL_BAD_RECORD_TYPE',
     ],
-  },
-  'record-tampered': {
-    severity: 'alarm',
-    text: 'record with a wrong authentication code',
-    codes: [
-      'ERR_SSL_DECRYPTION_FAILED_OR_BAD_RECORD_MAC',
-      'ERR_SSL_SSLV3_ALERT_BAD_RECORD_MAC',
-      'ERR_SSL_SSL/TLS_ALERT_BAD_RECORD_MAC',
-    ],
-  },
-  'handshake-timeout': {
-    severity: 'warning',
-    text: 'handshake not finished in time',
-    codes: ['ERR_TLS_HANDSHAKE_TIMEOUT', 'ETIMEDOUT'],
-  },
-  'handshake-failed': {
-    severity: 'alarm',
-    text: 'handshake failed',
-    codes: [
-      'ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE',
-      'ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE',
-      'ECONNRESET',
-      'EPROTO',
-      'EPIPE',
-    ],
-  },
+  ),
+  'record-tampered': alarm(
+    'record with a wrong authentication code',
+    ...['ERR_SSL_DECRYPTION_FAILED_OR_BAD_RECORD_MAC', ...alerts('BAD_RECORD_MAC')],
+  ),
+  'handshake-timeout': warning('handshake not finished in time', 'ERR_TLS_HANDSHAKE_TIMEOUT', 'ETIMEDOUT'),
+  'handshake-failed': alarm('handshake failed', 'ECONNRESET', 'EPROTO', 'EPIPE', ...alerts('HANDSHAKE_FAILURE')),
+  // Running sessions
+  'renegotiation-completed': notice('session keys were renewed by renegotiation'),
+  'renegotiation-failed': alarm(
+    'renegotiation of the session keys failed',
+    ...['ERR_TLS_RENEGOTIATE', 'ERR_TLS_RENEGOTIATION_DISABLED', 'ERR_TLS_SESSION_ATTACK', 'ERR_SSL_NO_RENEGOTIATION'],
+  ),
+  'session-certificate-ended': alarm('a certificate of the running session ended'),
+  'session-certificate-revoked': alarm('a certificate of the running session was revoked'),
+  'session-no-longer-trusted': alarm('a certificate of the running session is no longer trusted'),
+  'session-lifetime-ended': notice('the longest time that a session may last is over'),
+  'session-revocation-unknown': warning('whether a certificate of the running session was revoked is no longer known'),
+  'session-attestation-lapsed': alarm('the peer is no longer attested'),
 } as const satisfies Record<string, EventRow>;
 
 export type SecurityEventName = keyof typeof SECURITY_EVENTS;

@@ -9,6 +9,7 @@ export { type Fault, MmsError } from './errors.ts';
 export * from './machine/association.ts';
 export * from './machine/defaults.ts';
 export * from './session/client.ts';
+export * from './session/password.ts';
 export * from './session/refusal.ts';
 export * from './session/server.ts';
 export * from './spec/data.ts';

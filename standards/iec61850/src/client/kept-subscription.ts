@@ -43,6 +43,8 @@ export class KeptSubscription {
   readonly #host: SubscriptionHost;
   /** The last entry that was delivered, by block. */
   readonly #entries = new Map<string, Uint8Array>();
+  /** Blocks that were told to report, whether or not that was answered. */
+  readonly #tried = new Set<string>();
   #current: { readonly subscription: ReportSubscription; readonly client: Iec61850Client } | undefined;
   #last: { readonly block: string; readonly members: readonly string[]; readonly confRev: number } | undefined;
   /** Since when reports may be missing; undefined before the first time. */
@@ -133,8 +135,9 @@ export class KeptSubscription {
       ...options
     } = this.#options;
     const buffered = block.includes('.BR.');
-    // One that was had and gave nothing yet may have sent what never arrived: from its oldest, nothing comes twice.
-    const first = this.#last?.block === block ? OLDEST : undefined;
+    // One that was enabled, or might have been, and gave nothing yet may have sent what never arrived: from its oldest, nothing
+    // comes twice.
+    const first = this.#tried.has(block) ? OLDEST : undefined;
     const entry = buffered ? (this.#entries.get(block) ?? resumeAfter?.(block) ?? first) : undefined;
     let unknown = false;
     // What may be missing is said before what comes after it.
@@ -149,7 +152,10 @@ export class KeptSubscription {
     const subscription = await client.subscribe(block, {
       ...options,
       ...(entry ? { resumeAfter: entry } : {}),
-      prepare: (members) => prepare?.(members, client, block),
+      prepare: async (members) => {
+        await prepare?.(members, client, block);
+        this.#tried.add(block);
+      },
       onReport: (report) => {
         if (early) early.push(report);
         else deliver(report);

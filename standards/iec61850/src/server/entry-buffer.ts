@@ -22,7 +22,7 @@ export class EntryBuffer {
   /** Index of the next entry to send. */
   #next = 0;
 
-  /** @param epoch seconds since 1970 at which this buffer begins */
+  /** @param epoch milliseconds since 1970 at which this buffer begins; the lower 32 bits count, so that a start within the same second is another one */
   constructor(limit: { readonly entries: number; readonly octets: number }, epoch: number) {
     this.#limit = limit;
     this.#epoch = epoch >>> 0;

@@ -88,7 +88,7 @@ export class ReportControlBlock implements ControlBlock<ReportClient>, DataSetUs
     this.#ports = ports;
     this.variable = new Variable(name, at);
     this.#reference = `${domain}/${this.variable.item}`;
-    this.#entries = new EntryBuffer(ports.buffer, Math.floor(ports.clock.now() / 1000));
+    this.#entries = new EntryBuffer(ports.buffer, Math.floor(ports.clock.now()));
     const node = this.#reference.slice(0, this.#reference.indexOf('$'));
     const dataSet = scl.datSet === undefined ? '' : `${node}$${scl.datSet}`;
     const options = Object.entries(scl.optFields ?? {}).filter(([key, value]) => value === true && key !== 'line');

@@ -179,7 +179,7 @@ describe.each(PAIRS)('a session over $name', (pair) => {
     await ied.up();
     ied.server.update('BCU1CTRL/GGIO1.SPCSO1', { stVal: bool(true) });
     await until(() => reports.length === 1);
-    // Numbers of entries begin with the second of the start.
+    // Numbers of entries begin with the time of the start.
     await ied.clock.advance(5_000);
     await ied.restart();
     ied.server.update('BCU1CTRL/GGIO1.SPCSO2', { stVal: bool(true) });

@@ -8,6 +8,9 @@ import {
   bit,
   bitsOf,
   type Data,
+  type EncodedReport,
+  encodeData,
+  encodeDataList,
   type InformationReport,
   type TimeOfDay,
 } from '@enerchain/mms';
@@ -66,46 +69,64 @@ export const trgOps = (triggers: Iterable<Trigger>): BitString =>
 export const hasOption = (options: BitString, field: OptField): boolean => bit(options, OPT_FLDS[field]);
 export const hasTrigger = (triggers: BitString, trigger: Trigger): boolean => bit(triggers, TRG_OPS[trigger]);
 const TRIGGERS = Object.keys(TRG_OPS) as Trigger[];
-/** Most members are in a report for one reason. */
-const ONE_REASON: Readonly<Record<Trigger, BitString>> = Object.fromEntries(
-  TRIGGERS.map((trigger) => [trigger, trgOps([trigger])]),
-) as Record<Trigger, BitString>;
 export const triggersOf = (value: BitString): Trigger[] => TRIGGERS.filter((trigger) => hasTrigger(value, trigger));
 
 /** The list that every report is about. */
 export const REPORT_LIST = { kind: 'list', value: { kind: 'vmd', value: 'RPT' } } as const;
 
-/** Which fields are sent follows from `options`; a segment adds its own. */
-export function encodeReport(report: Report, options: BitString): InformationReport {
+/** What is said before the values of the members; which fields follows from `options`, and a segment adds its own. */
+export interface ReportHead extends Omit<Report, 'members'> {
+  readonly indexes: Uint16Array;
+  /** Of the members, for an option of their own. */
+  readonly references: readonly string[];
+}
+
+/**
+ * A report around the values of its members as they are encoded.
+ * @param reasons bits of TRG_OPS of each member: 2 to the power of the number of a trigger, added up
+ */
+export function encodeReport(
+  report: ReportHead,
+  options: BitString,
+  values: Uint8Array,
+  reasons: Uint8Array,
+): EncodedReport {
   const wanted = (field: OptField): boolean => hasOption(options, field);
-  const { segment, members } = report;
-  const shown = segment ? optionsWith(options, true) : optionsWith(options, false);
-  const values: Data[] = [
+  const { segment, indexes } = report;
+  const head: Data[] = [
     { kind: 'visibleString', value: report.rptId },
-    { kind: 'bitString', value: shown },
+    { kind: 'bitString', value: optionsWith(options, segment !== undefined) },
   ];
-  if (wanted('seqNum')) values.push({ kind: 'unsigned', value: report.seqNum ?? 0 });
-  if (wanted('timeStamp')) values.push({ kind: 'binaryTime', value: report.timeOfEntry ?? { millis: 0, days: 0 } });
-  if (wanted('dataSet')) values.push({ kind: 'visibleString', value: report.dataSet ?? '' });
-  if (wanted('bufOvfl')) values.push({ kind: 'boolean', value: report.bufOvfl ?? false });
-  if (wanted('entryID')) values.push({ kind: 'octetString', value: report.entryId ?? new Uint8Array(8) });
-  if (wanted('configRef')) values.push({ kind: 'unsigned', value: report.confRev ?? 0 });
-  if (segment) values.push({ kind: 'unsigned', value: segment.number }, { kind: 'boolean', value: segment.more });
-  values.push({
-    kind: 'bitString',
-    value: bitsOf(
-      report.size,
-      members.map(({ index }) => index),
-    ),
-  });
-  if (wanted('dataRef'))
-    for (const { reference } of members) values.push({ kind: 'visibleString', value: reference ?? '' });
-  for (const { data } of members) values.push(data);
+  if (wanted('seqNum')) head.push({ kind: 'unsigned', value: report.seqNum ?? 0 });
+  if (wanted('timeStamp')) head.push({ kind: 'binaryTime', value: report.timeOfEntry ?? { millis: 0, days: 0 } });
+  if (wanted('dataSet')) head.push({ kind: 'visibleString', value: report.dataSet ?? '' });
+  if (wanted('bufOvfl')) head.push({ kind: 'boolean', value: report.bufOvfl ?? false });
+  if (wanted('entryID')) head.push({ kind: 'octetString', value: report.entryId ?? new Uint8Array(8) });
+  if (wanted('configRef')) head.push({ kind: 'unsigned', value: report.confRev ?? 0 });
+  if (segment) head.push({ kind: 'unsigned', value: segment.number }, { kind: 'boolean', value: segment.more });
+  head.push({ kind: 'bitString', value: bitsOf(report.size, indexes) });
+  if (wanted('dataRef')) for (const value of report.references) head.push({ kind: 'visibleString', value });
+  const results = [encodeDataList(head), values];
   if (wanted('reasonCode')) {
-    for (const { reasons = [] } of members)
-      values.push({ kind: 'bitString', value: reasons.length === 1 ? ONE_REASON[reasons[0]!] : trgOps(reasons) });
+    const codes = new Uint8Array(reasons.length * REASON_OCTETS);
+    for (let i = 0; i < reasons.length; i++) codes.set(reasonCode(reasons[i]!), i * REASON_OCTETS);
+    results.push(codes);
   }
-  return { access: REPORT_LIST, results: values.map((value) => ({ kind: 'success', value })) };
+  return { access: REPORT_LIST, results };
+}
+
+/** Bits of a reason: see `encodeReport`. */
+export const reasonOf = (trigger: Trigger): number => 1 << TRG_OPS[trigger];
+/** A bit string of six bits as it is encoded. */
+const REASON_OCTETS = 4;
+const REASON_CODES: (Uint8Array | undefined)[] = [];
+function reasonCode(reasons: number): Uint8Array {
+  const known = REASON_CODES[reasons];
+  if (known) return known;
+  const triggers = TRIGGERS.filter((trigger) => (reasons & reasonOf(trigger)) !== 0);
+  const code = encodeData({ kind: 'bitString', value: trgOps(triggers) });
+  REASON_CODES[reasons] = code;
+  return code;
 }
 
 function optionsWith(options: BitString, segmented: boolean): BitString {

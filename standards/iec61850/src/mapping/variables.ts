@@ -23,6 +23,8 @@ export class Variable {
   readonly isArray: boolean;
   #value: Data | undefined;
   #size: number | undefined;
+  /** Of one with parts: what was put together last, until a part changes. */
+  #whole: Data | undefined;
 
   constructor(
     name: string,
@@ -50,15 +52,23 @@ export class Variable {
   add(part: Variable): void {
     this.parts.push(part);
     this.#byName.set(part.name, part);
+    for (let at: Variable | undefined = this; at; at = at.parent) at.#whole = undefined;
   }
 
   part(name: string): Variable | undefined {
     return this.#byName.get(name);
   }
 
-  /** Whether a change of this value is one to report: what is said of a structure holds for its parts. */
-  triggers(by: 'dchg' | 'qchg' | 'dupd'): boolean {
-    return this.attribute?.[by] === true || (this.attribute !== undefined && this.parent?.triggers(by) === true);
+  /** What a new value is a reason for, if for anything; what is said of a structure holds for its parts. */
+  trigger(changed: boolean): 'dchg' | 'qchg' | 'dupd' | undefined {
+    if (changed && this.#triggers('dchg')) return 'dchg';
+    if (changed && this.#triggers('qchg')) return 'qchg';
+    return this.#triggers('dupd') ? 'dupd' : undefined;
+  }
+
+  #triggers(by: 'dchg' | 'qchg' | 'dupd'): boolean {
+    for (let at: Variable | undefined = this; at?.attribute; at = at.parent) if (at.attribute[by] === true) return true;
+    return false;
   }
 
   /** Follows names down. */
@@ -81,12 +91,15 @@ export class Variable {
   /** The value, put together from its parts where it has some. */
   get data(): Data {
     if (this.#value !== undefined) return this.#value;
-    return { kind: this.isArray ? 'array' : 'structure', value: this.parts.map((part) => part.data) };
+    this.#whole ??= { kind: this.isArray ? 'array' : 'structure', value: this.parts.map((part) => part.data) };
+    return this.#whole;
   }
 
   /** Of a value only. */
   set data(value: Data) {
     this.#value = value;
+    // What is not put together has no part of anything that is.
+    for (let at = this.parent; at && at.#whole !== undefined; at = at.parent) at.#whole = undefined;
   }
 
   get type(): TypeSpecification {

@@ -35,8 +35,9 @@ export interface DataSetUser {
   readonly members: DataSetMembers['members'];
   /** Whether the data set has to stay. */
   readonly enabled: boolean;
-  /** A member has changed, or was updated. @param index in the data set */
-  changed(index: number, trigger: 'dchg' | 'qchg' | 'dupd'): void;
-  /** What changes within the call belongs together; values are set before. */
-  gather(changes: () => void): void;
+  /** Members that have changed, or were updated, and belong together; their values are set before. */
+  changed(changes: readonly MemberChange[]): void;
 }
+
+/** Which member of a data set, and what it is a reason for. */
+export type MemberChange = readonly [index: number, trigger: 'dchg' | 'qchg' | 'dupd'];

@@ -8,7 +8,7 @@ import { type IedModel, instancesOf, nodeName } from '../scl/model.ts';
 import type { FunctionalConstraint, LogControl } from '../scl/schema/ied.ts';
 import type { Access } from './access.ts';
 import type { ControlHandler, ControlObject } from './control.ts';
-import type { ControlBlock, DataSetMembers, DataSetUser } from './control-block.ts';
+import type { ControlBlock, DataSetMembers, DataSetUser, MemberChange } from './control-block.ts';
 import { controlObjects } from './control-objects.ts';
 import { LogControlBlock } from './logs/log-control.ts';
 import type { LogStore } from './logs/store.ts';
@@ -46,6 +46,8 @@ export class Device {
   readonly #substitutions: Substitutions;
   readonly #users: DataSetUser[] = [];
   readonly #logControls = new Map<Variable, LogControlBlock<Client>>();
+  /** Attributes by the reference of an object and the name below it. */
+  readonly #attributes = new Map<string, Map<string, Variable>>();
   /** Which members of which data sets in use a value belongs to. */
   readonly #listeners = new Map<Variable, Map<DataSetUser, number>>();
 
@@ -97,20 +99,10 @@ export class Device {
    * @throws Iec61850Error `server.reference`, `server.value` (caller): nothing was set
    */
   update(object: string, values: Readonly<Record<string, Data>>): void {
-    const { domain, item } = this.#split(object);
-    const [node, ...names] = item.split('.');
-    const root = domain.nodes.get(node!);
-    const set = Object.entries(values).map(([name, data]) => {
-      const below = [...names, ...name.split('.')];
-      const found = root?.parts
-        .map((constraint) => constraint.find(below))
-        .filter((variable) => variable !== undefined);
-      // Settings come from their groups.
-      const settings = this.settingGroups.has(domain.name) ? ['SG', 'SE'] : [];
-      const variable =
-        found?.find(({ fc }) => fc === 'ST' || fc === 'MX') ?? found?.find(({ fc }) => !settings.includes(fc ?? ''));
-      if (!variable?.isValue)
-        throw new Iec61850Error('caller', 'server.reference', `${object}.${name} is no attribute of this server`);
+    const set: Change[] = [];
+    for (const name in values) {
+      const data = values[name]!;
+      const variable = this.#attribute(object, name);
       if (!fits(data, variable.data)) {
         throw new Iec61850Error(
           'caller',
@@ -118,9 +110,32 @@ export class Device {
           `${object}.${name} takes ${variable.data.kind}, not ${data.kind}`,
         );
       }
-      return { variable, data };
-    });
+      set.push({ variable, data });
+    }
     this.apply(this.#substitutions.divert(set));
+  }
+
+  /** By its name below an object, whatever its constraint; what has been found is remembered. */
+  #attribute(object: string, name: string): Variable {
+    let known = this.#attributes.get(object);
+    const there = known?.get(name);
+    if (there) return there;
+    const { domain, item } = this.#split(object);
+    const [node, ...names] = item.split('.');
+    const below = [...names, ...name.split('.')];
+    const found = domain.nodes.get(node!)?.parts.flatMap((constraint) => constraint.find(below) ?? []) ?? [];
+    // Settings come from their groups.
+    const settings = this.settingGroups.has(domain.name) ? ['SG', 'SE'] : [];
+    const variable =
+      found.find(({ fc }) => fc === 'ST' || fc === 'MX') ?? found.find(({ fc }) => !settings.includes(fc ?? ''));
+    if (!variable?.isValue)
+      throw new Iec61850Error('caller', 'server.reference', `${object}.${name} is no attribute of this server`);
+    if (!known) {
+      known = new Map();
+      this.#attributes.set(object, known);
+    }
+    known.set(name, variable);
+    return variable;
   }
 
   /** Attributes that clients have written: what is substituted or blocked by them follows. */
@@ -131,27 +146,23 @@ export class Device {
   }
 
   apply(set: readonly Change[]): void {
-    const news = new Map<DataSetUser, [index: number, trigger: 'dchg' | 'qchg' | 'dupd'][]>();
+    const news = new Map<DataSetUser, MemberChange[]>();
     for (const { variable, data } of set) {
       const changed = !sameData(variable.data, data);
       variable.data = data;
-      const trigger = (['dchg', 'qchg', 'dupd'] as const).find(
-        (by) => (changed || by === 'dupd') && variable.triggers(by),
-      );
+      const trigger = variable.trigger(changed);
       if (!trigger) continue;
       for (let at: Variable | undefined = variable; at; at = at.parent) {
-        for (const [block, index] of this.#listeners.get(at) ?? []) {
-          const list = news.get(block);
+        const users = this.#listeners.get(at);
+        if (!users) continue;
+        for (const [user, index] of users) {
+          const list = news.get(user);
           if (list) list.push([index, trigger]);
-          else news.set(block, [[index, trigger]]);
+          else news.set(user, [[index, trigger]]);
         }
       }
     }
-    for (const [block, changes] of news) {
-      block.gather(() => {
-        for (const [index, trigger] of changes) block.changed(index, trigger);
-      });
-    }
+    for (const [user, changes] of news) user.changed(changes);
   }
 
   #split(reference: string): { readonly domain: Domain; readonly item: string } {

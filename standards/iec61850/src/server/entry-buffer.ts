@@ -1,13 +1,19 @@
 /** The entries of a report control block: those that wait, and, in a buffered one, those a client may ask for again. */
 import type { TimeOfDay } from '@enerchain/mms';
-import type { ReportMember } from '../mapping/report.ts';
+/** What a report tells of members, as octets: what is kept for long is small, and is encoded once. */
+export interface EntryContent {
+  readonly time: TimeOfDay;
+  /** Positions in the data set, ascending. */
+  readonly indexes: Uint16Array;
+  /** Their values, one behind the other. */
+  readonly values: Uint8Array;
+  /** As `encodeReport` wants them. */
+  readonly reasons: Uint8Array;
+}
 
-export interface Entry {
+export interface Entry extends EntryContent {
   /** Eight octets: when this buffer was begun, and a count. Another start gives other numbers, so that an old one is not taken for a new one. */
   readonly id: Uint8Array;
-  readonly time: TimeOfDay;
-  readonly members: readonly ReportMember[];
-  readonly octets: number;
   /** Entries before this one were lost. */
   afterLoss: boolean;
   segmentsSent: number;
@@ -36,13 +42,13 @@ export class EntryBuffer {
     return this.#entries.length - this.#next;
   }
 
-  add(entry: { readonly time: TimeOfDay; readonly members: readonly ReportMember[]; readonly octets: number }): void {
+  add(entry: EntryContent): void {
     const id = new Uint8Array(8);
     const view = new DataView(id.buffer);
     view.setUint32(0, this.#epoch);
     view.setUint32(4, ++this.#count);
     this.#entries.push({ ...entry, id, afterLoss: false, segmentsSent: 0 });
-    this.#octets += entry.octets;
+    this.#octets += entry.values.length;
     while (
       this.#entries.length > 1 &&
       (this.#entries.length > this.#limit.entries || this.#octets > this.#limit.octets)
@@ -52,8 +58,8 @@ export class EntryBuffer {
 
   /** The oldest gives way; when nobody had it yet, the one after it says so. */
   #drop(): void {
-    const [oldest] = this.#entries.splice(0, 1);
-    this.#octets -= oldest!.octets;
+    const oldest = this.#entries.shift();
+    this.#octets -= oldest!.values.length;
     if (this.#next > 0) this.#next--;
     else this.#entries[0]!.afterLoss = true;
   }
@@ -65,7 +71,7 @@ export class EntryBuffer {
     if (keep) this.#next++;
     else {
       this.#entries.splice(this.#next, 1);
-      this.#octets -= entry.octets;
+      this.#octets -= entry.values.length;
     }
   }
 

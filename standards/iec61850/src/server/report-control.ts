@@ -4,28 +4,30 @@
  */
 import { isIPv4, isIPv6 } from 'node:net';
 import {
+  BerReader,
   type BitString,
   bit,
   type Data,
-  dataOctets,
+  encodeDataList,
   type TypeSpecification,
   timeOfDayFromMillis,
 } from '@enerchain/mms';
 import type { Clock } from '@enerchain/transport';
 import {
   encodeReport,
+  hasOption,
   hasTrigger,
   OPT_FLDS,
   type OptField,
   optFlds,
-  type ReportMember,
+  reasonOf,
   type Trigger,
   trgOps,
 } from '../mapping/report.ts';
 import { Variable } from '../mapping/variables.ts';
 import type { ReportControl as SclReportControl } from '../scl/schema/ied.ts';
 import type { Access } from './access.ts';
-import type { BlockClient, ControlBlock, DataSetMembers, DataSetUser, Refusal } from './control-block.ts';
+import type { BlockClient, ControlBlock, DataSetMembers, DataSetUser, MemberChange, Refusal } from './control-block.ts';
 import { type Entry, EntryBuffer } from './entry-buffer.ts';
 
 /** A client's association. */
@@ -58,6 +60,10 @@ const RETRY_MILLIS = 20;
 const MAX_WAITING = 200;
 /** Octets of a PDU that are not values: headers, and room for what options add. */
 const OVERHEAD = 300;
+/** Of a value: its reason, and what its length takes. */
+const BESIDE_VALUE = 8;
+/** Of a reference, which has at most 129 characters (7-2 § 6.1.2.2). */
+const REFERENCE = 132;
 
 const unsigned = (size: number): TypeSpecification => ({ kind: 'unsigned', value: size });
 const bool: TypeSpecification = { kind: 'boolean', value: null };
@@ -73,14 +79,17 @@ export class ReportControlBlock implements ControlBlock<ReportClient>, DataSetUs
   #client: ReportClient | undefined;
   /** A client that has reserved it; after a cut only who it was is known. */
   #reservedBy: { readonly client: ReportClient | undefined; readonly owner: string } | undefined;
-  #pending = new Map<number, { data: Data; reasons: Set<Trigger> }>();
+  /** Members that have changed and are in no entry yet; and of each member its value, its reasons, the call of `changed` that brought them. */
+  readonly #pending: number[] = [];
+  #values: Data[] = [];
+  #reasons = new Uint8Array(0);
+  #rounds: number[] = [];
+  #round = 0;
   #cancelPending: (() => void) | undefined;
   #cancelIntegrity: (() => void) | undefined;
   #cancelRetry: (() => void) | undefined;
   #cancelReservation: (() => void) | undefined;
   #seqNum = 0;
-  /** Members that changed within the `gather` under way. */
-  #gathered: Set<number> | undefined;
 
   /** @param name as clients know it, with index; @param at its constraint in the variable of the logical node: RP or BR */
   constructor(scl: SclReportControl, name: string, at: Variable, domain: string, ports: ReportControlPorts) {
@@ -144,7 +153,10 @@ export class ReportControlBlock implements ControlBlock<ReportClient>, DataSetUs
   #useDataSet(client: ReportClient | undefined): void {
     const reference = this.#get('DatSet') as string;
     this.#dataSet = reference === '' ? undefined : this.#ports.dataSet(reference, client);
-    this.#pending.clear();
+    this.#forget();
+    this.#values = [];
+    this.#rounds = [];
+    this.#reasons = new Uint8Array(this.members.length);
     this.#entries.clear();
     this.#ports.onMembers(this);
   }
@@ -219,7 +231,7 @@ export class ReportControlBlock implements ControlBlock<ReportClient>, DataSetUs
     if (!this.buffered) {
       this.#set('Resv', { kind: 'boolean', value: true });
       this.#entries.clear();
-      this.#pending.clear();
+      this.#forget();
     }
     this.#set('RptEna', { kind: 'boolean', value: true });
     this.#armIntegrity();
@@ -253,9 +265,7 @@ export class ReportControlBlock implements ControlBlock<ReportClient>, DataSetUs
     this.#set('RptEna', { kind: 'boolean', value: false });
     this.#client = undefined;
     if (!this.buffered) {
-      this.#cancelPending?.();
-      this.#cancelPending = undefined;
-      this.#pending.clear();
+      this.#forget();
       this.#entries.clear();
     }
     return undefined;
@@ -278,54 +288,63 @@ export class ReportControlBlock implements ControlBlock<ReportClient>, DataSetUs
     else free();
   }
 
-  /** A member has changed, or was updated. @param index in the data set */
-  changed(index: number, trigger: 'dchg' | 'qchg' | 'dupd'): void {
+  /** What changes in one call goes into one report. */
+  changed(changes: readonly MemberChange[]): void {
     if (!this.buffered && !this.enabled) return;
-    if (!hasTrigger(this.#get('TrgOps') as BitString, trigger)) return;
-    if (this.#gathered?.has(index)) {
-      this.#pending.get(index)!.reasons.add(trigger);
-      return;
+    const triggers = this.#get('TrgOps') as BitString;
+    const round = ++this.#round;
+    for (const [index, trigger] of changes) {
+      if (!hasTrigger(triggers, trigger)) continue;
+      const there = this.#reasons[index] !== 0;
+      if (there && this.#rounds[index] === round) {
+        this.#reasons[index]! |= reasonOf(trigger);
+        continue;
+      }
+      // A second change of the same member would hide the first.
+      if (there) this.#flush();
+      this.#pending.push(index);
+      this.#values[index] = this.#dataSet!.members[index]!.variable.data;
+      this.#reasons[index] = reasonOf(trigger);
+      this.#rounds[index] = round;
     }
-    // A second change of the same member would hide the first.
-    if (this.#pending.has(index)) this.#flush();
-    this.#pending.set(index, { data: this.#dataSet!.members[index]!.variable.data, reasons: new Set([trigger]) });
-    this.#gathered?.add(index);
+    if (this.#pending.length === 0) return;
     const wait = this.#get('BufTm') as number;
-    if (wait === 0 && !this.#gathered) this.#flush();
-    else if (wait > 0 && !this.#cancelPending)
-      this.#cancelPending = this.#ports.clock.schedule(wait, () => this.#flush());
+    if (wait === 0) this.#flush();
+    else this.#cancelPending ??= this.#ports.clock.schedule(wait, () => this.#flush());
   }
 
-  /** What changes within the call goes into one report; values are set before. */
-  gather(changes: () => void): void {
-    this.#gathered = new Set();
-    try {
-      changes();
-    } finally {
-      this.#gathered = undefined;
-    }
-    if (this.#get('BufTm') === 0) this.#flush();
+  #forget(): void {
+    this.#cancelPending?.();
+    this.#cancelPending = undefined;
+    for (const index of this.#pending) this.#reasons[index] = 0;
+    this.#pending.length = 0;
   }
 
   #flush(): void {
-    this.#cancelPending?.();
-    this.#cancelPending = undefined;
-    if (this.#pending.size === 0) return;
-    const members = [...this.#pending]
-      .sort(([a], [b]) => a - b)
-      .map(([index, { data, reasons }]) => ({ index, data, reasons: [...reasons] }));
-    this.#pending = new Map();
-    this.#enter(members);
+    if (this.#pending.length === 0) return;
+    const indexes = Uint16Array.from(this.#pending).sort();
+    const data: Data[] = [];
+    for (const index of indexes) data.push(this.#values[index]!);
+    const reasons = Uint8Array.from(indexes, (index) => this.#reasons[index]!);
+    this.#forget();
+    this.#enter(indexes, data, reasons);
   }
 
   #generalInterrogation(): void {
     if (!hasTrigger(this.#get('TrgOps') as BitString, 'gi')) return;
     this.#flush();
-    this.#enter(this.#everything('gi'));
+    this.#enterAll('gi');
   }
 
-  #everything(reason: Trigger): ReportMember[] {
-    return this.#dataSet!.members.map(({ variable }, index) => ({ index, data: variable.data, reasons: [reason] }));
+  #enterAll(reason: Trigger): void {
+    const { members } = this.#dataSet!;
+    const reasons = new Uint8Array(members.length).fill(reasonOf(reason));
+    const indexes = Uint16Array.from(members.keys());
+    this.#enter(
+      indexes,
+      members.map(({ variable }) => variable.data),
+      reasons,
+    );
   }
 
   #armIntegrity(): void {
@@ -333,16 +352,14 @@ export class ReportControlBlock implements ControlBlock<ReportClient>, DataSetUs
     if (period === 0 || !hasTrigger(this.#get('TrgOps') as BitString, 'integrity')) return;
     this.#cancelIntegrity = this.#ports.clock.schedule(period, () => {
       this.#flush();
-      this.#enter(this.#everything('integrity'));
+      this.#enterAll('integrity');
       this.#armIntegrity();
     });
   }
 
-  #enter(members: readonly ReportMember[]): void {
+  #enter(indexes: Uint16Array, data: readonly Data[], reasons: Uint8Array): void {
     const time = timeOfDayFromMillis(this.#ports.clock.now());
-    let octets = 0;
-    for (const { data } of members) octets += dataOctets(data);
-    this.#entries.add({ time, members, octets });
+    this.#entries.add({ time, indexes, values: encodeDataList(data), reasons });
     if (this.#client) this.#pump();
   }
 
@@ -379,27 +396,32 @@ export class ReportControlBlock implements ControlBlock<ReportClient>, DataSetUs
 
   /** In as many segments as the client's PDUs need. Segments already sent are not sent again. */
   #sendEntry(entry: Entry, client: ReportClient): boolean {
-    const parts = segments(entry, client.maxPdu - OVERHEAD);
-    for (; entry.segmentsSent < parts.length; entry.segmentsSent++) {
+    const { members, reference } = this.#dataSet!;
+    const options = this.#options;
+    const beside = hasOption(options, 'dataRef') ? BESIDE_VALUE + REFERENCE : BESIDE_VALUE;
+    const cuts = segments(entry, client.maxPdu - OVERHEAD - Math.ceil(members.length / 8), beside);
+    const whole = cuts.length === 1;
+    for (; entry.segmentsSent < cuts.length; entry.segmentsSent++) {
       const number = entry.segmentsSent;
-      const members = parts[number]!.map((member) => ({
-        ...member,
-        reference: this.#dataSet!.members[member.index]!.reference,
-      }));
+      const [from, to] = [cuts[number]!, cuts[number + 1]];
+      const indexes = whole ? entry.indexes : entry.indexes.subarray(from.member, to?.member);
       const report = encodeReport(
         {
           rptId: this.#get('RptID') as string,
           seqNum: this.#seqNum,
           timeOfEntry: entry.time,
-          dataSet: this.#dataSet!.reference,
+          dataSet: reference,
           bufOvfl: entry.afterLoss,
           entryId: entry.id,
           confRev: this.#get('ConfRev') as number,
-          ...(parts.length > 1 ? { segment: { number, more: number < parts.length - 1 } } : {}),
-          size: this.#dataSet!.members.length,
-          members,
+          ...(whole ? {} : { segment: { number, more: to !== undefined } }),
+          size: members.length,
+          indexes,
+          references: hasOption(options, 'dataRef') ? Array.from(indexes, (index) => members[index]!.reference) : [],
         },
-        this.#options,
+        options,
+        whole ? entry.values : entry.values.subarray(from.octet, to?.octet),
+        whole ? entry.reasons : entry.reasons.subarray(from.member, to?.member),
       );
       if (!client.send(report)) return false;
     }
@@ -414,20 +436,25 @@ function without(options: BitString, fields: readonly OptField[]): BitString {
   return optFlds(left.map(([field]) => field as OptField));
 }
 
-function segments({ members, octets }: Entry, room: number): readonly (readonly ReportMember[])[] {
-  if (octets + members.length * 8 <= room) return [members];
-  const parts: ReportMember[][] = [[]];
-  let used = 0;
-  for (const member of members) {
-    const size = dataOctets(member.data) + 8;
-    if (used + size > room && parts.at(-1)!.length > 0) {
-      parts.push([]);
-      used = 0;
-    }
-    parts.at(-1)!.push(member);
-    used += size;
+/** Where each segment begins. What is said of each member beside its value takes room as well. */
+function segments(
+  { indexes, values }: Entry,
+  room: number,
+  beside: number,
+): readonly { readonly member: number; readonly octet: number }[] {
+  const first = { member: 0, octet: 0 };
+  if (values.length + indexes.length * beside <= room) return [first];
+  const cuts = [first];
+  const reader = new BerReader(values);
+  for (let member = 0; member < indexes.length; member++) {
+    const octet = reader.at;
+    reader.header();
+    reader.at = reader.stop;
+    const from = cuts.at(-1)!;
+    const size = reader.at - from.octet + (member + 1 - from.member) * beside;
+    if (size > room && member > from.member) cuts.push({ member, octet });
   }
-  return parts;
+  return cuts;
 }
 
 /** Octets of the address (8-1 § 17.2.1), of the name in the certificate where no address is known. */

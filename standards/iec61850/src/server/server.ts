@@ -163,7 +163,7 @@ export class Iec61850Server {
       lists,
       owner: subject ?? transport.remote.replace(/:\d+$/, ''),
       identity: { remote: transport.remote, subject },
-      send: (report) => session.report(report),
+      send: (report) => session.reportEncoded(report),
       get maxPdu() {
         return session.initiate?.localDetail ?? 65_000;
       },

@@ -5,7 +5,8 @@ import { choice, context, element, encodeWith, optional, plain, sequence, type V
 import type { BerWriter } from '../ber/writer.ts';
 import { rejectPdu, serviceError } from '../spec/faults.ts';
 import { initiate } from '../spec/initiate.ts';
-import { serviceRequest, serviceResponse, unconfirmedService } from '../spec/services.ts';
+import { variableAccess } from '../spec/names.ts';
+import { type EncodedReport, serviceRequest, serviceResponse, unconfirmedService } from '../spec/services.ts';
 
 /** Modifiers (attach to event condition, attach to semaphore) are kept as they are: nothing here can honour them. */
 const modifiers = plain<Uint8Array>(
@@ -73,6 +74,17 @@ export function invokeIdOf(bytes: Uint8Array): number | undefined {
 /** Writes a PDU in front of what is there. MmsError (caller) for values that do not fit their type. */
 export function writeMms(writer: BerWriter, pdu: MmsPdu): void {
   mmsPdu.write(writer, pdu);
+}
+
+/** Writes the unconfirmed PDU of a report in front of what is there. */
+export function writeEncodedReport(writer: BerWriter, { access, results }: EncodedReport): void {
+  const before = writer.length;
+  for (let i = results.length - 1; i >= 0; i--) writer.octets(results[i]!);
+  writer.header(0xa0, before);
+  variableAccess.write(writer, access);
+  // informationReport [0] in unconfirmed-PDU [3].
+  writer.header(0xa0, before);
+  writer.header(0xa3, before);
 }
 
 /** MmsError (caller) for values that do not fit their type. */

@@ -6,9 +6,10 @@
 import { type BitString, bits, bitText } from '../ber/primitive.ts';
 import { withWriter } from '../ber/type.ts';
 import type { BerWriter } from '../ber/writer.ts';
-import { decodeMms, encodeMms, invokeIdOf, type MmsPdu, writeMms } from '../codec/pdu.ts';
+import { decodeMms, encodeMms, invokeIdOf, type MmsPdu, writeEncodedReport, writeMms } from '../codec/pdu.ts';
 import { callerError, MmsError, peerError } from '../errors.ts';
 import type { Initiate } from '../spec/initiate.ts';
+import type { EncodedReport } from '../spec/services.ts';
 import {
   decodeTpdu,
   encodeTpdu,
@@ -210,9 +211,18 @@ export class Association {
 
   /** MmsError (caller) when there is no association or the PDU is larger than agreed. */
   send(pdu: MmsPdu): readonly AssociationEffect[] {
+    return this.#transfer((writer) => writeMms(writer, pdu));
+  }
+
+  /** As `send`, of a report whose values are encoded. */
+  sendReport(report: EncodedReport): readonly AssociationEffect[] {
+    return this.#transfer((writer) => writeEncodedReport(writer, report));
+  }
+
+  #transfer(write: (writer: BerWriter) => void): readonly AssociationEffect[] {
     if (this.#state !== 'associated') throw callerError('association.state', 'there is no association');
     withWriter((writer) => {
-      this.#write(writer, pdu);
+      this.#within(writer, write);
       writeUserData(writer, this.#mmsContext);
       writeDataTransfer(writer);
       if (fitsOneTpdu(writer.length, this.#size)) {
@@ -224,11 +234,11 @@ export class Association {
     return this.#take();
   }
 
-  #write(writer: BerWriter, pdu: MmsPdu): void {
+  #within(writer: BerWriter, write: (writer: BerWriter) => void): void {
     const refuse = (octets: string) =>
       callerError('association.size', `a PDU of ${octets} octets; ${this.#limit} are agreed`);
     try {
-      writeMms(writer, pdu);
+      write(writer);
     } catch (error) {
       if (error instanceof MmsError && error.code === 'ber.size') throw refuse(`more than ${this.#limit}`);
       throw error;

@@ -3,6 +3,7 @@ import type { MmsPdu } from '../codec/pdu.ts';
 import type { MmsError } from '../errors.ts';
 import type { Association, AssociationEffect, Authentication } from '../machine/association.ts';
 import type { Initiate } from '../spec/initiate.ts';
+import type { EncodedReport } from '../spec/services.ts';
 
 export interface ConnectionHandler {
   onAsked?(proposal: Initiate, authentication: Authentication | undefined): void;
@@ -80,6 +81,11 @@ export class Connection {
   /** MmsError (caller) when it cannot be sent; see `Association.send`. */
   send(pdu: MmsPdu): void {
     this.#run(this.#association.send(pdu));
+  }
+
+  /** As `send`. */
+  sendReport(report: EncodedReport): void {
+    this.#run(this.#association.sendReport(report));
   }
 
   abort(): void {

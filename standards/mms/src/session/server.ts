@@ -5,7 +5,14 @@ import { Association, type AssociationOptions, type Authentication } from '../ma
 import { DEFAULT_ASSOCIATION } from '../machine/defaults.ts';
 import { REJECT, type ServiceError, serviceErrorOf } from '../spec/faults.ts';
 import type { Initiate } from '../spec/initiate.ts';
-import type { InformationReport, MmsStatus, RequestOf, ResponseOf, ServiceName } from '../spec/services.ts';
+import type {
+  EncodedReport,
+  InformationReport,
+  MmsStatus,
+  RequestOf,
+  ResponseOf,
+  ServiceName,
+} from '../spec/services.ts';
 import { DIAGNOSTIC } from '../upper/acse.ts';
 import { Connection } from './connection.ts';
 import { MmsRefusal } from './refusal.ts';
@@ -89,6 +96,13 @@ export class MmsServerSession {
       kind: 'unconfirmed',
       value: { service: { kind: 'informationReport', value: report } },
     });
+    return true;
+  }
+
+  /** As `report`, of values that are encoded: what keeps reports for later keeps octets. */
+  reportEncoded(report: EncodedReport): boolean {
+    if (!this.#connection.associated || this.#connection.bufferedBytes > this.#bufferLimit / 2) return false;
+    this.#connection.sendReport(report);
     return true;
   }
 

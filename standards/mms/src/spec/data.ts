@@ -271,47 +271,6 @@ function writeData(writer: BerWriter, data: Data): void {
   writer.header(DATA_TAGS[data.kind], before);
 }
 
-/** Octets of a value as it is encoded, counted without encoding it. MmsError (caller) as encoding it would have. */
-export function dataOctets(value: Data): number {
-  const content = contentOctets(value);
-  return content + (content < 0x80 ? 2 : content < 0x100 ? 3 : content < 0x1_0000 ? 4 : content < 0x100_0000 ? 5 : 6);
-}
-
-function contentOctets(value: Data): number {
-  switch (value.kind) {
-    case 'array':
-    case 'structure': {
-      let octets = 0;
-      for (const part of value.value) octets += dataOctets(part);
-      return octets;
-    }
-    case 'boolean':
-      return 1;
-    case 'bitString':
-    case 'booleanArray':
-      return 1 + value.value.bytes.length;
-    case 'float':
-      return FLOAT.octets;
-    case 'double':
-      return DOUBLE.octets;
-    case 'octetString':
-      return value.value.length;
-    case 'visibleString':
-    case 'generalizedTime':
-      return value.value.length;
-    case 'utcTime':
-      return 8;
-    case 'binaryTime':
-      return value.value.days === undefined ? 4 : 6;
-    default:
-      // Whole numbers, texts in UTF-8 and object identifiers are as long as what is in them.
-      return withWriter((writer) => {
-        writeContent(writer, value);
-        return writer.length;
-      });
-  }
-}
-
 const TAGS = new Set(Object.values(DATA_TAGS));
 const accepts = (tag: number): boolean => TAGS.has(tag);
 
@@ -319,4 +278,13 @@ export const data: Type<Data> = { accepts, read: readData, write: writeData };
 
 /** MmsError (peer). */
 export const decodeData = (bytes: Uint8Array): Data => decodeWith(data, bytes);
+
+/** Values one behind the other. */
+export function encodeDataList(values: readonly Data[]): Uint8Array<ArrayBuffer> {
+  return withWriter((writer) => {
+    for (let i = values.length - 1; i >= 0; i--) writeData(writer, values[i]!);
+    return writer.copy();
+  });
+}
+
 export const encodeData = (value: Data): Uint8Array<ArrayBuffer> => encodeWith(data, value);

@@ -26,7 +26,15 @@ import {
 } from '../ber/type.ts';
 import { data, timeOfDay } from './data.ts';
 import { dataAccessError } from './faults.ts';
-import { address, identifier, objectClass, objectName, variable, variableAccess } from './names.ts';
+import {
+  address,
+  identifier,
+  objectClass,
+  objectName,
+  type VariableAccess,
+  variable,
+  variableAccess,
+} from './names.ts';
 import { typeSpecification } from './types.ts';
 
 export const accessResult = choice('AccessResult', { failure: context(0, dataAccessError), success: data });
@@ -297,6 +305,12 @@ export const informationReport = sequence('InformationReport', {
   results: context(0, sequenceOf(accessResult)),
 });
 export type InformationReport = Value<typeof informationReport>;
+
+/** The same with access results that are encoded already: octets of any number of them in each piece. */
+export interface EncodedReport {
+  readonly access: VariableAccess;
+  readonly results: readonly Uint8Array[];
+}
 
 export const unconfirmedService = choice('UnconfirmedService', {
   informationReport: context(0, informationReport),

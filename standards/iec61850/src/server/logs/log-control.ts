@@ -5,7 +5,14 @@ import { hasTrigger, type Trigger, trgOps } from '../../mapping/report.ts';
 import { Variable } from '../../mapping/variables.ts';
 import type { LogControl } from '../../scl/schema/ied.ts';
 import type { Access } from '../access.ts';
-import type { BlockClient, ControlBlock, DataSetMembers, DataSetUser, Refusal } from '../control-block.ts';
+import type {
+  BlockClient,
+  ControlBlock,
+  DataSetMembers,
+  DataSetUser,
+  MemberChange,
+  Refusal,
+} from '../control-block.ts';
 import { triggersIn } from '../report-control.ts';
 import type { LogMark, LogStore } from './store.ts';
 
@@ -38,7 +45,6 @@ export class LogControlBlock<Client extends BlockClient> implements ControlBlock
   readonly #reference: string;
   #dataSet: DataSetMembers | undefined;
   #pending = new Map<number, { data: Data; reasons: Set<Trigger> }>();
-  #gathering = false;
   #cancelIntegrity: (() => void) | undefined;
 
   /** @param at its constraint in the variable of the logical node: LG @param log `BCU1CTRL/LLN0$EventLog` */
@@ -139,21 +145,13 @@ export class LogControlBlock<Client extends BlockClient> implements ControlBlock
     this.#pending.clear();
   }
 
-  changed(index: number, trigger: 'dchg' | 'qchg' | 'dupd'): void {
-    if (!this.enabled || !this.#wants(trigger)) return;
-    const data = this.members[index]!.variable.data;
-    const there = this.#pending.get(index);
-    if (there) there.reasons.add(trigger);
-    else this.#pending.set(index, { data, reasons: new Set([trigger]) });
-    if (!this.#gathering) this.#flush();
-  }
-
-  gather(changes: () => void): void {
-    this.#gathering = true;
-    try {
-      changes();
-    } finally {
-      this.#gathering = false;
+  changed(changes: readonly MemberChange[]): void {
+    if (!this.enabled) return;
+    for (const [index, trigger] of changes) {
+      if (!this.#wants(trigger)) continue;
+      const there = this.#pending.get(index);
+      if (there) there.reasons.add(trigger);
+      else this.#pending.set(index, { data: this.members[index]!.variable.data, reasons: new Set([trigger]) });
     }
     this.#flush();
   }

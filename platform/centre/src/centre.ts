@@ -22,6 +22,7 @@ import { Journal } from './events/journal.ts';
 import { checkpointFile, JournalStore } from './events/journal-store.ts';
 import { SourceWatch } from './events/source-watch.ts';
 import { GridLinks } from './grid/links.ts';
+import { PathPlaces } from './grid/path-places.ts';
 import { GridStore } from './grid/store.ts';
 import { CENTRE } from './ingest/own-chain.ts';
 import { Inspections } from './inspection/inspections.ts';
@@ -203,6 +204,7 @@ async function startFace(
 
   const grid = await GridStore.open(database, log);
   const gridLinks = new GridLinks(database, log, points);
+  grid.follow((model) => points.placeBy(new PathPlaces(model)));
   const loadGrid = async () => {
     await grid.load();
     await gridLinks.load();

@@ -108,7 +108,11 @@ export async function newFace(
     request: () => undefined,
   };
   const database = options.database ?? { query: async () => ({ rows: [] }) };
-  const gridLinks = new GridLinks(database, log, { get: (mRID) => points.get(mRID), link: () => {} });
+  const gridLinks = new GridLinks(database, log, {
+    get: (mRID) => points.get(mRID),
+    link: () => {},
+    placeBy: () => {},
+  });
   await gridLinks.load();
   const context: ApiContext = {
     accounts,

@@ -2,8 +2,17 @@
  * Which terminal or equipment a point may belong to, by its name and kind: proposals with a confidence and its reason, for a
  * person to accept. Nothing here links anything.
  */
-import type { ConductingEquipment, GridModel, Mrid, Point } from '@enerchain/model';
-import { fitOf, isSwitch, measurementTypeOf, quantityOf, wordsOf } from './link-quantity.ts';
+import {
+  type ConductingEquipment,
+  fitOf,
+  type GridModel,
+  isSwitch,
+  type Mrid,
+  measurementTypeOf,
+  type Point,
+  quantityOf,
+  wordsOf,
+} from '@enerchain/model';
 
 export interface LinkProposal {
   readonly point: Mrid;

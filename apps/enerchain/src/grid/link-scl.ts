@@ -4,9 +4,8 @@
  * (IEC TS 62361-102).
  */
 import type { Iec104Address, LNodeLink } from '@enerchain/iec61850';
-import type { ConductingEquipment, GridModel, Mrid } from '@enerchain/model';
+import { equipmentAt, type GridModel, type Quantity } from '@enerchain/model';
 import type { LinkablePoint, LinkProposal } from './link-proposals.ts';
-import { fitOf, isSwitch, type Quantity, wordsOf } from './link-quantity.ts';
 
 /** What is read of one or several SCL files. */
 export interface SclSource {
@@ -18,8 +17,8 @@ export interface SclSource {
 }
 
 interface Reference {
-  readonly iedName: string;
-  readonly ldInst: string;
+  /** IED and logical device, as references have them in one. */
+  readonly device: string;
   readonly ln: string;
   readonly names: readonly string[];
 }
@@ -44,9 +43,10 @@ export class SclProposer {
 
   constructor(grid: GridModel, { lNodes, addresses }: SclSource) {
     this.#grid = grid;
-    for (const each of addresses) this.#byAddress.set(`ca=${each.casdu} ioa=${each.ioa}`, each);
+    for (const { iedName, ldInst, ln, names, casdu, ioa } of addresses)
+      this.#byAddress.set(`ca=${casdu} ioa=${ioa}`, { device: `${iedName}${ldInst}`, ln, names });
     for (const each of lNodes) {
-      const key = keyOf(each.iedName, each.ldInst, `${each.prefix}${each.lnClass}${each.lnInst}`);
+      const key = keyOf(`${each.iedName}${each.ldInst}`, `${each.prefix}${each.lnClass}${each.lnInst}`);
       const list = this.#lNodes.get(key);
       if (list) list.push(each);
       else this.#lNodes.set(key, [each]);
@@ -59,13 +59,13 @@ export class SclProposer {
     const byAddress = this.#byAddress.get(point.address ?? '');
     const reference = byAddress ?? referenceOf(point.objectReference);
     if (!reference) return [];
-    const { iedName, ldInst, ln, names } = reference;
+    const { device, ln, names } = reference;
     const how = byAddress ? `by IEC 61850-80-1 ${point.address} is` : 'its reference is';
-    const full = `${iedName}${ldInst}/${[ln, ...names].join('.')}`;
+    const full = `${device}/${[ln, ...names].join('.')}`;
     const known = DATA.find(([node, object]) => node.test(ln) && object.test(names[0] ?? ''));
     const quantity = known?.[3] ?? 'other';
-    return (this.#lNodes.get(keyOf(iedName, ldInst, ln)) ?? []).flatMap((lNode) => {
-      const found = this.#find(lNode, quantity);
+    return (this.#lNodes.get(keyOf(device, ln)) ?? []).flatMap((lNode) => {
+      const found = equipmentAt(this.#grid, lNode.path, quantity);
       if (!found) return [];
       const { item, terminal, certain } = found;
       const type = point.measurementType === undefined ? known?.[2] : undefined;
@@ -85,77 +85,13 @@ export class SclProposer {
       ];
     });
   }
-
-  /** Equipment of the grid at a path of SCL: substation, voltage level, bay, equipment. */
-  #find(
-    { path, at }: SclSource['lNodes'][number],
-    quantity: Quantity,
-  ): { item: ConductingEquipment; terminal: Mrid | undefined; certain: number } | undefined {
-    const { substations, voltageLevels, bays, equipment } = this.#grid;
-    const station = substations.find(({ name }) => same(name, path[0]));
-    if (!station) return undefined;
-    const levels = voltageLevels.filter(({ substation }) => substation === station.mRID);
-    const level = levels.find(({ name }) => same(name, path[1]) || same(name, `${path[0]} ${path[1]}`));
-    const within = new Set([
-      station.mRID,
-      ...levels.map(({ mRID }) => mRID),
-      ...bays.filter((bay) => levels.some(({ mRID }) => mRID === bay.voltageLevel)).map(({ mRID }) => mRID),
-    ]);
-    const own = equipment.filter(({ container }) => container !== undefined && within.has(container));
-    if (at === 'TransformerWinding' || at === 'PowerTransformer' || at === 'TapChanger') {
-      // IEC TS 62361-102: a winding is named after its transformer and its end number.
-      const name = path.find((each) => own.some((item) => item.class === 'PowerTransformer' && same(item.name, each)));
-      const item = own.find((each) => each.class === 'PowerTransformer' && same(each.name, name));
-      const end = path.map((each) => /_([123])$/.exec(each)?.[1]).find(Boolean);
-      const terminal = end === undefined ? undefined : item?.terminals[Number(end) - 1]?.mRID;
-      return item && { item, terminal: quantity === 'flow' ? terminal : undefined, certain: 0.95 };
-    }
-    const bay = bays.find(({ voltageLevel, name }) => voltageLevel === level?.mRID && same(name, path[2]));
-    if (at === 'ConductingEquipment' || at === 'SubEquipment') {
-      const names = at === 'SubEquipment' ? path.slice(0, -1) : path;
-      const name = names.at(-1);
-      const inPlace = own.filter((item) => item.container === (bay ?? level)?.mRID);
-      const [item, ...more] = [...inPlace, ...own].filter(
-        (each) => same(each.name, name) || same(each.name, `${path[2]} ${name}`),
-      );
-      if (!item) return undefined;
-      const exact = inPlace.includes(item);
-      const terminal = isSwitch(item) || item.terminals.length > 1 ? undefined : item.terminals[0]?.mRID;
-      const alone = more.every(({ mRID }) => mRID === item.mRID);
-      return { item, terminal, certain: exact ? 0.95 : alone ? 0.7 : 0.4 };
-    }
-    if (!bay) return undefined;
-    // A logical node of the bay: the one equipment in it that such a value can be of.
-    const nodes = new Set(
-      own
-        .filter((item) => isSwitch(item) && item.container === bay.mRID)
-        .flatMap(({ terminals }) => terminals.map((each) => each.connectivityNode)),
-    );
-    const fitting = equipment.filter(
-      (item) =>
-        (item.container === bay.mRID ||
-          (!isSwitch(item) && item.terminals.some((each) => nodes.has(each.connectivityNode)))) &&
-        fitOf(quantity, '', item) >= 0.8,
-    );
-    const [item, ...others] = fitting;
-    if (!item || others.length > 0) return undefined;
-    const terminals = item.terminals.filter((each) => nodes.has(each.connectivityNode));
-    return {
-      item,
-      terminal: terminals.length === 1 && !isSwitch(item) ? terminals[0]!.mRID : undefined,
-      certain: 0.75,
-    };
-  }
 }
 
-const keyOf = (iedName: string, ldInst: string, ln: string): string => `${iedName} ${ldInst} ${ln}`;
-const same = (a: string | undefined, b: string | undefined): boolean =>
-  a !== undefined && b !== undefined && wordsOf(a).join(' ') === wordsOf(b).join(' ');
+const keyOf = (device: string, ln: string): string => `${device} ${ln}`;
 
-/** `IED1LD0/XCBR1.Pos` cannot be cut into IED and device without the file; `IED1/LD0/XCBR1.Pos` can. */
+/** `IED1LD0/XCBR1.Pos`, or `IED1/LD0/XCBR1.Pos`. */
 function referenceOf(text: string | undefined): Reference | undefined {
-  const [iedName, ldInst, rest] = (text ?? '').split('/');
-  if (!iedName || !ldInst || !rest) return undefined;
-  const [ln, ...names] = rest.split('.');
-  return ln ? { iedName, ldInst, ln, names } : undefined;
+  const parts = (text ?? '').split('/');
+  const [ln, ...names] = (parts.pop() ?? '').split('.');
+  return ln && parts.length > 0 && parts.length <= 2 ? { device: parts.join(''), ln, names } : undefined;
 }

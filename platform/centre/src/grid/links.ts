@@ -6,6 +6,7 @@ import { EnerchainError, type GridModel, Mrid, type Point, type UtcNanos } from 
 import Type from 'typebox';
 import type { Queryable } from '../database/database.ts';
 import type { LogWriter } from '../ports.ts';
+import type { PathPlaces } from './path-places.ts';
 
 export const LINK_METHODS = ['name', 'scl', 'cim', 'manual'] as const;
 
@@ -44,6 +45,7 @@ export type PointLink = Pick<Point, 'terminal' | 'equipment' | 'measurementType'
 export interface LinkedPoints {
   get(mRID: Mrid): Point | undefined;
   link(links: ReadonlyMap<Mrid, PointLink>): void;
+  placeBy(places: PathPlaces | undefined): void;
 }
 
 export class GridLinks {

@@ -14,6 +14,7 @@ export class GridStore {
   #current: { readonly model: GridModel; readonly digest: string } | undefined;
   /** All that were in force. */
   readonly versions: GridVersions;
+  #onChange: (model: GridModel) => void = () => {};
   #loaded = false;
   #writing = Promise.resolve();
 
@@ -40,6 +41,13 @@ export class GridStore {
     if (rows[0])
       this.#current = { model: JSON.parse(rows[0].model as string) as GridModel, digest: rows[0].digest as string };
     this.#loaded = true;
+    if (this.#current) this.#onChange(this.#current.model);
+  }
+
+  /** Told the model in force, now if there is one and each time another one is. */
+  follow(onChange: (model: GridModel) => void): void {
+    this.#onChange = onChange;
+    if (this.#current) onChange(this.#current.model);
   }
 
   /** Whether it is known which model is in force. */
@@ -96,6 +104,7 @@ export class GridStore {
       [next.version, by, digest, JSON.stringify(summaryOf(next)), JSON.stringify(next)],
     );
     this.#current = { model: next, digest };
+    this.#onChange(next);
     await this.#audit.append({
       action: 'grid.write',
       actor: by,

@@ -4,6 +4,7 @@
  */
 import { type Mrid, type Point, type SiteDocument, SiteDocument as SiteSchema, validator } from '@enerchain/model';
 import type { LinkedPoints, PointLink } from '../grid/links.ts';
+import type { PathPlaces } from '../grid/path-places.ts';
 import type { LogFiles } from '../log/files.ts';
 import type { PointDirectory, PointInfo } from '../ports.ts';
 import type { SiteHistory } from './site-history.ts';
@@ -26,6 +27,7 @@ export class Directory implements PointDirectory, LinkedPoints {
   readonly #sites = new Map<string, Kept>();
   readonly #points = new Map<Mrid, PointInfo>();
   #links: ReadonlyMap<Mrid, PointLink> = new Map();
+  #places: PathPlaces | undefined;
 
   get(mRID: Mrid): PointInfo | undefined {
     return this.#points.get(mRID);
@@ -89,13 +91,25 @@ export class Directory implements PointDirectory, LinkedPoints {
   /** As announced, with the links that hold. */
   documents(): Iterable<SiteDocument> {
     return [...this.#sites.values()].map(({ document }) =>
-      this.#links.size === 0 ? document : { ...document, points: document.points.map((point) => this.#linked(point)) },
+      this.#links.size === 0 && !this.#places
+        ? document
+        : { ...document, points: document.points.map((point) => this.#linked(point)) },
     );
   }
 
   /** Puts other links in force: those before hold no longer. */
   link(links: ReadonlyMap<Mrid, PointLink>): void {
     this.#links = links;
+    this.#merge();
+  }
+
+  /** Another grid model is in force, or none: points that name equipment by a path are looked for in it. */
+  placeBy(places: PathPlaces | undefined): void {
+    this.#places = places;
+    this.#merge();
+  }
+
+  #merge(): void {
     for (const [source, { document, points }] of this.#sites) {
       const merged = new Map<Mrid, PointInfo>();
       for (const point of document.points) {
@@ -110,10 +124,11 @@ export class Directory implements PointDirectory, LinkedPoints {
     this.#revision++;
   }
 
-  /** What a source says itself of where its point belongs goes before a link. */
+  /** What a source says itself of where its point belongs goes before a link, and a link before what its path leads to. */
   #linked(point: Point): Point {
-    const link = this.#links.get(point.mRID);
-    return link && point.terminal === undefined && point.equipment === undefined ? { ...link, ...point } : point;
+    if (point.terminal !== undefined || point.equipment !== undefined) return point;
+    const link = this.#links.get(point.mRID) ?? this.#places?.of(point);
+    return link ? { ...link, ...point } : point;
   }
 }
 

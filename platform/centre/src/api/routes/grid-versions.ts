@@ -3,6 +3,7 @@ import { type GridModel, Mrid, Point, toIso, type UtcNanos } from '@enerchain/mo
 import Type from 'typebox';
 import { diffGrids, GridChangeJson } from '../../grid/diff.ts';
 import { GridLinkJson, LinkRequest } from '../../grid/links.ts';
+import { PathPlaces } from '../../grid/path-places.ts';
 import { PlaceJson, placeOf } from '../../grid/place.ts';
 import type { GridStore } from '../../grid/store.ts';
 import { GridVersionJson } from '../../grid/versions.ts';
@@ -133,7 +134,8 @@ export function gridVersionRoutes(app: App, { grid, gridLinks, points, siteHisto
         const link = own ? undefined : gridLinks.of(mRID, at);
         const version = await grid.versions.at(at);
         const model = version && (await grid.versions.model(version.version));
-        const { terminal, equipment } = link ?? announced;
+        const byPath = own || link || !model ? undefined : new PathPlaces(model).of(announced);
+        const { terminal, equipment } = link ?? byPath ?? announced;
         const place = model && placeOf(model, terminal, equipment);
         return {
           at: toIso(at),

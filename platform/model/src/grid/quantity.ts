@@ -1,5 +1,7 @@
 /** What a point measures or moves, by what it says of itself, and which classes of equipment that fits. */
-import { type ConductingEquipment, type Point, SWITCH_CLASSES } from '@enerchain/model';
+import type { Point } from '../point.ts';
+import type { ConductingEquipment } from './grid-model.ts';
+import { SWITCH_CLASSES } from './switches.ts';
 
 export type Quantity = 'switch' | 'flow' | 'voltage' | 'tap' | 'other';
 

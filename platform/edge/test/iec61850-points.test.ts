@@ -6,6 +6,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { Coverage, dynamicDataSets, reportBlocks, type Wanted } from '../src/connectors/iec61850/report-plan.ts';
 import { sourcesOf } from '../src/connectors/iec61850/scl-file.ts';
 import { openSite } from '../src/site/load-site.ts';
+import { measuredFiles } from '../src/trust/measured-files.ts';
 
 const status = (cdc: string, value: string, type: string) =>
   `<DOType id="${cdc}" cdc="${cdc}"><DA name="${value}" bType="${type}" fc="ST" dchg="true"/><DA name="q" bType="Quality" fc="ST"/><DA name="t" bType="Timestamp" fc="ST"/></DOType>`;
@@ -190,6 +191,16 @@ describe('common data classes', () => {
       feedback: of('IED1LD1/GGIO1.Enc').point.mRID,
     });
   });
+});
+
+test('the SCL file is measured like the site file that names it', () => {
+  pointsOf(scdOf(''));
+  const site = join(folder, 'site.yaml');
+  const name = `station${files - 1}.scd`;
+  expect([...measuredFiles(site)]).toEqual([
+    ['config:site', site],
+    [`config:site/${name}`, join(folder, name)],
+  ]);
 });
 
 describe('the place of a point', () => {

@@ -1,7 +1,6 @@
 /** Which link a site file means, opened once for all devices that are heard on it. */
-import { join } from 'node:path';
-import type { LinkLayer } from '@enerchain/ethernet';
-import { EnerchainError } from '@enerchain/model';
+import { isAbsolute, join } from 'node:path';
+import { captureFile, captureProgram, descriptorLink, type LinkLayer, packetLink, tcpdump } from '@enerchain/ethernet';
 import { GooseBus } from './goose-bus.ts';
 import type { GooseSettings } from './protocol.ts';
 
@@ -34,16 +33,16 @@ export function busOf(settings: GooseSettings, folder: string): GooseBus {
 }
 
 function busFor(settings: GooseSettings, folder: string): GooseBus {
-  const name = 'capture' in settings ? settings.capture : settings.interface;
+  if ('capture' in settings) {
+    const path = isAbsolute(settings.capture) ? settings.capture : join(folder, settings.capture);
+    return new GooseBus(settings.capture, () => captureFile(path), undefined, 'frames');
+  }
+  const { interface: name, tcpdump: byTcpdump, descriptor } = settings;
   const link = provided.get(name);
   if (link) return new GooseBus(name, () => borrowed(link));
-  return new GooseBus(name, () => {
-    throw new EnerchainError(
-      'unsupported',
-      'edge.iec61850.link',
-      `${join(folder, name)}: this gateway only listens on links that its program provides`,
-    );
-  });
+  if (byTcpdump) return new GooseBus(name, () => captureProgram(tcpdump(name, 'ether proto 0x88b8 or vlan'), name));
+  if (descriptor !== undefined) return new GooseBus(name, () => descriptorLink(descriptor, { name }));
+  return new GooseBus(name, () => packetLink(name));
 }
 
 /** The same link, closed by its owner alone. */

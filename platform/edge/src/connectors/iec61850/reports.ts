@@ -44,6 +44,9 @@ export interface BlockState {
 
 const UNUSED = { state: 'unused', instance: undefined, detail: undefined, reports: 0, lastReport: undefined } as const;
 
+/** Stands before the first entry of every buffer (IEC 61850-7-2 § 17.2.3.2). */
+const OLDEST = new Uint8Array(8);
+
 /** The entry up to which everything is handed over, gathered for one commit. */
 interface Held {
   turn: number;
@@ -136,11 +139,14 @@ export class Reports {
     dataSet?: string,
   ): Promise<void> {
     const { entries, integrityPeriod, reserve, onGap, onDeviation, onChanged } = this.#options;
-    const resumeAfter = entries.get(instance);
+    const known = entries.get(instance);
+    // Without an entry an earlier run may have been killed before it kept one: what the device has sent to it is asked for again.
+    const resumeAfter = known ?? (instance.includes('.BR.') ? OLDEST : undefined);
     const { confRev, members } = state.block;
     const plans = new Map<string, Plan>();
     let ready = false;
     const gap = (kind: ReportGap, text: string): void => {
+      if (kind === 'entry-unknown' && !known) return;
       if (kind !== 'configuration') {
         this.counters.gaps++;
         onGap(text);

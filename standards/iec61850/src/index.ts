@@ -31,6 +31,7 @@ export type { SubstituteOptions, SubstitutionState } from './client/substitution
 export { type Fault, Iec61850Error } from './error.ts';
 export * from './goose/controls.ts';
 export * from './goose/inputs.ts';
+export type { LinkEvent, ListenerCounters } from './goose/listening.ts';
 export {
   decodeGoose,
   encodeGoose,
@@ -99,3 +100,10 @@ export type {
   SettingGroupState,
   SettingGroupStore,
 } from './server/setting-groups.ts';
+export { type SampledValueControl, sampledValueControls, samplesPerSecond } from './sv/controls.ts';
+export * from './sv/layout.ts';
+export * from './sv/message.ts';
+export * from './sv/publish.ts';
+export * from './sv/publisher.ts';
+export * from './sv/subscribe.ts';
+export * from './sv/subscriber.ts';

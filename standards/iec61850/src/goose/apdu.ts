@@ -2,6 +2,7 @@
  * What GOOSE and sampled values have in common behind their EtherType (IEC 61850-8-1 annex C, 9-2 annex A): APPID, length, two
  * reserved fields, then one BER element. Read in place: nothing is copied or made on the way to it.
  */
+import type { UtcTime } from '@enerchain/mms';
 import { Iec61850Error } from '../error.ts';
 
 /** Octets of APPID, length and reserved fields. */
@@ -126,6 +127,17 @@ export class ApduScanner {
   /** @throws Iec61850Error `apdu.number` (peer) when the element taken last has another length */
   sized(octets: number, name: string): void {
     if (this.to - this.from !== octets) throw this.#bad('number', `${name} has ${this.to - this.from} octets`);
+  }
+
+  /** UtcTime at a place (8-1 § 8.1.3.7). */
+  time(at: number): UtcTime {
+    const low = this.#word(at + 4);
+    return { seconds: this.#word(at), fraction: low >>> 8, quality: low & 0xff };
+  }
+
+  #word(at: number): number {
+    const { bytes } = this;
+    return ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0;
   }
 
   #bad(code: string, text: string): Iec61850Error {

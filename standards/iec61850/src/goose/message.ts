@@ -159,15 +159,7 @@ export class GooseView {
     return this.goIdAt === 0 ? undefined : latin(this.bytes, this.goIdAt, this.goIdEnd);
   }
   get t(): UtcTime {
-    const at = this.tAt;
-    const word = (from: number): number =>
-      ((this.bytes[from]! << 24) |
-        (this.bytes[from + 1]! << 16) |
-        (this.bytes[from + 2]! << 8) |
-        this.bytes[from + 3]!) >>>
-      0;
-    const low = word(at + 4);
-    return { seconds: word(at), fraction: low >>> 8, quality: low & 0xff };
+    return this.#scanner.time(this.tAt);
   }
 }
 

@@ -49,11 +49,11 @@ export const SCD = `<SCL xmlns="http://www.iec.ch/61850/2003/SCL" version="2007"
   <DAType id="ScaleV"><BDA name="scaleFactor" bType="FLOAT32"><Val>0.01</Val></BDA><BDA name="offset" bType="FLOAT32"><Val>0</Val></BDA></DAType>
 </DataTypeTemplates></SCL>`;
 
-export function sample(): {
+export function sample(text: string = SCD): {
   readonly scl: NonNullable<SclFile['scl']>;
   readonly models: ReadonlyMap<string, IedModel>;
 } {
-  const { scl, findings } = readScl(SCD);
+  const { scl, findings } = readScl(text);
   if (!scl) throw new Error(findings.list.map(({ text }) => text).join('\n'));
   return { scl, models: checkScl(scl).models };
 }

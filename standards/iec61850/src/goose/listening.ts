@@ -1,0 +1,175 @@
+/** What listeners for GOOSE and for sampled values have in common: whose message it is, and when somebody has fallen silent. */
+import type { Clock } from '@enerchain/transport';
+
+/** What is not of a control block or stream that is listened to. */
+export type LinkEvent =
+  | { readonly kind: 'malformed'; readonly text: string }
+  /** Nobody expects it, and no more are learned. Told once for each, as far as they can be remembered. */
+  | { readonly kind: 'unknown'; readonly id: string; readonly text: string };
+
+export interface ListenerCounters {
+  readonly frames: number;
+  readonly malformed: number;
+  /** Messages of control blocks or streams that nobody listens to. */
+  readonly unknown: number;
+}
+
+/** Unknown ones that are remembered so that each is told once. */
+const REMEMBERED = 256;
+/** Malformed frames that are told of in one second; the others are counted. */
+const TOLD_PER_SECOND = 10;
+
+/** The subscribers by what their messages call themselves, found without making a string of it. */
+export class Directory<S extends { isFor(view: V): boolean }, E, V> {
+  readonly subscribers = new Map<string, S>();
+  /** By hash of the name. */
+  readonly #index = new Map<number, S[]>();
+  readonly #what: string;
+  readonly #bound: number;
+  readonly #make: (expected: E, at: number) => S;
+  readonly #tell: ((event: LinkEvent) => void) | undefined;
+  readonly #unknown = new Set<string>();
+  #learned = 0;
+  #second = 0;
+  #told = 0;
+  frames = 0;
+  #malformed = 0;
+  #unknownCount = 0;
+
+  /** @param what for messages: GOOSE, SV @param bound how many are learned that nobody expects */
+  constructor(what: string, bound: number, make: (expected: E, at: number) => S, tell?: (event: LinkEvent) => void) {
+    this.#what = what;
+    this.#bound = bound;
+    this.#make = make;
+    this.#tell = tell;
+  }
+
+  get counters(): ListenerCounters {
+    return { frames: this.frames, malformed: this.#malformed, unknown: this.#unknownCount };
+  }
+
+  add(id: string, expected: E, at: number): S {
+    const subscriber = this.#make(expected, at);
+    this.subscribers.set(id, subscriber);
+    const octets = Buffer.from(id, 'latin1');
+    const key = hash(octets, 0, octets.length);
+    const list = this.#index.get(key);
+    if (list) list.push(subscriber);
+    else this.#index.set(key, [subscriber]);
+    return subscriber;
+  }
+
+  /** @param from @param to where the name stands in the frame */
+  find(view: V, bytes: Uint8Array, from: number, to: number): S | undefined {
+    const list = this.#index.get(hash(bytes, from, to));
+    if (list) for (const subscriber of list) if (subscriber.isFor(view)) return subscriber;
+    return undefined;
+  }
+
+  /** One that was not found. @returns undefined when it is not to be learned */
+  learn(id: string, expected: E, at: number): S | undefined {
+    if (this.#learned < this.#bound) {
+      this.#learned++;
+      return this.add(id, expected, at);
+    }
+    this.#unknownCount++;
+    if (this.#unknown.size < REMEMBERED && !this.#unknown.has(id)) {
+      this.#unknown.add(id);
+      const why = this.#bound > 0 ? `more than the ${this.#bound} that are learned` : 'nobody expects it';
+      const last = this.#unknown.size === REMEMBERED ? '; further ones are only counted' : '';
+      this.#tell?.({
+        kind: 'unknown',
+        id,
+        text: `${this.#what} ${id}: ${why}; its messages are passed over${last}`,
+      });
+    }
+    return undefined;
+  }
+
+  malformed(text: string, at: number): void {
+    this.#malformed++;
+    const second = Math.floor(at / 1000);
+    if (second !== this.#second) {
+      this.#second = second;
+      this.#told = 0;
+    }
+    if (++this.#told <= TOLD_PER_SECOND) this.#tell?.({ kind: 'malformed', text });
+  }
+}
+
+/** Sees to it that subscribers whose time runs out are told: with one timer, or as the frames of a capture go on. */
+export class Watch<S extends { readonly deadline: number; expire(at: number): O }, O> {
+  readonly #clock: Clock;
+  readonly #subscribers: () => Iterable<S>;
+  readonly #tell: (subscriber: S, outcome: O) => void;
+  readonly byFrames: boolean;
+  #cancel: (() => void) | undefined;
+  /** The earliest deadline that is looked at. */
+  #fireAt = Number.POSITIVE_INFINITY;
+  #stopped = false;
+
+  constructor(
+    clock: Clock,
+    byFrames: boolean,
+    subscribers: () => Iterable<S>,
+    tell: (subscriber: S, outcome: O) => void,
+  ) {
+    this.#clock = clock;
+    this.byFrames = byFrames;
+    this.#subscribers = subscribers;
+    this.#tell = tell;
+  }
+
+  /** Milliseconds at which a frame has come. @param arrived nanoseconds since the Unix epoch */
+  now(arrived: bigint): number {
+    if (!this.byFrames) return this.#clock.monotonic();
+    const at = Number(arrived / 1000n) / 1000;
+    this.#expire(at);
+    return at;
+  }
+
+  /** In a capture: time has gone on to this moment. */
+  reach(at: bigint): void {
+    if (this.byFrames) this.now(at);
+  }
+
+  /** A deadline that may be earlier than the others. Messages mostly move theirs away, which needs nothing: the timer finds out. */
+  until(deadline: number): void {
+    if (deadline >= this.#fireAt || this.#stopped) return;
+    this.#fireAt = deadline;
+    if (this.byFrames) return;
+    this.#cancel?.();
+    this.#cancel = this.#clock.schedule(deadline - this.#clock.monotonic(), () => {
+      // Frames that have come while this process was busy are heard first.
+      this.#cancel = this.#clock.schedule(0, () => {
+        this.#cancel = undefined;
+        this.#expire(this.#clock.monotonic());
+      });
+    });
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#cancel?.();
+    this.#cancel = undefined;
+  }
+
+  #expire(at: number): void {
+    if (at < this.#fireAt && this.byFrames) return;
+    this.#fireAt = Number.POSITIVE_INFINITY;
+    let next = Number.POSITIVE_INFINITY;
+    for (const subscriber of this.#subscribers()) {
+      if (subscriber.deadline <= at) this.#tell(subscriber, subscriber.expire(at));
+      if (subscriber.deadline < next) next = subscriber.deadline;
+    }
+    // At least a little later: a timer may fire early.
+    if (Number.isFinite(next)) this.until(this.byFrames ? next : Math.max(next, at + 1));
+  }
+}
+
+/** FNV-1a. */
+function hash(bytes: Uint8Array, from: number, to: number): number {
+  let value = 0x811c9dc5;
+  for (let i = from; i < to; i++) value = Math.imul(value ^ bytes[i]!, 0x01000193);
+  return value;
+}

@@ -28,6 +28,8 @@ export interface Accepted {
   readonly appId: number;
   /** datSet, goID, t, stNum with their tags. */
   readonly headAt: number;
+  /** Of t, without its tag. */
+  readonly tAt: number;
   readonly headEnd: number;
   /** simulation to allData. */
   readonly restAt: number;
@@ -65,6 +67,25 @@ export function sameState(view: GooseView, last: Accepted): boolean {
     view.stNumEnd - view.datSetElement === head &&
     view.allDataEnd - view.sqNumEnd === rest &&
     sameOctets(bytes, view.datSetElement, last.frame, last.headAt, head) &&
+    sameOctets(bytes, view.sqNumEnd, last.frame, last.restAt, rest)
+  );
+}
+
+/** Octets of a UtcTime. */
+const TIME = 8;
+
+/** Whether nothing but t differs, besides timeAllowedToLive and sqNum. */
+export function sameButTime(view: GooseView, last: Accepted): boolean {
+  const { bytes } = view;
+  const before = last.tAt - last.headAt;
+  const after = last.headEnd - last.tAt - TIME;
+  const rest = last.restEnd - last.restAt;
+  return (
+    view.tAt - view.datSetElement === before &&
+    view.stNumEnd - view.tAt - TIME === after &&
+    view.allDataEnd - view.sqNumEnd === rest &&
+    sameOctets(bytes, view.datSetElement, last.frame, last.headAt, before) &&
+    sameOctets(bytes, view.tAt + TIME, last.frame, last.tAt + TIME, after) &&
     sameOctets(bytes, view.sqNumEnd, last.frame, last.restAt, rest)
   );
 }

@@ -48,8 +48,6 @@ export type GooseProblem =
   /** Count or types of the members. */
   | 'members'
   | 'malformed'
-  /** Other values, or another t, under the same stNum. */
-  | 'unnumbered-change'
   /** Another station sends it while the first one is still there. */
   | 'source';
 
@@ -65,6 +63,10 @@ export type GooseEvent =
   | SimulationEvent
   /** The same sqNum again and again, later than a copy comes. */
   | { readonly kind: 'stuck'; readonly standing: boolean; readonly text: string }
+  /** Other values under the same stNum; they are taken. */
+  | { readonly kind: 'unnumbered-change'; readonly text: string }
+  /** t changes without stNum: told once. */
+  | { readonly kind: 'unsteady-time'; readonly text: string }
   /** Only where it was learned: another confRev or data set than before. */
   | { readonly kind: 'reconfigured'; readonly text: string };
 

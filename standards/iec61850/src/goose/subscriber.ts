@@ -12,6 +12,7 @@ import {
   lane,
   missed,
   restarted,
+  sameButTime,
   sameSender,
   sameState,
   sameStation,
@@ -52,6 +53,7 @@ export class GooseSubscriber {
   readonly #side: SimulationSide;
   readonly #problem: StandingProblem<GooseProblem>;
   #stuck = false;
+  #unsteady = false;
   #status: GooseStatus = 'waiting';
   #state: GooseState | undefined;
   /** timeAllowedToLive of the last message that was taken. */
@@ -300,7 +302,21 @@ export class GooseSubscriber {
   #sameState(mine: Lane, last: Accepted, view: GooseView, at: number): GooseOutcome {
     if (ahead(mine.sqNum, view.sqNum) <= 0) return this.#behind(mine, view, at);
     if (!sameState(view, last)) {
-      return this.#refuse(at, 'unnumbered-change', `values or t have changed under the same stNum ${view.stNum}`);
+      if (!sameButTime(view, last)) {
+        // Devices exist that do so. What they send now is nearer to the truth than what they sent before.
+        const text = `values have changed under the same stNum ${view.stNum}, sqNum ${view.sqNum}: other subscribers may not look at them`;
+        this.#tell({ kind: 'unnumbered-change', text: this.#text(text) });
+        const forward = ahead(mine.sqNum, view.sqNum);
+        if (forward > 1) this.#lost(0, forward - 1, `before sqNum ${view.sqNum} of stNum ${view.stNum}`);
+        return this.#newState(mine, view, at, 0);
+      }
+      // Devices of edition 1 exist that put in t when they send: their messages are good for everything else.
+      mine.last = { ...last, t: view.t };
+      if (!this.#unsteady) {
+        this.#unsteady = true;
+        const text = 't is another in each repetition, so it does not say when the values changed';
+        this.#tell({ kind: 'unsteady-time', text: this.#text(text) });
+      }
     }
     this.#problem.solve(at, this.#tell);
     return this.#repeated(mine, view, at);
@@ -341,6 +357,7 @@ export class GooseSubscriber {
       start: view.start,
       appId: view.appId,
       headAt: view.datSetElement,
+      tAt: view.tAt,
       headEnd: view.stNumEnd,
       restAt: view.sqNumEnd,
       restEnd: view.allDataEnd,

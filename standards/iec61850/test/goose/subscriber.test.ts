@@ -162,8 +162,6 @@ test('each thing that is not as configured is refused with its own problem, told
       { stNum: 2, allData: [boolean(true), quality('0'.repeat(14))] },
       'member 2 of the data set: 13 bits, not 14',
     ],
-    ['unnumbered-change', { allData: [boolean(true), quality()] }, 'values or t have changed under the same stNum 1'],
-    ['unnumbered-change', { t: T }, 'values or t have changed under the same stNum 1'],
   ] as const;
   for (const [problem, own, text] of wrong) {
     const feed = configured();
@@ -260,4 +258,30 @@ test('a frame with an HSR tag, or another priority, is the same message', () => 
   const frame = frameOf({ stNum: 1, sqNum: 1, t: { ...T, seconds: T.seconds + 1 } });
   frame[14] = 0;
   expect(feed.frame(frame).kind).toBe('repetition');
+});
+
+test('a publisher that puts in t when it sends is understood, and told once', () => {
+  const feed = configured();
+  feed.give(1, 0);
+  for (let sqNum = 1; sqNum < 5; sqNum++) {
+    const t = { ...T, seconds: T.seconds + 10 + sqNum };
+    expect(feed.give(1, sqNum, { t })).toBe(sqNum === 1 ? 'repetition, unsteady-time' : 'repetition');
+  }
+  expect(feed.subscriber.state?.t.seconds).toBe(T.seconds + 1);
+  // Its restart is known by a later t than that of its last message, not than that of its state.
+  expect(feed.give(2, 0, { t: { ...T, seconds: T.seconds + 20 } })).toBe('state');
+  expect(feed.give(2, 1, { t: { ...T, seconds: T.seconds + 30 } })).toBe('repetition');
+  expect(feed.give(1, 1, { t: { ...T, seconds: T.seconds + 25 } }, 500)).toBe('old, out-of-order');
+  expect(feed.give(1, 1, { t: { ...T, seconds: T.seconds + 31 } }, 500)).toBe('state, restarted');
+});
+
+test('values that change under the same stNum are taken, and told', () => {
+  const feed = configured();
+  feed.give(1, 0);
+  expect(feed.give(1, 1, { allData: [boolean(true), quality()] })).toBe('state, unnumbered-change');
+  expect(feed.subscriber.state).toMatchObject({ stNum: 1, sqNum: 1, changed: [0] });
+  expect(feed.give(1, 2, { allData: [boolean(true), quality()] })).toBe('repetition');
+  expect(feed.give(1, 5)).toBe('state, unnumbered-change, lost 0/2');
+  expect(feed.give(1, 3, { allData: [boolean(true), quality()] })).toBe('old, out-of-order');
+  expect(feed.give(1, 6, { allData: [boolean(true)] })).toBe('refused, unnumbered-change, members');
 });

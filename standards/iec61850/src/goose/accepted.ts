@@ -1,7 +1,7 @@
 /** The message that was taken last, and how another compares with it: without decoding either. */
 import type { UtcTime } from '@enerchain/mms';
 import { sameOctets } from './apdu.ts';
-import { RecentMessages } from './counting.ts';
+import { ahead, RecentMessages } from './counting.ts';
 import type { GooseView } from './message.ts';
 import { ADDRESSES } from './supervision.ts';
 
@@ -95,6 +95,12 @@ export function restarted(view: GooseView, { last }: Lane): boolean {
   if (view.stNum !== 1 || view.sqNum > 1 || !last) return false;
   const { seconds, fraction } = view.t;
   return seconds > last.t.seconds || (seconds === last.t.seconds && fraction > last.t.fraction);
+}
+
+/** Whether its numbers are not ahead of the last. */
+export function behind({ stNum, sqNum }: Lane, view: GooseView): boolean {
+  const states = ahead(stNum, view.stNum);
+  return states < 0 || (states === 0 && ahead(sqNum, view.sqNum) <= 0);
 }
 
 export function missed({ gap }: Lane, stNum: number, from: number, to: number): void {

@@ -77,7 +77,7 @@ export function localAddress(name: string): Uint8Array {
   return Uint8Array.of(0x02, low >>> 24, high >>> 24, high >>> 16, high >>> 8, high);
 }
 
-/** Starts publishing; the first message goes out at once. @param publication from `publicationOf`, or put together by hand */
+/** Starts publishing, until it is stopped or the link ends; the first message goes out at once. @param publication from `publicationOf`, or put together by hand */
 export function publishGoose(
   link: LinkLayer,
   clock: Clock,
@@ -111,6 +111,12 @@ export function publishGoose(
       else arm();
     });
   };
+  const stop = (): void => {
+    publisher.stop();
+    cancel?.();
+    cancel = undefined;
+  };
+  void link.closed.then(stop, stop);
   send(publisher.start(now(), clock.monotonic()));
   const change = (next: readonly Data[], t: UtcTime = now()): void =>
     send(publisher.change(next, t, clock.monotonic()));
@@ -142,11 +148,7 @@ export function publishGoose(
     setSimulation(on) {
       publisher.simulation = on;
     },
-    stop() {
-      publisher.stop();
-      cancel?.();
-      cancel = undefined;
-    },
+    stop,
   };
 }
 

@@ -7,6 +7,7 @@ import type { Data } from '@enerchain/mms';
 import { mismatch } from '../mapping/published.ts';
 import {
   type Accepted,
+  behind,
   changedMembers,
   type Lane,
   lane,
@@ -295,6 +296,8 @@ export class GooseSubscriber {
         stateJump = 0;
       }
     }
+    // Shortly after a state has run out an older message is still one that was overtaken, not a publisher that has restarted.
+    if (!last && mine.last && at - mine.at <= this.#window && behind(mine, view)) return this.#behind(mine, view, at);
     return this.#newState(mine, view, at, stateJump);
   }
 
@@ -388,7 +391,7 @@ export class GooseSubscriber {
       this.#tell({ kind: 'source-changed', text: this.#text(text) });
     }
     const states = ahead(mine.stNum, view.stNum);
-    if (states < 0 || (states === 0 && ahead(mine.sqNum, view.sqNum) <= 0)) {
+    if (behind(mine, view)) {
       this.#restart(mine, view);
       return;
     }

@@ -60,7 +60,7 @@ export function svPublicationOf(control: SampledValueControl, frequency = 50): A
   };
 }
 
-/** Starts publishing; smpCnt is where the wall clock is in its second. */
+/** Starts publishing, until it is stopped or the link ends; smpCnt is where the wall clock is in its second. */
 export function publishSv(
   link: LinkLayer,
   clock: Clock,
@@ -97,11 +97,13 @@ export function publishSv(
     cancel = clock.schedule(BEAT, beat);
   };
   let cancel = clock.schedule(BEAT, beat);
+  const stop = (): void => cancel();
+  void link.closed.then(stop, stop);
   return {
     publisher,
     get skipped() {
       return skipped;
     },
-    stop: () => cancel(),
+    stop,
   };
 }

@@ -182,3 +182,17 @@ test('in the time of a capture', () => {
   ]);
   expect(clock.pending).toBe(0);
 });
+
+test('a link that ends, ends what is published and listened to on it', async () => {
+  const clock = new VirtualClock();
+  const lan = memoryLan();
+  const [publisher, subscriber] = [lan.station('publisher'), lan.station('subscriber')];
+  subscribeGoose(subscriber, clock, { expected: [expectedOf(TRIP!)] });
+  const publishing = publishGoose(publisher, clock, publicationOf(TRIP!), { source: localAddress('BCU1') });
+  await clock.advance(10);
+  expect(clock.pending).toBeGreaterThan(0);
+  await Promise.all([publisher.close(), subscriber.close()]);
+  await clock.advance(0);
+  expect(clock.pending).toBe(0);
+  expect(publishing.publisher.running).toBe(false);
+});

@@ -57,7 +57,10 @@ export type SvProblem =
 export type SvEvent =
   /** Since this was told the last time, at least a second ago or never. */
   | { readonly kind: 'lost'; readonly samples: number; readonly text: string }
-  | { readonly kind: 'jump' | 'silent' | 'resumed' | 'reconfigured' | 'synchronisation'; readonly text: string }
+  | {
+      readonly kind: 'jump' | 'silent' | 'resumed' | 'source-changed' | 'reconfigured' | 'synchronisation';
+      readonly text: string;
+    }
   | { readonly kind: 'delay'; readonly standing: boolean; readonly text: string }
   | ProblemEvent<SvProblem>
   | SimulationEvent;
@@ -339,7 +342,10 @@ export class SvSubscriber {
       if (this.#hasSource && !sameOctets(bytes, 6, this.#source, 0, 6)) {
         if (this.#status === 'valid')
           return ['source', `${formatMac(bytes, 6)} sends it as well, while ${formatMac(this.#source)} does`];
-        this.#anew();
+        const text = `it comes from ${formatMac(bytes, 6)} now, no longer from ${formatMac(this.#source)}`;
+        this.#tell({ kind: 'source-changed', text: `${this.#subject}: ${text}` });
+        this.#count.reset();
+        this.#hasSource = false;
       }
     }
     if (view.confRev !== confRev) {

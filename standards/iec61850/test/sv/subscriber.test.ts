@@ -198,7 +198,8 @@ test('silence, and samples again', () => {
   expect(feed.subscriber.status).toBe('valid');
   // Another device may have taken its place meanwhile.
   feed.pass(1000);
-  expect(feed.give(0, { source: 7 })).toBe('sample');
+  expect(feed.give(0, { source: 7 })).toBe('sample, source-changed, resumed');
+  expect(feed.give(1, { source: 7 })).toBe('sample');
 });
 
 test('what the samples are synchronised to', () => {

@@ -1,8 +1,8 @@
 /** The page of an IED in a real browser, on the running system, with a device of one's own from an SCL file. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { checkScl, Iec61850Server, readScl } from '@enerchain/iec61850';
+import { checkScl, FolderStore, Iec61850Server, readScl } from '@enerchain/iec61850';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Api } from './api.ts';
@@ -40,6 +40,21 @@ ${numbers(GENERIC)
 <DAType id="AV"><BDA name="f" bType="FLOAT32"/></DAType>
 </DataTypeTemplates></SCL>`;
 
+/** A disturbance record of two channels (IEC 60255-24). */
+const CONFIGURATION = [
+  'My station,BCU1,1999',
+  '2,1A,1D',
+  '1,U L1,A,,kV,0.01,0,0,-32767,32767,20000,100,P',
+  '1,Trip,,,0',
+  '50',
+  '1',
+  '4000,24000',
+  '26/11/2026,04:12:08.100000',
+  '26/11/2026,04:12:08.600000',
+  'BINARY',
+  '1',
+].join('\r\n');
+
 const folder = mkdtempSync(join(tmpdir(), 'enerchain-ied-'));
 const USER = { user: 'operator', password: 'a sentence is a good password' };
 /** Where pictures go that somebody wants to look at. */
@@ -47,7 +62,10 @@ const PICTURES = process.env.ENERCHAIN_PICTURES;
 
 describe.skipIf(noBrowser)(`the page of an IED${noBrowser ? ` (${noBrowser})` : ''}`, () => {
   // What the device has was set after the file was written.
-  const device = new Iec61850Server(checkScl(readScl(scl('8')).scl!).models.get('BCU1')!, { port: 0 });
+  const device = new Iec61850Server(checkScl(readScl(scl('8')).scl!).models.get('BCU1')!, {
+    port: 0,
+    files: { store: new FolderStore(join(folder, 'files')) },
+  });
   let system: RunningSystem;
   let api: Api;
   let browser: Browser;
@@ -67,6 +85,9 @@ describe.skipIf(noBrowser)(`the page of an IED${noBrowser ? ` (${noBrowser})` : 
   };
 
   beforeAll(async () => {
+    mkdirSync(join(folder, 'files', 'COMTRADE'), { recursive: true });
+    writeFileSync(join(folder, 'files', 'COMTRADE', 'fault.cfg'), CONFIGURATION);
+    writeFileSync(join(folder, 'files', 'COMTRADE', 'fault.dat'), Buffer.alloc(100_000, 7));
     const { port } = await device.listen();
     moveTo(2);
     writeFileSync(join(folder, 'bay.scd'), scl('7'));
@@ -168,6 +189,32 @@ describe.skipIf(noBrowser)(`the page of an IED${noBrowser ? ` (${noBrowser})` : 
     await page.getByText('BCU1CTRL/LLN0.Events').click();
     await page.getByRole('link', { name: 'BCU1CTRL/MMXU1.TotW' }).click();
     expect(await page.getByRole('treeitem', { selected: true }).innerText()).toMatch(/^TotW/);
+  });
+
+  it('gives out a disturbance record to who may have it, and has it in the audit', async () => {
+    await page.getByRole('tab', { name: 'Files' }).click();
+    await page.getByRole('button', { name: 'COMTRADE/', exact: true }).click();
+    await page.getByRole('button', { name: 'Summary of COMTRADE/fault.cfg' }).click();
+    const summary = page.getByRole('region', { name: 'Disturbance record COMTRADE/fault.cfg' });
+    await summary.getByText('My station').waitFor();
+    expect(await summary.innerText()).toContain('U L1 (kV)');
+    await picture('files');
+    const [download] = await Promise.all([
+      page.waitForEvent('download'),
+      page.getByRole('button', { name: 'Download COMTRADE/fault.dat' }).click(),
+    ]);
+    expect(download.suggestedFilename()).toBe('fault.dat');
+    expect(readFileSync(await download.path()).equals(Buffer.alloc(100_000, 7))).toBe(true);
+    const { items } = await api.request<{ items: { action: string; actor: string; detail?: object }[] }>(
+      'GET',
+      '/audit?limit=5000',
+    );
+    expect(items.filter(({ action }) => action === 'device.file')).toMatchObject([
+      { actor: USER.user, detail: { name: 'COMTRADE/fault.cfg', state: 'asked for' } },
+      { actor: USER.user, detail: { name: 'COMTRADE/fault.cfg', state: 'complete' } },
+      { actor: USER.user, detail: { name: 'COMTRADE/fault.dat', state: 'asked for' } },
+      { actor: USER.user, detail: { name: 'COMTRADE/fault.dat', state: 'complete', octets: 100_000 } },
+    ]);
   });
 
   it('says in a sentence what cannot be had, and keeps what it shows when the device goes', async () => {

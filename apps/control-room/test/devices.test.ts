@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { comtradeSummary, fileRows } from '../src/pages/devices/comtrade.ts';
+import { comtradeSummary, fileRows, folderAbove } from '../src/pages/devices/comtrade.ts';
 import { iedsOf } from '../src/pages/devices/places.ts';
 import { devicePoints, partOfPoint } from '../src/pages/devices/points.ts';
 import { itemsOf, readingsOf } from '../src/pages/devices/readings.ts';
@@ -235,6 +235,14 @@ describe('disturbance records', () => {
       ['COMTRADE/F1.DAT', undefined],
       ['lonely.cfg', undefined],
     ]);
+  });
+  it('lie in folders, which come first', () => {
+    const rows = fileRows([
+      { name: 'a.log', size: 1, modified: '2026-01-01T00:00:00Z' },
+      { name: 'COMTRADE/', size: 0 },
+    ]);
+    expect(rows.map(({ name }) => name)).toEqual(['COMTRADE/', 'a.log']);
+    expect(['COMTRADE/', 'A\\B\\', 'a/b/c/'].map(folderAbove)).toEqual([undefined, 'A\\', 'a/b/']);
   });
   it('say in their configuration what they hold', () => {
     expect(comtradeSummary(CONFIGURATION)).toEqual({

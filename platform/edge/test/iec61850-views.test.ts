@@ -1,12 +1,25 @@
 /** A device looked at from the centre: over the link, through the gateway, into an IEC 61850 server, in one process. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { checkScl, Iec61850Server, readScl } from '@enerchain/iec61850';
+import { memoryLan } from '@enerchain/ethernet';
+import {
+  checkScl,
+  FolderStore,
+  type GoosePublishing,
+  gooseControls,
+  Iec61850Server,
+  localAddress,
+  publicationOf,
+  publishGoose,
+  readScl,
+} from '@enerchain/iec61850';
 import { gathered, receivePieces } from '@enerchain/link';
 import { INSPECT_METHOD, type InspectionView, type InspectionViewAsk, parseView, systemAfter } from '@enerchain/model';
+import { systemClock } from '@enerchain/transport';
 import type { CborValue } from '@enerchain/trust';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { provideLink } from '../src/connectors/iec61850/goose-links.ts';
 import { dataSetsOf } from '../src/connectors/iec61850/views.ts';
 import { type EdgeHandle, runEdge } from '../src/edge.ts';
 import { TestCentre, until } from './centre.ts';
@@ -24,7 +37,14 @@ const scd = (revision: string): string =>
   )
     .replace('<DOType id="SPS"', PLATES.replace('REV', revision))
     .replace('<LN lnClass="XCBR"', '<LN lnClass="LPHD" inst="1" lnType="LPHD"/><LN lnClass="XCBR"')
-    .replace('</LN0>', '<GSEControl name="trip" datSet="Events" appID="BCU1/trip" confRev="3"/></LN0>')
+    .replace(
+      '</LN0>',
+      '<LogControl name="log1" datSet="Events" logName="L1"><TrgOps dchg="true"/></LogControl><Log name="L1"/><GSEControl name="trip" datSet="Events" appID="BCU1/trip" confRev="3"/><SettingControl numOfSGs="4" actSG="2"/></LN0>',
+    )
+    .replace(
+      '</Address></ConnectedAP>',
+      '</Address><GSE ldInst="CTRL" cbName="trip"><Address><P type="MAC-Address">01-0C-CD-01-00-01</P><P type="APPID">0001</P><P type="VLAN-ID">005</P><P type="VLAN-PRIORITY">4</P></Address><MinTime unit="s" multiplier="m">4</MinTime><MaxTime unit="s" multiplier="m">1000</MaxTime></GSE></ConnectedAP>',
+    )
     .replace(
       '<DataTypeTemplates>',
       `<IED name="BCU2"><AccessPoint name="AP1"><Server><Authentication/><LDevice inst="CTRL"><LN0 lnClass="LLN0" inst="" lnType="LLN0"><Inputs>
@@ -35,15 +55,31 @@ let folder: string;
 let centre: TestCentre;
 let device: Iec61850Server;
 let edge: EdgeHandle;
+let goose: GoosePublishing;
+let takeBack: () => void;
+const lan = memoryLan();
+/** More than the window of the answer. */
+const RECORD = Buffer.alloc(200_000, 'abc');
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'edge-views-'));
   // The device has had its settings changed since the file was written.
-  device = new Iec61850Server(checkScl(readScl(scd('8')).scl!).models.get('BCU1')!, { port: 0 });
+  mkdirSync(join(folder, 'files', 'COMTRADE'), { recursive: true });
+  writeFileSync(join(folder, 'files', 'COMTRADE', 'fault 1.cfg'), 'station,device,1999');
+  writeFileSync(join(folder, 'files', 'COMTRADE', 'fault 1.dat'), RECORD);
+  takeBack = provideLink('station bus', lan.station('edge-test'));
+  const { scl } = readScl(scd('7'));
+  const { models } = checkScl(scl!);
+  const [control] = gooseControls(scl!, models);
+  goose = publishGoose(lan.station('BCU1'), systemClock, publicationOf(control!), { source: localAddress('BCU1') });
+  device = new Iec61850Server(checkScl(readScl(scd('8')).scl!).models.get('BCU1')!, {
+    port: 0,
+    files: { store: new FolderStore(join(folder, 'files')) },
+  });
   const { port } = await device.listen();
   writeFileSync(join(folder, 'station.scd'), scd('7'));
   writeFileSync(
     join(folder, 'site.yaml'),
-    `source: edge-test\nsite: { id: s }\nendpoints:\n  - { id: bcu-1, protocol: iec61850, scl: station.scd, ied: BCU1, host: 127.0.0.1, port: ${port} }\n`,
+    `source: edge-test\nsite: { id: s }\nendpoints:\n  - { id: bcu-1, protocol: iec61850, scl: station.scd, ied: BCU1, host: 127.0.0.1, port: ${port}, goose: { interface: station bus } }\n`,
   );
   centre = await TestCentre.open();
   edge = await runEdge({
@@ -53,11 +89,13 @@ beforeAll(async () => {
     logger: silent,
   });
   await until(() => edge.report().endpoints[0]?.state === 'up' && centre.online, 'the device is connected');
-  await until(() => centre.observations().length > 0, 'the first values');
+  await until(() => centre.sourceEvents().some(({ kind }) => kind === 'interrogationComplete'), 'the state');
 });
 afterAll(async () => {
   await edge?.close();
   await centre?.close();
+  goose?.stop();
+  takeBack?.();
   await device?.close();
   rmSync(folder, { recursive: true, force: true });
 });
@@ -132,7 +170,7 @@ describe('a device looked at from the centre', () => {
   });
 
   test('has its control blocks told as they stand', async () => {
-    const { reports, publishers } = await ask({ ask: 'controlBlocks' });
+    const { reports, publishers, settingGroups, logs } = await ask({ ask: 'controlBlocks' });
     const ours = reports.find(({ ours: held }) => held)!;
     expect(ours).toMatchObject({
       reference: 'BCU1CTRL/LLN0.BR.events01',
@@ -148,7 +186,18 @@ describe('a device looked at from the centre', () => {
       ours: false,
       enabled: false,
     });
-    expect(publishers).toMatchObject([{ reference: 'BCU1CTRL/LLN0.GO.trip', kind: 'goose', expected: 3 }]);
+    expect(publishers).toMatchObject([
+      { reference: 'BCU1CTRL/LLN0.GO.trip', kind: 'goose', expected: 3, dataSet: 'BCU1CTRL/LLN0.Events' },
+    ]);
+    expect(settingGroups).toMatchObject([{ reference: 'BCU1CTRL/LLN0.SP.SGCB', groups: 4, active: 2, edited: 0 }]);
+    expect(logs).toMatchObject([
+      {
+        reference: 'BCU1CTRL/LLN0.LG.log1',
+        dataSet: 'BCU1CTRL/LLN0.Events',
+        triggers: expect.arrayContaining(['dchg']),
+      },
+    ]);
+    expect([...settingGroups, ...logs, ...reports].filter(({ problem }) => problem !== undefined)).toEqual([]);
   });
 
   test('has values read now, each or the reason why not, and nothing of it becomes an observation', async () => {
@@ -176,15 +225,46 @@ describe('a device looked at from the centre', () => {
     expect(centre.problems).toEqual([]);
   });
 
-  test('says what it does not have', async () => {
-    expect(await ask({ ask: 'goose' })).toMatchObject({ subscriptions: [] });
+  test('is heard by GOOSE, with its supervision', async () => {
+    await until(() => edge.report().endpoints[0]?.counters.gooseStates !== 0, 'the first message');
+    const { link, subscriptions } = await ask({ ask: 'goose' });
+    expect(link).toContain('edge-test');
+    expect(subscriptions).toMatchObject([
+      {
+        reference: 'BCU1CTRL/LLN0.GO.trip',
+        id: 'BCU1/trip',
+        state: 'alive',
+        stNum: 1,
+        expected: 3,
+        appId: 1,
+        destination: '01-0C-CD-01-00-01',
+        test: false,
+        needsCommissioning: false,
+      },
+    ]);
+  });
+
+  test('gives its files out, whole, and each stands on the chain of the gateway', async () => {
+    const root = await ask({ ask: 'files' });
+    expect(root.files.map(({ name }) => name)).toEqual(['COMTRADE/']);
+    const { files } = await ask({ ask: 'files', folder: 'COMTRADE/' });
+    expect(files.map(({ name, size }) => [name, size])).toEqual([
+      ['COMTRADE/fault 1.cfg', 19],
+      ['COMTRADE/fault 1.dat', RECORD.length],
+    ]);
+    expect(files[0]?.modified).toMatch(/^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d/);
+    expect(RECORD.equals(await octets({ ask: 'file', name: 'COMTRADE/fault 1.dat' }))).toBe(true);
     await expect(octets({ ask: 'file', name: 'COMTRADE/none.cfg' })).rejects.toMatchObject({ fault: 'peer' });
-    // It was asked for all the same, and that stands on the chain of the gateway.
-    await until(() => centre.sourceEvents().some(({ kind }) => kind === 'fileFetched'), 'the event');
-    expect(centre.sourceEvents().find(({ kind }) => kind === 'fileFetched')).toMatchObject({
-      endpoint: 'bcu-1',
-      detail: 'the file COMTRADE/none.cfg for anna',
-    });
+    const fetched = () => centre.sourceEvents().filter(({ kind }) => kind === 'fileFetched');
+    // What was asked for in vain was asked for all the same.
+    await until(() => fetched().length === 2, 'the events');
+    expect(fetched().map(({ endpoint, detail }) => [endpoint, detail])).toEqual([
+      ['bcu-1', 'the file COMTRADE/fault 1.dat for anna'],
+      ['bcu-1', 'the file COMTRADE/none.cfg for anna'],
+    ]);
+  });
+
+  test('that is not there cannot be looked at', async () => {
     await expect(octets({ ask: 'model', endpoint: 'bcu-9' })).rejects.toMatchObject({ code: 'inspection.endpoint' });
   });
 

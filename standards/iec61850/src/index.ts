@@ -48,6 +48,7 @@ export type { ProblemEvent, SimulationEvent } from './goose/supervision.ts';
 export { basicType, codeOf, DBPOS, initialData, sameData, TCMD } from './mapping/basic-types.ts';
 export * from './mapping/comtrade-files.ts';
 export * from './mapping/control.ts';
+export { millisOfGeneralizedTime } from './mapping/file-names.ts';
 export { decodeLogEntry, encodeLogEntry, type LogEntry, type LoggedValue } from './mapping/log.ts';
 export {
   dataFrom,

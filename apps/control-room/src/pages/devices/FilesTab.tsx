@@ -7,7 +7,7 @@ import { stamp } from '../../format/time.ts';
 import { Notice, Problem } from '../../ui/parts.tsx';
 import { save } from '../../ui/save.ts';
 import { Answer, type Asked, AskedAt } from './asked.tsx';
-import { type ComtradeSummary, comtradeSummary, type FileRow, fileRows } from './comtrade.ts';
+import { type ComtradeSummary, comtradeSummary, type FileRow, fileRows, folderAbove, isFolder } from './comtrade.ts';
 
 /** Larger configuration files are no view for a screen, octets. */
 const MOST_SUMMARY = 2 * 1024 * 1024;
@@ -17,6 +17,9 @@ export function FilesTab(props: {
   source: string;
   endpoint: string;
   files: Asked<FilesView>;
+  /** What is listed; undefined: what the device tells without being asked for a folder. */
+  folder: string | undefined;
+  onFolder: (folder: string | undefined) => void;
   away: string | undefined;
 }) {
   const app = useApp();
@@ -48,88 +51,119 @@ export function FilesTab(props: {
     else setSummary({ name, of: read });
   };
   return (
-    <Answer asked={props.files} away={props.away} what="The files">
-      {(view) => {
-        const rows = createMemo(() => fileRows(view().files));
-        return (
-          <div class="device-tab scroll padded">
-            <div class="device-bar">
-              <h3>
-                {count(rows().length)} {rows().length === 1 ? 'file' : 'files'}
-                {view().truncated ? ', and more that are not listed' : ''}
-              </h3>
-              <span class="sub">Each download stands in the audit of the centre and on the chain of the gateway.</span>
-              <span class="grow" />
-              <AskedAt asked={props.files} what="the list of files" />
-            </div>
-            <Show when={app.refusal('files.read')}>{(why) => <p class="sub refusal">{why()}</p>}</Show>
-            <Problem text={problem()} />
-            <Show
-              when={rows().length > 0}
-              fallback={<Notice title="No files">The device lists no files, or offers no file service.</Notice>}
-            >
-              <div class="table-box">
-                <table class="table">
-                  <thead>
-                    <tr>
-                      <th scope="col">Name</th>
-                      <th scope="col">Kind</th>
-                      <th scope="col" class="right">
-                        Size
-                      </th>
-                      <th scope="col">Modified</th>
-                      <th scope="col" />
-                    </tr>
-                  </thead>
-                  <tbody>
-                    <For each={rows()}>
-                      {(file) => (
-                        <tr>
-                          <td class="wide mono">{file.name}</td>
-                          <td class="dim nowrap">{kindOf(file)}</td>
-                          <td class="right nowrap">{bytes(file.size)}</td>
-                          <td class="time">{modified(file, app.now())}</td>
-                          <td class="right nowrap">
-                            <Show when={file.record && file.size <= MOST_SUMMARY}>
-                              <button
-                                type="button"
-                                aria-label={`Summary of ${file.name}`}
-                                disabled={refusal() !== undefined || fetching() !== undefined}
-                                title={refusal()}
-                                onClick={() => void summarise(file.name)}
-                              >
-                                Summary
-                              </button>{' '}
-                            </Show>
-                            <button
-                              type="button"
-                              aria-label={`Download ${file.name}`}
-                              disabled={refusal() !== undefined || fetching() !== undefined}
-                              title={refusal()}
-                              onClick={() => void download(file.name)}
-                            >
-                              {fetching() === file.name ? 'Fetching …' : 'Download'}
-                            </button>
-                          </td>
-                        </tr>
-                      )}
-                    </For>
-                  </tbody>
-                </table>
+    <>
+      <Show when={props.folder && props.files.problem()}>
+        <div class="filters">
+          <button type="button" onClick={() => props.onFolder(folderAbove(props.folder ?? ''))}>
+            Up
+          </button>
+        </div>
+      </Show>
+      <Answer asked={props.files} away={props.away} what="The files">
+        {(view) => {
+          const rows = createMemo(() => fileRows(view().files));
+          return (
+            <div class="device-tab scroll padded">
+              <div class="device-bar">
+                <Show when={props.folder}>
+                  {(folder) => (
+                    <button type="button" onClick={() => props.onFolder(folderAbove(folder()))}>
+                      Up
+                    </button>
+                  )}
+                </Show>
+                <h3 class="folder">
+                  {props.folder ? `${props.folder} · ` : ''}
+                  {count(rows().length)} {rows().length === 1 ? 'entry' : 'entries'}
+                  {view().truncated ? ', and more that are not listed' : ''}
+                </h3>
+                <span class="sub">
+                  Each download stands in the audit of the centre and on the chain of the gateway.
+                </span>
+                <span class="grow" />
+                <AskedAt asked={props.files} what="the list of files" />
               </div>
-            </Show>
-            <Show when={summary()}>
-              {(shown) => <Summary name={shown().name} of={shown().of} onClose={() => setSummary(undefined)} />}
-            </Show>
-          </div>
-        );
-      }}
-    </Answer>
+              <Show when={app.refusal('files.read')}>{(why) => <p class="sub refusal">{why()}</p>}</Show>
+              <Problem text={problem()} />
+              <Show
+                when={rows().length > 0}
+                fallback={<Notice title="No files">The device lists no files, or offers no file service.</Notice>}
+              >
+                <div class="table-box">
+                  <table class="table">
+                    <thead>
+                      <tr>
+                        <th scope="col">Name</th>
+                        <th scope="col">Kind</th>
+                        <th scope="col" class="right">
+                          Size
+                        </th>
+                        <th scope="col">Modified</th>
+                        <th scope="col" />
+                      </tr>
+                    </thead>
+                    <tbody>
+                      <For each={rows()}>
+                        {(file) => (
+                          <tr>
+                            <td class="wide mono">
+                              <Show when={isFolder(file.name)} fallback={file.name}>
+                                <button type="button" class="bare" onClick={() => props.onFolder(file.name)}>
+                                  {file.name}
+                                </button>
+                              </Show>
+                            </td>
+                            <td class="dim nowrap">{kindOf(file)}</td>
+                            <td class="right nowrap">{isFolder(file.name) ? '' : bytes(file.size)}</td>
+                            <td class="time">{modified(file, app.now())}</td>
+                            <td class="right nowrap">
+                              <Show when={file.record && file.size <= MOST_SUMMARY}>
+                                <button
+                                  type="button"
+                                  aria-label={`Summary of ${file.name}`}
+                                  disabled={refusal() !== undefined || fetching() !== undefined}
+                                  title={refusal()}
+                                  onClick={() => void summarise(file.name)}
+                                >
+                                  Summary
+                                </button>{' '}
+                              </Show>
+                              <Show when={!isFolder(file.name)}>
+                                <button
+                                  type="button"
+                                  aria-label={`Download ${file.name}`}
+                                  disabled={refusal() !== undefined || fetching() !== undefined}
+                                  title={refusal()}
+                                  onClick={() => void download(file.name)}
+                                >
+                                  {fetching() === file.name ? 'Fetching …' : 'Download'}
+                                </button>
+                              </Show>
+                            </td>
+                          </tr>
+                        )}
+                      </For>
+                    </tbody>
+                  </table>
+                </div>
+              </Show>
+              <Show when={summary()}>
+                {(shown) => <Summary name={shown().name} of={shown().of} onClose={() => setSummary(undefined)} />}
+              </Show>
+            </div>
+          );
+        }}
+      </Answer>
+    </>
   );
 }
 
 const kindOf = (file: FileRow): string =>
-  file.record ? `disturbance record (${file.record.map((part) => part.toUpperCase()).join(' ')})` : '';
+  isFolder(file.name)
+    ? 'folder'
+    : file.record
+      ? `disturbance record (${file.record.map((part) => part.toUpperCase()).join(' ')})`
+      : '';
 
 function modified({ modified: at }: FileRow, now: Date): string {
   if (at === undefined) return '';

@@ -1,4 +1,4 @@
-import { createMemo, For, Match, Show, Switch } from 'solid-js';
+import { createMemo, createSignal, For, Match, Show, Switch } from 'solid-js';
 import { devicesApi } from '../../api/devices.ts';
 import { useApp } from '../../app.ts';
 import { count } from '../../format/number.ts';
@@ -56,9 +56,13 @@ export function IedPage(props: { source: string; endpoint: string }) {
     () => at('goose', connected),
     () => devicesApi.goose(source, endpoint),
   );
+  const [folder, setFolder] = createSignal<string>();
   const files = createAsked(
-    () => at('files', up),
-    () => devicesApi.files(source, endpoint),
+    () => {
+      const place = at('files', up);
+      return place && `${place} ${folder() ?? ''}`;
+    },
+    () => devicesApi.files(source, endpoint, folder()),
   );
   const readings = createReadings(source, endpoint);
   const state = createTreeState();
@@ -221,7 +225,14 @@ export function IedPage(props: { source: string; endpoint: string }) {
                   <DataSetsTab source={source} endpoint={endpoint} model={model} blocks={blocks} away={gatewayAway()} />
                 </Match>
                 <Match when={tab() === 'files'}>
-                  <FilesTab source={source} endpoint={endpoint} files={files} away={deviceAway()} />
+                  <FilesTab
+                    source={source}
+                    endpoint={endpoint}
+                    files={files}
+                    folder={folder()}
+                    onFolder={setFolder}
+                    away={deviceAway()}
+                  />
                 </Match>
               </Switch>
             </section>

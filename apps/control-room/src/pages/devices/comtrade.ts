@@ -15,12 +15,22 @@ export function partOf(name: string): Part | undefined {
   return PARTS.find((part) => part === end);
 }
 
+/** Folders are listed with a slash, or a backslash, behind their name. */
+export const isFolder = (name: string): boolean => /[/\\]$/.test(name);
+
+/** The folder that a folder is in; undefined for one at the top. */
+export function folderAbove(folder: string): string | undefined {
+  const bare = folder.replace(/[/\\]$/, '');
+  const cut = Math.max(bare.lastIndexOf('/'), bare.lastIndexOf('\\'));
+  return cut <= 0 ? undefined : bare.slice(0, cut + 1);
+}
+
 export interface FileRow extends RecordFile {
   /** Parts of a record that lie beside this one; only on its .cfg or .cff file. */
   readonly record?: readonly Part[];
 }
 
-/** Files with their records marked: a .cfg with a .dat of the same name is one. Newest first, then by name. */
+/** Files with their records marked: a .cfg with a .dat of the same name is one. Folders, then the newest, then by name. */
 export function fileRows(files: readonly RecordFile[]): FileRow[] {
   const stem = (name: string) => name.slice(0, name.lastIndexOf('.')).toLowerCase();
   const parts = new Map<string, Set<Part>>();
@@ -39,7 +49,12 @@ export function fileRows(files: readonly RecordFile[]): FileRow[] {
       const whole = part === 'cff' || (part === 'cfg' && beside?.has('dat'));
       return whole ? { ...file, record: PARTS.filter((each) => beside?.has(each)) } : file;
     })
-    .sort((a, b) => (b.modified ?? '').localeCompare(a.modified ?? '') || collator.compare(a.name, b.name));
+    .sort(
+      (a, b) =>
+        Number(isFolder(b.name)) - Number(isFolder(a.name)) ||
+        (b.modified ?? '').localeCompare(a.modified ?? '') ||
+        collator.compare(a.name, b.name),
+    );
 }
 
 export interface ComtradeSummary {

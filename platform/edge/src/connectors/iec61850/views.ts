@@ -4,6 +4,7 @@ import {
   type ExtRef,
   type IedModel,
   type LogicalNode,
+  millisOfGeneralizedTime,
   namesOf,
   nodeName,
   type Plain,
@@ -199,12 +200,24 @@ export class IedViews implements Inspector {
     return {
       at: this.#at,
       ...optional('link', link),
-      subscriptions: heard.map(({ goId, expectedConfRev, lastReceived, trouble, interface: _, ...rest }) => ({
-        ...rest,
-        ...optional('id', goId),
-        expected: expectedConfRev,
-        ...optional('lastMessage', lastReceived),
-        ...optional('problem', trouble),
+      subscriptions: heard.map((each) => ({
+        reference: each.reference,
+        ...optional('id', each.goId),
+        ...optional('dataSet', each.dataSet),
+        ...optional('destination', each.destination),
+        appId: each.appId,
+        state: each.state,
+        ...optionalCount('stNum', each.stNum),
+        ...optionalCount('sqNum', each.sqNum),
+        ...optionalCount('confRev', each.confRev),
+        expected: each.expectedConfRev,
+        ...optionalFlag('test', each.test),
+        ...optionalFlag('needsCommissioning', each.ndsCom),
+        ...optionalCount('timeAllowedToLive', each.timeAllowedToLive),
+        ...optional('lastMessage', each.lastReceived),
+        ...optional('lastChange', each.lastChange),
+        counters: each.counters,
+        ...optional('problem', each.trouble),
       })),
     };
   }
@@ -484,12 +497,10 @@ function publisher({ reference, kind, dataSet, confRev, now = {}, error }: Inspe
   };
 }
 
-const macOf = (value: Plain | undefined): string | undefined => textOf(value)?.match(/../g)?.join('-');
+const macOf = (value: Plain | undefined): string | undefined => textOf(value)?.toUpperCase().match(/../g)?.join('-');
 
 /** GeneralizedTime as ISO 8601, or as it came when it is none. */
 function isoOf(text: string): string {
-  const [, year, month, day, hour, minute, second, fraction = ''] =
-    /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)?(\.\d+)?Z?$/.exec(text) ?? [];
-  if (year === undefined) return text.slice(0, 60);
-  return `${year}-${month}-${day}T${hour}:${minute}:${second ?? '00'}${fraction.slice(0, 4)}Z`;
+  const millis = millisOfGeneralizedTime(text);
+  return millis === undefined ? text.slice(0, 60) : new Date(millis).toISOString();
 }

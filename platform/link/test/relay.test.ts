@@ -1,7 +1,17 @@
 import { newMrid } from '@enerchain/model';
 import { CommandGuard, CommandSession, type Identity, SESSION_METHOD, signCommand } from '@enerchain/trust';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type ChainState, type DurableRelayStore, MemoryBatchStore, Relay } from '../src/index.ts';
+import {
+  type ChainState,
+  type DurableRelayStore,
+  gathered,
+  MemoryBatchStore,
+  PIECE_BYTES,
+  Relay,
+  type RequestHandler,
+  receivePieces,
+  sendPieces,
+} from '../src/index.ts';
 import {
   ManualTime,
   makePki,
@@ -46,6 +56,8 @@ describe.each(['memory', 'mTLS'] as const)('a relay over %s', (medium) => {
   let down: Wire;
   let relay: Relay;
   let source: TestSource;
+  /** How the source answers what it is asked. */
+  let onRequest: RequestHandler;
 
   const makeWire = async (server: Relay['server'], identity: Identity) =>
     medium === 'memory' ? memoryWire(server, identity) : tlsWire(server, identity);
@@ -65,6 +77,7 @@ describe.each(['memory', 'mTLS'] as const)('a relay over %s', (medium) => {
       connect: (...args) => down.connect(...args),
       clock: time.clock,
       after: time.after,
+      onRequest: (...args) => onRequest(...args),
     });
   };
 
@@ -221,6 +234,25 @@ describe.each(['memory', 'mTLS'] as const)('a relay over %s', (medium) => {
     await time.pass(60_000);
     await until(() => kept.count === 0, 'the centre has them');
     expect(centre.values.get('edge-nord')).toEqual(all(7));
+  });
+
+  it('passes a question down, and its answer in pieces up', async () => {
+    const octets = Buffer.alloc(40 * PIECE_BYTES, 'relay');
+    const ready = (bytes: number, signal: AbortSignal) => source.client.spare(bytes, signal);
+    onRequest = (method, params, context) => {
+      expect([method, params]).toEqual(['inspect', { ask: 'model' }]);
+      return sendPieces([octets], context, { limit: octets.length, ready });
+    };
+    source.client.start();
+    await until(() => centre.connects.length === 1, 'the source is known');
+    const limits = { limit: octets.length, pieceWithin: 5_000, within: 5_000, after: time.after };
+    let answer: Uint8Array | undefined;
+    const peer = centre.server.peer('edge-nord')!;
+    void gathered(receivePieces(peer, 'edge-nord', 'inspect', { ask: 'model' }, limits)).then((all) => {
+      answer = all;
+    });
+    await until(() => answer !== undefined, 'the answer');
+    expect(octets.equals(answer!)).toBe(true);
   });
 
   it('is refused by a centre that does not know it as a relay', async () => {

@@ -215,11 +215,12 @@ function Summary(props: { name: string; of: ComtradeSummary; onClose: () => void
         </div>
       </dl>
       <p class="sub">
-        {props.of.analog.length} analogue channels:{' '}
+        {props.of.analog.length} analogue {props.of.analog.length === 1 ? 'channel' : 'channels'}:{' '}
         {props.of.analog.map(({ name, unit }) => (unit ? `${name} (${unit})` : name)).join(', ') || 'none'}
       </p>
       <p class="sub">
-        {props.of.digital.length} status channels: {props.of.digital.join(', ') || 'none'}
+        {props.of.digital.length} status {props.of.digital.length === 1 ? 'channel' : 'channels'}:{' '}
+        {props.of.digital.join(', ') || 'none'}
       </p>
     </section>
   );

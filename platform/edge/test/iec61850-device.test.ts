@@ -132,6 +132,17 @@ describe('the state of a device', () => {
   });
 });
 
+test('a device with two addresses is reached at the one that answers', async () => {
+  const scd = replaced([
+    '</ConnectedAP>',
+    '</ConnectedAP><ConnectedAP iedName="BCU1" apName="AP1"><Address><P type="IP">127.0.0.1</P></Address></ConnectedAP>',
+  ]).replace('<P type="IP">127.0.0.1</P>', '<P type="IP">127.0.0.2</P>');
+  station = new Iec61850Station(scd);
+  const connector = station.connect(station.site(await station.serve()));
+  await station.synchronized();
+  expect(connector.health()).toMatchObject({ state: 'up', counters: { connects: 1 } });
+});
+
 describe('report control blocks', () => {
   test('that others have are asked for again; meanwhile their values are polled', async () => {
     station = new Iec61850Station();

@@ -1,5 +1,6 @@
 /** GOOSE of a device as observations, beside its reports, on a LAN in memory; and its supervision. */
-import { type MemoryLan, memoryLan } from '@enerchain/ethernet';
+import { join } from 'node:path';
+import { type MemoryLan, memoryLan, record } from '@enerchain/ethernet';
 import {
   checkScl,
   type GoosePublishing,
@@ -166,6 +167,25 @@ describe('a GOOSE control block', () => {
     publish();
     await station.until(() => connector.health().state === 'up', 'the frames again');
     await station.until(() => station.seen('BCU1CTRL/XCBR1.Pos').at(-1)!.quality === QUALITY.good, 'the values again');
+  });
+
+  test('comes from a capture, with the times that it has there', async () => {
+    const path = join(station.folder, 'bus.pcap');
+    const capture = await record(lan.station('recorder'), path);
+    const goose = publish();
+    goose.update('BCU1CTRL/XCBR1.Pos', { stVal: dbpos(2), t: t(1_768_478_400) });
+    await station.until(() => capture.counters.recorded >= 3, 'the frames');
+    await capture.stop();
+    station.write(GOOSE_SCD.replace('<P type="IP">127.0.0.1</P>', ''));
+    station.connect(station.site(102, '    goose: { capture: bus.pcap }\n'));
+    await station.until(() => station.seen('BCU1CTRL/XCBR1.Pos').length >= 2, 'the change');
+    expect(station.seen('BCU1CTRL/XCBR1.Pos').slice(0, 2)).toMatchObject([
+      { value: 0 },
+      { value: 2, sourceTime: 1_768_478_400_000_000_000n },
+    ]);
+    // Its end is told, and what it brought is no longer known to be true.
+    await station.until(() => station.eventsOf('edge.iec61850.goose').length > 0, 'the end');
+    expect(station.eventsOf('edge.iec61850.goose').at(-1)).toContain('no GOOSE on bus.pcap: the link has ended');
   });
 
   test('a link that is not there is told', async () => {

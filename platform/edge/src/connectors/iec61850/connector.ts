@@ -66,7 +66,8 @@ export class Iec61850Connector implements Connector {
   readonly #host: ConnectorHost;
   readonly #after: After;
   readonly #ied: IedSource;
-  readonly #connect: Connect | undefined;
+  /** By preference; none for a device that is only heard by GOOSE. */
+  readonly #ways: readonly Connect[];
   readonly #entries: Entries;
   readonly #observed: Observed;
   readonly #reports: Reports;
@@ -76,6 +77,7 @@ export class Iec61850Connector implements Connector {
   readonly #targets: readonly Target[];
   readonly #sinks = new Map<string, Sink>();
   readonly #counters = { connects: 0, commands: 0, strays: 0, pollFailures: 0 };
+  #way = 0;
   #client: Iec61850Client | undefined;
   #types: DeviceTypes | undefined;
   #plans = new Map<PollItem, Plan>();
@@ -95,7 +97,7 @@ export class Iec61850Connector implements Connector {
     this.#after = wiring.after ?? systemAfter;
     this.#since = host.clock.now();
     this.#ied = iedOf(this.#settings, host.folder);
-    this.#connect = wiring.connect ?? this.#way();
+    this.#ways = wiring.connect ? [wiring.connect] : this.#waysOf();
     this.#entries = new Entries(host.data, endpoint.endpoint.id, (error) =>
       host.logger.warn(
         { error: describeError(error) },
@@ -238,7 +240,7 @@ export class Iec61850Connector implements Connector {
 
   /** A device without an address is there as long as its frames are. */
   #onlyGoose(alive: boolean): void {
-    if (this.#connect) return;
+    if (this.#ways.length > 0) return;
     const { intake } = this.#host;
     this.#enter(alive ? 'up' : 'connecting');
     if (alive) {
@@ -247,19 +249,19 @@ export class Iec61850Connector implements Connector {
     } else intake.lost('no GOOSE of the device comes any more');
   }
 
-  /** TCP, or TLS with the profile of IEC 62351-3. Undefined for a device that is only heard by GOOSE. */
-  #way(): Connect | undefined {
-    const { tls, port } = this.#settings;
-    const host = this.#settings.host ?? this.#ied.address;
-    if (host === undefined) {
-      if (this.#settings.goose) return undefined;
+  /** TCP, or TLS with the profile of IEC 62351-3, to each address of the device. */
+  #waysOf(): Connect[] {
+    const { tls, port, host } = this.#settings;
+    const hosts = host === undefined ? this.#ied.addresses : [host];
+    if (hosts.length === 0) {
+      if (this.#settings.goose) return [];
       throw new EnerchainError(
         'caller',
         'edge.iec61850.address',
         `endpoint '${this.#endpoint.endpoint.id}': the SCL has no address for ${this.#ied.model.ied.name}, and \`host\` gives none; the endpoint is not started`,
       );
     }
-    if (!tls) return tcpConnect(host, port ?? 102);
+    if (!tls) return hosts.map((one) => tcpConnect(one, port ?? 102));
     const read = (file: string): Buffer => readFileSync(resolve(this.#host.folder, file));
     const profile: TlsProfile = {
       ca: read(tls.ca),
@@ -270,18 +272,18 @@ export class Iec61850Connector implements Connector {
     };
     const onSecurityEvent = (event: { readonly name: string; readonly text: string }): void =>
       this.#host.intake.event('security', event.text, event.name);
-    return tlsConnect({ host, port: port ?? 3782, profile, onSecurityEvent });
+    return hosts.map((one) => tlsConnect({ host: one, port: port ?? 3782, profile, onSecurityEvent }));
   }
 
   start(): void {
     this.#goose?.start();
-    if (this.#connect) this.#connectAfter(startingTurn(this.#host.clock.monotonic()));
+    if (this.#ways.length > 0) this.#connectAfter(startingTurn(this.#host.clock.monotonic()));
   }
 
   #connectAfter(milliseconds: number): void {
     this.#cancelRetry = this.#after(milliseconds, () => {
       this.#cancelRetry = undefined;
-      void this.#attempt(this.#connect!);
+      void this.#attempt(this.#ways[this.#way]!);
     });
   }
 
@@ -309,6 +311,7 @@ export class Iec61850Connector implements Connector {
     } catch (error) {
       // Whoever has lost the connection meanwhile has seen to the next one.
       if (client && client !== this.#client) return;
+      if (!client) this.#way = (this.#way + 1) % this.#ways.length;
       client?.abort();
       this.#lost(describeError(error));
     }

@@ -23,8 +23,8 @@ export interface IedSource {
   readonly model: IedModel;
   /** All IEDs of the file, this one among them. */
   readonly station: readonly IedModel[];
-  /** IP address; undefined when the file has none. */
-  readonly address: string | undefined;
+  /** IP addresses of its access points; more than one where it is connected twice. */
+  readonly addresses: readonly string[];
   /** Its GOOSE control blocks. */
   readonly goose: readonly GooseControl[];
   /** Places in the substation section, by logical device and node: `CTRL QA1XCBR1`. */
@@ -93,7 +93,7 @@ export function sourcesOf(name: string, content: Uint8Array): Map<string, IedSou
           file: basename(name),
           model,
           station: all,
-          address: own.map(({ address }) => addressPart(address, 'IP')).find((ip) => ip !== undefined),
+          addresses: [...new Set(own.flatMap(({ address }) => addressPart(address, 'IP') ?? []))],
           goose: goose.get(ied) ?? [],
           places: Map.groupBy(
             links.get(ied) ?? [],

@@ -1,15 +1,16 @@
 /** Our decoding of MMS in the words of tshark's fields: each value with the field it belongs to, in order. */
-import type {
-  AccessResult,
-  AlternateAccess,
-  Data,
-  Initiate,
-  MmsPdu,
-  ObjectName,
-  ServiceError,
-  TypeSpecification,
-  Variable,
-  VariableAccess,
+import {
+  type AccessResult,
+  type AlternateAccess,
+  type Data,
+  type Initiate,
+  type MmsPdu,
+  type ObjectName,
+  type ServiceError,
+  type TypeSpecification,
+  timeOfDayToMillis,
+  type Variable,
+  type VariableAccess,
 } from '@enerchain/mms';
 
 type Emit = (field: string, value: string | number | bigint | boolean | Uint8Array) => void;
@@ -24,7 +25,8 @@ export const FIELDS = (
   'revision numberOfElements componentName integer unsigned component index lowIndex failure boolean floating_point ' +
   'utc_time data_bit-string data.octet-string data.visible-string mMSString typeSpecification_bit-string ' +
   'typeSpecification.octet-string typeSpecification.visible-string typeSpecification.binary-time frsmID fileData ' +
-  'initialPosition sizeOfFile FileName_item fileRead fileClose numberMatched numberDeleted'
+  'initialPosition sizeOfFile FileName_item fileRead fileClose numberMatched numberDeleted data.binary-time lastModified ' +
+  'specificationWithResult listOfAccessResult status'
 )
   .split(' ')
   .map((name) => `mms.${name}`);
@@ -39,6 +41,11 @@ export function fieldsOf(pdu: MmsPdu): [string, string][] {
   visit(pdu, emit);
   return found;
 }
+
+/** Nine digits; the dissector leaves off what is below. */
+const nanoseconds = (fraction: number): string => String((BigInt(fraction) * 1_000_000_000n) >> 24n).padStart(9, '0');
+const instant = (millis: number): string =>
+  `${Math.floor(millis / 1000)}.${String(millis % 1000).padStart(3, '0')}000000`;
 
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
 
@@ -130,6 +137,7 @@ function access(value: VariableAccess, emit: Emit): void {
 }
 
 function results(list: readonly AccessResult[], emit: Emit): void {
+  emit('listOfAccessResult', list.length);
   for (const result of list) {
     if (result.kind === 'failure') emit('failure', result.value);
     else data(result.value, emit);
@@ -166,7 +174,10 @@ function data(value: Data, emit: Emit): void {
       emit('mMSString', value.value);
       return;
     case 'utcTime':
-      emit('utc_time', value.value.seconds);
+      emit('utc_time', `${value.value.seconds}.${nanoseconds(value.value.fraction)}`);
+      return;
+    case 'binaryTime':
+      emit('data.binary-time', instant(timeOfDayToMillis(value.value)));
       return;
     default:
       return;
@@ -210,6 +221,18 @@ function files(names: readonly string[] | undefined, emit: Emit): void {
   for (const part of names ?? []) emit('FileName_item', part);
 }
 
+function attributes(
+  { size, lastModified }: { readonly size: number; readonly lastModified?: string },
+  emit: Emit,
+): void {
+  emit('sizeOfFile', size);
+  const found = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)/
+    .exec(lastModified ?? '')
+    ?.slice(1)
+    .map(Number);
+  if (found) emit('lastModified', instant(Date.UTC(found[0]!, found[1]! - 1, found[2], found[3], found[4], found[5])));
+}
+
 type Confirmed<K extends MmsPdu['kind']> = Extract<MmsPdu, { kind: K }>['value'] extends { service: infer S }
   ? S
   : never;
@@ -222,7 +245,12 @@ function request(service: Confirmed<'confirmedRequest'>, emit: Emit): void {
       // tshark counts this field among those with children, so it shows no text.
       return;
     case 'read':
+      // By default false, and then not on the wire.
+      if (service.value.withSpecification) emit('specificationWithResult', true);
       access(service.value.access, emit);
+      return;
+    case 'status':
+      emit('status', service.value);
       return;
     case 'write':
       access(service.value.access, emit);
@@ -293,16 +321,16 @@ function response(service: Confirmed<'confirmedResponse'>, emit: Emit): void {
       return;
     case 'fileOpen':
       emit('frsmID', service.value.frsm);
-      emit('sizeOfFile', service.value.attributes.size);
+      attributes(service.value.attributes, emit);
       return;
     case 'fileRead':
       emit('fileData', service.value.data);
       emit('moreFollows', service.value.moreFollows);
       return;
     case 'fileDirectory':
-      for (const { name: parts, attributes } of service.value.entries) {
+      for (const { name: parts, attributes: own } of service.value.entries) {
         files(parts, emit);
-        emit('sizeOfFile', attributes.size);
+        attributes(own, emit);
       }
       // By default false, and then not on the wire.
       if (service.value.moreFollows) emit('moreFollows', true);

@@ -118,9 +118,14 @@ function valuesOf(tsdu: Uint8Array): Pdv[] {
   return [];
 }
 
-/** Numbers as numbers, octets as hexadecimal digits; times as seconds since 1970. */
+const TIMES = new Set(['mms.utc_time', 'mms.data.binary-time', 'mms.lastModified']);
+
+/** Numbers as numbers, octets as hexadecimal digits; times as seconds since 1970 with nine digits of a second. */
 function plain(field: string, text: string): string {
-  if (field === 'mms.utc_time') return String(Math.floor(Date.parse(`${text.replace(/(\.\d{3})\d*/, '$1')}`) / 1000));
+  if (TIMES.has(field)) {
+    const [, before, nanoseconds, after] = /^(.*)\.(\d{9})(.*)$/.exec(text)!;
+    return `${Date.parse(`${before}${after}`) / 1000}.${nanoseconds}`;
+  }
   // An empty octet string.
   if (text === '<MISSING>') return '';
   if (text === 'True') return '1';

@@ -8,8 +8,8 @@ import { FolderStore, Iec61850Client, Iec61850Server, type LogEntry, type LogQue
 import { tcpConnect } from '@enerchain/transport';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { servicesModel } from '../../standards/iec61850/test/acsi/services-sample.ts';
+import { freePort } from '../peer-process.ts';
 import { missing, python } from '../pyiec61850.ts';
-import { freePort } from './stacks.ts';
 
 const script = (name: string) => join(import.meta.dirname, 'peers', name);
 const LD = 'PROT1LD';

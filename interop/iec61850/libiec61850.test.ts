@@ -15,8 +15,8 @@ import { tcpConnect } from '@enerchain/transport';
 import { until } from '@enerchain/transport/testing';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { SCD } from '../../standards/iec61850/test/acsi/sample.ts';
+import { freePort } from '../peer-process.ts';
 import { missing, python } from '../pyiec61850.ts';
-import { freePort } from './stacks.ts';
 
 const script = (name: string) => join(import.meta.dirname, 'peers', name);
 

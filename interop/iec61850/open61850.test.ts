@@ -1,17 +1,20 @@
 /** ACSI in both roles with a stack in pure Python that has nothing of libiec61850. */
-import type { Iec61850Client, ReceivedReport } from '@enerchain/iec61850';
+import { type Iec61850Client, Iec61850Server, type ReceivedReport } from '@enerchain/iec61850';
 import type { Data } from '@enerchain/mms';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { SCD } from '../../standards/iec61850/test/acsi/sample.ts';
+import { SERVICES_SCD, servicesModel } from '../../standards/iec61850/test/acsi/services-sample.ts';
 import { until } from '../peer-process.ts';
 import { open61850 } from './packages.ts';
 import { boolean, listen, MODELS, ourClient, ourServer, peerProgram, sclFile } from './stacks.ts';
 
 const { python, missing } = open61850;
+const LD = 'PROT1LD';
+const SETTING = `${LD}/PTOC1.StrVal.setMag.f`;
 const client = () => peerProgram(python, 'open61850_client.py');
 
-async function theirServer() {
-  const server = await peerProgram(python, 'open61850_server.py', sclFile(SCD), 'BCU1');
+async function theirServer(scd = SCD, ied = 'BCU1') {
+  const server = await peerProgram(python, 'open61850_server.py', sclFile(scd), ied);
   const port = await server.call<number>('port');
   const strays: string[] = [];
   return {
@@ -151,6 +154,43 @@ describe.skipIf(missing !== undefined)(`ACSI with open61850${missing ? ` (skippe
       await other.call('cancel', 'BCU1CTRL/GGIO1.SPCSO4', true);
       expect(await peer.call('operate', 'BCU1CTRL/GGIO1.SPCSO4', true)).toMatchObject({ ok: true, terminated: true });
     });
+  });
+
+  test('setting groups: its client with our server', async () => {
+    const server = new Iec61850Server(servicesModel(), { port: 0, access: () => true });
+    const { port } = await server.listen();
+    onTestFinished(() => server.close());
+    const [peer, other] = [await client(), await client()];
+    for (const each of [peer, other]) await each.call('connect', port);
+    expect(await peer.call('differences', sclFile(SERVICES_SCD), 'PROT1')).toEqual([]);
+    expect(await peer.call('groups', LD)).toMatchObject({ num_of_sg: 4, act_sg: 2, edit_sg: 0, resv_tms: 30 });
+    await peer.call('activate', LD, 1);
+    expect(await peer.call('read', SETTING, 'SG')).toBe(100);
+    await peer.call('edit', LD, 3);
+    await expect(other.call('edit', LD, 3)).rejects.toThrow(/temporarily-unavailable/);
+    await peer.call('write', SETTING, 'SE', 'float', 333);
+    expect(await peer.call('read', SETTING, 'SG')).toBe(100);
+    await peer.call('confirm', LD);
+    await peer.call('activate', LD, 3);
+    expect(await other.call('read', SETTING, 'SG')).toBe(333);
+    await expect(peer.call('activate', LD, 5)).rejects.toThrow(/object-value-invalid/);
+  });
+
+  test('setting groups: its server with our client', async () => {
+    const { connect } = await theirServer(SERVICES_SCD, 'PROT1');
+    const { settingGroups } = await connect();
+    // It shows a reservation only while there is one.
+    expect(await settingGroups.info(LD)).toMatchObject({ groups: 4, active: 2, edited: 0, reservation: 0 });
+    expect(await settingGroups.value(SETTING)).toEqual({ kind: 'float', value: 200 });
+    await settingGroups.activate(LD, 1);
+    expect(await settingGroups.value(SETTING)).toEqual({ kind: 'float', value: 100 });
+    await settingGroups.change(LD, 3, [{ reference: SETTING, value: { kind: 'float', value: 333 } }]);
+    await settingGroups.activate(LD, 3);
+    expect(await settingGroups.value(SETTING)).toEqual({ kind: 'float', value: 333 });
+    await settingGroups.edit(LD, 2);
+    const { settingGroups: others } = await connect();
+    await expect(others.edit(LD, 2)).rejects.toMatchObject({ code: 'access.temporarily-unavailable' });
+    await expect(settingGroups.activate(LD, 5)).rejects.toMatchObject({ code: 'access.value-invalid' });
   });
 
   describe('its server with our client', () => {

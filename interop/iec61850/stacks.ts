@@ -1,7 +1,5 @@
 /** What the tests beside other stacks share: programs of ours that drive them, the sample on both sides. */
-import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -77,14 +75,4 @@ export function listen() {
     onReport: (report: ReceivedReport) => void reports.push(report),
     onGap: (gap: ReportGap) => void gaps.push(gap),
   };
-}
-
-/** For a server that has to be told which one. */
-export async function freePort(): Promise<number> {
-  const free = createServer().listen(0, '127.0.0.1');
-  await once(free, 'listening');
-  const { port } = free.address() as { port: number };
-  free.close();
-  await once(free, 'close');
-  return port;
 }

@@ -175,3 +175,10 @@ export function sameOctets(a: Uint8Array, aFrom: number, b: Uint8Array, bFrom: n
 export function latin(bytes: Uint8Array, from: number, to: number): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset + from, to - from).toString('latin1');
 }
+
+/** Whether octets spell a text, without making one of them. */
+export function spells(bytes: Uint8Array, from: number, to: number, text: string): boolean {
+  if (to - from !== text.length) return false;
+  for (let i = 0; i < text.length; i++) if (bytes[from + i] !== text.charCodeAt(i)) return false;
+  return true;
+}

@@ -18,7 +18,7 @@ import {
   sameState,
   sameStation,
 } from './accepted.ts';
-import { sameOctets } from './apdu.ts';
+import { sameOctets, spells } from './apdu.ts';
 import { ahead } from './counting.ts';
 import { decodeMembers, type GooseView } from './message.ts';
 import type {
@@ -412,19 +412,22 @@ export class GooseSubscriber {
     if (destination && view.start >= ADDRESSES && !sameOctets(view.bytes, 0, destination, 0, 6))
       return ['destination', `sent to ${formatMac(view.bytes, 0)}, not ${formatMac(destination, 0)}`];
     if (view.ndsCom) return ['needs-commissioning', 'the publisher says that it needs commissioning (ndsCom)'];
-    const set = view.datSet;
+    const { bytes } = view;
     if (this.#configured) {
       if (view.confRev !== confRev) return ['conf-rev', `confRev ${view.confRev}, not ${confRev}`];
-      if (datSet !== undefined && set !== datSet) return ['dat-set', `data set ${set}, not ${datSet}`];
-      const id = view.goId;
-      if (goId !== undefined && id !== undefined && id !== goId) return ['go-id', `goID ${id}, not ${goId}`];
-    } else this.#learn(view, set);
+      if (datSet !== undefined && !spells(bytes, view.datSetAt, view.datSetEnd, datSet))
+        return ['dat-set', `data set ${view.datSet}, not ${datSet}`];
+      if (goId !== undefined && view.goIdAt > 0 && !spells(bytes, view.goIdAt, view.goIdEnd, goId))
+        return ['go-id', `goID ${view.goId}, not ${goId}`];
+    } else this.#learn(view);
     return view.timeAllowedToLive === 0 ? ['time-allowed-to-live', 'timeAllowedToLive is 0'] : undefined;
   }
 
-  #learn(view: GooseView, datSet: string): void {
+  #learn(view: GooseView): void {
     const { confRev, datSet: before } = this.#expected;
-    if (confRev === view.confRev && before === datSet) return;
+    if (confRev === view.confRev && before !== undefined && spells(view.bytes, view.datSetAt, view.datSetEnd, before))
+      return;
+    const { datSet } = view;
     if (confRev !== undefined) {
       const text = `confRev ${view.confRev} with data set ${datSet} after ${confRev} with ${before}`;
       this.#tell({ kind: 'reconfigured', text: this.#text(text) });

@@ -3,7 +3,7 @@
  * whether it is the next, a copy or late, and of everything that is not as it should be one sentence. No I/O, no clock of its own.
  */
 import { formatMac } from '@enerchain/ethernet';
-import { sameOctets } from '../goose/apdu.ts';
+import { sameOctets, spells } from '../goose/apdu.ts';
 import {
   ADDRESSES,
   appIdText,
@@ -106,7 +106,6 @@ export class SvSubscriber {
   readonly #silence: number;
   readonly #frequency: number;
   readonly #maxDelay: number | undefined;
-  readonly #datSet: Uint8Array | undefined;
   readonly #side: SimulationSide;
   readonly #problem: StandingProblem<SvProblem>;
   readonly #count: SampleCount;
@@ -149,7 +148,6 @@ export class SvSubscriber {
     this.svId = expected.svId;
     this.#subject = `SV ${expected.svId}`;
     this.#id = Buffer.from(expected.svId, 'latin1');
-    this.#datSet = expected.datSet === undefined ? undefined : Buffer.from(expected.datSet, 'latin1');
     this.#expected = expected;
     this.#configured = expected.confRev !== undefined;
     this.#silence = silence;
@@ -332,7 +330,7 @@ export class SvSubscriber {
   }
 
   #wrong(view: SvView): readonly [SvProblem, string] | undefined {
-    const { appId, destination, confRev, layout } = this.#expected;
+    const { appId, destination, confRev, datSet, layout } = this.#expected;
     const { bytes, start } = view;
     if (appId !== undefined && view.appId !== appId)
       return ['app-id', `APPID ${appIdText(view.appId)}, not ${appIdText(appId)}`];
@@ -354,8 +352,8 @@ export class SvSubscriber {
         this.#tell({ kind: 'reconfigured', text: `${this.#subject}: confRev ${view.confRev} after ${confRev}` });
       this.#expected = { ...this.#expected, confRev: view.confRev };
     }
-    if (this.#datSet && view.datSetAt > 0 && !this.#sameDatSet(view, this.#datSet))
-      return ['dat-set', `data set ${view.datSet}, not ${this.#expected.datSet}`];
+    if (datSet !== undefined && view.datSetAt > 0 && !spells(bytes, view.datSetAt, view.datSetEnd, datSet))
+      return ['dat-set', `data set ${view.datSet}, not ${datSet}`];
     const octets = view.sampleEnd - view.sampleAt;
     if (layout && octets !== layout.octets)
       return ['length', `a sample of ${octets} octets, the data set has ${layout.octets}`];
@@ -365,13 +363,6 @@ export class SvSubscriber {
         return ['rate', `${rate} samples a second, not ${this.#expected.samplesPerSecond}`];
     }
     return undefined;
-  }
-
-  #sameDatSet(view: SvView, datSet: Uint8Array): boolean {
-    return (
-      view.datSetEnd - view.datSetAt === datSet.length &&
-      sameOctets(view.bytes, view.datSetAt, datSet, 0, datSet.length)
-    );
   }
 
   /** Samples in a second as the message says, which without smpMod counts in periods (9-2 § 8.5). */

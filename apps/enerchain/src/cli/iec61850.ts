@@ -129,7 +129,6 @@ export function iec61850Commands(program: Command): void {
     command
       .argument(...place)
       .option('--namespace <name>', 'network namespace of the interface')
-      .option('--count <n>', 'stop after n: states heard, messages sent')
       .option('--for <seconds>', 'stop after this time')
       .option(...json);
 
@@ -137,6 +136,7 @@ export function iec61850Commands(program: Command): void {
     .description('control blocks, their values as they change, and whatever is not as it should be')
     .option('--scd <file>', 'SCL file: names of the values, what to expect, control blocks that are silent')
     .option('--ied <name...>', 'only control blocks of these IEDs')
+    .option('--count <n>', 'stop after n states')
     .option('--simulation', 'take simulated messages in place of real ones (LPHD.Sim)')
     .option('--tcpdump', 'capture by tcpdump, which has rights of its own')
     .option('--paced', 'play a capture with its pauses')
@@ -147,8 +147,20 @@ export function iec61850Commands(program: Command): void {
     .requiredOption('--scd <file>', 'SCL file that describes it')
     .requiredOption('--cb <reference>', 'BCU1CTRL/LLN0$GO$gcb01')
     .option('--set <reference=value...>', 'values to begin with: BCU1CTRL/QA1XCBR1.Pos.stVal=on')
+    .option('--count <n>', 'stop after n messages')
     .option('--interactive', 'every line of standard input, reference=value, is a change')
     .option('--real', 'as the device itself, not as a test set: whoever subscribes acts on it')
     .option('--source <address>', 'MAC address to send from; default: that of the interface')
     .action(async (where, options) => (await import('../commands/goose.ts')).goosePublish(where, options));
+
+  const sv = program.command('sv').description('sampled values on the process bus');
+  linked(sv.command('listen'))
+    .description('streams, their values now and then, and whatever is not as it should be')
+    .option('--scd <file>', 'SCL file: names of the values, what to expect, streams that are silent')
+    .option('--ied <name...>', 'only streams of these IEDs')
+    .option('--every <milliseconds>', 'from one sample that is printed to the next', '1000')
+    .option('--simulation', 'take simulated samples in place of real ones (LPHD.Sim)')
+    .option('--tcpdump', 'capture by tcpdump, which has rights of its own')
+    .option('--paced', 'play a capture with its pauses')
+    .action(async (where, options) => (await import('../commands/sv.ts')).svListen(where, options));
 }

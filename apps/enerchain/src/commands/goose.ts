@@ -15,12 +15,12 @@ import {
 import type { Data } from '@enerchain/mms';
 import { EnerchainError } from '@enerchain/model';
 import { systemClock } from '@enerchain/transport';
+import { BusTime, ends } from '../iec61850/bus-session.ts';
 import { GooseLines, leavesOf } from '../iec61850/goose-lines.ts';
 import { assigned, firstValue } from '../iec61850/goose-values.ts';
 import { type LinkOptions, openLink, sourceAddress } from '../iec61850/open-link.ts';
 import { wholeNumber } from '../options.ts';
-import { stopSignal } from '../supervisor/supervised.ts';
-import { opened } from './scl.ts';
+import { opened as openedScl } from './scl.ts';
 
 export interface ListenOptions extends LinkOptions {
   readonly scd?: string;
@@ -46,57 +46,44 @@ export interface PublishOptions extends LinkOptions {
 
 const print = (text: string): void => void process.stdout.write(`${text}\n`);
 const remark = (text: string): void => void process.stderr.write(`· ${text}\n`);
-const nanos = (): bigint => BigInt(Date.now()) * 1_000_000n;
-/** How often a pipe that is silent is looked at for what has run out, ms; and how late its frames may come. */
-const [LOOK, LATE] = [200, 100];
 
 /** Prints states as they change and whatever is not as it should be, until stopped or the capture ends. */
 export async function gooseListen(where: string, options: ListenOptions): Promise<void> {
   const { controls, wanted } = await expectations(options);
-  const { link, time } = openLink(where, options);
+  const opened = openLink(where, options);
+  const { link } = opened;
   const ending = ends(link, options);
   const recording = options.save === undefined ? undefined : await record(link, options.save);
   const most = options.count === undefined ? Number.POSITIVE_INFINITY : wholeNumber(options.count, '--count', 1, 1e9);
   const lines = new GooseLines(options.json ?? false, controls, print);
   let states = 0;
-  /** Of the last frame, and when it came here on the clock that never steps. */
-  let last: { readonly at: bigint; readonly here: number } | undefined;
-  const now = (): bigint =>
-    time === 'clock' || !last
-      ? nanos()
-      : last.at + (time === 'frames' ? 0n : BigInt(Math.round((performance.now() - last.here) * 1e6)));
-  const untold = link.listen((_frame, at) => {
-    last = { at, here: performance.now() };
-  });
+  const time = new BusTime(opened);
   const listening = subscribeGoose(link, systemClock, {
     ...(wanted ? { expected: wanted.map(expectedOf) } : {}),
-    time: time === 'clock' ? 'clock' : 'frames',
+    time: opened.time === 'clock' ? 'clock' : 'frames',
     simulation: options.simulation ?? false,
     onMessage(subscriber, outcome, view) {
       if (!concerns(options.ied, subscriber.gocbRef) || !outcome.state || states >= most) return;
-      lines.state(subscriber, outcome, view, last?.at ?? nanos());
+      lines.state(subscriber, outcome, view, time.frame);
       if (++states >= most) ending.resolve();
     },
     onEvent(event, subscriber) {
       const gocbRef = subscriber?.gocbRef ?? ('gocbRef' in event ? event.gocbRef : undefined);
       if (gocbRef !== undefined && !concerns(options.ied, gocbRef)) return;
-      lines.event(event, subscriber, now());
+      lines.event(event, subscriber, time.now);
     },
   } satisfies SubscribeGooseOptions);
-  const looking =
-    time === 'stream' ? setInterval(() => listening.until(now() - BigInt(LATE) * 1_000_000n), LOOK) : undefined;
+  time.look((at) => listening.until(at));
   if (!options.json) remark(`listening on ${link.name}${wanted ? `, ${wanted.length} control blocks expected` : ''}`);
   try {
     await ending.promise;
   } finally {
-    clearInterval(looking);
-    if (last) listening.until(last.at);
+    time.stop((at) => listening.until(at));
     listening.stop();
-    untold();
     await finish(link, recording);
     lines.summary(
       [...listening.subscribers.values()].filter(({ gocbRef }) => concerns(options.ied, gocbRef)),
-      now(),
+      time.now,
     );
     const { received, lost } = link.counters;
     if (!options.json || lost > 0) remark(`${link.name}: ${received} frames, ${lost} lost`);
@@ -187,18 +174,6 @@ export async function publishOn(
   }
 }
 
-/** Resolves when it is stopped, time is up, or the link has ended; rejects when the link failed. */
-function ends(link: LinkLayer, options: { readonly for?: string }): PromiseWithResolvers<void> {
-  const ending = Promise.withResolvers<void>();
-  stopSignal().addEventListener('abort', () => ending.resolve(), { once: true });
-  if (options.for !== undefined) {
-    const timer = setTimeout(() => ending.resolve(), wholeNumber(options.for, '--for', 1, 1e6) * 1000);
-    void ending.promise.finally(() => clearTimeout(timer)).catch(() => {});
-  }
-  link.closed.then(ending.resolve, ending.reject);
-  return ending;
-}
-
 async function finish(link: LinkLayer, recording: Recording | undefined): Promise<void> {
   await recording?.stop();
   await link.close();
@@ -211,7 +186,7 @@ async function expectations(options: { readonly scd?: string; readonly ied?: rea
   readonly wanted: readonly GooseControl[] | undefined;
 }> {
   if (options.scd === undefined) return { controls: new Map(), wanted: undefined };
-  const { scl, models } = await opened(options.scd);
+  const { scl, models } = await openedScl(options.scd);
   for (const name of options.ied ?? []) {
     if (models.has(name)) continue;
     const there = [...models.keys()].slice(0, 20).join(', ') || 'none';

@@ -1,6 +1,7 @@
 /** The lab as a running thing: the simulated grid, its RTUs and sensors, and the port through which faults are asked for. */
 import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { packetLink } from '@enerchain/ethernet';
 import { lockFolder } from '@enerchain/host';
 import { describeError, EnerchainError, GridModel, validator } from '@enerchain/model';
 import { systemClock } from '@enerchain/transport';
@@ -37,6 +38,11 @@ export interface LabOptions {
   readonly startAt?: number;
   /** Milliseconds between two steps of the ledger counters. Default 1000. */
   readonly counterMillis?: number;
+  /**
+   * GOOSE of the IEDs goes out over the first network interface as well (Linux, CAP_NET_RAW); the gateway listens on the second,
+   * where one is named. In memory alone by default.
+   */
+  readonly gooseInterfaces?: readonly string[];
   /** A TPM for each gateway and network node, where swtpm is installed. Default true. */
   readonly tpm?: boolean;
   readonly logger: Logger;
@@ -52,6 +58,8 @@ export interface LabHandle {
   readonly tpms: LabTpms | { readonly missing: string };
   readonly simulation: GridSimulation;
   readonly rtus: readonly Rtu[];
+  /** How the IEDs hear each other. */
+  readonly goose: 'in memory' | { readonly interface: string };
   /** The IEC 61850 devices of the primary substation. */
   readonly substation: PrimarySubstation;
   readonly brokerPort: number;
@@ -170,6 +178,7 @@ export async function runLab(options: LabOptions): Promise<LabHandle> {
       rtus.push(rtu);
       closing.push(() => rtu.close());
     }
+    const [uplink, listening] = options.gooseInterfaces ?? [];
     const rtuOf = (name: string): Rtu => rtus.find((rtu) => rtu.name === name)!;
     substation = await PrimarySubstation.start({
       scd,
@@ -180,7 +189,7 @@ export async function runLab(options: LabOptions): Promise<LabHandle> {
       port: (ied) => ports.get(ied)!,
       wiring: (rtu) => rtuOf(rtu),
       logger,
-      bus: new StationBus({ scd, clock: systemClock }),
+      bus: new StationBus({ scd, clock: systemClock, ...(uplink === undefined ? {} : { uplink: packetLink(uplink) }) }),
     });
     closing.push(() => substation!.close());
     switchgear.onMovement(scanAll);
@@ -198,6 +207,7 @@ export async function runLab(options: LabOptions): Promise<LabHandle> {
           host,
           port: ied.server.address!.port,
         })),
+        ...(listening === undefined ? {} : { goose: listening }),
       },
       { host, port: sensors.port },
       (edge) => networkSettings(edge, host, ports, fleet?.get(edge)),
@@ -259,6 +269,7 @@ export async function runLab(options: LabOptions): Promise<LabHandle> {
     tpms,
     simulation,
     rtus,
+    goose: options.gooseInterfaces?.[0] === undefined ? 'in memory' : { interface: options.gooseInterfaces[0] },
     substation,
     brokerPort: sensors.port,
     closed,

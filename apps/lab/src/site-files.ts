@@ -71,7 +71,12 @@ export interface IedAccess {
 export function writeSiteFiles(
   dataDir: string,
   rtus: readonly RtuAccess[],
-  substation: { readonly scd: string; readonly ieds: readonly IedAccess[] },
+  substation: {
+    readonly scd: string;
+    readonly ieds: readonly IedAccess[];
+    /** Network interface on which the gateway listens for GOOSE. */
+    readonly goose?: string;
+  },
   broker: { readonly host: string; readonly port: number },
   /** The section `trust` of each gateway. */
   trustOf: (edge: EdgeName) => object,
@@ -99,7 +104,7 @@ export function writeSiteFiles(
       overflowPoint: { ioa: OVERFLOW_IOA },
       pointsFile: `${station.rtu}.csv`,
     }));
-    const ieds = substation.ieds.filter((ied) => ied.edge === edge).map(iedEndpoint);
+    const ieds = substation.ieds.filter((ied) => ied.edge === edge).map((ied) => iedEndpoint(ied, substation.goose));
     const document = {
       source: edge,
       site: { id: siteIdOf(edge), name: EDGES[edge] },
@@ -136,7 +141,7 @@ function pointListCsv(station: LabStation, { monitored, controls }: PointList): 
 }
 
 /** The SCD has the points; the list only what is to be said beyond it. */
-const iedEndpoint = ({ ied, label, host, port }: IedAccess): Record<string, unknown> => ({
+const iedEndpoint = ({ ied, label, host, port }: IedAccess, goose: string | undefined): Record<string, unknown> => ({
   id: idOf(ied),
   name: label,
   protocol: 'iec61850',
@@ -147,6 +152,7 @@ const iedEndpoint = ({ ied, label, host, port }: IedAccess): Record<string, unkn
   asset: { manufacturer: 'CloudEnerChain', model: `Lab ${ied.model.ied.type}`, location: label },
   // Everything that matters is in a data set.
   poll: false,
+  ...(goose === undefined ? {} : { goose: { interface: goose } }),
   pointsFile: `${idOf(ied)}.csv`,
 });
 

@@ -1,3 +1,5 @@
+import { decodeFrame, formatMac, memoryLan } from '@enerchain/ethernet';
+import { localAddress } from '@enerchain/iec61850';
 import { describe, expect, test } from 'vitest';
 import { brunnfeld } from './substation.ts';
 
@@ -30,6 +32,21 @@ describe('the station bus', () => {
     expect(station.value('BRN_J10LD0/LGOS1.St.stVal')).toBe(true);
     expect(station.value('BRN_J10PROT/PTOC2.Blk.stVal')).toBe(false);
   });
+});
+
+test('an uplink carries out what every IED publishes', async () => {
+  const outside = memoryLan();
+  const [port, listener] = [outside.station('eth1'), outside.station('listener')];
+  const heard = new Map<string, number>();
+  listener.listen((frame) => {
+    const { source } = decodeFrame(frame);
+    heard.set(formatMac(source), (heard.get(formatMac(source)) ?? 0) + 1);
+  });
+  const station = await brunnfeld(undefined, port);
+  await station.clock.advance(3_000);
+  expect([...heard.keys()].sort()).toEqual(
+    ['BRN_E03', 'BRN_J09', 'BRN_J10', 'BRN_J11', 'BRN_J12', 'BRN_T2'].map((ied) => formatMac(localAddress(ied))).sort(),
+  );
 });
 
 describe('reverse blocking', () => {

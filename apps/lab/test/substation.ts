@@ -1,4 +1,5 @@
 /** The primary substation in virtual time, with clients connected in memory. */
+import type { LinkLayer } from '@enerchain/ethernet';
 import { Iec61850Client } from '@enerchain/iec61850';
 import { memoryPair } from '@enerchain/transport';
 import { VirtualClock } from '@enerchain/transport/testing';
@@ -14,7 +15,7 @@ import { PrimarySubstation } from '../src/substation/substation.ts';
 const NOON = Date.UTC(2026, 5, 17, 12);
 
 /** @param carry what becomes of frames on the station bus; all arrive when it is left out */
-export async function brunnfeld(carry?: StationBusOptions['carry']) {
+export async function brunnfeld(carry?: StationBusOptions['carry'], uplink?: LinkLayer) {
   const clock = new VirtualClock(NOON);
   const simulation = new GridSimulation(buildLabGrid(), { seed: 1, start: NOON });
   const switchgear = new Switchgear(simulation, {
@@ -26,7 +27,7 @@ export async function brunnfeld(carry?: StationBusOptions['carry']) {
   const scd = readSubstation();
   const substation = await PrimarySubstation.start({
     scd,
-    bus: new StationBus({ scd, clock, ...(carry === undefined ? {} : { carry }) }),
+    bus: new StationBus({ scd, clock, ...(carry === undefined ? {} : { carry }), ...(uplink ? { uplink } : {}) }),
     simulation,
     switchgear,
     clock,

@@ -18,6 +18,10 @@ export function systemCommands(program: Command): void {
     .option('--no-lab', 'without the simulated grid')
     .option('--site <files...>', 'site files of gateways of your own, run beside the lab')
     .option('--no-tpm', 'without TPMs of the lab (swtpm): software attests, the lower tier')
+    .option(
+      '--goose-interface <names...>',
+      'GOOSE of the IEDs of the lab on a network interface too (Linux, CAP_NET_RAW); the gateway listens on a second one, as of a veth pair',
+    )
     .option('--seed <number>', 'seed of the simulated grid', '1')
     .option('--speed <factor>', 'simulated time per real time', '1')
     .option('--trust-policy <policy>', 'what a good node is: development, production, or a JSON file', 'development')
@@ -91,6 +95,10 @@ export function systemCommands(program: Command): void {
     .option('--seed <number>', 'same seed, same run', '1')
     .option('--counter-every <ms>', 'how often the ledger counter of each RTU steps', '1000')
     .option('--no-tpm', 'without TPMs, also where swtpm is installed')
+    .option(
+      '--goose-interface <names...>',
+      'GOOSE of the IEDs of the lab on a network interface too (Linux, CAP_NET_RAW); the gateway listens on a second one, as of a veth pair',
+    )
     .option('--speed <factor>', 'simulated time per real time', '1')
     .action(async (grid, options) => (await import('../commands/lab.ts')).lab(grid, options))
     .command('fault')

@@ -12,6 +12,7 @@ export interface LabOptions {
   readonly speed: string;
   readonly counterEvery: string;
   readonly tpm: boolean;
+  readonly gooseInterface?: readonly string[];
 }
 
 export async function lab(grid: string, options: LabOptions): Promise<void> {
@@ -32,11 +33,12 @@ export async function lab(grid: string, options: LabOptions): Promise<void> {
     speed,
     counterMillis: wholeNumber(options.counterEvery, '--counter-every', 10, 3_600_000),
     tpm: options.tpm,
+    ...(options.gooseInterface === undefined ? {} : { gooseInterfaces: options.gooseInterface }),
     logger: createLogger('lab'),
     signal: stopSignal(),
   });
-  const { gridFile, siteFiles, networkFiles, tpms } = handle;
-  reportReady({ gridFile, siteFiles, networkFiles, tpms });
+  const { gridFile, siteFiles, networkFiles, tpms, goose } = handle;
+  reportReady({ gridFile, siteFiles, networkFiles, tpms, goose });
   await handle.closed;
   if (process.connected) process.disconnect();
 }

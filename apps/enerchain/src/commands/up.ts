@@ -26,6 +26,8 @@ export interface UpOptions {
   readonly seed: string;
   readonly speed: string;
   readonly tpm: boolean;
+  /** Network interfaces for GOOSE: of the lab's IEDs, and of the gateway that listens. */
+  readonly gooseInterface?: readonly string[];
   /** `development`, `production`, or a file. */
   readonly trustPolicy: string;
   /** File that says where the keys of the centre lie. */
@@ -95,6 +97,7 @@ async function startAll(
         '--speed',
         options.speed,
         ...(options.tpm ? [] : ['--no-tpm']),
+        ...(options.gooseInterface ? ['--goose-interface', ...options.gooseInterface] : []),
       ],
     });
     gridFile = String(lab.gridFile);
@@ -106,6 +109,8 @@ async function startAll(
         ? `· software attests, the lower tier: ${tpms.missing}`
         : '· a TPM (swtpm) for each gateway and network node',
     );
+    const goose = lab.goose as LabHandle['goose'];
+    say(`· GOOSE between the IEDs of the lab: ${goose === 'in memory' ? goose : `on ${goose.interface}`}`);
   }
 
   if (signal.aborted) return;

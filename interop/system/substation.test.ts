@@ -47,7 +47,7 @@ describe('the substation with IEC 61850', () => {
     for (const line of [
       'BRN_J11CTRL',
       'Q0CSWI1.Pos  [CO]',
-      'PTOC1.StrVal  [SP]',
+      'PTOC1.StrVal  [SG]',
       'data set BRN_J11PROT/LLN0.Protection',
     ])
       expect(stdout).toContain(line);

@@ -188,6 +188,7 @@ export async function runLab(options: LabOptions): Promise<LabHandle> {
       host,
       port: (ied) => ports.get(ied)!,
       wiring: (rtu) => rtuOf(rtu),
+      folder: (ied) => join(dataDir, 'ieds', ied),
       logger,
       bus: new StationBus({ scd, clock: systemClock, ...(uplink === undefined ? {} : { uplink: packetLink(uplink) }) }),
     });

@@ -1,5 +1,8 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { VirtualClock } from '@enerchain/transport/testing';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { BreakerFailure, Stage } from '../src/substation/protection.ts';
 import { brunnfeld } from './substation.ts';
 
@@ -132,4 +135,56 @@ describe('protection in the grid', () => {
     expect(station.value('BRN_J11PROT/PTOC1.Op.general')).toBe(true);
     expect(station.simulation.isClosed(station.bay('J11').switches[0]!.mRID)).toBe(true);
   });
+});
+
+describe('what is left of a fault', () => {
+  test('a COMTRADE record that a client fetches, and entries in the log', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'lab-records-'));
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+    const station = await brunnfeld({ folder });
+    station.simulation.startFault({ terminal: station.bay('J11').terminal!, distance: 0.5 });
+    station.settle();
+    await station.clock.advance(1_500);
+    expect(station.value('BRN_J11PROT/RDRE1.RcdMade.stVal')).toBe(true);
+    const client = await station.connect('BRN_J11');
+    const [record, ...more] = await client.files.records('COMTRADE');
+    expect(more).toEqual([]);
+    const { cfg, dat } = await client.files.record(record!);
+    const lines = Buffer.from(cfg ?? []).toString().split('\r\n');
+    expect(lines[0]).toBe('Brunnfeld,BRN_J11,1999');
+    expect(lines[1]).toBe('13,6A,7D');
+    const rows = Buffer.from(dat ?? [])
+      .toString()
+      .trim()
+      .split('\r\n');
+    expect(lines[lines.indexOf('1') + 1]).toBe(`1000,${rows.length}`);
+    // The fault current stands in it: peak of what the grid has let through, and nothing once the breaker is open.
+    const scale = Number(lines[2]!.split(',')[5]);
+    const peaks = rows.map((row) => Math.abs(Number(row.split(',')[2]) * scale));
+    expect(Math.max(...peaks.slice(0, 90))).toBeLessThan(300);
+    expect(Math.max(...peaks.slice(150, 400))).toBeGreaterThan(2_000 * Math.SQRT2);
+    expect(Math.max(...peaks.slice(-60))).toBe(0);
+    const column = (name: string) => 2 + lines.slice(2).findIndex((line) => line.includes(`,${name},`));
+    const trip = rows.findIndex((row) => row.split(',')[column('PTRC1.Tr')] === '1');
+    expect(trip).toBeGreaterThan(390);
+    expect(trip).toBeLessThan(410);
+    const entries = [];
+    for await (const entry of client.logs.query('BRN_J11PROT/LLN0.EventLog', { from: Date.UTC(2026, 0) })) entries.push(entry);
+    expect(entries.length).toBeGreaterThan(3);
+    await client.close();
+  });
+});
+
+test('the group of settings in effect is the one that protection goes by', async () => {
+  const station = await brunnfeld();
+  const client = await station.connect('BRN_J11');
+  station.simulation.startFault({ terminal: station.bay('J11').terminal!, distance: 0.02 });
+  station.settle();
+  expect(station.value('BRN_J11PROT/PTOC2.Str.general')).toBe(true);
+  const activating = client.settingGroups.activate('BRN_J11PROT', 2);
+  await station.clock.advance(20);
+  await activating;
+  expect(station.ied('BRN_J11').setting('PROT/PTOC2.StrVal.setMag.f')).toBe(8_000);
+  expect(station.value('BRN_J11PROT/PTOC2.Str.general')).toBe(false);
+  await client.close();
 });

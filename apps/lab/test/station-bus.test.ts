@@ -21,7 +21,7 @@ describe('the station bus', () => {
 
   test('a neighbour that falls silent is told, and what rests on it is out of service', async () => {
     let silent = false;
-    const station = await brunnfeld((_frame, from) => (silent && from === 'BRN_J11' ? [] : [0]));
+    const station = await brunnfeld({ carry: (_frame, from) => (silent && from === 'BRN_J11' ? [] : [0]) });
     silent = true;
     await station.clock.advance(10_000);
     expect(station.value('BRN_J10LD0/LGOS1.St.stVal')).toBe(false);
@@ -42,7 +42,7 @@ test('an uplink carries out what every IED publishes', async () => {
     const { source } = decodeFrame(frame);
     heard.set(formatMac(source), (heard.get(formatMac(source)) ?? 0) + 1);
   });
-  const station = await brunnfeld(undefined, port);
+  const station = await brunnfeld({ uplink: port });
   await station.clock.advance(3_000);
   expect([...heard.keys()].sort()).toEqual(
     ['BRN_E03', 'BRN_J09', 'BRN_J10', 'BRN_J11', 'BRN_J12', 'BRN_T2'].map((ied) => formatMac(localAddress(ied))).sort(),
@@ -76,7 +76,7 @@ describe('reverse blocking', () => {
   });
 
   test('without hearing every feeder the incomer waits: its backup clears the busbar', async () => {
-    const station = await brunnfeld((_frame, from) => (from === 'BRN_J12' ? [] : [0]));
+    const station = await brunnfeld({ carry: (_frame, from) => (from === 'BRN_J12' ? [] : [0]) });
     station.simulation.startFault({ node: busbar(station) });
     station.settle();
     await station.clock.advance(600);
@@ -136,7 +136,7 @@ describe('interlocking over the station bus', () => {
 
   test('a position that is not heard, or in test, releases nothing', async () => {
     let silent = false;
-    const station = await brunnfeld((_frame, from) => (silent && from === 'BRN_J10' ? [] : [0]));
+    const station = await brunnfeld({ carry: (_frame, from) => (silent && from === 'BRN_J10' ? [] : [0]) });
     void station.switchgear.move(station.bay('J10').switches[0]!.mRID, false, {});
     await station.clock.advance(200);
     expect(station.value('BRN_J09CTRL/Q0CILO1.EnaCls.stVal')).toBe(true);

@@ -1,5 +1,5 @@
 /** The primary substation in virtual time, with clients connected in memory. */
-import type { LinkLayer } from '@enerchain/ethernet';
+import { join } from 'node:path';
 import { Iec61850Client } from '@enerchain/iec61850';
 import { memoryPair } from '@enerchain/transport';
 import { VirtualClock } from '@enerchain/transport/testing';
@@ -14,8 +14,12 @@ import { PrimarySubstation } from '../src/substation/substation.ts';
 
 const NOON = Date.UTC(2026, 5, 17, 12);
 
-/** @param carry what becomes of frames on the station bus; all arrive when it is left out */
-export async function brunnfeld(carry?: StationBusOptions['carry'], uplink?: LinkLayer) {
+export interface BrunnfeldOptions extends Pick<StationBusOptions, 'carry' | 'uplink'> {
+  /** Below it each IED has a folder for its files. */
+  readonly folder?: string;
+}
+
+export async function brunnfeld({ folder, ...bus }: BrunnfeldOptions = {}) {
   const clock = new VirtualClock(NOON);
   const simulation = new GridSimulation(buildLabGrid(), { seed: 1, start: NOON });
   const switchgear = new Switchgear(simulation, {
@@ -27,7 +31,8 @@ export async function brunnfeld(carry?: StationBusOptions['carry'], uplink?: Lin
   const scd = readSubstation();
   const substation = await PrimarySubstation.start({
     scd,
-    bus: new StationBus({ scd, clock, ...(carry === undefined ? {} : { carry }), ...(uplink ? { uplink } : {}) }),
+    bus: new StationBus({ scd, clock, ...bus }),
+    ...(folder === undefined ? {} : { folder: (ied: string) => join(folder, ied) }),
     simulation,
     switchgear,
     clock,

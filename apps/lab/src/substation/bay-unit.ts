@@ -19,7 +19,9 @@ export interface Wiring {
   contact(name: string, raised: boolean): void;
 }
 
-export interface UnitOptions extends Omit<IedOptions, 'onBehaviour'> {
+export interface UnitOptions extends Omit<IedOptions, 'onChange'> {
+  /** Keeps a fault record. */
+  readonly keep: (name: string, files: { readonly cfg: string; readonly dat: string }) => void;
   readonly model: IedModel;
   readonly subscriptions: readonly Subscription<GooseControl>[];
   readonly simulation: GridSimulation;
@@ -72,7 +74,7 @@ export class BayUnit {
     });
     const controls: Record<string, ControlHandler> = {};
     for (const each of this.#switches) Object.assign(controls, each.controls());
-    this.ied = new Ied(model, controls, { ...options, onBehaviour: () => this.scan() });
+    this.ied = new Ied(model, controls, { ...options, onChange: () => this.scan() });
     this.#protection = new Protection(this.ied, {
       clock,
       inputs: this.inputs,
@@ -81,6 +83,7 @@ export class BayUnit {
       breaker: this.#switches.find(({ code }) => code === 'Q0')!,
       onStart: (started) => options.wiring.contact(`${bay.code}/start`, started),
       onTrip: () => options.wiring.contact(`${bay.code}/trip`, true),
+      keep: options.keep,
     });
   }
 

@@ -3,13 +3,17 @@
  * change, dead bands, behaviour by logical device, health, time.
  */
 import {
+  type AccessDecision,
   type ControlHandler,
   codeOf,
+  FolderStore,
+  type FunctionalConstraint,
   find,
   Iec61850Server,
   type IedModel,
   type LogicalDevice,
   type LogicalNode,
+  MemoryLog,
   sameData,
 } from '@enerchain/iec61850';
 import type { Data } from '@enerchain/mms';
@@ -26,13 +30,22 @@ const LOCAL_AREA_CLOCK = 2;
 /** What a control centre that is away finds when it comes back. */
 const BUFFER = { entries: 2_000, octets: 256 << 10 };
 
+/** Of each log. */
+const LOG = { entries: 500, octets: 128 << 10 };
+
+/** Whoever reaches the lab may engineer it; what is evidence stays: records and logs. */
+const mayEngineer: AccessDecision = ({ service, right }) =>
+  service !== 'ClearLog' && right !== 'file-write' && right !== 'file-management';
+
 export interface IedOptions {
   readonly clock: Clock;
   readonly host: string;
   readonly port: number;
   readonly onError: (error: unknown) => void;
-  /** A logical device behaves otherwise now: everything is to be looked at again. */
-  readonly onBehaviour: () => void;
+  /** A logical device behaves otherwise, or has other settings now: everything is to be looked at again. */
+  readonly onChange: () => void;
+  /** Folder of the files that clients see; none when it is left out. */
+  readonly folder?: string;
 }
 
 interface Known {
@@ -62,7 +75,7 @@ export class Ied {
       if (this.has(`${inst}/LLN0.Mod.Oper`)) this.#controls[this.reference(`${inst}/LLN0.Mod`)] = this.#modeOf(inst);
     }
     for (const [object, handler] of Object.entries(controls)) this.#controls[this.reference(object)] = handler;
-    const { clock, host, port, onError } = options;
+    const { clock, host, port, onError, onChange, folder } = options;
     this.server = new Iec61850Server(model, {
       host,
       port,
@@ -70,6 +83,10 @@ export class Ied {
       onError,
       controls: this.#controls,
       buffer: BUFFER,
+      log: () => new MemoryLog(LOG, Math.floor(clock.now() / 1000)),
+      access: mayEngineer,
+      settingGroups: { onChange },
+      ...(folder === undefined ? {} : { files: { store: new FolderStore(folder) } }),
       maxConnections: 8,
       identity: { vendor: 'CloudEnerChain', model: `Lab ${model.ied.type ?? 'IED'}`, revision: '1' },
     });
@@ -94,20 +111,24 @@ export class Ied {
       for (const node of nodes) if (node.ln.lnClass === lnClass) yield { at: `${inst}/${node.name}`, node };
   }
 
-  has(object: string): boolean {
+  /** @param fc under this constraint; any when it is left out */
+  has(object: string, fc?: FunctionalConstraint): boolean {
     const [at, name] = [object.slice(0, object.indexOf('.')), object.slice(object.indexOf('.') + 1)];
     const [inst, node] = at.split('/');
     const type = this.device(inst!)?.nodes.find((each) => each.name === node)?.type;
-    return type !== undefined && find(type, name.split('.')) !== undefined;
+    const place = type && find(type, name.split('.'));
+    return place !== undefined && (fc === undefined || place.attributes[0]?.fc === fc);
   }
 
   behaviour(inst: string): Behaviour {
     return this.#behaviours.get(inst) ?? 'on';
   }
 
-  /** A setting as it stands. @param object `PROT/PTOC1.StrVal.setMag.f` */
+  /** A setting as it stands, of the group in effect where there are groups. @param object `PROT/PTOC1.StrVal.setMag.f` */
   setting(object: string): number {
-    return Number(this.server.value(this.reference(object), 'SP').value);
+    // What may be edited stands in the file; what is in effect beside it on the device.
+    const fc = this.has(object, 'SE') ? 'SG' : 'SP';
+    return Number(this.server.value(this.reference(object), fc).value);
   }
 
   /** A status: told when it has changed, with the time of now. @param values by name below the object */
@@ -197,7 +218,7 @@ export class Ied {
         this.#known.forEach(({ values }, object) => {
           if (object.startsWith(`${inst}/`)) this.put(object, values);
         });
-        this.#options.onBehaviour();
+        this.#options.onChange();
         return undefined;
       },
     };

@@ -1,5 +1,6 @@
 /** The protection of a bay unit: its stages (PTOC, PTUV), trip (PTRC), breaker failure (RBRF), and what others ask of it. */
 import type { Clock } from '@enerchain/transport';
+import { DisturbanceRecorder } from './disturbance-recorder.ts';
 import type { Ied } from './ied.ts';
 import type { Inputs } from './inputs.ts';
 import { BreakerFailure, Stage } from './protection.ts';
@@ -25,6 +26,8 @@ export interface ProtectionPorts {
   readonly breaker: SwitchControl;
   readonly onStart: (started: boolean) => void;
   readonly onTrip: () => void;
+  /** Keeps a fault record. */
+  readonly keep: (name: string, files: { readonly cfg: string; readonly dat: string }) => void;
 }
 
 interface Function_ {
@@ -41,6 +44,7 @@ export class Protection {
   readonly #overcurrent: readonly Function_[];
   readonly #undervoltage: readonly Function_[];
   readonly #failure: BreakerFailure | undefined;
+  readonly #recorder: DisturbanceRecorder | undefined;
   /** Others want it open, by GOOSE. */
   #asked = false;
   #tripping = false;
@@ -62,7 +66,27 @@ export class Protection {
         },
       });
     }
+    if (ied.has('PROT/RDRE1.FltNum')) {
+      this.#recorder = new DisturbanceRecorder({
+        clock: ports.clock,
+        station: 'Brunnfeld',
+        device: ied.name,
+        flags: [
+          ...this.#stages.flatMap(({ at }) => [`${at.slice(5)}.Str`, `${at.slice(5)}.Op`]),
+          ...['PTRC1.Tr', 'RBRF1.OpEx', 'Q0 closed'],
+        ],
+        onRecord: (name, files) => {
+          ports.keep(name, files);
+          this.#tellRecorder(true);
+        },
+      });
+      this.#tellRecorder(false);
+    }
     this.#tell();
+  }
+
+  get #stages(): readonly Function_[] {
+    return [...(this.#overcurrent ?? []), ...(this.#undervoltage ?? [])];
   }
 
   scan(): void {
@@ -80,6 +104,7 @@ export class Protection {
     const asked = inputs.any('trip');
     if (asked && !this.#asked) this.trip('neighbour');
     this.#asked = asked;
+    this.#note();
   }
 
   /** Opens the breaker, whoever wants it. @param by only told: the stages say for themselves what they saw */
@@ -88,7 +113,6 @@ export class Protection {
     if (!this.#tripping) {
       this.#tripping = true;
       onTrip();
-      this.#record();
     }
     this.#open();
     this.#cancel?.();
@@ -101,8 +125,9 @@ export class Protection {
   }
 
   stop(): void {
-    for (const { stage } of [...this.#overcurrent, ...this.#undervoltage]) stage.stop();
+    for (const { stage } of this.#stages) stage.stop();
     this.#failure?.stop();
+    this.#recorder?.stop();
     this.#cancel?.();
   }
 
@@ -133,15 +158,29 @@ export class Protection {
     }
   }
 
-  #faults = 0;
-  #record(): void {
-    this.#faults++;
-    if (!this.#ied.has('PROT/RDRE1.FltNum')) return;
-    this.#ied.put('PROT/RDRE1.FltNum', { stVal: whole(this.#faults) });
+  /** For the record. */
+  #note(): void {
+    const { current, voltage, breaker } = this.#ports;
+    const started = this.#overcurrent.some(({ stage }) => stage.started);
+    const flags = this.#stages.flatMap(({ stage }) => [stage.started, stage.operated]);
+    this.#recorder?.note(
+      {
+        amperes: current(),
+        volts: voltage(),
+        flags: [...flags, this.#tripping, this.#failure?.external ?? false, breaker.position === 'on'],
+      },
+      started,
+      this.#tripping,
+    );
+  }
+
+  #tellRecorder(made: boolean): void {
+    this.#ied.put('PROT/RDRE1.RcdMade', { stVal: bool(made) });
+    this.#ied.put('PROT/RDRE1.FltNum', { stVal: whole(this.#recorder?.number ?? 0) });
   }
 
   #tell(): void {
-    for (const { at, stage } of [...(this.#overcurrent ?? []), ...(this.#undervoltage ?? [])]) {
+    for (const { at, stage } of this.#stages) {
       this.#ied.put(`${at}.Str`, started(stage.started));
       this.#ied.put(`${at}.Op`, operated(stage.operated));
       if (this.#ied.has(`${at}.Blk`)) this.#ied.put(`${at}.Blk`, { stVal: bool(stage.blocked) });
@@ -149,6 +188,7 @@ export class Protection {
     const some = (this.#overcurrent ?? []).some(({ stage }) => stage.started);
     if (this.#ied.has('PROT/PTRC1.Str')) this.#ied.put('PROT/PTRC1.Str', started(some));
     this.#ied.put('PROT/PTRC1.Tr', { general: bool(this.#tripping) });
+    if (this.#recorder) this.#note();
     if (!this.#failure) return;
     this.#ied.put('PROT/RBRF1.Str', started(this.#failure.started));
     this.#ied.put('PROT/RBRF1.OpIn', { general: bool(this.#failure.internal) });

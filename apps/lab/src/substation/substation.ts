@@ -7,6 +7,7 @@ import type { GridSimulation } from '../simulation/simulation.ts';
 import type { Switchgear } from '../simulation/switchgear.ts';
 import { BayUnit, type Wiring } from './bay-unit.ts';
 import { type Ied, missing } from './ied.ts';
+import { recordsIn } from './records.ts';
 import { placesOf, type Substation } from './scd.ts';
 import type { StationBus } from './station-bus.ts';
 import { TransformerUnit } from './transformer-unit.ts';
@@ -23,6 +24,8 @@ export interface SubstationOptions {
   readonly wiring: (rtu: string) => Wiring;
   readonly logger: Logger;
   readonly bus: StationBus;
+  /** Folder of an IED's files; without files when it is left out. */
+  readonly folder?: (ied: string) => string;
 }
 
 type Unit = BayUnit | TransformerUnit;
@@ -86,6 +89,7 @@ function unitsOf(scd: Substation, options: SubstationOptions): Unit[] {
   const places = placesOf(scd, grid.model);
   return [...scd.models.values()].map((model): Unit => {
     const { name } = model.ied;
+    const folder = options.folder?.(name);
     const place = (node: string) => places.get(`${name}/${node}`);
     const own = {
       model,
@@ -95,6 +99,8 @@ function unitsOf(scd: Substation, options: SubstationOptions): Unit[] {
       clock,
       host,
       port: port(name),
+      keep: folder === undefined ? () => {} : recordsIn(folder),
+      ...(folder === undefined ? {} : { folder }),
       onError: (error: unknown) => logger.warn({ ied: name, error: describeError(error) }, 'request failed'),
     };
     const transformer = place('CTRL/ATCC1')?.equipment;

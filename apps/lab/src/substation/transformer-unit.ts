@@ -5,13 +5,16 @@ import { read } from '../rtu/readings.ts';
 import type { GridSimulation } from '../simulation/simulation.ts';
 import type { Switchgear } from '../simulation/switchgear.ts';
 import type { Wiring } from './bay-unit.ts';
+import { DisturbanceRecorder } from './disturbance-recorder.ts';
 import { codeOfData, Ied, type IedOptions } from './ied.ts';
 import { Inputs } from './inputs.ts';
 import { Stage } from './protection.ts';
 import { operated, started } from './relay.ts';
 import { bool, whole } from './values.ts';
 
-export interface TransformerUnitOptions extends Omit<IedOptions, 'onBehaviour'> {
+export interface TransformerUnitOptions extends Omit<IedOptions, 'onChange'> {
+  /** Keeps a fault record. */
+  readonly keep: (name: string, files: { readonly cfg: string; readonly dat: string }) => void;
   readonly model: IedModel;
   readonly subscriptions: readonly Subscription<GooseControl>[];
   readonly simulation: GridSimulation;
@@ -36,9 +39,9 @@ export class TransformerUnit {
   readonly inputs: Inputs;
   readonly #options: TransformerUnitOptions;
   readonly #differential: Stage;
+  readonly #recorder: DisturbanceRecorder;
   #operations = 0;
   #last: number;
-  #faults = 0;
   #blocked = false;
 
   constructor(options: TransformerUnitOptions) {
@@ -46,17 +49,25 @@ export class TransformerUnit {
     this.#options = options;
     this.inputs = new Inputs(options.subscriptions);
     this.#last = simulation.tap(high.transformer!.mRID);
-    this.ied = new Ied(model, this.#controls(), { ...options, onBehaviour: () => this.scan() });
+    this.ied = new Ied(model, this.#controls(), { ...options, onChange: () => this.scan() });
     this.#differential = new Stage({
       clock,
       pickUp: () => this.ied.setting('PROT/PDIF1.StrVal.setMag.f'),
       delay: () => this.ied.setting('PROT/PDIF1.OpDlTmms.setVal'),
       when: 'over',
-      onChange: (stage) => {
-        if (stage.operated) this.#faults++;
-        this.#tellProtection();
+      onChange: () => this.#tellProtection(),
+    });
+    this.#recorder = new DisturbanceRecorder({
+      clock,
+      station: 'Brunnfeld',
+      device: this.ied.name,
+      flags: ['PDIF1.Str', 'PDIF1.Op', 'PTRC1.Tr'],
+      onRecord: (name, files) => {
+        options.keep(name, files);
+        this.#tellRecorder(true);
       },
     });
+    this.#tellRecorder(false);
     this.ied.put('CTRL/ATCC1.TapOpErr', { stVal: bool(false) });
     this.#tellProtection();
   }
@@ -100,6 +111,7 @@ export class TransformerUnit {
     });
     this.#monitor();
     this.#differential.see(this.#difference());
+    this.#note();
   }
 
   heard(): void {
@@ -108,6 +120,7 @@ export class TransformerUnit {
 
   stop(): void {
     this.#differential.stop();
+    this.#recorder.stop();
   }
 
   #monitor(): void {
@@ -149,7 +162,21 @@ export class TransformerUnit {
     this.ied.put('PROT/PDIF1.Op', operated(trip));
     this.ied.put('PROT/PTRC1.Str', started(start));
     this.ied.put('PROT/PTRC1.Tr', { general: bool(trip) });
-    this.ied.put('PROT/RDRE1.FltNum', { stVal: whole(this.#faults) });
+    if (this.#recorder) this.#note();
+  }
+
+  #tellRecorder(made: boolean): void {
+    this.ied.put('PROT/RDRE1.RcdMade', { stVal: bool(made) });
+    this.ied.put('PROT/RDRE1.FltNum', { stVal: whole(this.#recorder.number) });
+  }
+
+  /** For the record: the 110 kV side. */
+  #note(): void {
+    const { simulation, high } = this.#options;
+    const { started: start, operated: trip } = this.#differential;
+    const volts = (simulation.voltage(high.switches[0]!.terminals[1]!.connectivityNode) ?? 0) * 1000;
+    const amperes = simulation.flow(high.terminal!)?.i ?? 0;
+    this.#recorder.note({ amperes, volts, flags: [start, trip, trip] }, start, trip);
   }
 
   #controls(): Record<string, ControlHandler> {

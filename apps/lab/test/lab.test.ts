@@ -312,6 +312,29 @@ describe('the sensors', () => {
   });
 });
 
+describe('a short circuit', () => {
+  test('in a bay without a unit of its own is cleared by its relay, and the transformer stays', async () => {
+    const centre = await centreOf('rtu-01-a');
+    const position = ioaOf('rtu-01-a', 'J02 Breaker position');
+    lab.fault({ kind: 'short-circuit', target: 'rtu-01-a', settings: { bay: 'J02', seconds: 1 } });
+    await centre.until(({ ioa, value }) => ioa === position && value === 1);
+    expect(lab.simulation.isFaulted).toBe(false);
+    expect(lab.simulation.isClosed(rtuOf('rtu-01-a').bay('J00').switches[0]!.mRID)).toBe(true);
+  });
+
+  test('in a bay with a unit is cleared by it, and the RTU has its contacts', async () => {
+    const centre = await centreOf('rtu-01-b');
+    const trip = ioaOf('rtu-01-b', 'J10 Protection trip');
+    lab.fault({ kind: 'short-circuit', target: 'rtu-01-b', settings: { bay: 'busbar', seconds: 1 } });
+    await centre.until(({ ioa, value }) => ioa === trip && value === 1);
+    await centre.until(({ ioa, value }) => ioa === ioaOf('rtu-01-b', 'J10 Breaker position') && value === 1);
+    expect(lab.simulation.isFaulted).toBe(false);
+    expect(() => lab.fault({ kind: 'short-circuit', target: 'rtu-01-a', settings: { bay: 'J09' } })).toThrow(
+      /no bay 'J09' that feeds something/,
+    );
+  });
+});
+
 describe('the files for the gateways', () => {
   test('name each RTU once, on a port where it listens, and its points fit the mRIDs of its ledger', async () => {
     expect(lab.siteFiles).toHaveLength(3);

@@ -150,7 +150,9 @@ describe('what is left of a fault', () => {
     const [record, ...more] = await client.files.records('COMTRADE');
     expect(more).toEqual([]);
     const { cfg, dat } = await client.files.record(record!);
-    const lines = Buffer.from(cfg ?? []).toString().split('\r\n');
+    const lines = Buffer.from(cfg ?? [])
+      .toString()
+      .split('\r\n');
     expect(lines[0]).toBe('Brunnfeld,BRN_J11,1999');
     expect(lines[1]).toBe('13,6A,7D');
     const rows = Buffer.from(dat ?? [])
@@ -169,7 +171,8 @@ describe('what is left of a fault', () => {
     expect(trip).toBeGreaterThan(390);
     expect(trip).toBeLessThan(410);
     const entries = [];
-    for await (const entry of client.logs.query('BRN_J11PROT/LLN0.EventLog', { from: Date.UTC(2026, 0) })) entries.push(entry);
+    for await (const entry of client.logs.query('BRN_J11PROT/LLN0.EventLog', { from: Date.UTC(2026, 0) }))
+      entries.push(entry);
     expect(entries.length).toBeGreaterThan(3);
     await client.close();
   });

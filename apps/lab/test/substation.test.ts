@@ -61,6 +61,8 @@ describe('a bay unit', () => {
     expect(await operating).toMatchObject({ ok: true, model: 'sbo-enhanced' });
     expect(simulation.flow(bay('J11').terminal!)).toMatchObject({ i: 0 });
     expect(value('BRN_J11CTRL/Q0XCBR1.OpCnt.stVal')).toBe(1);
+    // Category remote-control: the client has said so.
+    expect(value('BRN_J11CTRL/Q0CSWI1.Pos.origin.orCat')).toBe(3);
     expect(value('BRN_J11CTRL/Q0CSWI1.OpOpn.general')).toBe(false);
     await client.close();
   });

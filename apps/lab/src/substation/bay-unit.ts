@@ -116,7 +116,7 @@ export class BayUnit {
 
   /** Protection outside of it opens the breaker. */
   trip(): void {
-    this.#protection.trip('outside');
+    this.#protection.trip();
   }
 
   stop(): void {

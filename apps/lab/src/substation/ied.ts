@@ -14,6 +14,7 @@ import {
   type LogicalDevice,
   type LogicalNode,
   MemoryLog,
+  ORIGINATOR_CATEGORIES,
   sameData,
 } from '@enerchain/iec61850';
 import type { Data } from '@enerchain/mms';
@@ -72,9 +73,11 @@ export class Ied {
     this.#options = options;
     for (const { inst } of model.devices) {
       this.#behaviours.set(inst, 'on');
-      if (this.has(`${inst}/LLN0.Mod.Oper`)) this.#controls[this.reference(`${inst}/LLN0.Mod`)] = this.#modeOf(inst);
+      if (this.has(`${inst}/LLN0.Mod.Oper`))
+        this.#controls[this.reference(`${inst}/LLN0.Mod`)] = this.#withOrigin(`${inst}/LLN0.Mod`, this.#modeOf(inst));
     }
-    for (const [object, handler] of Object.entries(controls)) this.#controls[this.reference(object)] = handler;
+    for (const [object, handler] of Object.entries(controls))
+      this.#controls[this.reference(object)] = this.#withOrigin(object, handler);
     const { clock, host, port, onError, onChange, folder } = options;
     this.server = new Iec61850Server(model, {
       host,
@@ -203,6 +206,22 @@ export class Ied {
     this.put('LD0/LPHD1.Proxy', { stVal: bool(false) });
     this.put('LD0/LTMS1.TmSrc', { stVal: text('station clock') });
     this.put('LD0/LTMS1.TmSyn', { stVal: whole(LOCAL_AREA_CLOCK) });
+  }
+
+  /** Who operated it last stands beside its status (IEC 61850-7-3 § 7.5). */
+  #withOrigin(object: string, { check, operate }: ControlHandler): ControlHandler {
+    return {
+      ...(check === undefined ? {} : { check }),
+      operate: (request, signal) => {
+        const { category, identification } = request.origin;
+        this.server.update(this.reference(object), {
+          'origin.orCat': whole(ORIGINATOR_CATEGORIES.indexOf(category)),
+          'origin.orIdent': { kind: 'octetString', value: identification },
+          ctlNum: { kind: 'unsigned', value: request.ctlNum },
+        });
+        return operate(request, signal);
+      },
+    };
   }
 
   /** Mod of a logical device: its nodes behave like it, and their values say when they are for test only. */

@@ -30,19 +30,17 @@ export interface ProtectionPorts {
   readonly keep: (name: string, files: { readonly cfg: string; readonly dat: string }) => void;
 }
 
-interface Function_ {
+interface ProtectionFunction {
   /** `PROT/PTOC1`. */
   readonly at: string;
   readonly stage: Stage;
-  /** Undervoltage alarms; the rest trips. */
-  readonly trips: boolean;
 }
 
 export class Protection {
   readonly #ied: Ied;
   readonly #ports: ProtectionPorts;
-  readonly #overcurrent: readonly Function_[];
-  readonly #undervoltage: readonly Function_[];
+  readonly #overcurrent: readonly ProtectionFunction[];
+  readonly #undervoltage: readonly ProtectionFunction[];
   readonly #failure: BreakerFailure | undefined;
   readonly #recorder: DisturbanceRecorder | undefined;
   /** Others want it open, by GOOSE. */
@@ -85,7 +83,7 @@ export class Protection {
     this.#tell();
   }
 
-  get #stages(): readonly Function_[] {
+  get #stages(): readonly ProtectionFunction[] {
     return [...(this.#overcurrent ?? []), ...(this.#undervoltage ?? [])];
   }
 
@@ -102,13 +100,13 @@ export class Protection {
     // A breaker that has failed stays closed: then it is enough that the others have interrupted.
     if (amperes <= NOTHING && (breaker.position === 'off' || this.#failure?.external)) this.#failure?.reset();
     const asked = inputs.any('trip');
-    if (asked && !this.#asked) this.trip('neighbour');
+    if (asked && !this.#asked) this.trip();
     this.#asked = asked;
     this.#note();
   }
 
-  /** Opens the breaker, whoever wants it. @param by only told: the stages say for themselves what they saw */
-  trip(_by: 'stage' | 'neighbour' | 'outside'): void {
+  /** Opens the breaker, whoever wants it. */
+  trip(): void {
     const { clock, onTrip } = this.#ports;
     if (!this.#tripping) {
       this.#tripping = true;
@@ -131,10 +129,9 @@ export class Protection {
     this.#cancel?.();
   }
 
-  #functions(lnClass: 'PTOC' | 'PTUV', when: 'over' | 'under'): Function_[] {
+  #functions(lnClass: 'PTOC' | 'PTUV', when: 'over' | 'under'): ProtectionFunction[] {
     return [...this.#ied.nodes(lnClass)].map(({ at }) => ({
       at,
-      trips: when === 'over',
       stage: new Stage({
         clock: this.#ports.clock,
         pickUp: () => this.#ied.setting(`${at}.StrVal.setMag.f`),
@@ -142,7 +139,8 @@ export class Protection {
         when,
         onChange: (stage) => {
           this.#ports.onStart(this.#overcurrent.some((each) => each.stage.started));
-          if (stage.operated && when === 'over') this.trip('stage');
+          // Undervoltage is told; overcurrent trips.
+          if (stage.operated && when === 'over') this.trip();
           if (!stage.operated && this.#cancel === undefined) this.#tripping = this.#asked;
           this.#tell();
         },

@@ -31,7 +31,11 @@ export class SwitchControl {
   /** `CTRL/Q0XCBR1`. */
   readonly #apparatus: string;
   readonly #ports: SwitchPorts;
+  /** BlkOpn, BlkCls. */
+  readonly #blocks = new Map<string, boolean>();
   #operations = 0;
+  /** OpOpn or OpCls stands. */
+  #pulsing = false;
   #last: boolean;
   /** Protection has opened it while it was being commanded. */
   #tripped = false;
@@ -90,9 +94,6 @@ export class SwitchControl {
       [`${this.#apparatus}.BlkCls`]: this.#blocking('BlkCls'),
     };
   }
-
-  readonly #blocks = new Map<string, boolean>();
-  #pulsing = false;
 
   #blocked(name: string) {
     return bool(this.#blocks.get(name) ?? false);

@@ -2,7 +2,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { parse } from 'yaml';
 import { Api, type CommandItem } from './api.ts';
 import { enerchain } from './command-line.ts';
 import { type RunningSystem, STARTS_WITHIN, startSystem, until } from './running-system.ts';
@@ -18,11 +17,9 @@ describe('the substation with IEC 61850', () => {
   beforeAll(async () => {
     system = await startSystem();
     api = new Api(system);
-    const site = parse(readFileSync(join(system.data, 'lab', 'sites', 'edge-nord.yaml'), 'utf8')) as {
-      endpoints: readonly { id: string; protocol: string; host: string; port: number }[];
-    };
-    for (const { id, protocol, host, port } of site.endpoints)
-      if (protocol === 'iec61850') addresses.set(id, `${host}:${port}`);
+    const ports = JSON.parse(readFileSync(join(system.data, 'lab', 'ports.json'), 'utf8')) as Record<string, number>;
+    for (const [name, port] of Object.entries(ports))
+      if (name.startsWith('BRN_')) addresses.set(name.toLowerCase().replace('_', '-'), `127.0.0.1:${port}`);
     await until('all IEDs', 60_000, async () => {
       const source = await api.source('edge-nord');
       const own = source?.report?.endpoints.filter(({ id }) => addresses.has(id)) ?? [];

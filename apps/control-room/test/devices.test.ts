@@ -5,7 +5,14 @@ import { iedsOf } from '../src/pages/devices/places.ts';
 import { devicePoints, partOfPoint } from '../src/pages/devices/points.ts';
 import { itemsOf, readingsOf } from '../src/pages/devices/readings.ts';
 import { IedTree, stepOf, type TreeNode } from '../src/pages/devices/tree.ts';
-import { clockState, revisionText, valueState, valueText } from '../src/pages/devices/words.ts';
+import {
+  clockState,
+  configRevisions,
+  revisionText,
+  triggerText,
+  valueState,
+  valueText,
+} from '../src/pages/devices/words.ts';
 import { CONFIGURATION, IED, iedModel, iedPoints } from './fixture/ied.ts';
 
 const tree = () => new IedTree(iedModel());
@@ -212,6 +219,26 @@ describe('what the list says of a device', () => {
     expect(clockState([31, 10])).toMatchObject({ tone: 'ok' });
     expect(clockState([31, 10 | 0x20])).toMatchObject({ tone: 'warn' });
     expect(clockState([31, 0x40])).toMatchObject({ tone: 'bad' });
+  });
+  it('tells the revisions of logical devices once where they are the same', () => {
+    const of = (name: string, configRev?: string, expected?: string) => ({
+      name,
+      ...(configRev ? { configRev } : {}),
+      ...(expected ? { expected } : {}),
+    });
+    expect(configRevisions([of('A', '1', '1'), of('B', '1')])).toEqual([
+      { name: 'configRev of 2 devices', text: '1', differs: false },
+    ]);
+    expect(configRevisions([of('A', '2', '1'), of('B'), of('C', undefined, '1')])).toEqual([
+      { name: 'configRev A', text: '2, not 1 as in the file', differs: true },
+      { name: 'configRev C', text: '(1 in the file)', differs: false },
+    ]);
+  });
+  it('tells the period with the integrity reports, and where there are none not', () => {
+    expect(triggerText(['dchg', 'integrity', 'gi'], 60_000)).toBe(
+      'data change, integrity every 60 s, general interrogation',
+    );
+    expect(triggerText(['dchg'], 60_000)).toBe('data change');
   });
   it('counts values that are not good and revisions that differ', () => {
     expect(valueState([0, 0b11, undefined, 0])).toEqual({ all: 4, bad: 1, none: 1 });

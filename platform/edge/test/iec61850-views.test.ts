@@ -15,12 +15,14 @@ import {
   readScl,
 } from '@enerchain/iec61850';
 import { gathered, receivePieces } from '@enerchain/link';
+import { MmsError } from '@enerchain/mms';
 import { INSPECT_METHOD, type InspectionView, type InspectionViewAsk, parseView, systemAfter } from '@enerchain/model';
 import { systemClock } from '@enerchain/transport';
 import type { CborValue } from '@enerchain/trust';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { provideLink } from '../src/connectors/iec61850/goose-links.ts';
-import { dataSetsOf } from '../src/connectors/iec61850/views.ts';
+import type { DeviceInspection } from '../src/connectors/iec61850/inspection.ts';
+import { dataSetsOf, IedViews } from '../src/connectors/iec61850/views.ts';
 import { type EdgeHandle, runEdge } from '../src/edge.ts';
 import { TestCentre, until } from './centre.ts';
 import { silent } from './helpers.ts';
@@ -266,6 +268,20 @@ describe('a device looked at from the centre', () => {
 
   test('that is not there cannot be looked at', async () => {
     await expect(octets({ ask: 'model', endpoint: 'bcu-9' })).rejects.toMatchObject({ code: 'inspection.endpoint' });
+  });
+
+  test('that does not offer a service is told as that, and other errors keep what they say', async () => {
+    const model = checkScl(readScl(scd('7')).scl!).models.get('BCU1')!;
+    const answer = (error: Error) => {
+      const inspection = { files: () => Promise.reject(error) } as unknown as DeviceInspection;
+      const views = new IedViews({ inspection, model, station: [model], clock: { now: () => 1n, monotonic: () => 0 } });
+      return views.view<'files'>({ ask: 'files', endpoint: 'bcu-1', by: 'anna' });
+    };
+    const rejected = new MmsError('peer', 'service.rejected', 'rejected: confirmedRequest 1');
+    await expect(answer(rejected)).rejects.toMatchObject({ fault: 'unsupported', code: 'edge.iec61850.service' });
+    const denied = new MmsError('peer', 'access.object-access-denied', 'not for you');
+    await expect(answer(denied)).rejects.toMatchObject({ fault: 'peer', code: denied.code, message: 'not for you' });
+    await expect(answer(new Error('broken'))).rejects.toMatchObject({ code: 'edge.inspection' });
   });
 
   test('that is away has its model all the same, and nothing else', async () => {

@@ -11,7 +11,7 @@ import { count } from '../../format/number.ts';
 import { duration, instant } from '../../format/time.ts';
 import { CheckGlyph } from '../../ui/glyphs.tsx';
 import { Answer, type Asked, AskedAt } from './asked.tsx';
-import { revisionText, TRIGGER_WORDS } from './words.ts';
+import { revisionText, triggerText } from './words.ts';
 
 /** Report, log and setting group control blocks, and what the device publishes, as the device has them now. */
 export function BlocksTab(props: { blocks: Asked<ControlBlocksView>; away: string | undefined }) {
@@ -114,10 +114,7 @@ function Reports(props: { blocks: readonly ReportBlockView[] }) {
             <td>
               <Revision actual={block.confRev} expected={block.expected} />
             </td>
-            <td class="wrap dim">
-              {(block.triggers ?? []).map((trigger) => TRIGGER_WORDS[trigger] ?? trigger).join(', ')}
-              <Show when={block.integrityPeriod}>{(period) => <span> every {period() / 1000} s</span>}</Show>
-            </td>
+            <td class="wrap dim">{triggerText(block.triggers ?? [], block.integrityPeriod)}</td>
             <td class="right">
               {block.reports === undefined ? '' : count(block.reports)}
               <Show when={block.lastReport}>

@@ -15,7 +15,7 @@ import { createTreeState, ModelTab } from './ModelTab.tsx';
 import { iedPath, iedsOf, openIed, TABS, type Tab } from './places.ts';
 import { devicePoints } from './points.ts';
 import { createReadings } from './readings.ts';
-import { clockState } from './words.ts';
+import { clockState, configRevisions } from './words.ts';
 
 /** One IED: who it is, and a tab each for its model, control blocks, GOOSE, data sets and files. */
 export function IedPage(props: { source: string; endpoint: string }) {
@@ -84,10 +84,7 @@ export function IedPage(props: { source: string; endpoint: string }) {
       ['points', count(points().all.length)],
     ];
   };
-  const revisions = () =>
-    (identity.answer()?.devices ?? []).filter(
-      ({ configRev, expected }) => configRev !== undefined || expected !== undefined,
-    );
+  const revisions = () => configRevisions(identity.answer()?.devices ?? []);
   const onTabKey = (event: KeyboardEvent) => {
     const place = TABS.findIndex(({ id }) => id === tab());
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
@@ -147,21 +144,12 @@ export function IedPage(props: { source: string; endpoint: string }) {
                   )}
                 </For>
                 <For each={revisions()}>
-                  {(device) => {
-                    const differs = () =>
-                      device.configRev !== undefined &&
-                      device.expected !== undefined &&
-                      device.configRev !== device.expected;
-                    return (
-                      <div>
-                        <dt>configRev {device.name}</dt>
-                        <dd classList={{ 'p2-text': differs() }}>
-                          {device.configRev ?? `(${device.expected} in the file)`}
-                          {differs() ? `, not ${device.expected} as in the file` : ''}
-                        </dd>
-                      </div>
-                    );
-                  }}
+                  {({ name, text, differs }) => (
+                    <div>
+                      <dt>{name}</dt>
+                      <dd classList={{ 'p2-text': differs }}>{text}</dd>
+                    </div>
+                  )}
                 </For>
               </dl>
               <Show when={identity.problem() && !gatewayAway()}>

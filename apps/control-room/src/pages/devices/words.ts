@@ -27,13 +27,22 @@ export const FC_WORDS: Readonly<Record<string, string>> = {
   GS: 'GSSE',
 };
 
-export const TRIGGER_WORDS: Readonly<Record<string, string>> = {
+const TRIGGER_WORDS: Readonly<Record<string, string>> = {
   dchg: 'data change',
   qchg: 'quality change',
   dupd: 'data update',
   integrity: 'integrity',
   gi: 'general interrogation',
 };
+
+/** @param period of integrity reports, ms */
+export const triggerText = (triggers: readonly string[], period: number | undefined): string =>
+  triggers
+    .map((trigger) => {
+      const word = TRIGGER_WORDS[trigger] ?? trigger;
+      return trigger === 'integrity' && period ? `${word} every ${period / 1000} s` : word;
+    })
+    .join(', ');
 
 export const GOOSE_STATE_WORDS = {
   alive: 'alive',
@@ -85,6 +94,26 @@ export function* partsOf(value: Plain, path: string): Generator<readonly [path: 
     return;
   }
   for (const [name, part] of Object.entries(value)) yield* partsOf(part, `${path}.${name}`);
+}
+
+export interface DeviceRevision {
+  readonly name: string;
+  readonly configRev?: string;
+  readonly expected?: string;
+}
+
+/** configRev of logical devices as facts: one for all where they are the same and as in the file. */
+export function configRevisions(
+  devices: readonly DeviceRevision[],
+): { name: string; text: string; differs: boolean }[] {
+  const told = devices.filter(({ configRev, expected }) => configRev !== undefined || expected !== undefined);
+  const facts = told.map(({ name, configRev, expected }) => {
+    const differs = configRev !== undefined && expected !== undefined && configRev !== expected;
+    const text = configRev ?? `(${expected} in the file)`;
+    return { name: `configRev ${name}`, text: differs ? `${text}, not ${expected} as in the file` : text, differs };
+  });
+  const same = facts.length > 1 && facts.every(({ text, differs }) => !differs && text === facts[0]?.text);
+  return same ? [{ name: `configRev of ${facts.length} devices`, text: facts[0]!.text, differs: false }] : facts;
 }
 
 /** What confRev says: undefined where one of the two is not known. */

@@ -255,6 +255,10 @@ function told(error: unknown): unknown {
   const { fault, code } = error as { fault?: unknown; code?: unknown };
   const faults: readonly unknown[] = ['peer', 'caller', 'local', 'unsupported', 'environment'];
   if (!faults.includes(fault)) return new EnerchainError('peer', 'edge.inspection', error.message, { cause: error });
+  if (code === 'service.rejected') {
+    const text = 'the device does not offer this service: it rejected the request';
+    return new EnerchainError('unsupported', 'edge.iec61850.service', text, { cause: error });
+  }
   const name = typeof code === 'string' ? code : 'edge.inspection';
   return new EnerchainError(fault as Fault, name, error.message, { cause: error });
 }

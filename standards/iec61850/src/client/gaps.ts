@@ -26,7 +26,7 @@ export type SessionGap = { readonly text: string } & (
   | (OfBlock & { readonly kind: 'sequence' })
   /** ConfRev is another one than the configuration, or the device before, said. */
   | (OfBlock & { readonly kind: 'configuration'; readonly expected: number; readonly actual: number })
-  /** The members of the data set are others: `BCU1CTRL/QA1XCBR1.Pos [ST]`, in their order. */
+  /** The members of the data set are others: `BCU1CTRL/QA1XCBR1.Pos [ST]`, in their order; `actual` is empty while they are not known. */
   | (OfBlock & {
       readonly kind: 'data-set';
       readonly expected: readonly string[];

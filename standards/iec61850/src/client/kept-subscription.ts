@@ -31,6 +31,8 @@ export interface SubscriptionHost {
   /** Blocks that other subscriptions of the session have. */
   readonly taken: (block: string) => boolean;
   readonly ended: (subscription: KeptSubscription) => void;
+  /** It has lost its block within the association and wants to begin anew. */
+  readonly again: () => void;
 }
 
 /** Stands before the first entry of every buffer (IEC 61850-7-2 § 17.2.3.2). */
@@ -178,11 +180,19 @@ export class KeptSubscription {
 
   #told(block: string, kind: ReportGap, text: string): void {
     if (kind === 'buffer-overflow' || kind === 'sequence') this.#host.gap({ kind, block, text });
-    else if (kind === 'configuration') {
-      // A report whose inclusion does not fit: its data set is another one than was asked for.
-      const expected = this.#last?.members ?? [];
-      this.#host.gap({ kind: 'data-set', block, expected, actual: [], text });
-    }
+    else if (kind === 'configuration') void this.#renew(block, text);
+  }
+
+  /** The reports do not fit the data set any more: it was changed while the block was enabled. Told once, and begun anew. */
+  async #renew(block: string, text: string): Promise<void> {
+    const current = this.#current;
+    if (current?.subscription.reference !== block) return;
+    this.#current = undefined;
+    this.#downSince = this.#host.now();
+    this.#host.gap({ kind: 'data-set', block, expected: this.#last?.members ?? [], actual: [], text });
+    // A device that does not let it go will say so when it is begun anew.
+    await current.subscription.end().catch(() => {});
+    this.#host.again();
   }
 
   /** What is not as it was, or as it should be. */

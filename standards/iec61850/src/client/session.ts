@@ -130,10 +130,10 @@ export class Iec61850Session {
     this.#enter({ kind: 'closed', since: this.#clock.now() });
   }
 
-  /** A data set that is created with each association where the device does not have it any more. @throws as `createDataSet`, at once where there is an association */
+  /** A data set that is created with each association where the device does not have it any more. @throws as `createDataSet`, at once where the session is up */
   async keepDataSet(dataSet: KeptDataSet): Promise<void> {
     this.#dataSets.set(dataSet.reference, dataSet);
-    if (this.#client) await this.#restoreDataSet(this.#client, dataSet);
+    if (this.#client && this.#state.kind === 'up') await this.#restoreDataSet(this.#client, dataSet);
   }
 
   /** Reports that are kept. What stands in the way is told by `failure` and the state, and tried again. */
@@ -148,6 +148,9 @@ export class Iec61850Session {
         report: (report) => this.#heard(report),
         taken: (block) => [...this.#subscriptions].some((other) => other !== subscription && other.block === block),
         ended: (one) => void this.#subscriptions.delete(one),
+        again: () => {
+          if (this.#state.kind === 'up') this.#restore(this.#client, this.#state.way);
+        },
       },
     );
     this.#subscriptions.add(subscription);
@@ -250,7 +253,8 @@ export class Iec61850Session {
         const why = await this.#restoreDataSet(client, dataSet).catch(messageOf);
         if (why !== undefined) missing.push({ what: dataSet.reference, why });
       }
-      for (const subscription of [...this.#subscriptions]) {
+      // What is added meanwhile comes last.
+      for (const subscription of this.#subscriptions) {
         if (this.#client !== client) return;
         if (subscription.block !== undefined || (await subscription.begin(client))) continue;
         missing.push({ what: subscription.name, why: subscription.failure ?? 'not known' });

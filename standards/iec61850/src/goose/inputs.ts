@@ -25,7 +25,8 @@ export interface Subscription<C extends PublishedControl> {
 }
 
 /**
- * The control blocks that an IED's inputs come from, with the inputs of each. An input that names no control block (edition 1) is
+ * The control blocks that an IED's inputs come from, with the inputs of each. One that wants a whole object is there once for each
+ * member that is a part of it. An input that names no control block (edition 1) is
  * bound when one alone sends it, or one alone of those that name the IED as a subscriber.
  * @param controls of all IEDs: `gooseControls`, `sampledValueControls` @param service which of the two they are
  * @param tell inputs that can not be bound, one sentence each; those that are not bound on purpose are passed over
@@ -54,17 +55,12 @@ export function subscriptionsOf<C extends PublishedControl>(
           if (extRef.serviceType === service) tell(`${node}: input ${textOf(extRef)} ${bound}`);
           continue;
         }
-        const { control, member, below } = bound;
-        const { reference } = control.members![member]!;
+        const { control, places } = bound;
         const inputs = found.get(control) ?? [];
-        inputs.push({
-          node,
-          extRef,
-          intAddr: extRef.intAddr,
-          reference: [reference, ...below].join('.'),
-          member,
-          below,
-        });
+        for (const { member, below } of places) {
+          const reference = [control.members![member]!.reference, ...below].join('.');
+          inputs.push({ node, extRef, intAddr: extRef.intAddr, reference, member, below });
+        }
         found.set(control, inputs);
       }
     }
@@ -75,10 +71,12 @@ export function subscriptionsOf<C extends PublishedControl>(
 const textOf = ({ iedName, ldInst, prefix, lnClass, lnInst, doName, daName }: ExtRef): string =>
   `${iedName}${ldInst}/${prefix}${lnClass ?? ''}${lnInst}.${[doName, daName].filter(Boolean).join('.')}`;
 
+/** A member, and the names below it. */
+type Place = Pick<SubscribedInput, 'member' | 'below'>;
+
 interface Bound<C> {
   readonly control: C;
-  readonly member: number;
-  readonly below: readonly string[];
+  readonly places: readonly Place[];
 }
 
 /** @returns why not, in words */
@@ -88,33 +86,35 @@ function bind<C extends PublishedControl>(controls: readonly C[], ref: ExtRef, s
     const node = `${ref.srcPrefix}${ref.srcLNClass ?? 'LLN0'}${ref.srcLNInst}`;
     const control = controls.find((one) => one.name === ref.srcCBName && one.ldInst === ldInst && one.node === node);
     if (!control) return `names the control block ${ref.srcCBName}, which is not there`;
-    const place = placeIn(control, ref);
-    return place ? { control, ...place } : `is not in the data set of ${control.name}`;
+    if (!control.members) return `is sent by ${control.name}, whose data set can not be resolved`;
+    const places = placesIn(control, ref);
+    return places.length > 0 ? { control, places } : `is not in the data set of ${control.name}`;
   }
-  const candidates = controls.flatMap((control) => {
-    const place = placeIn(control, ref);
-    return place ? [{ control, ...place }] : [];
-  });
+  const candidates = controls
+    .map((control) => ({ control, places: placesIn(control, ref) }))
+    .filter(({ places }) => places.length > 0);
   const meant = candidates.filter(({ control }) => control.subscribers.includes(subscriber));
   const [only, ...others] = meant.length > 0 ? meant : candidates;
   if (!only) return 'is sent by no control block';
   return others.length === 0 ? only : `is sent by ${others.length + 1} control blocks, and it names none`;
 }
 
-/** The member that is, or holds, what an input wants. */
-function placeIn({ members = [] }: PublishedControl, ref: ExtRef): Omit<Bound<never>, 'control'> | undefined {
+/** The member that is what an input wants, or holds it; or all members that are parts of it, when it wants a whole object. */
+function placesIn({ members = [] }: PublishedControl, ref: ExtRef): readonly Place[] {
   const wanted = [...(ref.doName ?? '').split('.'), ...(ref.daName ?? '').split('.')].filter((name) => name !== '');
+  const places: Place[] = [];
   for (const [member, { fcda, type }] of members.entries()) {
     if (fcda.ldInst !== ref.ldInst || fcda.prefix !== ref.prefix || fcda.lnInst !== ref.lnInst) continue;
     if (fcda.lnClass !== (ref.lnClass ?? '')) continue;
     const names = namesOf(fcda);
-    if (names.some((name, index) => name !== wanted[index])) continue;
+    const common = Math.min(names.length, wanted.length);
+    if (common === 0 || names.slice(0, common).some((name, index) => name !== wanted[index])) continue;
     const below = wanted.slice(names.length);
     // The same object may be there under two constraints.
     let part: typeof type | undefined = type;
     for (const name of below)
       part = part?.kind === 'structure' ? part.value.components.find((one) => one.name === name)?.type : undefined;
-    if (part) return { member, below };
+    if (part) places.push({ member, below });
   }
-  return undefined;
+  return places;
 }

@@ -1,5 +1,6 @@
 /** What listeners for GOOSE and for sampled values have in common: whose message it is, and when somebody has fallen silent. */
 import type { Clock } from '@enerchain/transport';
+import { appIdText } from './supervision.ts';
 
 /** What is not of a control block or stream that is listened to. */
 export type LinkEvent =
@@ -20,7 +21,12 @@ const REMEMBERED = 256;
 const TOLD_PER_SECOND = 10;
 
 /** The subscribers by what their messages call themselves, found without making a string of it. */
-export class Directory<S extends { isFor(view: V): boolean }, E, V> {
+export class Directory<
+  S extends { isFor(view: V): boolean; readonly expected: { readonly appId?: number | undefined } },
+  E extends { readonly appId?: number | undefined },
+  V extends { readonly appId: number },
+> {
+  /** By name; a second one of the same name has its APPID behind it. */
   readonly subscribers = new Map<string, S>();
   /** By hash of the name. */
   readonly #index = new Map<number, S[]>();
@@ -50,7 +56,8 @@ export class Directory<S extends { isFor(view: V): boolean }, E, V> {
 
   add(id: string, expected: E, at: number): S {
     const subscriber = this.#make(expected, at);
-    this.subscribers.set(id, subscriber);
+    const taken = this.subscribers.has(id) && expected.appId !== undefined;
+    this.subscribers.set(taken ? `${id} ${appIdText(expected.appId)}` : id, subscriber);
     const octets = Buffer.from(id, 'latin1');
     const key = hash(octets, 0, octets.length);
     const list = this.#index.get(key);
@@ -62,8 +69,16 @@ export class Directory<S extends { isFor(view: V): boolean }, E, V> {
   /** @param from @param to where the name stands in the frame */
   find(view: V, bytes: Uint8Array, from: number, to: number): S | undefined {
     const list = this.#index.get(hash(bytes, from, to));
-    if (list) for (const subscriber of list) if (subscriber.isFor(view)) return subscriber;
-    return undefined;
+    if (!list) return undefined;
+    // Names should be unique and are not: svID is often left as a tool has put it in. The APPID tells them apart then.
+    let named: S | undefined;
+    for (const subscriber of list) {
+      if (!subscriber.isFor(view)) continue;
+      const { appId } = subscriber.expected;
+      if (appId === undefined || appId === view.appId) return subscriber;
+      named ??= subscriber;
+    }
+    return named;
   }
 
   /** One that was not found. @returns undefined when it is not to be learned */

@@ -29,7 +29,7 @@ export interface SubscribeGooseOptions extends Omit<GooseSubscriberOptions, 'fir
 }
 
 export interface GooseListening {
-  /** By gocbRef. */
+  /** By gocbRef; a second one with the same has its APPID behind it: `BCU1CTRL/LLN0$GO$gcb 0001`. */
   readonly subscribers: ReadonlyMap<string, GooseSubscriber>;
   readonly counters: ListenerCounters;
   /** LPHD.Sim has changed. */

@@ -21,7 +21,7 @@ export interface SubscribeSvOptions extends SvSubscriberOptions {
 }
 
 export interface SvListening {
-  /** By svID. */
+  /** By svID; a second one with the same has its APPID behind it: `MU0101 4001`. */
   readonly subscribers: ReadonlyMap<string, SvSubscriber>;
   readonly counters: ListenerCounters;
   /** LPHD.Sim has changed. */

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { gooseControls, publicationOf, subscriptionsOf } from '../../src/index.ts';
-import { sample } from './sample.ts';
+import { SCD, sample } from './sample.ts';
 
 test('a control block with all its publisher and its subscribers need', () => {
   const { scl, models } = sample();
@@ -84,4 +84,32 @@ test('the inputs of an IED find their control blocks and members', () => {
   ]);
   expect(told).toEqual(['PROT1PROT/LLN0: input BCU1CTRL/QA1XCBR1.Pos.t is not in the data set of Trip']);
   expect(subscriptionsOf(controls, 'GOOSE', models.get('BCU1')!)).toEqual([]);
+});
+
+test('an input that is a whole object, or a part of one, is found in members of either kind', () => {
+  const bound = (extRef: string) => {
+    const { scl, models } = sample(SCD.replace(/<Inputs>[\s\S]*<\/Inputs>/, `<Inputs>${extRef}</Inputs>`));
+    const told: string[] = [];
+    const found = subscriptionsOf(gooseControls(scl, models), 'GOOSE', models.get('PROT1')!, (text) => told.push(text));
+    return [
+      ...found.flatMap(({ inputs }) => inputs.map(({ reference, member, below }) => [reference, member, ...below])),
+      ...told,
+    ];
+  };
+  const from = 'iedName="BCU1" ldInst="CTRL" serviceType="GOOSE"';
+  const breaker = `${from} prefix="QA1" lnClass="XCBR" lnInst="1" doName="Pos"`;
+  expect(bound(`<ExtRef ${breaker} srcCBName="Trip"/>`)).toEqual([
+    ['BCU1CTRL/QA1XCBR1.Pos.stVal', 0],
+    ['BCU1CTRL/QA1XCBR1.Pos.q', 1],
+  ]);
+  expect(bound(`<ExtRef ${breaker} daName="q" srcCBName="Whole"/>`)).toEqual([['BCU1CTRL/QA1XCBR1.Pos.q', 0, 'q']]);
+  expect(bound(`<ExtRef ${from} lnClass="MMXU" lnInst="1" doName="TotW" daName="mag.f"/>`)).toEqual([
+    ['BCU1CTRL/MMXU1.TotW.mag.f', 1, 'mag', 'f'],
+  ]);
+  expect(bound(`<ExtRef ${breaker} srcCBName="Lost"/>`)).toEqual([
+    'PROT1PROT/LLN0: input BCU1CTRL/QA1XCBR1.Pos is sent by Lost, whose data set can not be resolved',
+  ]);
+  expect(bound(`<ExtRef ${breaker} srcCBName="Nothing"/>`)).toEqual([
+    'PROT1PROT/LLN0: input BCU1CTRL/QA1XCBR1.Pos names the control block Nothing, which is not there',
+  ]);
 });

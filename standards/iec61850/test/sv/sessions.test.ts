@@ -82,3 +82,25 @@ test('one that never comes is told; others are learned where nothing is expected
   expect(expecting.counters.unknown).toBe(1190);
   expect(learning.subscribers.get('BCU1_SV')!.samplesPerSecond).toBe(4800);
 });
+
+test('two streams with the same svID are told apart by their APPID', async () => {
+  const clock = new VirtualClock();
+  const lan = memoryLan();
+  const one = svPublicationOf(CONTROL);
+  const other = { ...one, appId: 0x4001, confRev: 7 };
+  const events: string[] = [];
+  const listening = subscribeSv(lan.station('listener'), clock, {
+    expected: [expectedSvOf(CONTROL), { ...expectedSvOf(CONTROL), appId: 0x4001, confRev: 7 }],
+    onEvent: ({ text }) => events.push(text),
+  });
+  for (const publication of [one, other])
+    publishSv(lan.station('mu'), clock, publication, { source: localAddress('MU1'), sample: () => {} });
+  await clock.advance(100);
+  expect(
+    [...listening.subscribers].map(([id, { counters }]) => [id, counters.samples > 400, counters.refused]),
+  ).toEqual([
+    ['BCU1_SV', true, 0],
+    ['BCU1_SV 4001', true, 0],
+  ]);
+  expect(events).toEqual([]);
+});

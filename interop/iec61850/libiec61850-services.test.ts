@@ -1,7 +1,7 @@
 /** Setting groups, logs, substitution and files in both roles with libiec61850, through its C interface (`peers/libiec61850.py`). */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FolderStore, Iec61850Client, Iec61850Server, type LogEntry, type LogQuery } from '@enerchain/iec61850';
@@ -81,7 +81,9 @@ describe.skipIf(missing !== undefined)(`services with libiec61850${missing ? ` (
       ['outside', [expect.any(Number), expect.any(Number)]],
       ['renamed', 0],
       ['deleted', 0],
+      ['brought', 0],
     ]);
+    expect(readFileSync(join(root, 'COMTRADE', 'brought.cfg'))).toEqual(Buffer.alloc(100_000, 2));
     expect(said.find(([what]) => what === 'outside')![1]).not.toContain(0);
     expect(readdirSync(root)).toEqual(['COMTRADE']);
     expect(server.value(`${LD}/LLN0.SGCB.ActSG`, 'SP')).toEqual({ kind: 'unsigned', value: 1 });
@@ -158,6 +160,9 @@ describe.skipIf(missing !== undefined)(`services with libiec61850${missing ? ` (
     expect([Buffer.from(cfg!).toString(), dat!.length]).toEqual(['configuration', 150_000]);
     await expect(files.content('COMTRADE/F9.dat')).rejects.toMatchObject({ code: 'service.file' });
     await files.delete('old.txt');
+    await files.put('brought.dat', Buffer.alloc(100_000, 3));
+    expect(readFileSync(join(root, 'brought.dat'))).toEqual(Buffer.alloc(100_000, 3));
+    await files.delete('brought.dat');
     expect(readdirSync(root)).toEqual(['COMTRADE']);
   });
 });

@@ -94,7 +94,7 @@ describe('enerchain mms groups, log, substitute, files', () => {
     expect(await refused('substitute', at, power, 'much')).toContain('nothing was substituted');
   });
 
-  it('files lists folders and records, fetches all parts of one, deletes', async () => {
+  it('files lists folders and records, fetches all parts of one, brings, deletes', async () => {
     expect((await mms('files', at)).stdout).toMatch(/^DR\/ {2}0 {2}20.*Z\n$/);
     expect(lines(await mms('files', at, '--recursive', '--json'))).toMatchObject([
       { name: 'DR/F1.CFG', size: 6 },
@@ -111,6 +111,9 @@ describe('enerchain mms groups, log, substitute, files', () => {
     expect(await refused('files', at, 'DR/F9.dat', '--output', join(out, 'F9.dat'))).toContain('file-non-existent');
     expect((await readdir(out)).sort()).toEqual(['F1.CFG', 'F1.dat']);
     expect(await refused('files', at, 'DR/f9', '--records')).toContain('no fault record');
+    expect((await mms('files', at, 'F3.cfg', '--put', join(out, 'F1.CFG'))).stdout).toContain('6 octets in F3.cfg');
+    expect(await readFile(join(folder, 'device', 'F3.cfg'), 'utf8')).toBe('F1.CFG');
+    expect(await refused('files', at, 'F3.cfg', '--put', join(out, 'F1.CFG'))).toContain('duplicate-filename');
     expect((await mms('files', at, 'DR/F2.cfg', '--delete')).stdout).toBe('DR/F2.cfg: deleted\n');
     expect(await readdir(join(folder, 'device', 'DR'))).toHaveLength(2);
   });

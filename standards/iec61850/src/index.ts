@@ -5,7 +5,7 @@ export type { Data } from '@enerchain/mms';
 export { type CheckDepth, checkDevice, type ModelDifference } from './client/check.ts';
 export { type DataSetMember, Iec61850Client, type Iec61850ClientOptions } from './client/client.ts';
 export type { ControlStep, OperateOptions, OperateOutcome } from './client/control.ts';
-export type { FileEntry, FileProgress, ListFilesOptions, ReadFileOptions } from './client/files.ts';
+export type { FileEntry, FileProgress, ListFilesOptions, PutFileOptions, ReadFileOptions } from './client/files.ts';
 export type { DeviceClock, SessionGap, SessionGapKind } from './client/gaps.ts';
 export type { KeepOptions, KeptSubscription } from './client/kept-subscription.ts';
 export type { LogControlInfo, LogPlace, LogQuery } from './client/logs.ts';

@@ -8,6 +8,7 @@ export { decodeMms, encodeMms, type MmsPdu } from './codec/pdu.ts';
 export { type Fault, MmsError } from './errors.ts';
 export * from './machine/association.ts';
 export * from './machine/defaults.ts';
+export type { Handlers } from './session/answering.ts';
 export * from './session/client.ts';
 export * from './session/password.ts';
 export * from './session/refusal.ts';

@@ -87,11 +87,12 @@ export function iec61850Commands(program: Command): void {
     .option('--for <seconds>', 'stop after this time')
     .action(async (at, reference, options) => (await import('../commands/mms.ts')).report(at, reference, options));
   secured(mms.command('files'))
-    .description('list files, fetch or delete one: COMTRADE records, logs')
+    .description('list files, fetch, bring or delete one: COMTRADE records, logs')
     .argument('[name]', 'a file, or a folder with a slash at its end')
     .option('--output <path>', 'where to put it; never over a file that is there')
     .option('--recursive', 'with what is in the folders below')
     .option('--records', 'fault records (COMTRADE) instead of files; with a name, all files of that one')
+    .option('--put <path>', 'bring this file to the device; never over one that is there')
     .option('--delete', 'delete the file on the device')
     .action(async (at, name, options) => (await import('../commands/mms-files.ts')).files(at, name, options));
   secured(mms.command('groups'))

@@ -1,7 +1,7 @@
 /** `enerchain mms files`: what a device keeps in files, fault records above all. */
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { COMTRADE_PARTS, type ComtradeRecord, type FileEntry, type Iec61850Client } from '@enerchain/iec61850';
 import { EnerchainError } from '@enerchain/model';
@@ -12,9 +12,10 @@ export interface FilesOptions extends MmsOptions {
   readonly recursive?: boolean;
   readonly records?: boolean;
   readonly delete?: boolean;
+  readonly put?: string;
 }
 
-/** Lists a folder or its fault records; fetches or deletes a file; fetches the files of a record. */
+/** Lists a folder or its fault records; fetches, brings or deletes a file; fetches the files of a record. */
 export async function files(at: string, name: string | undefined, options: FilesOptions): Promise<void> {
   await connected(at, options, (client) => untilStopped((signal) => one(client, name, options, signal)));
 }
@@ -36,6 +37,11 @@ async function one(
       if (options.json) print(JSON.stringify(entry));
       else print(`${entry.name}  ${entry.size}  ${timeOf(entry)}`);
     }
+  } else if (options.put !== undefined) {
+    const content = await readFile(options.put);
+    await client.files.put(name, content);
+    if (options.json) print(JSON.stringify({ name, path: options.put, octets: content.length }));
+    else print(`${options.put}: ${content.length} octets in ${name}`);
   } else if (options.delete) {
     await client.files.delete(name);
     print(options.json ? JSON.stringify({ name, deleted: true }) : `${name}: deleted`);

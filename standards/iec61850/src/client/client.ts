@@ -21,6 +21,7 @@ import { Controls, type OperateOptions, type OperateOutcome } from './control.ts
 import { Files } from './files.ts';
 import { Logs } from './logs.ts';
 import { ModelIndex } from './model-index.ts';
+import { OfferedFiles } from './offered-files.ts';
 import { listName, objectName, referenceOf, variableOf } from './references.ts';
 import { type ReportSubscription, Reports, type SubscribeOptions } from './reports.ts';
 import { SettingGroups } from './setting-groups.ts';
@@ -72,11 +73,13 @@ export class Iec61850Client {
     clock: Clock,
     options: Iec61850ClientOptions,
     late: { current?: Iec61850Client },
+    offered: OfferedFiles,
   ) {
     this.#mms = mms;
     this.#reports = new Reports(this, (text) => options.onStray?.(text));
     this.#controls = new Controls(this, clock);
-    this.files = new Files(mms);
+    this.files = new Files(mms, offered);
+    offered.maxPdu = mms.initiate.localDetail ?? 65_000;
     this.#index = options.model && ModelIndex.of(options.model);
     late.current = this;
   }
@@ -84,7 +87,9 @@ export class Iec61850Client {
   /** Associates over a connected transport. Rejects with MmsError: refused, timed out, lost, or octets that are no MMS. */
   static async connect(transport: Transport, options: Iec61850ClientOptions = {}): Promise<Iec61850Client> {
     const late: { current?: Iec61850Client } = {};
+    const offered = new OfferedFiles(() => (options.clock ?? systemClock).now());
     const mms = await MmsClient.associate(transport, {
+      handlers: offered.handlers,
       ...(options.association ? { association: options.association } : {}),
       ...(options.callTimeout === undefined ? {} : { callTimeout: options.callTimeout }),
       ...(options.keepAlive === undefined ? {} : { keepAlive: options.keepAlive }),
@@ -108,7 +113,7 @@ export class Iec61850Client {
         options.onClose?.(error);
       },
     });
-    return new Iec61850Client(mms, options.clock ?? systemClock, options, late);
+    return new Iec61850Client(mms, options.clock ?? systemClock, options, late, offered);
   }
 
   /** Ends the association in agreement; a server that wants to go on is left all the same. */

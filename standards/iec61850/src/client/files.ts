@@ -2,7 +2,8 @@
 import type { MmsClient } from '@enerchain/mms';
 import { Iec61850Error } from '../error.ts';
 import { type ComtradePart, type ComtradeRecord, comtradeRecords } from '../mapping/comtrade-files.ts';
-import { millisOfGeneralizedTime } from '../mapping/file-names.ts';
+import { cleanedName, millisOfGeneralizedTime } from '../mapping/file-names.ts';
+import type { OfferedFiles } from './offered-files.ts';
 
 export interface FileEntry {
   /** What it is opened by: with the folders above it, in the device's own way of writing. Those of folders end in a slash or backslash. */
@@ -34,12 +35,19 @@ export interface ReadFileOptions {
   readonly position?: number;
 }
 
+export interface PutFileOptions {
+  readonly onProgress?: (progress: FileProgress) => void;
+  /** Milliseconds until the device must have it. Default 300 000. */
+  readonly timeout?: number;
+}
+
 export interface ListFilesOptions {
   /** Also what is in the folders below, their own entries left out. */
   readonly recursive?: boolean;
   readonly signal?: AbortSignal;
 }
 
+const PUT_TIMEOUT = 300_000;
 const MAX_ENTRIES = 100_000;
 const MAX_DEPTH = 8;
 const MAX_SIZE = 1 << 30;
@@ -49,9 +57,12 @@ const MAX_EMPTY = 16;
 
 export class Files {
   readonly #mms: Pick<MmsClient, 'call'>;
+  readonly #offered: OfferedFiles;
 
-  constructor(mms: Pick<MmsClient, 'call'>) {
+  /** @param offered what answers the device when it fetches a file that is put */
+  constructor(mms: Pick<MmsClient, 'call'>, offered: OfferedFiles) {
     this.#mms = mms;
+    this.#offered = offered;
   }
 
   /** What a folder holds; without one, everything the device tells. @throws Iec61850Error `files.limit`, `files.stuck` (peer) */
@@ -61,7 +72,7 @@ export class Files {
     const seen = new Set<string>();
     const walk = async (at: string | undefined, depth: number): Promise<void> => {
       for (const entry of await this.#listOne(at, options)) {
-        const key = cleaned(entry.name);
+        const key = cleanedName(entry.name);
         if (seen.has(key)) continue;
         seen.add(key);
         if (all.length > MAX_ENTRIES) throw tooMany();
@@ -165,6 +176,23 @@ export class Files {
     return contents;
   }
 
+  /**
+   * Brings a file to the device (SetFile): the device is told to fetch it, and reads it from here.
+   * @param name on the device
+   */
+  async put(
+    name: string,
+    content: Uint8Array,
+    { onProgress, timeout = PUT_TIMEOUT }: PutFileOptions = {},
+  ): Promise<void> {
+    const source = cleanedName(name).split('/').at(-1)!;
+    const size = content.length;
+    const onRead = (octets: number): void => onProgress?.({ name, octets, size });
+    await this.#offered.during(source, content, onRead, () =>
+      this.#mms.call('obtainFile', { source: [source], destination: [name] }, { timeout }),
+    );
+  }
+
   async delete(name: string): Promise<void> {
     await this.#mms.call('fileDelete', [name]);
   }
@@ -174,14 +202,11 @@ export class Files {
   }
 }
 
-/** With slashes, without those at the ends. */
-const cleaned = (name: string): string => name.replaceAll('\\', '/').replace(/^[/]+|[/]+$/g, '');
-
 /** Some devices give names with the folders above them, others those within the folder that was asked for. */
 function wholeName(name: string, folder: string | undefined): string {
-  const above = cleaned(folder ?? '');
+  const above = cleanedName(folder ?? '');
   if (above === '' || folder === undefined) return name;
-  const own = cleaned(name);
+  const own = cleanedName(name);
   // One file instead of a folder was asked for.
   if (own === above || own.toLowerCase().startsWith(`${above.toLowerCase()}/`)) return name;
   const slash = folder.includes('\\') ? '\\' : '/';

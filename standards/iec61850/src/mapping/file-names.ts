@@ -25,6 +25,9 @@ const isPlain = (part: string): boolean =>
   // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what it looks for
   !/[\u0000-\u001f\u007f]/.test(part);
 
+/** With slashes, without those at the ends: for comparing what devices and people write. */
+export const cleanedName = (name: string): string => name.replaceAll('\\', '/').replace(/^[/]+|[/]+$/g, '');
+
 /** GeneralizedTime in UTC: `20260115120000.123Z`. @param millis since 1970 */
 export const generalizedTime = (millis: number): string => new Date(millis).toISOString().replace(/[-:T]/g, '');
 

@@ -1,13 +1,15 @@
+import { readdirSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { RequestOf, ResponseOf } from '@enerchain/mms';
+import { MmsClient, type RequestOf, type ResponseOf } from '@enerchain/mms';
 import fc from 'fast-check';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { Files } from '../../src/client/files.ts';
+import { OfferedFiles } from '../../src/client/offered-files.ts';
 import { comtradeRecords, type FileProgress, FolderStore } from '../../src/index.ts';
 import { generalizedTime, millisOfGeneralizedTime, pathOf } from '../../src/mapping/file-names.ts';
-import { ANYBODY, PAIRS, station, turn } from './support.ts';
+import { ANYBODY, PAIRS, station, turn, until } from './support.ts';
 
 /** A folder with fault records, and beside it something that is nobody's business. */
 async function folder() {
@@ -206,6 +208,67 @@ describe.each(PAIRS)('files over $name', (pair) => {
     });
   });
 
+  test('a file is brought: the server fetches it, and has it when it is whole', async () => {
+    const { root, connect } = await open();
+    const { files } = await connect();
+    const content = Buffer.alloc(300_000, 'brought');
+    const seen: FileProgress[] = [];
+    await files.put('COMTRADE/settings.cid', content, { onProgress: (progress) => seen.push(progress) });
+    expect(Buffer.compare(await readFile(join(root, 'COMTRADE', 'settings.cid')), content)).toBe(0);
+    expect(seen.length).toBeGreaterThan(3);
+    expect(seen.at(-1)).toEqual({ name: 'COMTRADE/settings.cid', octets: 300_000, size: 300_000 });
+    await files.put('empty', new Uint8Array(0));
+    expect(await readFile(join(root, 'empty'))).toHaveLength(0);
+    // Not over one that is there, not outside, not by those who may not.
+    for (const name of ['events.txt', 'COMTRADE', '../new', 'COMTRADE/up/new', 'link', 'none/new', '/'])
+      await expect(files.put(name, content), name).rejects.toMatchObject({ code: 'service.file' });
+    expect((await readdir(root)).sort()).toEqual(['COMTRADE', 'empty', 'events.txt', 'link']);
+    const shut = (await (await open({})).connect()).files;
+    await expect(shut.put('new', content)).rejects.toMatchObject({ code: 'service.file' });
+  });
+
+  test('a client that brings what it does not have, or without end, leaves nothing behind', async () => {
+    const { root } = await folder();
+    const small = new FolderStore(root, { maxSize: 100_000 });
+    const bounded = station(pair, { ...ANYBODY, files: { store: small } });
+    const client = await bounded.connect();
+    await expect(client.files.put('large', Buffer.alloc(100_001))).rejects.toMatchObject({ code: 'service.file' });
+    await client.files.put('small', Buffer.alloc(100_000));
+    const nothing = { source: ['secret'], destination: ['new'] };
+    await expect(client.call('obtainFile', nothing)).rejects.toMatchObject({ code: 'service.file' });
+    const third = { ...nothing, server: new Uint8Array(0) };
+    await expect(client.call('obtainFile', third)).rejects.toMatchObject({ code: 'service.access' });
+
+    /** A client that answers a read like this. */
+    const hostile = async (fileRead: () => ResponseOf<'fileRead'> | Promise<ResponseOf<'fileRead'>>) => {
+      const { left, right, shutdown } = await pair.open();
+      onTestFinished(shutdown);
+      bounded.server.attach(right);
+      const attributes = { size: 0xffff_ffff };
+      const handlers = { fileOpen: () => ({ frsm: 1, attributes }), fileRead, fileClose: () => null };
+      return MmsClient.associate(left, { clock: bounded.clock, callTimeout: 1_000_000, handlers });
+    };
+    const order = { source: ['x'], destination: ['new'] };
+    const endless = await hostile(() => ({ data: new Uint8Array(50_000), moreFollows: true }));
+    await expect(endless.call('obtainFile', order)).rejects.toMatchObject({ code: 'service.file' });
+    const hollow = await hostile(() => ({ data: new Uint8Array(0), moreFollows: true }));
+    await expect(hollow.call('obtainFile', order)).rejects.toMatchObject({ code: 'service.file' });
+    const asked: number[] = [];
+    const silent = await hostile(() => new Promise(() => void asked.push(1)));
+    const waiting = silent.call('obtainFile', order).catch((error) => error);
+    await until(() => asked.length === 1);
+    await expect(silent.call('obtainFile', order)).rejects.toMatchObject({ code: 'service.file' });
+    await bounded.clock.advance(10_000);
+    expect(await waiting).toMatchObject({ code: 'service.others' });
+    const gone = await hostile(() => new Promise(() => void asked.push(2)));
+    const cut = gone.call('obtainFile', order).catch((error) => error);
+    await until(() => asked.length === 2);
+    gone.abort();
+    expect(await cut).toMatchObject({ name: 'MmsError' });
+    await until(() => readdirSync(root).every((name) => !name.startsWith('.partial')));
+    expect((await readdir(root)).sort()).toEqual(['COMTRADE', 'events.txt', 'link', 'small']);
+  });
+
   test('a server without files does not know the services', async () => {
     const client = await station(pair, ANYBODY).connect();
     await expect(client.files.list()).rejects.toMatchObject({ code: 'service.rejected' });
@@ -226,7 +289,7 @@ describe('files of devices as they are', () => {
       closed.push(request as number);
       return null;
     };
-    return { files: new Files({ call: call as never }), closed };
+    return { files: new Files({ call: call as never }, new OfferedFiles(() => 0)), closed };
   }
   const listing = (...names: string[]) => ({
     entries: names.map((name) => ({ name: [name], attributes: { size: 1, lastModified: '20260115120000Z' } })),

@@ -5,6 +5,7 @@ import { Association, type AssociationOptions } from '../machine/association.ts'
 import { DEFAULT_ASSOCIATION } from '../machine/defaults.ts';
 import { type Initiate, supports } from '../spec/initiate.ts';
 import type { InformationReport, MmsStatus, RequestOf, ResponseOf, ServiceName } from '../spec/services.ts';
+import { Answering, type Handlers } from './answering.ts';
 import { Connection } from './connection.ts';
 import { MmsRefusal } from './refusal.ts';
 
@@ -19,6 +20,8 @@ export interface ClientOptions {
    * within `callTimeout` is given up: a connection may be open on one side only. Default 0: never.
    */
   readonly keepAlive?: number;
+  /** What the peer may ask of this side, as a server does for ObtainFile. Default: nothing; one that asks all the same is given up. */
+  readonly handlers?: Handlers<undefined>;
   readonly clock?: Clock;
   readonly onReport?: (report: InformationReport) => void;
   /** The peer tells its state without being asked. */
@@ -56,11 +59,15 @@ interface Settled {
 /** Calls whose time has run out but whose answer may still come; a peer that owes more answers is given up. */
 const LATE_LIMIT = 64;
 
+/** Octets of answers that a peer may leave unread; one more, and it is given up. */
+const UNREAD_LIMIT = 1 << 20;
+
 /** The calling side of an association. */
 export class MmsClient {
   readonly #options: ClientOptions;
   readonly #clock: Clock;
   readonly #connection: Connection;
+  readonly #answering: Answering<undefined> | undefined;
   readonly #calls = new Map<number, Call>();
   readonly #late = new Set<number>();
   readonly #cancels = new Map<number, Settled>();
@@ -83,6 +90,18 @@ export class MmsClient {
       },
       onPdu: (pdu) => this.#receive(pdu),
       onClosed: (error) => this.#end(error),
+    });
+    const { handlers } = options;
+    if (!handlers) return;
+    this.#answering = new Answering<undefined>({
+      handlers,
+      context: undefined,
+      limit: () => this.#initiate?.outstandingCalled ?? 1,
+      send: (pdu) => {
+        if (!this.#connection.associated) return;
+        if (this.#connection.bufferedBytes > UNREAD_LIMIT) this.#connection.abort();
+        else this.#connection.send(pdu);
+      },
     });
   }
 
@@ -339,6 +358,14 @@ export class MmsClient {
       case 'cancelError':
         this.#cancels.get(pdu.value.invokeId)?.reject(new MmsRefusal({ error: pdu.value.error }));
         break;
+      case 'confirmedRequest':
+        if (this.#answering) this.#answering.request(pdu.value);
+        else this.#breach(`${pdu.kind} is not for a client`);
+        break;
+      case 'cancelRequest':
+        if (this.#answering) this.#answering.cancel(pdu.value);
+        else this.#breach(`${pdu.kind} is not for a client`);
+        break;
       case 'concludeResponse':
         if (this.#concluding) this.#connection.end();
         else this.#breach('a conclusion that nobody asked for');
@@ -366,6 +393,7 @@ export class MmsClient {
     }
     for (const { reject } of [...this.#cancels.values()]) reject(reason);
     this.#cancelWatch?.();
+    this.#answering?.end();
     this.#calls.clear();
     this.#late.clear();
     this.#queue.length = 0;

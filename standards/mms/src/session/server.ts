@@ -3,7 +3,7 @@ import type { MmsPdu } from '../codec/pdu.ts';
 import { MmsError } from '../errors.ts';
 import { Association, type AssociationOptions, type Authentication } from '../machine/association.ts';
 import { DEFAULT_ASSOCIATION } from '../machine/defaults.ts';
-import { REJECT, type ServiceError, serviceErrorOf } from '../spec/faults.ts';
+import { REJECT, serviceErrorOf } from '../spec/faults.ts';
 import type { Initiate } from '../spec/initiate.ts';
 import type {
   EncodedReport,
@@ -14,18 +14,12 @@ import type {
   ServiceName,
 } from '../spec/services.ts';
 import { DIAGNOSTIC } from '../upper/acse.ts';
+import { Answering, type Handlers } from './answering.ts';
+import { CallingBack } from './calling-back.ts';
 import { Connection } from './connection.ts';
-import { MmsRefusal } from './refusal.ts';
 
-/** Answers to services, by name; one that is not there is rejected as unrecognised. Throw MmsRefusal to say no. */
-export type ServiceHandlers = {
-  readonly [S in ServiceName]?: (
-    request: RequestOf<S>,
-    session: MmsServerSession,
-    /** Aborted when the client cancels the call or the association ends. */
-    signal: AbortSignal,
-  ) => ResponseOf<S> | Promise<ResponseOf<S>>;
-};
+/** What a server answers, by service; handlers get the session that asks. */
+export type ServiceHandlers = Handlers<MmsServerSession>;
 
 export interface ServerOptions {
   readonly handlers: ServiceHandlers;
@@ -52,7 +46,8 @@ const MALFORMED_LIMIT = 16;
 export class MmsServerSession {
   readonly #options: ServerOptions;
   readonly #connection: Connection;
-  readonly #running = new Map<number, AbortController>();
+  readonly #answering: Answering<MmsServerSession>;
+  readonly #callingBack: CallingBack;
   readonly #bufferLimit: number;
   #initiate: Initiate | undefined;
   #malformed = 0;
@@ -61,8 +56,23 @@ export class MmsServerSession {
   constructor(transport: Transport, options: ServerOptions) {
     this.#options = options;
     this.#bufferLimit = options.bufferLimit ?? 1 << 20;
+    const clock = options.clock ?? systemClock;
+    const send = (pdu: MmsPdu): void => this.#send(pdu);
+    this.#answering = new Answering<MmsServerSession>({
+      handlers: options.handlers,
+      context: this,
+      limit: () => this.#initiate?.outstandingCalling ?? 1,
+      send,
+      onFailure: options.onFailure,
+    });
+    this.#callingBack = new CallingBack({
+      clock,
+      send,
+      limit: () => this.#initiate?.outstandingCalled ?? 1,
+      remote: transport.remote,
+    });
     const association = new Association('responder', { ...DEFAULT_ASSOCIATION, ...options.association });
-    this.#connection = new Connection(association, transport, options.clock ?? systemClock, {
+    this.#connection = new Connection(association, transport, clock, {
       onAsked: (_, authentication) => this.#asked(authentication),
       onAssociated: (initiate) => {
         this.#initiate = initiate;
@@ -71,8 +81,8 @@ export class MmsServerSession {
       onPdu: (pdu) => this.#receive(pdu),
       onMalformed: (invokeId, error) => this.#unreadable(invokeId, error),
       onClosed: (error) => {
-        for (const controller of this.#running.values()) controller.abort();
-        this.#running.clear();
+        this.#answering.end();
+        this.#callingBack.end();
         this.#initiate = undefined;
         options.onClose?.(this, error);
       },
@@ -113,6 +123,17 @@ export class MmsServerSession {
     return true;
   }
 
+  /**
+   * Asks the client for a service, as it is to be done for ObtainFile. Rejects with MmsRefusal when it says no, MmsError
+   * `server.timeout` (peer) when it says nothing, `server.outstanding` (caller) when it owes as many answers as agreed.
+   * @param timeout milliseconds until it must be answered
+   */
+  call<S extends ServiceName>(service: S, request: RequestOf<S>, timeout = 10_000): Promise<ResponseOf<S>> {
+    if (!this.#connection.associated)
+      return Promise.reject(new MmsError('environment', 'association.lost', `${service}: there is no association`));
+    return this.#callingBack.call(service, request, timeout);
+  }
+
   abort(): void {
     this.#connection.abort();
   }
@@ -140,101 +161,32 @@ export class MmsServerSession {
   #receive(pdu: MmsPdu): void {
     switch (pdu.kind) {
       case 'confirmedRequest':
-        this.#request(pdu.value);
+        this.#answering.request(pdu.value);
         return;
       case 'cancelRequest':
-        this.#cancel(pdu.value);
+        this.#answering.cancel(pdu.value);
         return;
       case 'concludeRequest':
-        if (this.#running.size > 0)
+        if (this.#answering.running > 0)
           this.#send({ kind: 'concludeError', value: serviceErrorOf('conclude', 'further-communication-required') });
         else {
           this.#send({ kind: 'concludeResponse', value: null });
           this.#connection.end();
         }
         return;
+      case 'confirmedResponse':
+      case 'confirmedError':
+        if (!this.#callingBack.take(pdu)) this.#connection.abort();
+        return;
       case 'reject':
+        // What was no call cannot be taken back.
+        this.#callingBack.take(pdu);
+        return;
       case 'unconfirmed':
-        // Nothing that was sent can be taken back.
         return;
       default:
         this.#send({ kind: 'reject', value: { reason: { kind: 'pdu', value: REJECT.unknownPduType } } });
     }
-  }
-
-  #request({ invokeId, modifiers, service }: Extract<MmsPdu, { kind: 'confirmedRequest' }>['value']): void {
-    const handler =
-      service.kind === 'other'
-        ? undefined
-        : (this.#options.handlers[service.kind] as
-            | ((request: unknown, session: this, signal: AbortSignal) => unknown)
-            | undefined);
-    let refusal: number | undefined;
-    if (this.#running.has(invokeId)) refusal = REJECT.invalidInvokeId;
-    // One more than agreed is let through: a client frees a place when it reads the answer, not when it is sent.
-    else if (this.#running.size > Math.max(1, this.#initiate?.outstandingCalling ?? 1))
-      refusal = REJECT.tooManyOutstanding;
-    else if (modifiers) refusal = REJECT.unrecognizedModifier;
-    else if (!handler) refusal = REJECT.unrecognizedService;
-    if (!handler || refusal !== undefined || service.kind === 'other') {
-      const value = refusal ?? REJECT.unrecognizedService;
-      this.#send({ kind: 'reject', value: { invokeId, reason: { kind: 'confirmedRequest', value } } });
-      return;
-    }
-    const controller = new AbortController();
-    this.#running.set(invokeId, controller);
-    const name = service.kind;
-    const done = (answer: () => void) => {
-      // Cancelled, or the association is gone: the client has its answer already.
-      if (this.#running.get(invokeId) !== controller) return;
-      this.#running.delete(invokeId);
-      answer();
-    };
-    const succeed = (value: unknown) => done(() => this.#answer(invokeId, name, value));
-    const fail = (error: unknown) => done(() => this.#error(invokeId, name, error));
-    try {
-      const result = handler(service.value, this, controller.signal);
-      if (result instanceof Promise) result.then(succeed, fail);
-      else succeed(result);
-    } catch (error) {
-      fail(error);
-    }
-  }
-
-  #answer(invokeId: number, service: ServiceName, value: unknown): void {
-    try {
-      this.#send({ kind: 'confirmedResponse', value: { invokeId, service: { kind: service, value } as never } });
-    } catch (error) {
-      // Larger than agreed, or a value that does not fit its type.
-      const large = error instanceof MmsError && error.code === 'association.size';
-      this.#error(
-        invokeId,
-        service,
-        large ? new MmsRefusal({ error: serviceErrorOf('resource', 'capability-unavailable') }) : error,
-      );
-    }
-  }
-
-  #error(invokeId: number, service: ServiceName, cause: unknown): void {
-    const error: ServiceError | undefined = cause instanceof MmsRefusal ? cause.error : undefined;
-    if (!error) this.#options.onFailure?.(service, cause);
-    this.#send({ kind: 'confirmedError', value: { invokeId, error: error ?? serviceErrorOf('others', 'other') } });
-  }
-
-  #cancel(invokeId: number): void {
-    const controller = this.#running.get(invokeId);
-    if (!controller) {
-      const error = serviceErrorOf('cancel', 'invoke-id-unknown');
-      this.#send({ kind: 'cancelError', value: { invokeId, error } });
-      return;
-    }
-    this.#running.delete(invokeId);
-    controller.abort();
-    this.#send({ kind: 'cancelResponse', value: invokeId });
-    this.#send({
-      kind: 'confirmedError',
-      value: { invokeId, error: serviceErrorOf('service-preempt', 'cancel') },
-    });
   }
 
   #send(pdu: MmsPdu): void {

@@ -36,6 +36,8 @@ interface Held {
 
 /** Octets of an answer that are not the file's, or are not names. */
 const OVERHEAD = 100;
+/** Pieces without an octet, one after the other, after which a client is not believed that more follows. */
+const MAX_EMPTY = 16;
 /** Octets of an entry of a directory beside its name. */
 const ENTRY_OVERHEAD = 48;
 
@@ -45,6 +47,7 @@ export class FileService {
   readonly #perClient: number;
   readonly #most: number;
   readonly #held = new Map<Client, Held>();
+  readonly #obtaining = new Set<Client>();
   #open = 0;
   #next = 0;
 
@@ -72,6 +75,10 @@ export class FileService {
       fileDelete: async (name, session) => {
         const path = this.#path(name, client(session), 'DeleteFile');
         await refusing(() => this.#store.remove(path));
+        return null;
+      },
+      obtainFile: async (request, session) => {
+        await this.#obtain(request, client(session));
         return null;
       },
       fileRename: async ({ from, to }, session) => {
@@ -161,6 +168,20 @@ export class FileService {
     this.#release(file);
   }
 
+  /** Fetches what the client brings, one file at a time; it is there when it is whole. */
+  async #obtain({ server, source, destination }: RequestOf<'obtainFile'>, client: Client): Promise<void> {
+    const path = this.#path(destination, client, 'SetFile');
+    // From a third party, for which this server would have to be a client.
+    if (server) throw new MmsRefusal({ error: serviceErrorOf('access', 'object-access-unsupported') });
+    if (this.#obtaining.has(client)) throw refusal('file-busy');
+    this.#obtaining.add(client);
+    try {
+      await refusing(() => this.#store.write(path, brought(client.session, source)));
+    } finally {
+      this.#obtaining.delete(client);
+    }
+  }
+
   /** A folder, or one file; names are whole, so that they can be opened as they are, those of folders end in a slash. */
   async #directory(
     { specification = [], continueAfter }: RequestOf<'fileDirectory'>,
@@ -199,6 +220,24 @@ export class FileService {
       if (found.length === 0) throw error;
     }
     return found.filter(({ name }) => isTellable(name)).toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  }
+}
+
+/** Pieces of a file of a client, which is the server for that. */
+async function* brought(session: MmsServerSession, source: readonly string[]): AsyncGenerator<Uint8Array> {
+  const { frsm } = await session.call('fileOpen', { name: source, position: 0 });
+  let empty = 0;
+  try {
+    for (;;) {
+      const { data, moreFollows } = await session.call('fileRead', frsm);
+      empty = data.length === 0 ? empty + 1 : 0;
+      if (empty > MAX_EMPTY) throw refusal('file-access-denied');
+      // The octets are those of the PDU, which are used again.
+      if (data.length > 0) yield Uint8Array.from(data);
+      if (!moreFollows) return;
+    }
+  } finally {
+    await session.call('fileClose', frsm).catch(() => {});
   }
 }
 

@@ -4,6 +4,7 @@ import { Iec61850Error } from '../error.ts';
 import { decodeLogEntry, type LogEntry } from '../mapping/log.ts';
 import { type Trigger, trgOps, triggersOf } from '../mapping/report.ts';
 import type { Iec61850Client } from './client.ts';
+import { numberIn, readParts, textIn } from './parts.ts';
 import { listName } from './references.ts';
 
 export interface LogControlInfo {
@@ -36,10 +37,22 @@ const MAX_ENTRIES = 100_000;
 /** Entries that a device gives for one query; one that never ends is given up. */
 const MAX_LOOKED = 10_000_000;
 
-export class Logs {
-  readonly #client: Pick<Iec61850Client, 'call' | 'read' | 'type' | 'write'>;
+const PARTS = [
+  'LogEna',
+  'LogRef',
+  'DatSet',
+  'OldEntrTm',
+  'NewEntrTm',
+  'OldEntr',
+  'NewEntr',
+  'TrgOps',
+  'IntgPd',
+] as const;
 
-  constructor(client: Pick<Iec61850Client, 'call' | 'read' | 'type' | 'write'>) {
+export class Logs {
+  readonly #client: Pick<Iec61850Client, 'call' | 'read' | 'readMany' | 'write'>;
+
+  constructor(client: Pick<Iec61850Client, 'call' | 'read' | 'readMany' | 'write'>) {
     this.#client = client;
   }
 
@@ -54,19 +67,15 @@ export class Logs {
 
   /** GetLCBValues and GetLogStatusValues. @param reference of a log control block: `BCU1CTRL/LLN0.events` */
   async info(reference: string): Promise<LogControlInfo> {
-    const type = await this.#client.type(reference, 'LG');
-    const value = await this.#client.read(reference, 'LG');
-    if (type.kind !== 'structure' || value.kind !== 'structure')
-      throw new Iec61850Error('peer', 'log.block', `${reference} is no structure`);
-    const parts = new Map(type.value.components.map(({ name }, index) => [name ?? '', value.value[index]!]));
-    const text = (name: string): string => String(parts.get(name)?.value ?? '').replaceAll('$', '.');
+    const parts = await readParts(this.#client, reference, 'LG', PARTS, 'LogEna');
+    const text = (name: string): string => textIn(parts, name, reference).replaceAll('$', '.');
     const triggers = parts.get('TrgOps');
     return {
       enabled: parts.get('LogEna')?.value === true,
       log: text('LogRef'),
       dataSet: text('DatSet'),
       triggers: triggers?.kind === 'bitString' ? triggersOf(triggers.value) : [],
-      integrityPeriod: Number(parts.get('IntgPd')?.value ?? 0),
+      integrityPeriod: numberIn(parts, 'IntgPd', reference),
       oldest: placeOf(parts.get('OldEntr'), parts.get('OldEntrTm')),
       newest: placeOf(parts.get('NewEntr'), parts.get('NewEntrTm')),
     };
@@ -153,5 +162,6 @@ const range = (from = EARLIEST) => ({ start: { kind: 'time', value: timeOfDayFro
 function placeOf(id: Data | undefined, time: Data | undefined): LogPlace | undefined {
   if (id?.kind !== 'octetString' || time?.kind !== 'binaryTime' || id.value.every((octet) => octet === 0))
     return undefined;
-  return { id: id.value, time: timeOfDayToMillis(time.value) };
+  const at = timeOfDayToMillis(time.value);
+  return Number.isNaN(at) ? undefined : { id: id.value, time: at };
 }

@@ -7,7 +7,7 @@ import { Iec61850Error } from '../error.ts';
 import { type decodeReport, type OptField, optFlds, type Report, type Trigger, trgOps } from '../mapping/report.ts';
 import type { FunctionalConstraint } from '../scl/schema/ied.ts';
 import type { DataSetMember, Iec61850Client } from './client.ts';
-import { variableOf } from './references.ts';
+import { readParts } from './parts.ts';
 
 export interface ReceivedMember extends DataSetMember {
   readonly value: Data;
@@ -315,19 +315,12 @@ const PARTS = ['RptID', 'RptEna', 'DatSet', 'ConfRev', 'Resv', 'ResvTms', 'Purge
 /** Those it has, by name: devices of edition 1 have fewer. Asked one by one, so that nobody has to know its type. */
 async function readBlock(client: Iec61850Client, reference: string): Promise<Map<string, Data>> {
   const { node, fc, name } = split(reference);
-  const values = await client.readMany(PARTS.map((part) => variableOf(`${node}.${name}.${part}`, fc)));
-  const parts = new Map<string, Data>();
-  PARTS.forEach((part, index) => {
-    const value = values[index];
-    if (value && !(value instanceof Iec61850Error)) parts.set(part, value);
-  });
-  if (!parts.has('RptEna')) {
-    const why = values[1];
-    throw new Iec61850Error('peer', 'report.block', `${reference} is no report control block of the device`, {
-      cause: why instanceof Iec61850Error ? why : undefined,
-    });
+  try {
+    return await readParts(client, `${node}.${name}`, fc, PARTS, 'RptEna');
+  } catch (cause) {
+    if (!(cause instanceof Iec61850Error && cause.fault === 'peer')) throw cause;
+    throw new Iec61850Error('peer', 'report.block', `${reference} is no report control block of the device`, { cause });
   }
-  return parts;
 }
 
 function writePart(client: Iec61850Client, reference: string, part: string, value: Data): Promise<void> {

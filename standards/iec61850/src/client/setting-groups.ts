@@ -1,7 +1,7 @@
 /** Setting groups as a client has them (IEC 61850-7-2 § 16): which one is in effect, and editing one as a whole. */
 import { type Data, utcTimeToMillis } from '@enerchain/mms';
-import { Iec61850Error } from '../error.ts';
 import type { Iec61850Client } from './client.ts';
+import { numberIn, readParts } from './parts.ts';
 
 export interface SettingGroupInfo {
   readonly groups: number;
@@ -15,22 +15,20 @@ export interface SettingGroupInfo {
   readonly reservation: number | undefined;
 }
 
-export class SettingGroups {
-  readonly #client: Pick<Iec61850Client, 'read' | 'type' | 'write'>;
+const PARTS = ['NumOfSG', 'ActSG', 'EditSG', 'LActTm', 'ResvTms'] as const;
 
-  constructor(client: Pick<Iec61850Client, 'read' | 'type' | 'write'>) {
+export class SettingGroups {
+  readonly #client: Pick<Iec61850Client, 'read' | 'readMany' | 'write'>;
+
+  constructor(client: Pick<Iec61850Client, 'read' | 'readMany' | 'write'>) {
     this.#client = client;
   }
 
   /** GetSGCBValues. @param device name of the logical device @throws Iec61850Error `access.*` (peer) when it has no setting groups */
   async info(device: string): Promise<SettingGroupInfo> {
     const reference = block(device);
-    const type = await this.#client.type(reference, 'SP');
-    const value = await this.#client.read(reference, 'SP');
-    if (type.kind !== 'structure' || value.kind !== 'structure')
-      throw new Iec61850Error('peer', 'settings.block', `${reference} is no structure`);
-    const parts = new Map(type.value.components.map(({ name }, index) => [name, value.value[index]]));
-    const number = (name: string): number => Number(parts.get(name)?.value ?? 0);
+    const parts = await readParts(this.#client, reference, 'SP', PARTS, 'NumOfSG');
+    const number = (name: string): number => numberIn(parts, name, reference);
     const at = parts.get('LActTm');
     return {
       groups: number('NumOfSG'),

@@ -1,7 +1,8 @@
 /** Substitution as a client has it (IEC 61850-7-2 § 10, 7-3 § 6): somebody puts in a value for the one of the process. */
-import type { BitString, Data, TypeSpecification } from '@enerchain/mms';
+import type { BitString, Data } from '@enerchain/mms';
 import { Iec61850Error } from '../error.ts';
 import type { Iec61850Client } from './client.ts';
+import { readParts, textIn } from './parts.ts';
 
 export interface SubstituteOptions {
   /** Default: good. That it is substituted the device says by itself. */
@@ -20,23 +21,19 @@ export interface SubstitutionState {
 const VALUES = ['subVal', 'subMag', 'subCMag'] as const;
 
 export class Substitution {
-  readonly #client: Pick<Iec61850Client, 'read' | 'type' | 'write'>;
+  readonly #client: Pick<Iec61850Client, 'readMany' | 'type' | 'write'>;
 
-  constructor(client: Pick<Iec61850Client, 'read' | 'type' | 'write'>) {
+  constructor(client: Pick<Iec61850Client, 'readMany' | 'type' | 'write'>) {
     this.#client = client;
   }
 
   /** @param reference a data object: `BCU1CTRL/QA1XCBR1.Pos` @throws Iec61850Error `access.*` (peer) when it cannot be substituted */
   async state(reference: string): Promise<SubstitutionState> {
-    const names = await this.#names(reference);
-    const value = await this.#client.read(reference, 'SV');
-    const parts = value.kind === 'structure' ? value.value : [];
-    const part = (name: string): Data | undefined => parts[names.indexOf(name)];
-    const by = part('subID');
+    const parts = await this.#parts(reference);
     return {
-      enabled: part('subEna')?.value === true,
-      value: VALUES.map(part).find((found) => found !== undefined),
-      by: by?.kind === 'visibleString' || by?.kind === 'mmsString' ? by.value : undefined,
+      enabled: parts.get('subEna')!.value === true,
+      value: VALUES.map((name) => parts.get(name)).find((found) => found !== undefined),
+      by: parts.has('subID') ? textIn(parts, 'subID', reference) : undefined,
     };
   }
 
@@ -46,17 +43,17 @@ export class Substitution {
    * @throws Iec61850Error `access.*` (peer) for the first step that is refused; `substitution.value` (peer) without a place for it
    */
   async begin(reference: string, value: Data, { quality, by }: SubstituteOptions = {}): Promise<void> {
-    const names = await this.#names(reference);
-    const own = VALUES.find((name) => names.includes(name));
+    const parts = await this.#parts(reference);
+    const own = VALUES.find((name) => parts.has(name));
     if (!own)
       throw new Iec61850Error('peer', 'substitution.value', `${reference} has no value that can be substituted`);
     const write = (name: string, data: Data): Promise<void> => this.#client.write(`${reference}.${name}`, 'SV', data);
     await write(own, value);
-    if (names.includes('subQ')) {
+    if (parts.has('subQ')) {
       const good = { length: 13, bytes: new Uint8Array(2) };
       await write('subQ', { kind: 'bitString', value: quality ?? good });
     }
-    if (by !== undefined && names.includes('subID')) await write('subID', { kind: 'visibleString', value: by });
+    if (by !== undefined && parts.has('subID')) await write('subID', { kind: 'visibleString', value: by });
     await write('subEna', { kind: 'boolean', value: true });
   }
 
@@ -65,8 +62,11 @@ export class Substitution {
     await this.#client.write(`${reference}.subEna`, 'SV', { kind: 'boolean', value: false });
   }
 
-  async #names(reference: string): Promise<string[]> {
-    const type: TypeSpecification = await this.#client.type(reference, 'SV');
-    return type.kind === 'structure' ? type.value.components.map(({ name }) => name ?? '') : [];
+  /** Only what the object has is asked for: a client with a model refuses to ask for more. */
+  async #parts(reference: string): Promise<Map<string, Data>> {
+    const type = await this.#client.type(reference, 'SV');
+    const there = type.kind === 'structure' ? type.value.components.map(({ name }) => name) : [];
+    const names = ['subEna', ...VALUES, 'subQ', 'subID'].filter((name) => there.includes(name));
+    return readParts(this.#client, reference, 'SV', names, 'subEna');
   }
 }

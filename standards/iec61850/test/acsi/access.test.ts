@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { ACSI_SERVICES, accessByRoles, type ClientIdentity, type Right, ROLE_RIGHTS } from '../../src/index.ts';
 import { servicesModel } from './services-sample.ts';
-import { bool, PAIRS, station, turn } from './support.ts';
+import { bool, float, PAIRS, station, turn } from './support.ts';
 
 const LD = 'PROT1LD';
 const BLOCK = `${LD}/LLN0.events`;
@@ -36,6 +36,21 @@ describe.each(PAIRS)('who may what, over $name', (pair) => {
     expect(await owner(two)).not.toHaveLength(0);
     await two.write(`${BLOCK}.ResvTms`, 'BR', { kind: 'integer', value: 0 });
     expect(await owner(two)).toHaveLength(0);
+  });
+
+  test('a client with the model from SCL has the same services', async () => {
+    const model = servicesModel();
+    const { connect, server } = station(pair, { access: () => true }, model);
+    const { settingGroups, logs, substitution } = await connect({ model });
+    const setting = `${LD}/PTOC1.StrVal.setMag.f`;
+    await settingGroups.change(LD, 1, [{ reference: setting, value: float(11) }]);
+    await settingGroups.activate(LD, 1);
+    expect(await settingGroups.info(LD)).toMatchObject({ active: 1 });
+    expect(await settingGroups.value(setting)).toEqual(float(11));
+    await substitution.begin(`${LD}/GGIO1.Ind1`, bool(true));
+    expect(server.value(`${LD}/GGIO1.Ind1.stVal`, 'ST')).toEqual(bool(true));
+    expect(await substitution.state(`${LD}/GGIO1.Ind1`)).toMatchObject({ enabled: true });
+    expect(await logs.info(`${LD}/LLN0.log`)).toMatchObject({ enabled: true, newest: { time: expect.any(Number) } });
   });
 
   test('roles decide; nobody known is nobody allowed', async () => {

@@ -7,7 +7,14 @@ import fc from 'fast-check';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { Files } from '../../src/client/files.ts';
 import { OfferedFiles } from '../../src/client/offered-files.ts';
-import { comtradeRecords, type FileProgress, FolderStore } from '../../src/index.ts';
+import {
+  comtradeRecords,
+  FileError,
+  type FileProgress,
+  FolderStore,
+  type OpenFile,
+  type StoredFile,
+} from '../../src/index.ts';
 import { generalizedTime, millisOfGeneralizedTime, pathOf } from '../../src/mapping/file-names.ts';
 import { ANYBODY, PAIRS, station, turn, until } from './support.ts';
 
@@ -375,6 +382,32 @@ describe('names of files', () => {
         expect(pathOf(path)).toEqual(path);
       }),
       { numRuns: 2_000 },
+    );
+  });
+
+  test('lead to nothing outside of a folder, with links in it', async () => {
+    const { root } = await folder();
+    const store = new FolderStore(root);
+    const piece = fc.oneof(
+      fc.constantFrom('..', 'link', 'COMTRADE', 'up', 'secret', 'root', '.', '/', '\\', 'F1.CFG', 'events.txt', '.. '),
+      fc.string({ maxLength: 6 }),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(piece, { maxLength: 6 }), async (name) => {
+        const path = pathOf(name);
+        if (!path) return;
+        const opened = await store.open(path).catch((error: unknown) => error);
+        if (opened instanceof Error) expect(opened).toBeInstanceOf(FileError);
+        else {
+          const { size, read, close } = opened as OpenFile;
+          expect(Buffer.from(await read(0, size)).toString()).not.toBe('secret');
+          await close();
+        }
+        const listed = await store.list(path).catch((error: unknown) => error);
+        if (listed instanceof Error) expect(listed).toBeInstanceOf(FileError);
+        else expect((listed as StoredFile[]).map((file) => file.name)).not.toContain('secret');
+      }),
+      { numRuns: 300 },
     );
   });
 

@@ -1,5 +1,5 @@
 /**
- * IEC 61850 beside libiec61850, in one run on one machine, server and client in processes of their own on loopback:
+ * IEC 61850 beside libiec61850 and iec61850-rust, in one run on one machine, server and client in processes of their own on loopback:
  *
  *     node --disable-warning=ExperimentalWarning benchmarks/iec61850.ts [--runs 3] [--scale 1]
  *
@@ -11,10 +11,10 @@
  *
  * Pairs are `server → client`. Rates are values per second; `cpu…` is processor time per value in microseconds, which does not
  * depend much on what else runs. libiec61850 is the C library in the wheel pyiec61850-ng, driven by a C program that is compiled
- * here (`peers/libiec61850/peer.c`), so no Python runs. Medians of the runs. Writes `results/iec61850.json`.
+ * here (`peers/libiec61850/peer.c`), so no Python runs; iec61850-rust (crates.io) is a client of reads only. Medians of the runs. Writes `results/iec61850.json`.
  */
 import { execFileSync, spawn } from 'node:child_process';
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
 import { dirname, join } from 'node:path';
 import { freePort } from '../interop/peer-process.ts';
@@ -40,7 +40,11 @@ const median = (values: readonly number[]): number => [...values].sort((a, b) =>
 interface Stack {
   readonly name: string;
   readonly command: readonly [string, ...string[]];
+  /** What its client can do; without it, everything. */
+  readonly tests?: readonly Test[];
 }
+
+type Results = Partial<Record<Test, ClientResult>>;
 
 const OURS: Stack = {
   name: 'ours',
@@ -62,12 +66,30 @@ function libiec61850(): Stack | { readonly missing: string } {
     execFileSync('cc', ['-O2', '-o', program, source, ...link], { stdio: 'pipe' });
     return { name: 'libiec61850', command: [program] };
   } catch (error) {
-    const { stderr, message } = error as { stderr?: Buffer; message: string };
-    return { missing: (String(stderr ?? '').trim() || message).split('\n')[0]!.slice(0, 300) };
+    return { missing: reason(error) };
   }
 }
 
-async function measure(server: Stack, client: Stack): Promise<Record<Test, ClientResult>> {
+/** Our client on its crates, built from a copy: cargo writes its lock file beside what it builds. */
+function iec61850Rust(): Stack | { readonly missing: string } {
+  const [source, build] = [join(HERE, 'peers', 'iec61850-rust'), join(PEERS, 'iec61850-rust')];
+  try {
+    mkdirSync(join(build, 'src'), { recursive: true });
+    for (const file of ['Cargo.toml', join('src', 'main.rs')]) copyFileSync(join(source, file), join(build, file));
+    execFileSync('cargo', ['build', '--release', '--quiet'], { cwd: build, stdio: 'pipe', timeout: 540_000 });
+  } catch (error) {
+    return { missing: reason(error) };
+  }
+  const command = [join(build, 'target', 'release', 'iec61850-peer')] as const;
+  return { name: 'iec61850-rust', command, tests: ['read', 'dataset'] };
+}
+
+function reason(error: unknown): string {
+  const { stderr, message } = error as { stderr?: Buffer; message: string };
+  return (String(stderr ?? '').trim() || message).split('\n')[0]!.slice(0, 300);
+}
+
+async function measure(server: Stack, client: Stack): Promise<Results> {
   const ports = [await freePort(), await freePort()].map(String);
   const serving = spawn(server.command[0], [...server.command.slice(1), 'server', ...ports], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -77,8 +99,8 @@ async function measure(server: Stack, client: Stack): Promise<Record<Test, Clien
       serving.stdout.once('data', resolve);
       serving.once('exit', (code) => reject(new Error(`the server of ${server.name} ended with ${code}`)));
     });
-    const results: Partial<Record<Test, ClientResult>> = {};
-    for (const test of Object.keys(TESTS) as Test[]) {
+    const results: Results = {};
+    for (const test of client.tests ?? (Object.keys(TESTS) as Test[])) {
       // The server of libiec61850 drops a new association while it still clears away the one before.
       await new Promise((resolve) => setTimeout(resolve, 300));
       const count = Math.max(100, Math.round(TESTS[test] * scale));
@@ -89,7 +111,7 @@ async function measure(server: Stack, client: Stack): Promise<Record<Test, Clien
         throw new Error(`${server.name} → ${client.name} ${test}: ${result.values} values of ${count} calls or cycles`);
       results[test] = result;
     }
-    return results as Record<Test, ClientResult>;
+    return results;
   } finally {
     serving.kill('SIGKILL');
   }
@@ -107,17 +129,19 @@ function summary(results: readonly ClientResult[]) {
   };
 }
 
-const found = libiec61850();
+const [found, rust] = [libiec61850(), iec61850Rust()];
 const peers: Stack[] = 'missing' in found ? [] : [found];
 if ('missing' in found) say(`without libiec61850: ${found.missing}`);
+if ('missing' in rust) say(`without iec61850-rust: ${rust.missing}`);
 const pairs: [server: Stack, client: Stack][] = [
   [OURS, OURS],
   ...peers.map((peer): [Stack, Stack] => [peer, peer]),
   ...peers.map((peer): [Stack, Stack] => [OURS, peer]),
   ...peers.map((peer): [Stack, Stack] => [peer, OURS]),
+  ...('missing' in rust ? [] : ([[OURS, rust], ...peers.map((peer) => [peer, rust])] as [Stack, Stack][])),
 ];
 const before = loadavg()[0]!;
-const all = new Map<string, Record<Test, ClientResult>[]>(pairs.map(([a, b]) => [`${a.name} → ${b.name}`, []]));
+const all = new Map<string, Results[]>(pairs.map(([a, b]) => [`${a.name} → ${b.name}`, []]));
 // In turns, so that what else the machine does meets all of them.
 for (let run = 0; run < runs; run++) {
   for (const [server, client] of pairs) {
@@ -137,12 +161,13 @@ const result = {
   },
   runs,
   scale,
-  ...('missing' in found ? { peer: `not measured: ${found.missing}` } : {}),
+  ...('missing' in found ? { libiec61850: `not measured: ${found.missing}` } : {}),
+  ...('missing' in rust ? { rust: `not measured: ${rust.missing}` } : {}),
   pairs: Object.fromEntries(
     [...all].map(([name, results]) => [
       name,
       Object.fromEntries(
-        (Object.keys(TESTS) as Test[]).map((test) => [test, summary(results.map((each) => each[test]))]),
+        (Object.keys(results[0]!) as Test[]).map((test) => [test, summary(results.map((each) => each[test]!))]),
       ),
     ]),
   ),

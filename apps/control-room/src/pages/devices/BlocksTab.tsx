@@ -11,7 +11,7 @@ import { count } from '../../format/number.ts';
 import { duration, instant } from '../../format/time.ts';
 import { CheckGlyph } from '../../ui/glyphs.tsx';
 import { Answer, type Asked, AskedAt } from './asked.tsx';
-import { revisionText, triggerText } from './words.ts';
+import { revisionText, triggerText, valueText } from './words.ts';
 
 /** Report, log and setting group control blocks, and what the device publishes, as the device has them now. */
 export function BlocksTab(props: { blocks: Asked<ControlBlocksView>; away: string | undefined }) {
@@ -65,6 +65,12 @@ function Flag(props: { on: boolean | undefined; yes: string; no: string }) {
       {props.on ? props.yes : <span class="dim">{props.no}</span>}
     </Show>
   );
+}
+
+/** A time as the device tells it. */
+function Told(props: { at: string | undefined }) {
+  const app = useApp();
+  return <>{props.at === undefined ? '' : valueText(props.at, {}, app.now())}</>;
 }
 
 function Trouble(props: { text: string | undefined }) {
@@ -155,7 +161,9 @@ function SettingGroups(props: { blocks: readonly SettingGroupView[] }) {
             <td classList={{ 'p2-text': (block.edited ?? 0) > 0 }}>
               {(block.edited ?? 0) > 0 ? `group ${block.edited} is being edited` : <span class="dim">no</span>}
             </td>
-            <td class="wide">{block.since ?? ''}</td>
+            <td class="wide">
+              <Told at={block.since} />
+            </td>
           </tr>
         )}
       </For>
@@ -182,8 +190,12 @@ function Logs(props: { blocks: readonly LogBlockView[] }) {
             </td>
             <td class="mono">{block.log ?? ''}</td>
             <td class="mono">{block.dataSet ?? ''}</td>
-            <td>{block.oldest ?? ''}</td>
-            <td class="wide">{block.newest ?? ''}</td>
+            <td>
+              <Told at={block.oldest} />
+            </td>
+            <td class="wide">
+              <Told at={block.newest} />
+            </td>
           </tr>
         )}
       </For>

@@ -186,7 +186,7 @@ describe.skipIf(noBrowser)(`the page of an IED${noBrowser ? ` (${noBrowser})` : 
     await block.getByText('enabled', { exact: true }).waitFor();
     await picture('blocks');
     await page.getByRole('tab', { name: 'Data sets' }).click();
-    await page.getByText('BCU1CTRL/LLN0.Events').click();
+    await page.locator('.data-set').getByText('BCU1CTRL/LLN0.Events').click();
     await page.getByRole('link', { name: 'BCU1CTRL/MMXU1.TotW' }).click();
     expect(await page.getByRole('treeitem', { selected: true }).innerText()).toMatch(/^TotW/);
   });

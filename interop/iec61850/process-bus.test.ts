@@ -1,4 +1,4 @@
-/** GOOSE and sampled values over a real link: both roles beside libiec61850 on a veth pair, and the command line on the same wire. */
+/** GOOSE over a real link: both roles beside libiec61850 on a veth pair, and the command line on the same wire. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -11,11 +11,8 @@ import {
   gooseControls,
   publicationOf,
   publishGoose,
-  publishSv,
   readScl,
-  type SampleLayout,
   subscribeGoose,
-  subscribeSv,
 } from '@enerchain/iec61850';
 import { systemClock } from '@enerchain/transport';
 import { until } from '@enerchain/transport/testing';
@@ -40,7 +37,7 @@ const REFERENCE = 'BCU1CTRL/LLN0$GO$gcb';
 const why = missing ?? noPacketSockets();
 
 describe.skipIf(why !== undefined)(
-  `GOOSE and sampled values on a veth pair beside libiec61850${why === undefined ? '' : `: skipped, ${why}`}`,
+  `GOOSE on a veth pair beside libiec61850${why === undefined ? '' : `: skipped, ${why}`}`,
   () => {
     let pair: Veth;
     beforeAll(() => {
@@ -143,71 +140,6 @@ describe.skipIf(why !== undefined)(
         valid: true,
         values: [false, -9, 2.5],
       });
-    });
-
-    /** Four whole numbers, as its publisher writes them. */
-    const FOUR: SampleLayout = {
-      octets: 16,
-      fields: [],
-      channels: [0, 1, 2, 3].map((i) => ({
-        reference: `[${i}]`,
-        at: 4 * i,
-        octets: 4,
-        type: 'signed',
-        scaleFactor: 1,
-        offset: 0,
-        unit: '',
-        qualityAt: -1,
-      })),
-    };
-
-    test('sampled values that it publishes are counted and read', async () => {
-      const samples: (readonly [smpCnt: number, ...values: number[]])[] = [];
-      subscribeSv(ours(), systemClock, {
-        expected: [{ svId: 'MU01', layout: FOUR }],
-        onSample: (subscriber, view) => {
-          subscriber.decode(view);
-          samples.push([view.smpCnt, ...subscriber.values]);
-        },
-      });
-      const it = await peer();
-      const sent = Array.from({ length: 20 }, (_, i) => [i, -i - 1, 1_000_000 + i, -2_000_000_000]);
-      await it.call('publishSv', 'MU01', 0x4000, 1, '010ccd040001', 5, 4, sent);
-      await until(() => samples.length === sent.length, 'all samples');
-      expect(samples.map(([, ...values]) => values)).toEqual(sent);
-      expect(samples.map(([smpCnt]) => smpCnt)).toEqual(samples.map((_, i) => samples[0]![0] + i));
-    });
-
-    test('sampled values that we publish it counts and reads', async () => {
-      const it = await peer();
-      await it.call('subscribeSv', 0x4000, 'MU02');
-      const link = ours();
-      const publishing = publishSv(
-        link,
-        systemClock,
-        {
-          appId: 0x4000,
-          svId: 'MU02',
-          confRev: 3,
-          layout: FOUR,
-          samplesPerSecond: 100,
-          asdus: 1,
-          destination: Uint8Array.of(0x01, 0x0c, 0xcd, 4, 0, 1),
-          vlan: { id: 5, priority: 4 },
-        },
-        {
-          source: link.address!,
-          smpSynch: 2,
-          sample: (smpCnt, values) => values.set([smpCnt, -7, 1_000_000, -2_000_000_000]),
-        },
-      );
-      onTestFinished(() => publishing.stop());
-      await it.expect(({ event }) => event === 'sv' && it.all('sv').length > 20, 'twenty samples');
-      const heard = it.all('sv');
-      // What it tells in Python is what came last when Python looks: a message may be told twice, and another not.
-      for (const { svId, confRev, values } of heard)
-        expect([svId, confRev, ...(values as number[]).slice(1)]).toEqual(['MU02', 3, -7, 1_000_000, -2_000_000_000]);
-      expect(new Set(heard.map(({ smpCnt }) => smpCnt)).size).toBeGreaterThan(5);
     });
 
     test('our frames have their tag, their address and their priority on the wire', async () => {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadSite } from '@enerchain/edge';
 import { type Asdu, type CommandOutcome, type Cp56Time, cp56ToEpochMillis, Iec104Client } from '@enerchain/iec60870';
-import { derivedMrid } from '@enerchain/model';
+import { derivedMrid, equipmentAt, quantityOf } from '@enerchain/model';
 import { connect as connectMqtt } from 'mqtt';
 import pino from 'pino';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -336,6 +336,29 @@ describe('a short circuit', () => {
 });
 
 describe('the files for the gateways', () => {
+  test('have the points of the IEDs at the equipment that the SCD puts them at', () => {
+    const { site } = loadSite(lab.siteFiles.find((file) => file.includes('nord'))!);
+    const { model } = lab.simulation.grid;
+    const place = (name: string): string | undefined => {
+      const point = site!.document.points.find((each) => each.name === name)!;
+      const found = equipmentAt(model, point.equipmentPath!.split('/'), quantityOf(point));
+      return found && found.certain >= 0.75
+        ? `${found.item.name}${found.terminal === undefined ? '' : ' terminal'}`
+        : undefined;
+    };
+    expect(place('Brunnfeld J11 bay unit Q0 position')).toBe('J11 Q0');
+    expect(place('Brunnfeld J11 bay unit Q8 command')).toBe('J11 Q8');
+    expect(place('Brunnfeld J11 bay unit Protection trip')).toBe('J11 Q0');
+    expect(place('Brunnfeld J11 bay unit Active power')).toBe('Line 12-13 terminal');
+    expect(place('Brunnfeld J11 bay unit Voltage AB')).toBe('20 kV section B terminal');
+    expect(place('Brunnfeld E03 bay unit Current A')).toBe('Transformer T2 terminal');
+    expect(place('Brunnfeld T2 transformer unit Tap position')).toBe('Transformer T2');
+    const taps = site!.document.points.filter(
+      ({ measurementType, kind }) => measurementType === 'TapPosition' && kind === 'discrete',
+    );
+    expect(taps.map(({ name }) => name).filter((name) => name.includes('transInd'))).toEqual([]);
+  });
+
   test('name each RTU once, on a port where it listens, and its points fit the mRIDs of its ledger', async () => {
     expect(lab.siteFiles).toHaveLength(3);
     const text = lab.siteFiles.map((file) => readFileSync(file, 'utf8')).join('\n');

@@ -160,11 +160,13 @@ function valueRow(
   attribute: string,
   kind: Carrier['kind'],
 ): Row {
-  const own = described(source, at, names, attribute.includes('.ang.'));
+  const { measurementType, ...own } = described(source, at, names, attribute.includes('.ang.'));
   const type = attributeAt(object, attribute);
   const words = type?.enumType?.vals.filter(({ text }) => text !== '' && !text.includes('|'));
   return {
     ...own,
+    // Whether a tap changer moves is no position of it.
+    ...(measurementType === undefined || attribute.endsWith('.transInd') ? {} : { measurementType }),
     ...(isPrimary(attribute) ? {} : { name: `${own.name}.${attribute}` }),
     cdc: object.cdc,
     kind,

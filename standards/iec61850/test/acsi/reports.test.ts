@@ -148,7 +148,10 @@ describe.each(PAIRS)('reports over $name', (pair) => {
     expect(again.reports).toEqual([]);
   });
 
-  test('a report too large for the client comes in segments and is put together', async () => {
+  test.each([
+    ['', undefined],
+    [' with references', ['seqNum', 'reasonCode', 'dataRef', 'configRef'] as const],
+  ])('a report%s too large for the client comes in segments and is put together', async (_, options) => {
     const { connect } = station(pair);
     const detail = {
       version: 1,
@@ -161,10 +164,11 @@ describe.each(PAIRS)('reports over $name', (pair) => {
     const members = Array.from({ length: 30 }, () => ({ reference: 'BCU1CTRL/MMXU1.TotW', fc: 'MX' }) as const);
     await client.createDataSet('@Many', members.slice(0, 12)).catch(() => {});
     const heard = listen();
-    await client.subscribe(U, { ...heard, dataSet: '@Many', confRev: 9 });
+    await client.subscribe(U, { ...heard, dataSet: '@Many', confRev: 9, ...(options ? { options } : {}) });
     await turn();
     expect(heard.reports).toHaveLength(1);
     expect(heard.reports[0]!.members).toHaveLength(12);
+    expect(heard.reports[0]!.members.map(({ reasons }) => reasons)).toEqual(new Array(12).fill(['gi']));
     expect(heard.gaps).toEqual(['configuration']);
   });
 

@@ -51,7 +51,7 @@ export class DeviceWatch {
       ...(clockNotSynchronized ? ['its clock is not synchronised'] : []),
       ...(inTest ? ['it is in test'] : []),
       ...(this.#round === undefined ? [] : [this.#round]),
-      ...(deviations > 0 ? [`${deviations} things are other than in its SCL, first: ${this.deviations[0]}`] : []),
+      ...(deviations > 0 ? [`other than in its SCL: ${this.deviations[0]}${more(deviations - 1)}`] : []),
     ];
     return parts.length === 0 ? undefined : parts.join('; ');
   }
@@ -143,3 +143,5 @@ export class DeviceWatch {
     this.#round = text;
   }
 }
+
+const more = (count: number): string => (count > 0 ? ` and ${count} more` : '');

@@ -1,7 +1,7 @@
 /** What an IEC 61850 device may do that its SCL does not say, each with what is seen of it; and what a person may look at. */
 import { Iec61850Client } from '@enerchain/iec61850';
 import { type After, QUALITY, systemAfter, TIME_QUALITY } from '@enerchain/model';
-import { tcpConnect } from '@enerchain/transport';
+import { type Transport, type TransportHandler, tcpConnect } from '@enerchain/transport';
 import { afterEach, describe, expect, test } from 'vitest';
 import { bool, dbpos, float, Iec61850Station, q, SCD, t } from './iec61850-station.ts';
 
@@ -143,7 +143,46 @@ test('a device with two addresses is reached at the one that answers', async () 
   expect(connector.health()).toMatchObject({ state: 'up', counters: { connects: 1 } });
 });
 
+/** A connection on which the next report of three members says that there are four. */
+function oneMemberMore(transport: Transport, armed: { now: boolean }): Transport {
+  const inclusion = Buffer.of(0x84, 2, 5);
+  return Object.assign(Object.create(transport) as Transport, {
+    open: ({ onData, onClose }: TransportHandler) =>
+      transport.open({
+        onClose,
+        onData: (chunk) => {
+          const at = armed.now ? Buffer.from(chunk).indexOf(inclusion) : -1;
+          if (at < 0) return onData(chunk);
+          armed.now = false;
+          // Of eight bits five are unused, now four.
+          onData(Uint8Array.from(chunk).fill(4, at + 2, at + 3));
+        },
+      }),
+    write: (bytes: Uint8Array) => transport.write(bytes),
+    pause: () => transport.pause(),
+    resume: () => transport.resume(),
+    end: () => transport.end(),
+    destroy: () => transport.destroy(),
+  });
+}
+
 describe('report control blocks', () => {
+  test('whose data set changes while they are enabled are set up anew; nothing is lost', async () => {
+    station = new Iec61850Station();
+    const port = await station.serve();
+    const armed = { now: false };
+    const connector = station.connect(station.site(port), {
+      connect: async (signal) => oneMemberMore(await tcpConnect('127.0.0.1', port)(signal), armed),
+    });
+    await station.synchronized();
+    armed.now = true;
+    station.server.update('BCU1CTRL/GGIO1.Alm1', { stVal: bool(true) });
+    await station.until(() => connector.health().counters.connects === 2, 'the second connection');
+    expect(armed.now).toBe(false);
+    await station.until(() => station.seen('BCU1CTRL/GGIO1.Alm1').at(-1)?.value === 1, 'the change');
+    expect(station.intake.log.filter((line) => line === 'lost')).toHaveLength(1);
+  });
+
   test('that others have are asked for again; meanwhile their values are polled', async () => {
     station = new Iec61850Station();
     const port = await station.serve();

@@ -163,6 +163,14 @@ describe('one value by several ways', () => {
     expect(told[0]!.at).toBe(10_000_000_000n);
   });
 
+  test('a change that is reported as an update as well is one', () => {
+    const { take, values } = observed();
+    take('report', 1, 10);
+    take('report', 1, 10);
+    take('report', 1, 11);
+    expect(values()).toEqual([1, 1]);
+  });
+
   test('what was asked for is always told', () => {
     const { take, object, values } = observed();
     object.shared = true;

@@ -45,6 +45,8 @@ interface Told {
   readonly time: UtcNanos;
   /** Whether the time is that of the value itself. */
   readonly own: boolean;
+  /** Whether it was told as a change. */
+  readonly change: boolean;
 }
 
 interface Change extends Told {
@@ -156,11 +158,21 @@ export class Observed {
     const stamp: { readonly time: UtcNanos; readonly quality: TimeQuality } | undefined =
       news.t && timeOf(news.t as UtcTime);
     const { time, quality: timeQuality } = stamp ?? at ?? { time: receiveTime, quality: NO_TIME };
-    const told: Told = { value: raw, quality: q ?? QUALITY.good, time, own: stamp !== undefined };
+    const told: Told = {
+      value: raw,
+      quality: q ?? QUALITY.good,
+      time,
+      own: stamp !== undefined,
+      change: news.cause === SPONTANEOUS,
+    };
     if (stamp) this.#options.stamped(time, timeQuality);
     const monotonic = this.#options.monotonic();
     if (way === 'poll' && !of.stale && !this.#isNews(of, told, monotonic, shared)) {
       this.counters.unchanged++;
+      return;
+    }
+    if (way === 'report' && sameChange(told, of.told)) {
+      this.counters.duplicates++;
       return;
     }
     if (shared && !of.stale && this.#cameBefore(way, of, told, news.cause)) {
@@ -228,5 +240,14 @@ export class Observed {
     }
   }
 }
+
+/** Some devices report one change twice, as a change and as an update (dchg and dupd). */
+const sameChange = (now: Told, before: Told | undefined): boolean =>
+  before !== undefined &&
+  now.change &&
+  before.change &&
+  now.value === before.value &&
+  now.quality === before.quality &&
+  now.time === before.time;
 
 const near = (a: UtcNanos, b: UtcNanos): boolean => (a > b ? a - b : b - a) <= NEAR;

@@ -2,8 +2,6 @@
  * An IEC 61850 device as an endpoint: reports of its data sets, polling of what they do not bring, GOOSE where it is
  * listened to, controls; a connection that comes back restores all of it.
  */
-import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
 import {
   configuredValue,
   type FunctionalConstraint,
@@ -14,7 +12,7 @@ import {
 } from '@enerchain/iec61850';
 import type { Data } from '@enerchain/mms';
 import { type After, describeError, EnerchainError, systemAfter, type UtcNanos } from '@enerchain/model';
-import { type Connect, type TlsProfile, tcpConnect, tlsConnect } from '@enerchain/transport';
+import type { Connect } from '@enerchain/transport';
 import type { Connector, ConnectorHost, EndpointState, Health, Order, ReportStep } from '../../connector.ts';
 import type { BoundPoint, EndpointSite } from '../../site/site.ts';
 import { CARRIERS } from './common-data-classes.ts';
@@ -28,7 +26,7 @@ import type { DeviceInspection, InspectedControlBlock } from './inspection.ts';
 import { Inspector } from './inspector.ts';
 import { addNews, type News, type Plan, planOf, REQUESTED, type Sink } from './mapping.ts';
 import { Observed } from './observed.ts';
-import { ctlValOf, stepsOf } from './order.ts';
+import { carryOut } from './order.ts';
 import { Poller, type PollItem, whyNot } from './polling.ts';
 import type { Iec61850Settings, Iec61850Target } from './protocol.ts';
 import { Coverage, dynamicDataSets, reportBlocks, type Wanted } from './report-plan.ts';
@@ -36,6 +34,7 @@ import { Reports } from './reports.ts';
 import { type IedSource, iedOf } from './scl-file.ts';
 import { startingTurn } from './starting-turn.ts';
 import { IedViews } from './views.ts';
+import { waysTo } from './ways.ts';
 
 const CONNECT_WITHIN = 10_000;
 /** Silence after which the device is asked whether it is there, ms. */
@@ -97,7 +96,7 @@ export class Iec61850Connector implements Connector {
     this.#after = wiring.after ?? systemAfter;
     this.#since = host.clock.now();
     this.#ied = iedOf(this.#settings, host.folder);
-    this.#ways = wiring.connect ? [wiring.connect] : this.#waysOf();
+    this.#ways = wiring.connect ? [wiring.connect] : waysTo(endpoint.endpoint.id, this.#settings, this.#ied, host);
     this.#entries = new Entries(host.data, endpoint.endpoint.id, (error) =>
       host.logger.warn(
         { error: describeError(error) },
@@ -247,32 +246,6 @@ export class Iec61850Connector implements Connector {
       intake.connected();
       intake.synchronized();
     } else intake.lost('no GOOSE of the device comes any more');
-  }
-
-  /** TCP, or TLS with the profile of IEC 62351-3, to each address of the device. */
-  #waysOf(): Connect[] {
-    const { tls, port, host } = this.#settings;
-    const hosts = host === undefined ? this.#ied.addresses : [host];
-    if (hosts.length === 0) {
-      if (this.#settings.goose) return [];
-      throw new EnerchainError(
-        'caller',
-        'edge.iec61850.address',
-        `endpoint '${this.#endpoint.endpoint.id}': the SCL has no address for ${this.#ied.model.ied.name}, and \`host\` gives none; the endpoint is not started`,
-      );
-    }
-    if (!tls) return hosts.map((one) => tcpConnect(one, port ?? 102));
-    const read = (file: string): Buffer => readFileSync(resolve(this.#host.folder, file));
-    const profile: TlsProfile = {
-      ca: read(tls.ca),
-      cert: read(tls.certificate),
-      key: read(tls.key),
-      ...(tls.crl ? { crl: read(tls.crl) } : {}),
-      ...(tls.serverName ? { serverName: tls.serverName } : {}),
-    };
-    const onSecurityEvent = (event: { readonly name: string; readonly text: string }): void =>
-      this.#host.intake.event('security', event.text, event.name);
-    return hosts.map((one) => tlsConnect({ host: one, port: port ?? 3782, profile, onSecurityEvent }));
   }
 
   start(): void {
@@ -485,7 +458,6 @@ export class Iec61850Connector implements Connector {
 
   async operate({ command, point }: Order, report: ReportStep): Promise<void> {
     this.#counters.commands++;
-    const { object, cdc } = point.target as Iec61850Target;
     const client = this.#client;
     const refused = command.action === 'select' ? 'selectRefused' : 'negative';
     if (!client) {
@@ -493,19 +465,7 @@ export class Iec61850Connector implements Connector {
       return;
     }
     try {
-      const type = await client.type(`${object}.Oper.ctlVal`, 'CO');
-      const value = ctlValOf(cdc, type, (command.value - point.d) / point.k);
-      if (typeof value === 'string') {
-        report('refusedByEdge', value);
-        return;
-      }
-      if (command.action === 'operate') report('operateSent', object);
-      const outcome = await client.operate(object, value, {
-        test: command.test === true,
-        ...(command.action === 'select' ? { selectOnly: true } : {}),
-        ...(command.action === 'cancel' ? { cancel: true } : {}),
-      });
-      for (const { step, reason } of stepsOf(command.action, outcome)) report(step, reason);
+      await carryOut(client, { command, point }, report);
     } catch (error) {
       // Nothing that was operated throws: an outcome that nobody knows is an outcome.
       report(refused, describeError(error).slice(0, 500));

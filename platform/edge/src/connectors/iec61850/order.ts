@@ -1,7 +1,9 @@
-/** A command of the model as a control of IEC 61850, and its outcome as steps. Pure. */
-import type { OperateOutcome } from '@enerchain/iec61850';
+/** A command of the model as a control of IEC 61850, and its outcome as steps. */
+import type { Iec61850Client, OperateOutcome } from '@enerchain/iec61850';
 import type { Data, TypeSpecification } from '@enerchain/mms';
 import { type CommandOrder, type CommandStep, DOUBLE_POINT } from '@enerchain/model';
+import type { Order, ReportStep } from '../../connector.ts';
+import type { Iec61850Target } from './protocol.ts';
 
 /** @param type of ctlVal @returns the value as the device wants it, or why there is none */
 export function ctlValOf(cdc: string, type: TypeSpecification, value: number): Data | string {
@@ -53,4 +55,26 @@ export function stepsOf(
   return step === 'termination'
     ? [{ step: 'confirmed' }, { step: 'negative', reason }]
     : [{ step: 'negative', reason }];
+}
+
+/** Carries an order out as the control model of its object wants it. Rejects only when nothing was operated. */
+export async function carryOut(
+  client: Pick<Iec61850Client, 'type' | 'operate'>,
+  { command, point }: Order,
+  report: ReportStep,
+): Promise<void> {
+  const { object, cdc } = point.target as Iec61850Target;
+  const type = await client.type(`${object}.Oper.ctlVal`, 'CO');
+  const value = ctlValOf(cdc, type, (command.value - point.d) / point.k);
+  if (typeof value === 'string') {
+    report('refusedByEdge', value);
+    return;
+  }
+  if (command.action === 'operate') report('operateSent', object);
+  const outcome = await client.operate(object, value, {
+    test: command.test === true,
+    ...(command.action === 'select' ? { selectOnly: true } : {}),
+    ...(command.action === 'cancel' ? { cancel: true } : {}),
+  });
+  for (const { step, reason } of stepsOf(command.action, outcome)) report(step, reason);
 }

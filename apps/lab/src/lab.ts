@@ -20,6 +20,7 @@ import { SensorField } from './sensors/sensor-field.ts';
 import { GridSimulation } from './simulation/simulation.ts';
 import { Switchgear } from './simulation/switchgear.ts';
 import { siteIdOf, writeSiteFiles } from './site-files.ts';
+import { GooseTap } from './substation/goose-tap.ts';
 import { readSubstation } from './substation/scd.ts';
 import { StationBus } from './substation/station-bus.ts';
 import { PrimarySubstation } from './substation/substation.ts';
@@ -83,6 +84,7 @@ const PORTION = 50;
 /** Seconds behind the clock at which the time that is missing is given up. */
 const MOST_BEHIND = 30;
 const BROKER = 'sensors';
+const GOOSE_TAP = 'goose';
 
 /** Starts the lab; the site files in `dataDir/sites` fit it from the moment this resolves. */
 export async function runLab(options: LabOptions): Promise<LabHandle> {
@@ -104,6 +106,7 @@ export async function runLab(options: LabOptions): Promise<LabHandle> {
   const names = [
     ...grid.stations.map((station) => station.rtu),
     BROKER,
+    GOOSE_TAP,
     ...NETWORK_NODES.map(networkPort),
     ...scd.models.keys(),
   ];
@@ -180,6 +183,11 @@ export async function runLab(options: LabOptions): Promise<LabHandle> {
     }
     const [uplink, listening] = options.gooseInterfaces ?? [];
     const rtuOf = (name: string): Rtu => rtus.find((rtu) => rtu.name === name)!;
+    const bus = new StationBus({
+      scd,
+      clock: systemClock,
+      ...(uplink === undefined ? {} : { uplink: packetLink(uplink) }),
+    });
     substation = await PrimarySubstation.start({
       scd,
       simulation,
@@ -190,9 +198,14 @@ export async function runLab(options: LabOptions): Promise<LabHandle> {
       wiring: (rtu) => rtuOf(rtu),
       folder: (ied) => join(dataDir, 'ieds', ied),
       logger,
-      bus: new StationBus({ scd, clock: systemClock, ...(uplink === undefined ? {} : { uplink: packetLink(uplink) }) }),
+      bus,
     });
     closing.push(() => substation!.close());
+    const tapPort = ports.get(GOOSE_TAP)!;
+    if (listening === undefined) {
+      const tap = await GooseTap.open(bus.tap('tap'), { host, port: tapPort }, logger);
+      closing.push(() => tap.close());
+    }
     switchgear.onMovement(scanAll);
     sensors = await SensorField.start({ host, port: ports.get(BROKER)!, seed, simulation, logger, now: Date.now });
     closing.push(() => sensors.close());
@@ -208,7 +221,7 @@ export async function runLab(options: LabOptions): Promise<LabHandle> {
           host,
           port: ied.server.address!.port,
         })),
-        ...(listening === undefined ? {} : { goose: listening }),
+        goose: listening === undefined ? { stream: { host, port: tapPort } } : { interface: listening },
       },
       { host, port: sensors.port },
       (edge) => networkSettings(edge, host, ports, fleet?.get(edge)),

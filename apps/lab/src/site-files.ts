@@ -74,8 +74,10 @@ export function writeSiteFiles(
   substation: {
     readonly scd: string;
     readonly ieds: readonly IedAccess[];
-    /** Network interface on which the gateway listens for GOOSE. */
-    readonly goose?: string;
+    /** Where the gateway hears their GOOSE: a network interface, or the tap of the station bus. */
+    readonly goose:
+      | { readonly interface: string }
+      | { readonly stream: { readonly host: string; readonly port: number } };
   },
   broker: { readonly host: string; readonly port: number },
   /** The section `trust` of each gateway. */
@@ -141,7 +143,7 @@ function pointListCsv(station: LabStation, { monitored, controls }: PointList): 
 }
 
 /** The SCD has the points; the list only what is to be said beyond it. */
-const iedEndpoint = ({ ied, label, host, port }: IedAccess, goose: string | undefined): Record<string, unknown> => ({
+const iedEndpoint = ({ ied, label, host, port }: IedAccess, goose: object): Record<string, unknown> => ({
   id: idOf(ied),
   name: label,
   protocol: 'iec61850',
@@ -152,7 +154,7 @@ const iedEndpoint = ({ ied, label, host, port }: IedAccess, goose: string | unde
   asset: { manufacturer: 'CloudEnerChain', model: `Lab ${ied.model.ied.type}`, location: label },
   // Everything that matters is in a data set.
   poll: false,
-  ...(goose === undefined ? {} : { goose: { interface: goose } }),
+  goose,
   pointsFile: `${idOf(ied)}.csv`,
 });
 

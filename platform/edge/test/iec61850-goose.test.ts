@@ -1,6 +1,7 @@
 /** GOOSE of a device as observations, beside its reports, on a LAN in memory; and its supervision. */
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { type MemoryLan, memoryLan, record } from '@enerchain/ethernet';
+import { captureHeader, captureRecord, type LinkLayer, type MemoryLan, memoryLan, record } from '@enerchain/ethernet';
 import {
   checkScl,
   type GoosePublishing,
@@ -12,7 +13,9 @@ import {
 } from '@enerchain/iec61850';
 import { QUALITY } from '@enerchain/model';
 import { type Clock, systemClock } from '@enerchain/transport';
+import { VirtualClock } from '@enerchain/transport/testing';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { GooseBus } from '../src/connectors/iec61850/goose-bus.ts';
 import { provideLink } from '../src/connectors/iec61850/goose-links.ts';
 import { dbpos, Iec61850Station, q, SCD, t } from './iec61850-station.ts';
 
@@ -193,5 +196,64 @@ describe('a GOOSE control block', () => {
     const connector = station.connect(station.site(port, '    goose: { interface: nowhere0 }\n'));
     await station.until(() => station.eventsOf('edge.iec61850.goose').length > 0, 'the trouble');
     expect(connector.health().detail).toContain('no GOOSE on nowhere0');
+  });
+
+  test('comes over TCP from a probe, and no longer when the probe has gone', async () => {
+    const port = await station.serve({}, GOOSE_SCD);
+    const mirror = lan.station('mirror');
+    const probe = createServer((socket) => {
+      socket.on('error', () => {});
+      socket.write(captureHeader());
+      socket.on(
+        'close',
+        mirror.listen((frame, at) => void socket.write(captureRecord(frame, at))),
+      );
+    });
+    const open = new Set<Socket>();
+    probe.on('connection', (socket) => open.add(socket));
+    await new Promise<void>((done) => probe.listen(0, '127.0.0.1', done));
+    const { port: at } = probe.address() as AddressInfo;
+    const goose = publish();
+    const settings = `    goose: { stream: { host: 127.0.0.1, port: ${at} } }\n`;
+    const connector = station.connect(station.site(port, settings));
+    await station.until(() => supervised('alive').at(-1) === 1, 'the first frame');
+    expect((await connector.inspect.goose())[0]).toMatchObject({ interface: `127.0.0.1:${at}`, state: 'alive' });
+    goose.update('BCU1CTRL/XCBR1.Pos', { stVal: dbpos(2), q: q(0, 0), t: t(1_768_478_400) });
+    await station.until(() => station.seen('BCU1CTRL/XCBR1.Pos').at(-1)?.value === 2, 'the change');
+    for (const socket of open) socket.destroy();
+    await station.until(() => supervised('alive').at(-1) === 0, 'the loss');
+    expect(station.eventsOf('edge.iec61850.goose').at(-1)).toBe(`no GOOSE on 127.0.0.1:${at}: the link has ended`);
+    await new Promise<void>((done) => probe.close(() => done()));
+  });
+
+  test('is heard again on a link that has come back', async () => {
+    const clock = new VirtualClock();
+    const links: LinkLayer[] = [];
+    const bus = new GooseBus(
+      'eth9',
+      () => {
+        const link = lan.station(`eth9 for the ${links.length + 1}. time`);
+        links.push(link);
+        return link;
+      },
+      clock,
+    );
+    const said: (string | undefined)[] = [];
+    const leave = bus.join({
+      controls: [],
+      onState: () => {},
+      onMessage: () => {},
+      onEvent: () => {},
+      onLink: (_name, trouble) => said.push(trouble),
+    });
+    await clock.advance(0);
+    expect(said).toEqual([undefined]);
+    await links[0]!.close();
+    await clock.advance(9_999);
+    expect(said).toEqual([undefined, 'the link has ended']);
+    await clock.advance(1);
+    expect(said).toEqual([undefined, 'the link has ended', undefined]);
+    leave();
+    await links[1]!.closed;
   });
 });

@@ -112,6 +112,11 @@ export class StationBus {
     this.#stops.push(() => listening.stop());
   }
 
+  /** One more station that hears everything. */
+  tap(name: string): LinkLayer {
+    return this.#station(name);
+  }
+
   async close(): Promise<void> {
     for (const stop of this.#stops) stop();
     await Promise.all(this.#links.map((link) => link.close()));

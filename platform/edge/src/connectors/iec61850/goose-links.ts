@@ -1,6 +1,15 @@
 /** Which link a site file means, opened once for all devices that are heard on it. */
+import { createConnection } from 'node:net';
 import { isAbsolute, join } from 'node:path';
-import { captureFile, captureProgram, descriptorLink, type LinkLayer, packetLink, tcpdump } from '@enerchain/ethernet';
+import {
+  captureFile,
+  captureProgram,
+  captureStream,
+  descriptorLink,
+  type LinkLayer,
+  packetLink,
+  tcpdump,
+} from '@enerchain/ethernet';
 import { GooseBus } from './goose-bus.ts';
 import type { GooseSettings } from './protocol.ts';
 
@@ -24,7 +33,7 @@ export function provideLink(name: string, link: LinkLayer): () => void {
 
 /** @param folder where the path of a capture starts */
 export function busOf(settings: GooseSettings, folder: string): GooseBus {
-  const key = 'capture' in settings ? `capture ${join(folder, settings.capture)}` : settings.interface;
+  const key = keyOf(settings, folder);
   const known = buses.get(key);
   if (known) return known;
   const bus = busFor(settings, folder);
@@ -32,10 +41,24 @@ export function busOf(settings: GooseSettings, folder: string): GooseBus {
   return bus;
 }
 
+function keyOf(settings: GooseSettings, folder: string): string {
+  if ('capture' in settings) return `capture ${join(folder, settings.capture)}`;
+  if ('stream' in settings) return `stream ${settings.stream.host}:${settings.stream.port}`;
+  return settings.interface;
+}
+
 function busFor(settings: GooseSettings, folder: string): GooseBus {
   if ('capture' in settings) {
     const path = isAbsolute(settings.capture) ? settings.capture : join(folder, settings.capture);
     return new GooseBus(settings.capture, () => captureFile(path), undefined, 'frames');
+  }
+  if ('stream' in settings) {
+    const { host, port } = settings.stream;
+    const name = `${host}:${port}`;
+    return new GooseBus(name, () => {
+      const socket = createConnection({ host, port });
+      return captureStream(name, socket, () => socket.destroy());
+    });
   }
   const { interface: name, tcpdump: byTcpdump, descriptor } = settings;
   const link = provided.get(name);

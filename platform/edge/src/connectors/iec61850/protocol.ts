@@ -61,6 +61,21 @@ const Goose = Type.Union([
     { capture: Type.String({ minLength: 1, maxLength: 300, description: 'pcap file to play instead of listening' }) },
     { additionalProperties: false },
   ),
+  Type.Object(
+    {
+      stream: Type.Object(
+        {
+          host: Type.String({ minLength: 1, maxLength: 255 }),
+          port: Type.Integer({ minimum: 1, maximum: 65_535 }),
+        },
+        {
+          additionalProperties: false,
+          description: 'who sends what it captures over TCP: tcpdump -U -w - with nc -l behind it, a probe',
+        },
+      ),
+    },
+    { additionalProperties: false },
+  ),
 ]);
 export type GooseSettings = Type.Static<typeof Goose>;
 

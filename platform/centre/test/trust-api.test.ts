@@ -90,8 +90,8 @@ async function ask(as: As, method: 'GET' | 'POST', path: string, payload?: objec
   const cookies: Record<string, string> = {};
   const headers: Record<string, string> = { host: 'localhost:8080', 'x-enerchain-request': '1' };
   if (as && 'user' in as) {
-    cookies['enerchain_session'] = (await face.accounts.login(as.user, PASSWORD, '127.0.0.1')).secret;
-  } else if (as) headers['authorization'] = `Bearer ${as.token}`;
+    cookies.enerchain_session = (await face.accounts.login(as.user, PASSWORD, '127.0.0.1')).secret;
+  } else if (as) headers.authorization = `Bearer ${as.token}`;
   const url = `/api/v1${path}`;
   const answer = await face.app.inject({ method, url, headers, cookies, ...(payload ? { payload } : {}) });
   return { status: answer.statusCode, body: answer.json() };

@@ -24,13 +24,22 @@ export interface LogFiles {
   remove(path: string): Promise<void>;
   /** @returns undefined when there is no such file */
   readAll(path: string): Promise<Buffer | undefined>;
-  /** Replaces the whole file: after a crash it is the old or the new one. */
+  /** Replaces the whole file: after a crash it is the old or the new one. Of several calls the last one stands in the end. */
   writeAll(path: string, bytes: Uint8Array): Promise<void>;
   /** Makes creations, renames and removals in a folder durable. */
   syncFolder(path: string): Promise<void>;
 }
 
 const FLAGS = { create: 'wx+', write: 'r+', read: 'r' } as const;
+
+/** By path, the end of the last replacement: two at once would take each other's new file away. */
+const replacing = new Map<string, Promise<void>>();
+
+async function replace(path: string, bytes: Uint8Array): Promise<void> {
+  await writeFile(`${path}.new`, bytes, { mode: 0o600, flush: true });
+  await rename(`${path}.new`, path);
+  await nodeFiles.syncFolder(dirname(path));
+}
 
 export const nodeFiles: LogFiles = {
   makeFolder: async (path) => {
@@ -75,10 +84,15 @@ export const nodeFiles: LogFiles = {
       throw error;
     }
   },
-  writeAll: async (path, bytes) => {
-    await writeFile(`${path}.new`, bytes, { mode: 0o600, flush: true });
-    await rename(`${path}.new`, path);
-    await nodeFiles.syncFolder(dirname(path));
+  writeAll: (path, bytes) => {
+    const write = (replacing.get(path) ?? Promise.resolve()).then(() => replace(path, bytes));
+    const settled = write
+      .catch(() => {})
+      .then(() => {
+        if (replacing.get(path) === settled) replacing.delete(path);
+      });
+    replacing.set(path, settled);
+    return write;
   },
   syncFolder: async (path) => {
     const handle = await open(path, 'r');

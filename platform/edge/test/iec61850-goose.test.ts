@@ -216,6 +216,8 @@ describe('a GOOSE control block', () => {
     const goose = publish();
     const settings = `    goose: { stream: { host: 127.0.0.1, port: ${at} } }\n`;
     const connector = station.connect(station.site(port, settings));
+    // What the connection reads at its begin is older than the change that follows.
+    await station.synchronized();
     await station.until(() => supervised('alive').at(-1) === 1, 'the first frame');
     expect((await connector.inspect.goose())[0]).toMatchObject({ interface: `127.0.0.1:${at}`, state: 'alive' });
     goose.update('BCU1CTRL/XCBR1.Pos', { stVal: dbpos(2), q: q(0, 0), t: t(1_768_478_400) });

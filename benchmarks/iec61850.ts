@@ -11,7 +11,7 @@
  *
  * Pairs are `server → client`. Rates are values per second; `cpu…` is processor time per value in microseconds, which does not
  * depend much on what else runs. libiec61850 is the C library in the wheel pyiec61850-ng, driven by a C program that is compiled
- * here (`peers/libiec61850/peer.c`), so no Python runs; iec61850-rust (crates.io) is a client of reads only. Medians of the runs. Writes `results/iec61850.json`.
+ * here (`peers/libiec61850/peer.c`), so no Python runs; iec61850-rust is a client of reads only. Medians of the runs. Writes `results/iec61850.json`.
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { copyFileSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';

@@ -205,11 +205,16 @@ describe.skipIf(noBrowser)(`the page of an IED${noBrowser ? ` (${noBrowser})` : 
     ]);
     expect(download.suggestedFilename()).toBe('fault.dat');
     expect(readFileSync(await download.path()).equals(Buffer.alloc(100_000, 7))).toBe(true);
-    const { items } = await api.request<{ items: { action: string; actor: string; detail?: object }[] }>(
-      'GET',
-      '/audit?limit=5000',
-    );
-    expect(items.filter(({ action }) => action === 'device.file')).toMatchObject([
+    // The record of the end is written when the last octet has left.
+    const fetched = await until('the end of the second file in the audit', 10_000, async () => {
+      const { items } = await api.request<{ items: { action: string; actor: string; detail?: object }[] }>(
+        'GET',
+        '/audit?limit=5000',
+      );
+      const records = items.filter(({ action }) => action === 'device.file');
+      return records.length >= 4 && records;
+    });
+    expect(fetched).toMatchObject([
       { actor: USER.user, detail: { name: 'COMTRADE/fault.cfg', state: 'asked for' } },
       { actor: USER.user, detail: { name: 'COMTRADE/fault.cfg', state: 'complete' } },
       { actor: USER.user, detail: { name: 'COMTRADE/fault.dat', state: 'asked for' } },

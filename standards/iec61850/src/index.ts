@@ -30,8 +30,6 @@ export type { SettingGroupInfo } from './client/setting-groups.ts';
 export type { SubstituteOptions, SubstitutionState } from './client/substitution.ts';
 export { type Fault, Iec61850Error } from './error.ts';
 export * from './goose/controls.ts';
-export * from './goose/inputs.ts';
-export type { LinkEvent, ListenerCounters } from './goose/listening.ts';
 export {
   decodeGoose,
   encodeGoose,
@@ -44,7 +42,6 @@ export * from './goose/publish.ts';
 export * from './goose/publisher.ts';
 export * from './goose/subscribe.ts';
 export { GooseSubscriber } from './goose/subscriber.ts';
-export type { ProblemEvent, SimulationEvent } from './goose/supervision.ts';
 export { basicType, codeOf, DBPOS, initialData, sameData, TCMD } from './mapping/basic-types.ts';
 export * from './mapping/comtrade-files.ts';
 export * from './mapping/control.ts';
@@ -60,7 +57,6 @@ export {
   qualityText,
   timeText,
 } from './mapping/plain.ts';
-export { initialValue, mismatch, type PublishedMember, publishedMembers, withPart } from './mapping/published.ts';
 export {
   decodeReport,
   encodeReport,
@@ -70,6 +66,11 @@ export {
   type ReportMember,
   type Trigger,
 } from './mapping/report.ts';
+export * from './multicast/inputs.ts';
+export type { LinkEvent, ListenerCounters } from './multicast/listening.ts';
+export { initialValue, mismatch, type PublishedMember, publishedMembers, withPart } from './multicast/members.ts';
+export type { MulticastAddress, PublishedControl } from './multicast/published-controls.ts';
+export type { ProblemEvent, SimulationEvent } from './multicast/supervision.ts';
 export { checkScl, type SclCheck } from './scl/check/check.ts';
 export { addressPart } from './scl/check/communication.ts';
 export { extractIed } from './scl/extract.ts';

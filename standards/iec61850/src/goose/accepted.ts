@@ -1,9 +1,9 @@
 /** The message that was taken last, and how another compares with it: without decoding either. */
 import type { UtcTime } from '@enerchain/mms';
-import { sameOctets } from './apdu.ts';
+import { sameOctets } from '../multicast/apdu.ts';
+import { ADDRESSES } from '../multicast/supervision.ts';
 import { ahead, RecentMessages } from './counting.ts';
 import type { GooseView } from './message.ts';
-import { ADDRESSES } from './supervision.ts';
 
 /** How many messages are remembered to know copies: a burst of some control blocks, not more than two rings can be apart. */
 const RECENT = 32;

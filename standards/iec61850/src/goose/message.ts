@@ -10,7 +10,7 @@ import {
   writeLatin,
 } from '@enerchain/mms';
 import { Iec61850Error } from '../error.ts';
-import { type ApduHeader, ApduScanner, latin, withHeader } from './apdu.ts';
+import { type ApduHeader, ApduScanner, latin, withHeader } from '../multicast/apdu.ts';
 import { writeFixed, writeFixedNumber } from './fixed-length.ts';
 
 export const GOOSE_PDU = 0x61;

@@ -1,6 +1,6 @@
 /** What a GOOSE subscriber is told beforehand, and what it says of messages. */
 import type { Data, TypeSpecification, UtcTime } from '@enerchain/mms';
-import type { ProblemEvent, SimulationEvent } from './supervision.ts';
+import type { ProblemEvent, SimulationEvent } from '../multicast/supervision.ts';
 
 /** What is known of a control block beforehand; what is left out is learned from its first message. */
 export interface ExpectedGoose {

@@ -4,7 +4,7 @@ import { type Data, type UtcTime, utcTimeFromMillis } from '@enerchain/mms';
 import type { Clock } from '@enerchain/transport';
 import { Iec61850Error } from '../error.ts';
 import { sameData } from '../mapping/basic-types.ts';
-import { initialValue, type PublishedMember, withPart } from '../mapping/published.ts';
+import { initialValue, type PublishedMember, withPart } from '../multicast/members.ts';
 import type { GooseControl } from './controls.ts';
 import { type GoosePublication, GoosePublisher } from './publisher.ts';
 

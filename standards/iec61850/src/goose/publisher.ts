@@ -4,7 +4,7 @@
  */
 import type { Data, TypeSpecification, UtcTime } from '@enerchain/mms';
 import { Iec61850Error } from '../error.ts';
-import { mismatch } from '../mapping/published.ts';
+import { mismatch } from '../multicast/members.ts';
 import { next } from './counting.ts';
 import { encodeGooseWith, encodeMembers } from './message.ts';
 

@@ -1,8 +1,8 @@
 /** Listening on a link: each message finds the subscriber of its control block, and timers see to those that fall silent. */
 import { ETHERTYPE, etherTypeAt, type LinkLayer } from '@enerchain/ethernet';
 import type { Clock } from '@enerchain/transport';
+import { Directory, type LinkEvent, type ListenerCounters, Watch } from '../multicast/listening.ts';
 import type { GooseControl } from './controls.ts';
-import { Directory, type LinkEvent, type ListenerCounters, Watch } from './listening.ts';
 import { GooseView } from './message.ts';
 import type { ExpectedGoose, GooseEvent, GooseOutcome, GooseSubscriberOptions } from './outcome.ts';
 import { GooseSubscriber } from './subscriber.ts';

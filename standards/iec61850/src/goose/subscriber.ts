@@ -4,7 +4,9 @@
  */
 import { formatMac } from '@enerchain/ethernet';
 import type { Data } from '@enerchain/mms';
-import { mismatch } from '../mapping/published.ts';
+import { sameOctets, spells } from '../multicast/apdu.ts';
+import { mismatch } from '../multicast/members.ts';
+import { ADDRESSES, appIdText, durationText, SimulationSide, StandingProblem } from '../multicast/supervision.ts';
 import {
   type Accepted,
   behind,
@@ -18,7 +20,6 @@ import {
   sameState,
   sameStation,
 } from './accepted.ts';
-import { sameOctets, spells } from './apdu.ts';
 import { ahead } from './counting.ts';
 import { decodeMembers, type GooseView } from './message.ts';
 import type {
@@ -31,7 +32,6 @@ import type {
   GooseStatus,
   GooseSubscriberOptions,
 } from './outcome.ts';
-import { ADDRESSES, appIdText, durationText, SimulationSide, StandingProblem } from './supervision.ts';
 
 const NONE: readonly GooseEvent[] = [];
 const outcome = (kind: GooseOutcome['kind']): GooseOutcome => ({ kind, events: NONE });

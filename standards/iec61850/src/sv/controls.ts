@@ -1,6 +1,5 @@
 /** Sampled value control blocks of an SCL file with all that their publisher and their subscribers need (IEC 61850-6 § 9.3.11, 9.4). */
-import { multicastAddresses, type PublishedControl } from '../goose/controls.ts';
-import { publishedMembers } from '../mapping/published.ts';
+import { type PublishedControl, publishedControls } from '../multicast/published-controls.ts';
 import type { IedModel } from '../scl/model.ts';
 import type { Scl } from '../scl/schema/scl.ts';
 import type { SmpMode } from './message.ts';
@@ -28,46 +27,21 @@ export function sampledValueControls(
   models: ReadonlyMap<string, IedModel>,
   tell: (text: string) => void = () => {},
 ): SampledValueControl[] {
-  const addresses = multicastAddresses(scl, 'smvs');
-  const controls: SampledValueControl[] = [];
-  for (const model of models.values()) {
-    for (const device of model.devices) {
-      for (const { name: node, ln } of device.nodes) {
-        for (const block of ln.sampledValueControls) {
-          if (!block.multicast) continue;
-          const reference = `${device.name}/${node}$MS$${block.name}`;
-          const found = addresses.get(`${model.ied.name} ${device.inst} ${block.name}`);
-          if (!found?.address) tell(`${reference} has no address in Communication`);
-          const dataSet = ln.dataSets.find(({ name }) => name === block.datSet);
-          if (!dataSet) tell(`${reference} has no data set`);
-          controls.push({
-            ied: model.ied.name,
-            device: device.name,
-            ldInst: device.inst,
-            node,
-            name: block.name,
-            reference,
-            datSet: block.datSet === undefined ? '' : `${device.name}/${node}$${block.datSet}`,
-            svId: block.smvID || reference,
-            confRev: block.confRev,
-            address: found?.address,
-            members: dataSet && publishedMembers(model, dataSet, tell),
-            subscribers: block.iedNames.map(({ text }) => text),
-            smpMod: block.smpMod,
-            smpRate: block.smpRate,
-            asdus: block.nofASDU,
-            options: {
-              refreshTime: block.smvOpts?.refreshTime ?? false,
-              sampleRate: block.smvOpts?.sampleRate ?? false,
-              dataSet: block.smvOpts?.dataSet ?? false,
-              gmIdentity: block.smvOpts?.synchSourceId ?? false,
-            },
-          });
-        }
-      }
-    }
-  }
-  return controls;
+  const placed = publishedControls('sv', scl, models, ({ multicast }) => multicast, tell);
+  return [...placed].map(({ block, reference, common }) => ({
+    ...common,
+    reference,
+    svId: block.smvID || reference,
+    smpMod: block.smpMod,
+    smpRate: block.smpRate,
+    asdus: block.nofASDU,
+    options: {
+      refreshTime: block.smvOpts?.refreshTime ?? false,
+      sampleRate: block.smvOpts?.sampleRate ?? false,
+      dataSet: block.smvOpts?.dataSet ?? false,
+      gmIdentity: block.smvOpts?.synchSourceId ?? false,
+    },
+  }));
 }
 
 /** Samples in a second; undefined when there are less than one. @param frequency nominal, Hz */

@@ -5,7 +5,7 @@
 
 import { Iec61850Error } from '../error.ts';
 import { QUALITY_FLAGS, type Quality61850 } from '../mapping/plain.ts';
-import type { PublishedMember } from '../mapping/published.ts';
+import type { PublishedMember } from '../multicast/members.ts';
 import { configuredValue, leaves, leavesOf } from '../scl/model.ts';
 import type { BasicType } from '../scl/schema/templates.ts';
 import type { DataAttribute } from '../scl/types.ts';

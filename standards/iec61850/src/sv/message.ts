@@ -1,7 +1,7 @@
 /** A sampled value message (IEC 61850-9-2 § 8.5, savPdu): several ASDUs, read in place or as values; written. */
 import { BerWriter, type UtcTime, writeLatin } from '@enerchain/mms';
 import { Iec61850Error } from '../error.ts';
-import { type ApduHeader, ApduScanner, latin, withHeader } from '../goose/apdu.ts';
+import { type ApduHeader, ApduScanner, latin, withHeader } from '../multicast/apdu.ts';
 
 const SAV_PDU = 0x60;
 /** svID and datSet have at most 129 octets. */

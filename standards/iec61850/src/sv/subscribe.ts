@@ -1,7 +1,7 @@
 /** Listening on a link: each ASDU finds the subscriber of its stream, and timers see to those that fall silent. */
 import { ETHERTYPE, etherTypeAt, type LinkLayer } from '@enerchain/ethernet';
 import type { Clock } from '@enerchain/transport';
-import { Directory, type LinkEvent, type ListenerCounters, Watch } from '../goose/listening.ts';
+import { Directory, type LinkEvent, type ListenerCounters, Watch } from '../multicast/listening.ts';
 import { type SampledValueControl, samplesPerSecond } from './controls.ts';
 import { layoutOf } from './layout.ts';
 import { SvView } from './message.ts';

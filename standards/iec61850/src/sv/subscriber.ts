@@ -3,7 +3,7 @@
  * whether it is the next, a copy or late, and of everything that is not as it should be one sentence. No I/O, no clock of its own.
  */
 import { formatMac } from '@enerchain/ethernet';
-import { sameOctets, spells } from '../goose/apdu.ts';
+import { sameOctets, spells } from '../multicast/apdu.ts';
 import {
   ADDRESSES,
   appIdText,
@@ -12,7 +12,7 @@ import {
   type SimulationEvent,
   SimulationSide,
   StandingProblem,
-} from '../goose/supervision.ts';
+} from '../multicast/supervision.ts';
 import { samplesPerSecond } from './controls.ts';
 import { SampleCodec, type SampleLayout } from './layout.ts';
 import { SMP_MODES, SMP_SYNCH, type SvView } from './message.ts';

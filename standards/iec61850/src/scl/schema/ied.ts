@@ -183,6 +183,8 @@ export const SAMPLED_VALUE_CONTROL = element('SampledValueControl', {
   },
 });
 
+export type SampledValueControl = NonNullable<(typeof SAMPLED_VALUE_CONTROL)['record']>;
+
 export const SETTING_CONTROL = element('SettingControl', {
   attributes: { numOfSGs: required(whole, 1), actSG: defaulted(whole, 1), resvTms: optional(whole), ...described },
 });

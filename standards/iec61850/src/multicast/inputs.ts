@@ -1,8 +1,9 @@
 /** What an IED has to listen to: its ExtRef (IEC 61850-6 § 9.3.13) bound to control blocks and members of their data sets. */
+
 import type { IedModel } from '../scl/model.ts';
 import { namesOf } from '../scl/model.ts';
 import type { ExtRef } from '../scl/schema/ied.ts';
-import type { PublishedControl } from './controls.ts';
+import type { PublishedControl } from './published-controls.ts';
 
 /** One input, and where its value is found in the messages of a control block. */
 export interface SubscribedInput {

@@ -1,9 +1,9 @@
 /** Data sets of SCL as they are published: each member with its reference, its type in MMS, and what of it triggers. */
 import type { Data, TypeSpecification } from '@enerchain/mms';
+import { basicType } from '../mapping/basic-types.ts';
 import { find, type IedModel, type LogicalDevice, type LogicalNode, namesOf } from '../scl/model.ts';
 import type { DataSet, Fcda, FunctionalConstraint } from '../scl/schema/ied.ts';
 import type { DataAttribute, DataObject } from '../scl/types.ts';
-import { basicType } from './basic-types.ts';
 
 /** A member of a data set that is published as GOOSE or as sampled values. */
 export interface PublishedMember {

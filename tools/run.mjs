@@ -5,6 +5,7 @@
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { againOf, failedFiles, reportFile } from './reports.mjs';
 import {
   buildControlRoom,
   checkPlatform,
@@ -19,6 +20,8 @@ import {
 const say = (text) => process.stderr.write(`· ${text}\n`);
 const [task, ...rest] = process.argv.slice(2);
 const QUIET = '--disable-warning=ExperimentalWarning';
+/** More files than these that fail in one suite are no accident of a busy machine. */
+const MOST_FILES_AGAIN = 3;
 const bin = (name) => join(root, 'node_modules', ...name.split('/'));
 
 /** Folders with the pages that services add to the control room; they are written for the browser. */
@@ -75,16 +78,27 @@ function parentOf(pid) {
   }
 }
 
-/** Runs a suite; its counts are left in `.reports/<suite>.json` for those who add them up. */
-const vitest = (suite, args, env = {}) =>
-  run(
-    pinnedNode(),
-    [
-      ...[QUIET, bin('vitest/vitest.mjs'), 'run', '--reporter=default', '--reporter=json'],
-      ...[`--outputFile.json=${join(root, '.reports', `${suite}.json`)}`, ...args],
-    ],
-    { env: { ...process.env, ...env } },
-  );
+/**
+ * Runs a suite, or the files named; the counts are left in `.reports/<suite>.json` for those who add them up. With
+ * `ENERCHAIN_SECOND_RUN` (CI sets it) a few files that fail run once more, alone; `sum-reports.mjs` names them.
+ */
+async function vitest(suite, files, { options = [], env = {} } = {}) {
+  const attempt = (name, only) =>
+    run(
+      pinnedNode(),
+      [
+        ...[QUIET, bin('vitest/vitest.mjs'), 'run', '--reporter=default', '--reporter=json'],
+        ...[`--outputFile.json=${reportFile(name)}`, ...options, ...only],
+      ],
+      { env: { ...process.env, ...env } },
+    );
+  const status = await attempt(suite, files);
+  if (status === 0 || !process.env.ENERCHAIN_SECOND_RUN) return status;
+  const failed = failedFiles(suite);
+  if (failed.length === 0 || failed.length > MOST_FILES_AGAIN) return status;
+  say(`these files failed and run once more, alone: ${failed.join(', ')}`);
+  return attempt(againOf(suite), failed);
+}
 
 async function main() {
   checkPlatform();
@@ -104,11 +118,11 @@ async function main() {
       const slow = rest.includes('--slow');
       const args = rest.filter((arg) => arg !== '--slow');
       const failed = slow || args.length > 0 ? 0 : await check();
-      const status = await vitest(slow ? 'slow' : 'fast', args, slow ? { ENERCHAIN_SUITE: 'slow' } : {});
+      const status = await vitest(slow ? 'slow' : 'fast', args, { env: slow ? { ENERCHAIN_SUITE: 'slow' } : {} });
       return failed > 0 ? 1 : status;
     }
     case 'interop':
-      return vitest('interop', ['--config', join(root, 'interop', 'vitest.config.ts'), ...rest]);
+      return vitest('interop', rest, { options: ['--config', join(root, 'interop', 'vitest.config.ts')] });
     default:
       throw new SetupError(`unknown task '${task}': start, test, interop, check or enerchain`);
   }

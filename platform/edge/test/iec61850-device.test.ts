@@ -1,6 +1,6 @@
 /** What an IEC 61850 device may do that its SCL does not say, each with what is seen of it; and what a person may look at. */
 import { Iec61850Client } from '@enerchain/iec61850';
-import { type After, QUALITY, systemAfter, TIME_QUALITY } from '@enerchain/model';
+import { QUALITY, TIME_QUALITY } from '@enerchain/model';
 import { type Transport, type TransportHandler, tcpConnect } from '@enerchain/transport';
 import { afterEach, describe, expect, test } from 'vitest';
 import { bool, dbpos, float, Iec61850Station, q, SCD, t } from './iec61850-station.ts';
@@ -190,21 +190,13 @@ describe('report control blocks', () => {
     const theirs = await Promise.all(
       ['01', '02'].map((number) => other.subscribe(`BCU1CTRL/LLN0.RP.values${number}`, { onReport: () => {} })),
     );
-    let again: (() => void) | undefined;
-    // The minute until they are asked for again passes when the test says so.
-    const after: After = (milliseconds, action) => {
-      if (milliseconds !== 60_000) return systemAfter(milliseconds, action);
-      again = action;
-      return () => {};
-    };
-    const connector = station.connect(station.site(port, '    poll: { seconds: 3600 }\n'), { after });
+    const connector = station.connect(station.site(port, '    poll: { seconds: 3600 }\n'));
     await station.synchronized();
     expect(station.eventsOf('edge.iec61850.reports')[0]).toContain('BCU1CTRL/LLN0.RP.values');
     expect(connector.health().counters).toMatchObject({ blocks: 1, failedBlocks: 1, polled: 3 + 1 });
     expect(station.seen('BCU1CTRL/MMXU1.TotW')).toMatchObject([{ cause: 'requested' }]);
     for (const one of theirs) await one.end();
     await other.close();
-    again!();
     await station.until(() => connector.health().counters.blocks === 2, 'the block');
     station.server.update('BCU1CTRL/MMXU1.TotW', { 'mag.f': float(7) });
     await station.until(() => station.seen('BCU1CTRL/MMXU1.TotW').at(-1)?.value === 7, 'the report');

@@ -35,6 +35,13 @@ export interface SessionOptions {
   readonly connectTimeout?: number;
   /** Milliseconds between two rounds over all ways, doubling from the first to the longest. Default 1 000 and 30 000. */
   readonly pause?: { readonly first: number; readonly longest: number };
+  /**
+   * What the session does not keep by itself: awaited with each association after its data sets and subscriptions, and again
+   * from time to time while something is missing. Calls end with the association they were made in.
+   * @returns what could not be had
+   * @throws why the association is of no use; another one is made after a pause
+   */
+  readonly restore?: (client: Iec61850Client) => Promise<readonly Missing[]>;
   readonly onState?: (state: SessionState) => void;
   readonly onGap?: (gap: SessionGap) => void;
   /** Something unsolicited could not be understood, or belongs to nobody; it was dropped. */
@@ -85,6 +92,7 @@ export class Iec61850Session {
   #lostAt: number | undefined;
   #restoring: Promise<unknown> = Promise.resolve();
   #cancelRetry: (() => void) | undefined;
+  #giveUp: ((why: string) => void) | undefined;
 
   /** @throws Iec61850Error `session.ways` (caller) */
   constructor(options: SessionOptions) {
@@ -117,6 +125,11 @@ export class Iec61850Session {
   /** Begins to connect, once. What is to be kept is best said before. */
   start(): void {
     this.#running ??= this.#run();
+  }
+
+  /** Gives the association up and makes another one after a pause; nothing where there is none. @param why for the state */
+  renew(why: string): void {
+    this.#giveUp?.(why);
   }
 
   /** Ends it: nothing is called back any more but the state. */
@@ -210,6 +223,10 @@ export class Iec61850Session {
       return { associated: true, why: 'closed' };
     }
     this.#client = client;
+    this.#giveUp = (reason) => {
+      lost.resolve(reason);
+      client.abort();
+    };
     this.#enter({ kind: 'restoring', since: this.#clock.now(), way: way.name });
     const from = this.#lostAt;
     if (from !== undefined) {
@@ -219,6 +236,7 @@ export class Iec61850Session {
     this.#restore(client, way.name);
     const why = await lost.promise;
     this.#client = undefined;
+    this.#giveUp = undefined;
     this.#cancelRetry?.();
     const heardAt = this.#clock.now() - (this.#clock.monotonic() - client.heardAt);
     this.#lostAt = heardAt;
@@ -258,6 +276,13 @@ export class Iec61850Session {
         if (this.#client !== client) return;
         if (subscription.block !== undefined || (await subscription.begin(client))) continue;
         missing.push({ what: subscription.name, why: subscription.failure ?? 'not known' });
+      }
+      if (this.#client !== client) return;
+      try {
+        missing.push(...((await this.#options.restore?.(client)) ?? []));
+      } catch (error) {
+        if (this.#client === client) this.renew(messageOf(error));
+        return;
       }
       if (this.#client !== client) return;
       this.#enter({ kind: 'up', since: this.#clock.now(), way, missing });

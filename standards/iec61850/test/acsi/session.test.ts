@@ -385,6 +385,40 @@ describe.each(PAIRS)('a session over $name', (pair) => {
     expect(gap?.kind === 'connection-lost' && gap.to - gap.from).toBe(16_000);
   });
 
+  test('what its owner restores himself is asked for with each association, and again while something is missing', async () => {
+    const ied = device(pair);
+    const clients = new Set<unknown>();
+    let missing = [{ what: 'BCU1CTRL/LLN0.RP.urcb01', why: 'another client has it' }];
+    let useless: Error | undefined;
+    const session = ied.session({
+      restore: async (client) => {
+        clients.add(client);
+        await client.read('BCU1CTRL/GGIO1.SPCSO1.stVal', 'ST');
+        if (useless) throw useless;
+        return missing;
+      },
+    });
+    session.start();
+    await ied.up();
+    expect(ied.missing()).toEqual(missing);
+    missing = [];
+    await ied.clock.advance(1_000);
+    await until(() => ied.missing()?.length === 0);
+    expect(clients.size).toBe(1);
+
+    useless = new Error('no report control block could be had');
+    session.renew('its owner wants another one');
+    await until(() => ied.states.at(-1)?.kind === 'connecting');
+    expect(ied.states.at(-1)).toMatchObject({ why: 'a: its owner wants another one' });
+    await ied.clock.advance(1_000);
+    await until(() => clients.size === 2 && ied.states.at(-1)?.kind === 'connecting', 'the second one given up');
+    expect(ied.states.at(-1)).toMatchObject({ why: 'a: no report control block could be had' });
+    useless = undefined;
+    await ied.clock.advance(4_000);
+    await ied.up();
+    expect(clients.size).toBe(3);
+  });
+
   test('close ends it, also while it connects, associates or waits', async () => {
     const ied = device(pair);
     const session = ied.session();

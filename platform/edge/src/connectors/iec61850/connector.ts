@@ -3,19 +3,18 @@
  * listened to, controls; a connection that comes back restores all of it.
  */
 import {
-  configuredValue,
-  type FunctionalConstraint,
-  find,
-  Iec61850Client,
-  type LogicalNode,
+  type Iec61850Client,
+  Iec61850Session,
+  type Missing,
+  type SessionState,
   variableOf,
+  type Way,
 } from '@enerchain/iec61850';
 import type { Data } from '@enerchain/mms';
 import { type After, describeError, EnerchainError, systemAfter, type UtcNanos } from '@enerchain/model';
 import type { Connect } from '@enerchain/transport';
 import type { Connector, ConnectorHost, EndpointState, Health, Order, ReportStep } from '../../connector.ts';
 import type { BoundPoint, EndpointSite } from '../../site/site.ts';
-import { CARRIERS } from './common-data-classes.ts';
 import { DeviceTypes } from './device-types.ts';
 import { DeviceWatch } from './device-watch.ts';
 import { Entries } from './entries.ts';
@@ -24,36 +23,26 @@ import { busOf } from './goose-links.ts';
 import type { Supervised } from './goose-points.ts';
 import type { DeviceInspection, InspectedControlBlock } from './inspection.ts';
 import { Inspector } from './inspector.ts';
-import { addNews, type News, type Plan, planOf, REQUESTED, type Sink } from './mapping.ts';
+import { addNews, type News, type Plan, planOf, REQUESTED } from './mapping.ts';
 import { Observed } from './observed.ts';
 import { carryOut } from './order.ts';
 import { Poller, type PollItem, whyNot } from './polling.ts';
 import type { Iec61850Settings, Iec61850Target } from './protocol.ts';
-import { Coverage, dynamicDataSets, reportBlocks, type Wanted } from './report-plan.ts';
+import { Coverage, dynamicDataSets, reportBlocks } from './report-plan.ts';
 import { Reports } from './reports.ts';
+import { otherRevisions } from './revisions.ts';
 import { type IedSource, iedOf } from './scl-file.ts';
 import { startingTurn } from './starting-turn.ts';
+import { type Targets, targetsOf } from './targets.ts';
 import { IedViews } from './views.ts';
 import { waysTo } from './ways.ts';
 
-const CONNECT_WITHIN = 10_000;
-/** Silence after which the device is asked whether it is there, ms. */
-const KEEP_ALIVE = 10_000;
-const FIRST_PAUSE = 1_000;
-const LONGEST_PAUSE = 30_000;
 const DEFAULT_RESERVE = 60;
-/** Blocks that could not be had are asked for again after this long, ms; meanwhile what they hold is polled. */
-const RETRY_BLOCKS = 60_000;
 
 /** What tests give in place of the real thing. */
 export interface Iec61850Wiring {
   readonly after?: After;
   readonly connect?: Connect;
-}
-
-/** A value to be had from the device, and where. */
-interface Target extends Wanted {
-  readonly setting: boolean;
 }
 
 export class Iec61850Connector implements Connector {
@@ -65,29 +54,23 @@ export class Iec61850Connector implements Connector {
   readonly #host: ConnectorHost;
   readonly #after: After;
   readonly #ied: IedSource;
-  /** By preference; none for a device that is only heard by GOOSE. */
-  readonly #ways: readonly Connect[];
+  /** None for a device that is only heard by GOOSE. */
+  readonly #session: Iec61850Session | undefined;
   readonly #entries: Entries;
   readonly #observed: Observed;
   readonly #reports: Reports;
   readonly #poller: Poller;
   readonly #watch: DeviceWatch;
   readonly #goose: GooseWatch | undefined;
-  readonly #targets: readonly Target[];
-  readonly #sinks = new Map<string, Sink>();
+  readonly #targets: Targets;
   readonly #counters = { connects: 0, commands: 0, strays: 0, pollFailures: 0 };
-  #way = 0;
-  #client: Iec61850Client | undefined;
   #types: DeviceTypes | undefined;
   #plans = new Map<PollItem, Plan>();
   #synchronized = false;
   #state: EndpointState = 'connecting';
   #since: UtcNanos;
   #away: string | undefined;
-  #pause = FIRST_PAUSE;
-  #cancelRetry: (() => void) | undefined;
-  #cancelBlocks: (() => void) | undefined;
-  #stopped = false;
+  #cancelStart: (() => void) | undefined;
 
   constructor(endpoint: EndpointSite, host: ConnectorHost, wiring: Iec61850Wiring = {}) {
     this.#endpoint = endpoint;
@@ -96,8 +79,11 @@ export class Iec61850Connector implements Connector {
     this.#after = wiring.after ?? systemAfter;
     this.#since = host.clock.now();
     this.#ied = iedOf(this.#settings, host.folder);
-    this.#ways = wiring.connect ? [wiring.connect] : waysTo(endpoint.endpoint.id, this.#settings, this.#ied, host);
-    this.#entries = new Entries(host.data, endpoint.endpoint.id, (error) =>
+    const { id } = endpoint.endpoint;
+    this.#session = this.#sessionOver(
+      wiring.connect ? [{ name: id, connect: wiring.connect }] : waysTo(id, this.#settings, this.#ied, host),
+    );
+    this.#entries = new Entries(host.data, id, (error) =>
       host.logger.warn(
         { error: describeError(error) },
         'the last entries of the reports cannot be kept; after a restart they come again',
@@ -117,7 +103,7 @@ export class Iec61850Connector implements Connector {
       monotonic: () => clock.monotonic(),
       refresh: (poll.refreshSeconds ?? 600) * 1000,
     });
-    this.#targets = this.#bind();
+    this.#targets = targetsOf(endpoint, this.#ied, this.#observed);
     this.#reports = this.#reportsOf();
     this.#poller = new Poller({
       read: (items) => this.#read(items),
@@ -159,29 +145,32 @@ export class Iec61850Connector implements Connector {
     };
   }
 
-  /** What each point is in the device; a point that the SCL does not have is believed to be there all the same. */
-  #bind(): Target[] {
-    const targets: Target[] = [];
-    for (const bound of this.#endpoint.points) {
-      const { object, value, cdc, deadband } = bound.target as Iec61850Target;
-      // Supervision of GOOSE is no value of the device.
-      if (value === undefined || object.includes('.GO.')) continue;
-      this.#observed.add(bound, object, value, deadband ?? 0);
-      this.#sinks.set(`${object}.${value}`, { object, part: value });
-      this.#sinks.set(`${object}.q`, { object, part: 'q' });
-      this.#sinks.set(`${object}.t`, { object, part: 't' });
-      const carrier = CARRIERS[cdc];
-      const fc =
-        constraintOf(this.#ied, object, value) ?? (carrier?.kind === 'analog' && !carrier.setting ? 'MX' : 'ST');
-      const setting = fc === 'SP' || fc === 'SG' || fc === 'SE' || fc === 'CF' || fc === 'DC';
-      targets.push({ reference: `${object}.${value}`, object, fc, setting });
-    }
-    return targets;
+  get #client(): Iec61850Client | undefined {
+    return this.#session?.client;
+  }
+
+  #sessionOver(ways: readonly Way[]): Iec61850Session | undefined {
+    if (ways.length === 0) return undefined;
+    const { clock, intake } = this.#host;
+    return new Iec61850Session({
+      ways,
+      clock: {
+        monotonic: () => clock.monotonic(),
+        now: () => Number(clock.now() / 1_000_000n),
+        schedule: (milliseconds, action) => this.#after(milliseconds, action),
+      },
+      restore: (client) => this.#restore(client),
+      onState: (state) => this.#sessionIs(state),
+      onStray: (text) => {
+        this.#counters.strays++;
+        intake.malformed(text);
+      },
+    });
   }
 
   #reportsOf(): Reports {
     const { reports, client, integritySeconds, reserveSeconds } = this.#settings;
-    const coverage = new Coverage(this.#targets);
+    const coverage = new Coverage(this.#targets.targets);
     const known = reportBlocks(this.#ied.model, coverage, client);
     const wanted = reports?.map((reference) =>
       // One that the SCL has is checked against it.
@@ -194,7 +183,7 @@ export class Iec61850Connector implements Connector {
       blocks: wanted ?? known,
       all: wanted !== undefined,
       coverage,
-      sinkOf: (reference) => this.#sinks.get(reference),
+      sinkOf: (reference) => this.#targets.sinks.get(reference),
       observed: this.#observed,
       entries: this.#entries,
       host: this.#host,
@@ -204,8 +193,7 @@ export class Iec61850Connector implements Connector {
       onDeviation: (code, text) => this.#watch.deviates(code, text),
       onChanged: (text) => {
         this.#watch.deviates('edge.iec61850.dataSet', text);
-        this.#client?.abort();
-        this.#lost(`${text}; the reports are set up anew`);
+        this.#session?.renew(`${text}; the reports are set up anew`);
       },
     });
   }
@@ -221,7 +209,7 @@ export class Iec61850Connector implements Connector {
     return new GooseWatch({
       controls: this.#ied.goose,
       supervised,
-      sinkOf: (reference) => this.#sinks.get(reference),
+      sinkOf: (reference) => this.#targets.sinks.get(reference),
       observed: this.#observed,
       host: this.#host,
       bus: busOf(settings, this.#host.folder),
@@ -239,7 +227,7 @@ export class Iec61850Connector implements Connector {
 
   /** A device without an address is there as long as its frames are. */
   #onlyGoose(alive: boolean): void {
-    if (this.#ways.length > 0) return;
+    if (this.#session) return;
     const { intake } = this.#host;
     this.#enter(alive ? 'up' : 'connecting');
     if (alive) {
@@ -250,124 +238,77 @@ export class Iec61850Connector implements Connector {
 
   start(): void {
     this.#goose?.start();
-    if (this.#ways.length > 0) this.#connectAfter(startingTurn(this.#host.clock.monotonic()));
+    const session = this.#session;
+    if (!session) return;
+    this.#cancelStart = this.#after(startingTurn(this.#host.clock.monotonic()), () => session.start());
   }
 
-  #connectAfter(milliseconds: number): void {
-    this.#cancelRetry = this.#after(milliseconds, () => {
-      this.#cancelRetry = undefined;
-      void this.#attempt(this.#ways[this.#way]!);
-    });
-  }
-
-  async #attempt(connect: Connect): Promise<void> {
-    let client: Iec61850Client | undefined;
-    try {
-      const transport = await connect(AbortSignal.timeout(CONNECT_WITHIN));
-      client = await Iec61850Client.connect(transport, {
-        keepAlive: KEEP_ALIVE,
-        onClose: (error) => {
-          if (client && client === this.#client) this.#lost(error?.message ?? 'the device has ended the association');
-        },
-        onStray: (text) => {
-          this.#counters.strays++;
-          this.#host.intake.malformed(text);
-        },
-      });
-      if (this.#stopped) {
-        await client.close();
-        return;
-      }
-      this.#client = client;
+  #sessionIs(state: SessionState): void {
+    const { intake } = this.#host;
+    if (state.kind === 'restoring') {
       this.#counters.connects++;
-      await this.#begin(client);
-    } catch (error) {
-      // Whoever has lost the connection meanwhile has seen to the next one.
-      if (client && client !== this.#client) return;
-      if (!client) this.#way = (this.#way + 1) % this.#ways.length;
-      client?.abort();
-      this.#lost(describeError(error));
+      this.#enter('up');
+      this.#away = undefined;
+      this.#types = undefined;
+      this.#synchronized = false;
+      this.#watch.connected();
+      intake.connected();
+    } else if (state.kind === 'connecting') {
+      const why = state.why ?? 'the device has ended the association';
+      this.#types = undefined;
+      this.#poller.stop();
+      this.#reports.lost();
+      if (this.#state === 'up') intake.lost(why);
+      this.#enter('connecting');
+      this.#away = why.slice(0, 500);
     }
   }
 
   /** Reports first, then the first round of polling; when all of that is done the state is complete. */
-  async #begin(client: Iec61850Client): Promise<void> {
-    const { intake } = this.#host;
-    this.#enter('up');
-    this.#away = undefined;
-    this.#synchronized = false;
-    this.#watch.connected();
-    intake.connected();
-    const types = new DeviceTypes((reference, fc) => client.type(reference, fc));
-    this.#types = types;
-    await this.#compareRevisions(client);
-    await this.#enableReports(client, types);
-    if (this.#client !== client) return;
-    const { counters, states } = this.#reports;
-    if (counters.blocks === 0 && counters.failedBlocks > 0 && this.#pollItems().length === 0) {
-      const why = states.map(({ block, detail }) => `${block.reference}: ${detail}`).join('; ');
+  async #restore(client: Iec61850Client): Promise<readonly Missing[]> {
+    const first = !this.#types;
+    this.#types ??= new DeviceTypes((reference, fc) => client.type(reference, fc));
+    if (first) {
+      for (const text of await otherRevisions(client, this.#ied.model))
+        this.#watch.deviates('edge.iec61850.model', text);
+    }
+    const { counters } = this.#reports;
+    const before = counters.blocks;
+    const missing = await this.#enableReports(client, this.#types);
+    if (this.#client !== client) return [];
+    if (counters.blocks === 0 && missing.length > 0 && this.#pollItems().length === 0) {
+      const why = missing.map(({ what, why }) => `${what}: ${why}`).join('; ');
       throw new EnerchainError(
         'peer',
         'edge.iec61850.reports',
         `no report control block could be had: ${why}`.slice(0, 900),
       );
     }
-    this.#pause = FIRST_PAUSE;
-    this.#poll();
+    // Another client may have let go of a block meanwhile; until then what it holds is polled.
+    if (first || counters.blocks !== before) this.#poll();
     if (this.#poller.size === 0) this.#complete();
+    return missing;
   }
 
-  async #enableReports(client: Iec61850Client, types: DeviceTypes): Promise<void> {
+  async #enableReports(client: Iec61850Client, types: DeviceTypes): Promise<readonly Missing[]> {
     const alive = (): boolean => this.#client === client;
     await this.#reports.enable(client, types, alive);
-    const dynamic = this.#settings.dynamicDataSets ? dynamicDataSets(this.#ied.model) : undefined;
+    const wanted = this.#settings.dynamicDataSets && !this.#reports.states.some(({ dynamic }) => dynamic);
+    const dynamic = wanted ? dynamicDataSets(this.#ied.model) : undefined;
     if (dynamic && alive()) await this.#reports.enableDynamic(client, types, this.#pollItems(), dynamic, alive);
-    if (!alive()) return;
-    const failures = this.#reports.states.flatMap(({ state, block, detail }) =>
-      state === 'failed' ? [`${block.reference}: ${detail}`] : [],
+    if (!alive()) return [];
+    const missing = this.#reports.states.flatMap(({ state, block, detail }) =>
+      state === 'failed' ? [{ what: block.reference, why: detail ?? 'not known' }] : [],
     );
-    this.#watch.reports(failures);
-    this.#cancelBlocks?.();
-    this.#cancelBlocks =
-      failures.length === 0 ? undefined : this.#after(RETRY_BLOCKS, () => void this.#retryBlocks(client, types));
-  }
-
-  /** Another client may have let go of a block meanwhile. */
-  async #retryBlocks(client: Iec61850Client, types: DeviceTypes): Promise<void> {
-    if (this.#client !== client) return;
-    const before = this.#reports.counters.blocks;
-    try {
-      await this.#enableReports(client, types);
-    } catch {
-      // The connection went; the next one asks for them anyway.
-      return;
-    }
-    if (this.#client === client && this.#reports.counters.blocks !== before) this.#poll();
-  }
-
-  /** What the device was set up with, where both sides say it (7-3 LPL): the first sign that the file is of another time. */
-  async #compareRevisions(client: Iec61850Client): Promise<void> {
-    const asked = this.#ied.model.devices.flatMap((device) => {
-      const node = device.nodes.find(({ ln }) => ln.lnClass === 'LLN0');
-      const expected = node && configuredRevision(node);
-      return expected === undefined ? [] : [{ reference: `${device.name}/LLN0.NamPlt.configRev`, expected }];
-    });
-    if (asked.length === 0) return;
-    const values = await client.readMany(asked.map(({ reference }) => variableOf(reference, 'DC')));
-    asked.forEach(({ reference, expected }, index) => {
-      const value = values[index];
-      if (value === undefined || value instanceof Error || !('value' in value)) return;
-      const own = String(value.value);
-      if (own !== expected)
-        this.#watch.deviates('edge.iec61850.model', `${reference} is '${own}', in the SCL it is '${expected}'`);
-    });
+    this.#watch.reports(missing.map(({ what, why }) => `${what}: ${why}`));
+    return missing;
   }
 
   /** Objects with a value that no report brings, each once. */
   #pollItems(): PollItem[] {
     if (this.#settings.poll === false) return [];
     const items = new Map<string, PollItem>();
-    for (const { reference, object, fc, setting } of this.#targets) {
+    for (const { reference, object, fc, setting } of this.#targets.targets) {
       if (!this.#reports.brings(reference)) items.set(`${object} ${fc}`, { reference: object, fc, setting });
     }
     return [...items.values()];
@@ -389,7 +330,7 @@ export class Iec61850Connector implements Connector {
           const type = await types.of(item.reference, item.fc);
           this.#plans.set(
             item,
-            planOf(type, item.reference, (at) => this.#sinks.get(at)),
+            planOf(type, item.reference, (at) => this.#targets.sinks.get(at)),
           );
         } catch (error) {
           if (!(error instanceof EnerchainError)) throw error;
@@ -440,22 +381,6 @@ export class Iec61850Connector implements Connector {
     this.#since = this.#host.clock.now();
   }
 
-  #lost(reason: string): void {
-    this.#client = undefined;
-    this.#types = undefined;
-    this.#poller.stop();
-    this.#reports.lost();
-    this.#cancelBlocks?.();
-    if (this.#stopped || this.#cancelRetry) return;
-    if (this.#state === 'up') this.#host.intake.lost(reason);
-    this.#enter('connecting');
-    this.#away = reason.slice(0, 500);
-    // Not all at once after a cut that many share.
-    const wait = this.#pause * (0.7 + 0.6 * Math.random());
-    this.#pause = Math.min(this.#pause * 2, LONGEST_PAUSE);
-    this.#connectAfter(wait);
-  }
-
   async operate({ command, point }: Order, report: ReportStep): Promise<void> {
     this.#counters.commands++;
     const client = this.#client;
@@ -497,21 +422,13 @@ export class Iec61850Connector implements Connector {
   }
 
   async stop(): Promise<void> {
-    this.#stopped = true;
-    this.#cancelRetry?.();
-    this.#cancelRetry = undefined;
-    this.#cancelBlocks?.();
+    this.#cancelStart?.();
     this.#poller.stop();
     this.#goose?.stop();
-    const client = this.#client;
-    this.#client = undefined;
-    await client?.close();
+    await this.#session?.close();
     this.#entries.save();
   }
 }
-
-const configuredRevision = (node: LogicalNode): string | undefined =>
-  configuredValue(node, ['NamPlt', 'configRev']) || undefined;
 
 const unknownBlock = (reference: string) => ({
   reference,
@@ -520,13 +437,3 @@ const unknownBlock = (reference: string) => ({
   dataSet: undefined,
   members: undefined,
 });
-
-/** @returns undefined when the SCL does not have it */
-function constraintOf({ model }: IedSource, object: string, value: string): FunctionalConstraint | undefined {
-  const slash = object.indexOf('/');
-  const [node, ...names] = object.slice(slash + 1).split('.');
-  const device = model.devices.find(({ name }) => name === object.slice(0, slash));
-  const type = device?.nodes.find(({ name }) => name === node)?.type;
-  const [first] = value.split(/[.(]/);
-  return type && find(type, [...names, first!])?.attributes[0]?.fc;
-}

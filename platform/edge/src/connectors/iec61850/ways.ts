@@ -1,8 +1,9 @@
 /** How a device is reached: TCP, or TLS with the profile of IEC 62351-3. */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
+import type { Way } from '@enerchain/iec61850';
 import { EnerchainError } from '@enerchain/model';
-import { type Connect, type TlsProfile, tcpConnect, tlsConnect } from '@enerchain/transport';
+import { endpoint as at, type TlsProfile, tcpConnect, tlsConnect } from '@enerchain/transport';
 import type { ConnectorHost } from '../../connector.ts';
 import type { Iec61850Settings } from './protocol.ts';
 import type { IedSource } from './scl-file.ts';
@@ -16,7 +17,7 @@ export function waysTo(
   { tls, port, host, goose }: Iec61850Settings,
   ied: IedSource,
   { folder, intake }: Pick<ConnectorHost, 'folder' | 'intake'>,
-): Connect[] {
+): Way[] {
   const hosts = host === undefined ? ied.addresses : [host];
   if (hosts.length === 0) {
     if (goose) return [];
@@ -26,7 +27,7 @@ export function waysTo(
       `endpoint '${endpoint}': the SCL has no address for ${ied.model.ied.name}, and \`host\` gives none; the endpoint is not started`,
     );
   }
-  if (!tls) return hosts.map((one) => tcpConnect(one, port ?? 102));
+  if (!tls) return hosts.map((one) => ({ name: at(one, port ?? 102), connect: tcpConnect(one, port ?? 102) }));
   const read = (file: string): Buffer => readFileSync(resolve(folder, file));
   const profile: TlsProfile = {
     ca: read(tls.ca),
@@ -37,5 +38,8 @@ export function waysTo(
   };
   const onSecurityEvent = (event: { readonly name: string; readonly text: string }): void =>
     intake.event('security', event.text, event.name);
-  return hosts.map((one) => tlsConnect({ host: one, port: port ?? 3782, profile, onSecurityEvent }));
+  return hosts.map((one) => ({
+    name: at(one, port ?? 3782),
+    connect: tlsConnect({ host: one, port: port ?? 3782, profile, onSecurityEvent }),
+  }));
 }

@@ -48,8 +48,9 @@ export {
 export type { BrokenLimit, ContingencyReport, OutageReport } from './contingency/report.ts';
 export { type ContingencySummary, runContingencies } from './contingency/run.ts';
 export { type BadDataOptions, type CheckedEstimate, estimateChecked, type Suspect } from './estimation/bad-data.ts';
-export { TAP, ZERO } from './estimation/equations.ts';
-export { type Estimate, type EstimationInput, type EstimationOptions, Estimator } from './estimation/estimator.ts';
+export { TAP } from './estimation/branch-equations.ts';
+export { type Estimate, type EstimationInput, Estimator } from './estimation/estimator.ts';
+export type { EstimationOptions } from './estimation/gauss-newton.ts';
 export {
   KIND,
   MEASUREMENT_KINDS,
@@ -60,11 +61,22 @@ export {
 } from './estimation/measurement.ts';
 export type { Observability, Proposal } from './estimation/observability.ts';
 export { type Believable, type LastKnown, type PseudoPower, pseudoPower } from './estimation/pseudo-power.ts';
+export { ZERO } from './estimation/step-matrix.ts';
 export {
   type NetworkContingencies,
   type NetworkContingencyOptions,
   networkContingencies,
 } from './network-contingencies.ts';
+export { estimateNetwork } from './network-estimation/estimate-network.ts';
+export type {
+  BadData,
+  EstimationInputs,
+  IslandEstimate,
+  MeasurementEstimate,
+  NetworkEstimate,
+  NetworkEstimateOptions,
+  TerminalMeasurement,
+} from './network-estimation/network-estimate.ts';
 export {
   type BranchResult,
   type BusResult,
@@ -104,16 +116,6 @@ export {
   sensitivities,
 } from './sensitivity/sensitivities.ts';
 export { simulateTerminals } from './simulate-terminals.ts';
-export {
-  type BadData,
-  type EstimationInputs,
-  estimateNetwork,
-  type IslandEstimate,
-  type MeasurementEstimate,
-  type NetworkEstimate,
-  type NetworkEstimateOptions,
-  type TerminalMeasurement,
-} from './state-estimation.ts';
 export { buildNetwork, type Network, type SwitchAndTapState } from './topology/network.ts';
 export { type NetworkCase, networkCase } from './topology/network-case.ts';
 export { buildTopology, busBranchNodes, type Island, moveSwitch, type Topology } from './topology/topology.ts';

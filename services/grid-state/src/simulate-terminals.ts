@@ -1,7 +1,7 @@
 /** Measurements at the terminals of a network as the field would give them of a power flow that is known. */
 import { gaussian, type SimulateOptions } from './cases/simulate.ts';
+import type { TerminalMeasurement } from './network-estimation/network-estimate.ts';
 import type { PowerFlowResult } from './power-flow.ts';
-import type { TerminalMeasurement } from './state-estimation.ts';
 import { BASE_MVA } from './topology/branch-parameters.ts';
 import type { Network } from './topology/network.ts';
 

@@ -1,8 +1,8 @@
 /** What the tests of the estimation share: exact readings of a solved case, noise by seed, and dense algebra to compare with. */
 import { gaussian } from '../src/cases/simulate.ts';
-import { ZERO } from '../src/estimation/equations.ts';
 import { type EstimationInput, Estimator } from '../src/estimation/estimator.ts';
 import { KIND, MEASUREMENT_KINDS, measurementTable, type RowMeasurement } from '../src/estimation/measurement.ts';
+import { ZERO } from '../src/estimation/step-matrix.ts';
 import type { PowerFlowCase } from '../src/powerflow/case.ts';
 import { NewtonSolver } from '../src/powerflow/newton.ts';
 
@@ -27,9 +27,9 @@ export class SolvedCase {
     this.estimator = new Estimator(input.buses.p.length, from, to);
     this.estimator.estimate({ case: input, measurements: measurementTable([]), zero: this.noZeros() });
     const { equations } = this.estimator;
-    equations.vm.set(this.vm);
-    equations.va.set(this.va);
-    this.exact = equations.predict();
+    equations.state.vm.set(this.vm);
+    equations.state.va.set(this.va);
+    this.exact = equations.readings.predict();
   }
 
   noZeros(): Uint8Array {
@@ -79,13 +79,13 @@ export function numericalJacobian(estimator: Estimator, channels: readonly numbe
   const { equations } = estimator;
   const rows = channels.map(() => [] as number[]);
   const step = 1e-6;
-  for (let bus = 0; bus < equations.vm.length; bus++) {
-    for (const state of [equations.va, equations.vm]) {
+  for (let bus = 0; bus < equations.state.vm.length; bus++) {
+    for (const state of [equations.state.va, equations.state.vm]) {
       const kept = state[bus]!;
       state[bus] = kept + step;
-      const above = equations.predict();
+      const above = equations.readings.predict();
       state[bus] = kept - step;
-      const below = equations.predict();
+      const below = equations.readings.predict();
       state[bus] = kept;
       channels.forEach((channel, row) => {
         rows[row]!.push((above[channel]! - below[channel]!) / (2 * step));

@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { BlockLdl } from '../src/estimation/block-ldl.ts';
 import { chiSquaredCdf, chiSquaredQuantile, normalQuantile } from '../src/estimation/chi-squared.ts';
-import { ZERO } from '../src/estimation/equations.ts';
 import { KIND, measurementTable, type RowMeasurement } from '../src/estimation/measurement.ts';
+import { ZERO } from '../src/estimation/step-matrix.ts';
 import { minimumDegreeOrder } from '../src/powerflow/ordering.ts';
 import { branchPattern } from '../src/powerflow/pattern.ts';
 import { gaussian, inverse, numericalJacobian, SolvedCase } from './estimation-fixtures.ts';
@@ -138,26 +138,26 @@ describe('measurement equations', () => {
         ]).flat();
         estimator.estimate(solved.input(list));
         const { equations } = estimator;
-        equations.free.fill(1);
+        equations.state.free.fill(1);
         const random = gaussian(seed);
         const state = equations.layout;
         for (let i = 0; i < state.busCount; i++) {
-          equations.vm[i] = 1 + 0.05 * random();
-          equations.va[i] = 0.2 * random();
+          equations.state.vm[i] = 1 + 0.05 * random();
+          equations.state.va[i] = 0.2 * random();
         }
         const direction = Float64Array.from({ length: 2 * state.size }, random);
-        const change = equations.along(direction);
+        const change = equations.readings.along(direction);
         const move = (step: number): Float64Array => {
           for (let i = 0; i < state.busCount; i++) {
-            equations.va[i] = equations.va[i]! + step * direction[2 * i]!;
-            equations.vm[i] = equations.vm[i]! + step * direction[2 * i + 1]!;
+            equations.state.va[i] = equations.state.va[i]! + step * direction[2 * i]!;
+            equations.state.vm[i] = equations.state.vm[i]! + step * direction[2 * i + 1]!;
           }
           state.tapRow.forEach((row, k) => {
-            equations.ratio[k] = equations.ratio[k]! + step * direction[2 * row]!;
-            equations.shift[k] = equations.shift[k]! + step * direction[2 * row + 1]!;
+            equations.state.ratio[k] = equations.state.ratio[k]! + step * direction[2 * row]!;
+            equations.state.shift[k] = equations.state.shift[k]! + step * direction[2 * row + 1]!;
           });
-          equations.admittances();
-          return equations.predict();
+          equations.state.admittances();
+          return equations.readings.predict();
         };
         const above = move(1e-6);
         const below = move(-2e-6);

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { estimateChecked } from '../src/estimation/bad-data.ts';
-import { ZERO } from '../src/estimation/equations.ts';
 import { Estimator } from '../src/estimation/estimator.ts';
 import { measurementTable, type RowMeasurement } from '../src/estimation/measurement.ts';
+import { ZERO } from '../src/estimation/step-matrix.ts';
 import { BUS_TYPE, branchTable, busTable, type PowerFlowCase } from '../src/powerflow/case.ts';
 import { gaussian, noisy, SolvedCase } from './estimation-fixtures.ts';
 import { hasMatpower, readMatpower } from './matpower.ts';

@@ -9,7 +9,7 @@ import {
 } from '../src/cases/measurement-file.ts';
 import { simulateMeasurements } from '../src/cases/simulate.ts';
 import { MEASUREMENT_KINDS } from '../src/estimation/measurement.ts';
-import type { TerminalMeasurement } from '../src/state-estimation.ts';
+import type { TerminalMeasurement } from '../src/network-estimation/network-estimate.ts';
 
 const value = fc.double({ noNaN: true, noDefaultInfinity: true });
 const sigma = fc.double({ min: 1e-9, max: 1e9, noNaN: true });

@@ -1,10 +1,11 @@
 /** The state estimation of a grid read from a case file, answered in the numbers of the file. */
 import { EnerchainError } from '@enerchain/model';
 import { type BadDataOptions, type ChiSquaredTest, estimateChecked } from '../estimation/bad-data.ts';
-import { ZERO } from '../estimation/equations.ts';
-import { Estimator, type Method } from '../estimation/estimator.ts';
+import { Estimator } from '../estimation/estimator.ts';
+import type { Method } from '../estimation/gauss-newton.ts';
 import { KIND, measurementTable, type RowMeasurement } from '../estimation/measurement.ts';
 import { UNKNOWN } from '../estimation/observability.ts';
+import { ZERO } from '../estimation/step-matrix.ts';
 import { BUS_TYPE, type BusTable, busTable, type PowerFlowCase, selectRows } from '../powerflow/case.ts';
 import { joinBuses } from '../powerflow/zero-impedance.ts';
 import type { CaseGrid } from './matpower.ts';

@@ -25,7 +25,7 @@
  */
 import { EnerchainError } from '@enerchain/model';
 import { MEASUREMENT_KINDS, type MeasurementKind } from '../estimation/measurement.ts';
-import type { TerminalMeasurement } from '../state-estimation.ts';
+import type { TerminalMeasurement } from '../network-estimation/network-estimate.ts';
 
 /** A measurement under the numbers of a case file. */
 export interface CaseMeasurement {

@@ -5,9 +5,10 @@
  * is made anew without it, and what fits that one after all is taken back.
  */
 import { chiSquaredCdf, chiSquaredQuantile, normalQuantile } from './chi-squared.ts';
-import { ZERO } from './equations.ts';
-import type { Estimate, EstimationInput, EstimationOptions, Estimator } from './estimator.ts';
+import type { Estimate, EstimationInput, Estimator } from './estimator.ts';
+import type { EstimationOptions } from './gauss-newton.ts';
 import { KIND } from './measurement.ts';
+import { ZERO } from './step-matrix.ts';
 
 export interface BadDataOptions extends EstimationOptions {
   /** Share of runs in which sound measurements may look wrong: of the χ² test and of all residuals together. Default 0.01. */
@@ -290,7 +291,7 @@ class ResidualCheck {
     if (bus >= 0) column[2 * layout.injectionRow[bus]! + side] = 1;
     else {
       const channel = this.#estimate.channelOf[measurement]!;
-      equations.rowOf(channel, column);
+      equations.readings.rowOf(channel, column);
       const kind = this.#input.measurements.kind[measurement]!;
       // The inverse answers per multiplier there: R times that is per residual.
       if (kind === KIND.pInjection || kind === KIND.qInjection) scale = 1 / this.#estimate.channels.weight[channel]!;
@@ -304,7 +305,7 @@ class ResidualCheck {
     }
     if (scale !== 1) for (let i = 0; i < direction.length; i++) direction[i] = direction[i]! * scale;
     const own = bus >= 0 ? -direction[2 * layout.injectionRow[bus]! + side]! : this.#varianceOf(measurement, variance);
-    return { direction, change: equations.along(direction), spread: 1 / own };
+    return { direction, change: equations.readings.along(direction), spread: 1 / own };
   }
 
   /** Whose residuals follow the one removed exactly. */

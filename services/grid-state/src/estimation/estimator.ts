@@ -3,13 +3,17 @@
  * tables of the power-flow kernel. Gauss–Newton on the augmented matrix of `layout.ts`; the pattern, its order and its
  * factor's pattern are kept for as long as the topology and the places of injections and taps stay the same.
  */
-import { type BranchTable, BUS_TYPE, type PowerFlowCase } from '../powerflow/case.ts';
+import type { PowerFlowCase } from '../powerflow/case.ts';
 import { UnionFind } from '../powerflow/union-find.ts';
 import type { InverseSubset } from './block-ldl.ts';
-import { Equations, type Pass, TAP, wrapped } from './equations.ts';
+import { TAP } from './branch-equations.ts';
+import { Equations } from './equations.ts';
+import { type Components, chooseReferences, flatStart } from './flat-start.ts';
+import { type EstimationOptions, iterate, METHODS, type Method, withoutCurrents } from './gauss-newton.ts';
 import { Layout } from './layout.ts';
 import { ChannelMap, type Channels, KIND, type MeasurementTable, mergeChannels } from './measurement.ts';
 import { analyseObservability, type Observability } from './observability.ts';
+import { wrapped } from './step-matrix.ts';
 
 export interface EstimationInput {
   /** Admittances, ratios, angles of the references; the powers and bus types of the power flow do not count. */
@@ -22,28 +26,6 @@ export interface EstimationInput {
   /** Per branch the bits of `TAP`: states besides the ones that are measured. */
   readonly taps?: Uint8Array;
 }
-
-export interface EstimationOptions {
-  /** Largest change of a state, pu or radians, that counts as none. Default 1e-6. */
-  readonly tolerance?: number;
-  /** Of one attempt. Default 50: small currents make the last digits come slowly. */
-  readonly maxIterations?: number;
-  /** Voltages to start from; flat when absent. */
-  readonly start?: { readonly vm: Float64Array; readonly va: Float64Array };
-}
-
-/** How the estimate was reached: the next one is tried when one has led nowhere. */
-export const METHODS = [
-  /** Full steps from the voltages given. */
-  'warm',
-  /** Full steps from a flat start. */
-  'flat',
-  /** Levenberg–Marquardt from a flat start. */
-  'damped',
-  /** The same with Huber's weights: what contradicts the rest loses its pull. */
-  'robust',
-] as const;
-export type Method = (typeof METHODS)[number];
 
 export interface Estimate {
   readonly converged: boolean;
@@ -80,21 +62,7 @@ export interface Estimate {
   readonly predicted: Float64Array;
 }
 
-const TOLERANCE = 1e-6;
-const MAX_ITERATIONS = 50;
-/** Largest step of an angle, radians, and of a magnitude, pu: beyond, the linear model means nothing. */
-const LARGEST_ANGLE_STEP = 3;
-const LARGEST_MAGNITUDE_STEP = 0.4;
-/** Currents have no direction at a flat start: the other measurements come first until the state moves less than this. */
-const SETTLED = 1e-2;
-/** But no longer than this, where nothing but currents is known. */
-const STEPS_WITHOUT_CURRENTS = 6;
-const HUBER = 3;
-/** Steps after which a method that hardly comes nearer, most likely around a current of nothing, takes shorter ones. */
-const FULL_STEPS = 8;
 const MAX_WORST = 5;
-/** More attempts are made with more iterations. */
-const PATIENCE = 2;
 
 interface Structure {
   readonly injections: Uint8Array;
@@ -109,8 +77,7 @@ export class Estimator {
   readonly map: ChannelMap;
   readonly #from: Int32Array;
   readonly #to: Int32Array;
-  readonly #component: Int32Array;
-  readonly #components: number;
+  readonly #components: Components;
   #structures: Structure[] = [];
   #current: Structure | undefined;
   #zero: Uint8Array = new Uint8Array(0);
@@ -123,8 +90,7 @@ export class Estimator {
     const sets = new UnionFind(busCount);
     for (let k = 0; k < from.length; k++) sets.union(from[k]!, to[k]!);
     const { of, count } = sets.number();
-    this.#component = of;
-    this.#components = count;
+    this.#components = { component: of, count };
   }
 
   /** The equations at the estimate of the last call. */
@@ -153,12 +119,12 @@ export class Estimator {
     this.#current = structure;
     this.#zero = zero;
     const { equations } = structure;
-    const unusable = equations.begin(input.case);
-    this.#references(equations, input.case, channels);
+    const unusable = equations.state.begin(input.case);
+    chooseReferences(equations.state, this.#components, input.case, channels);
     const observability = unusable < 0 ? this.#observability(structure, input, channels) : NOTHING_KNOWN(map);
-    this.#flat(equations, input.case, channels);
+    flatStart(equations.state, equations.layout, input.case, channels);
     const run = unusable < 0 ? this.#attempts(equations, input, channels, options) : undefined;
-    const predicted = equations.predict();
+    const predicted = equations.readings.predict();
     let objective = 0;
     let taking = 0;
     for (let k = 0; k < count; k++) {
@@ -183,14 +149,14 @@ export class Estimator {
       states,
       degreesOfFreedom: taking + constraints - (states - observability.missing),
       observability,
-      vm: equations.vm,
-      va: equations.va,
-      ratio: equations.ratio,
-      shift: equations.shift,
+      vm: equations.state.vm,
+      va: equations.state.va,
+      ratio: equations.state.ratio,
+      shift: equations.state.shift,
       map,
       channelOf,
       channels,
-      multipliers: equations.rhs,
+      multipliers: equations.step.rhs,
       predicted,
     };
   }
@@ -202,7 +168,7 @@ export class Estimator {
 
   /** Variance of what each channel reads, at the estimate of the last call. */
   variances(channels: Channels, subset = this.covariance()): Float64Array {
-    return this.equations.variances(subset, channels, this.#zero);
+    return this.equations.readings.variances(subset, channels, this.#zero);
   }
 
   /** z - h of measurement `k`. */
@@ -245,83 +211,6 @@ export class Estimator {
     return made;
   }
 
-  /** One angle of every connected part is the reference and no state, unless angles are measured there. */
-  #references(equations: Equations, { buses }: PowerFlowCase, { map, weight }: Channels): void {
-    const reference = new Int32Array(this.#components).fill(-1);
-    const isSlack = (bus: number): boolean => buses.type[bus] === BUS_TYPE.slack;
-    const synchronised = new Uint8Array(this.#components);
-    this.#component.forEach((component, bus) => {
-      if (weight[map.first[KIND.angle]! + bus]! > 0) synchronised[component] = 1;
-      const known = reference[component]!;
-      if (known < 0 || (isSlack(bus) && !isSlack(known))) reference[component] = bus;
-    });
-    equations.free.fill(1);
-    reference.forEach((bus, component) => {
-      if (synchronised[component] === 0) equations.free[bus] = 0;
-    });
-  }
-
-  /**
-   * The magnitude that is measured in the middle; angles, and magnitudes where a ratio is far from 1, as the references,
-   * phase shifts and ratios on the way have them.
-   */
-  #flat(equations: Equations, { buses, branches }: PowerFlowCase, { map, value, weight }: Channels): void {
-    const { vm, va, free, layout } = equations;
-    vm.fill(1);
-    va.fill(0);
-    const steps = branches.shift.some((shift) => shift !== 0) || branches.ratio.some(isFarFromOne);
-    if (steps || buses.va.some((angle, i) => angle !== 0 && free[i] === 0)) {
-      this.#spread(equations, buses.va, branches);
-    }
-    const measured: number[] = [];
-    for (let i = 0; i < map.busCount; i++) if (weight[i]! > 0) measured.push(i);
-    const middle = middleOf(measured, value, vm);
-    // Ratios far from 1 that no voltage bears witness to are an oddity of the data: all else is near 1.
-    if (vm.some((each) => each !== 1)) {
-      const even = new Float64Array(vm.length).fill(1);
-      const plain = middleOf(measured, value, even);
-      if (plain.off <= middle.off) {
-        vm.fill(plain.value);
-        return;
-      }
-    }
-    for (let i = 0; i < layout.busCount; i++) vm[i] = vm[i]! * middle.value;
-  }
-
-  /** Voltages from the references over all branches, as without load. */
-  #spread({ vm, va, free, layout }: Equations, angles: Float64Array, { from, ratio, shift }: BranchTable): void {
-    const { start, column, entry } = layout.admittance;
-    const shiftOf = new Float64Array(column.length);
-    const ratioOf = new Float64Array(column.length).fill(1);
-    for (let k = 0; k < from.length; k++) {
-      const [forward, back] = [entry[4 * k + 1]!, entry[4 * k + 2]!];
-      shiftOf[forward] = -shift[k]!;
-      shiftOf[back] = shift[k]!;
-      if (!isFarFromOne(ratio[k]!)) continue;
-      ratioOf[forward] = 1 / ratio[k]!;
-      ratioOf[back] = ratio[k]!;
-    }
-    const reached = new Uint8Array(vm.length);
-    for (const references of [true, false]) {
-      for (let root = 0; root < vm.length; root++) {
-        if (reached[root] === 1 || (references && free[root] !== 0)) continue;
-        reached[root] = 1;
-        va[root] = free[root] === 0 ? angles[root]! : 0;
-        const queue = [root];
-        for (const bus of queue) {
-          for (let at = start[bus]!; at < start[bus + 1]!; at++) {
-            const other = column[at]!;
-            if (reached[other] === 1) continue;
-            reached[other] = 1;
-            va[other] = va[bus]! + shiftOf[at]!;
-            vm[other] = vm[bus]! * ratioOf[at]!;
-            queue.push(other);
-          }
-        }
-      }
-    }
-  }
-
   #observability(structure: Structure, input: EstimationInput, channels: Channels): Observability {
     const { equations } = structure;
     const { zero } = input;
@@ -329,23 +218,23 @@ export class Estimator {
     const measured = new Uint8Array(weight.length + 2 * zero.length);
     for (let c = 0; c < weight.length; c++) measured[c] = weight[c]! > 0 ? 1 : 0;
     measured.set(zero, weight.length);
-    for (let i = 0; i < zero.length; i++) measured[weight.length + zero.length + i] = equations.free[i]!;
+    for (let i = 0; i < zero.length; i++) measured[weight.length + zero.length + i] = equations.state.free[i]!;
     if (!structure.observability || !equal(structure.observability.measured, measured)) {
       // No branch carries anything then, so that what is found depends on the places of the measurements alone.
       const { branches } = input.case;
       const neutral = { ...branches, ratio: branches.ratio.slice().fill(1), shift: branches.shift.slice().fill(0) };
-      equations.begin({ ...input.case, branches: neutral });
-      equations.vm.fill(1);
-      equations.va.fill(0);
+      equations.state.begin({ ...input.case, branches: neutral });
+      equations.state.vm.fill(1);
+      equations.state.va.fill(0);
       structure.observability = { measured, result: analyseObservability(equations, channels, zero) };
-      equations.begin(input.case);
+      equations.state.begin(input.case);
     }
     return structure.observability.result;
   }
 
   #states(equations: Equations): number {
-    let count = equations.vm.length;
-    for (const free of equations.free) count += free;
+    let count = equations.state.vm.length;
+    for (const free of equations.state.free) count += free;
     return count + countBits(equations.layout.taps);
   }
 
@@ -355,139 +244,27 @@ export class Estimator {
     for (const method of METHODS) {
       if (method === 'warm') {
         if (!start) continue;
-        equations.vm.set(start.vm);
-        equations.va.set(start.va);
+        equations.state.vm.set(start.vm);
+        equations.state.va.set(start.va);
       } else if (iterations > 0) {
-        equations.begin(input.case);
-        this.#flat(equations, input.case, channels);
+        equations.state.begin(input.case);
+        flatStart(equations.state, equations.layout, input.case, channels);
       }
       if (method === 'damped' || method === 'robust') {
         // Without currents from as near as they let us come, or from the flat start once more.
-        const run = this.#iterate(equations, input, withoutCurrents(channels), 'flat', options);
+        const run = iterate(equations, input.zero, withoutCurrents(channels), 'flat', options);
         iterations += run.iterations;
         if (!run.converged) {
-          equations.begin(input.case);
-          this.#flat(equations, input.case, channels);
+          equations.state.begin(input.case);
+          flatStart(equations.state, equations.layout, input.case, channels);
         }
       }
-      const run = this.#iterate(equations, input, channels, method, options);
+      const run = iterate(equations, input.zero, channels, method, options);
       iterations += run.iterations;
       if (run.converged || method === 'robust') return { ...run, method, iterations };
     }
     throw new Error('the last method ends the loop');
   }
-
-  #iterate(
-    equations: Equations,
-    { zero }: EstimationInput,
-    channels: Channels,
-    method: Method,
-    options: EstimationOptions,
-  ): { converged: boolean; iterations: number; lastStep: number; violation: number; failure?: string } {
-    const tolerance = options.tolerance ?? TOLERANCE;
-    const careful = method === 'damped' || method === 'robust';
-    const maxIterations = (options.maxIterations ?? MAX_ITERATIONS) * (careful ? PATIENCE : 1);
-    const { layout, values, rhs } = equations;
-    const measured = equations.measuredOf(channels.weight);
-    const others = measured.map((mask) => mask & 0b011011);
-    const hasCurrents = measured.some((mask, k) => mask !== others[k]);
-    let damping = careful ? 1e-2 : 0;
-    let step = Number.NaN;
-    let violation = Number.NaN;
-    let best = Number.POSITIVE_INFINITY;
-    let early = hasCurrents && method !== 'warm';
-    for (let iteration = 0; iteration < maxIterations; iteration++) {
-      const used = method === 'robust' && iteration > 0 ? huber(equations, channels) : channels;
-      const pass: Pass = equations.assemble(used, zero, early ? others : measured);
-      violation = pass.violation;
-      if (!Number.isFinite(pass.objective + pass.violation)) {
-        return { converged: false, iterations: iteration, lastStep: step, violation, failure: 'the voltages ran away' };
-      }
-      if (damping > 0) {
-        for (let row = 0; row < layout.size; row++) {
-          if (row >= layout.busCount && layout.tapRow.indexOf(row) < 0) continue;
-          const d = 4 * layout.pattern.diagonal[row]!;
-          values[d] = values[d]! * (1 + damping);
-          values[d + 3] = values[d + 3]! * (1 + damping);
-        }
-      }
-      if (!layout.ldl.factorise(values)) {
-        return {
-          converged: false,
-          iterations: iteration,
-          lastStep: step,
-          violation,
-          failure: 'the matrix is numerically singular',
-        };
-      }
-      layout.ldl.solve(rhs);
-      const before = step;
-      step = advance(equations);
-      if (careful) {
-        damping = step < best ? Math.max(damping / 3, 1e-9) : Math.min(damping * 4, 1e3);
-        best = Math.min(best, step);
-      } else if (iteration >= FULL_STEPS && step > before / 2) damping = Math.min(Math.max(2 * damping, 0.1), 10);
-      if (early) early = step > SETTLED && iteration < STEPS_WITHOUT_CURRENTS;
-      else if (step < tolerance) return { converged: true, iterations: iteration + 1, lastStep: step, violation };
-    }
-    const coarse = layout.ldl.raised > 0 ? '; the measurements are too coarse to determine all of it' : '';
-    return {
-      converged: false,
-      iterations: maxIterations,
-      lastStep: step,
-      violation,
-      failure: `the largest step is still ${step.toExponential(1)} p.u. after ${maxIterations} iterations${coarse}`,
-    };
-  }
-}
-
-/** Moves the state by the solution in `rhs`, shortened where it is beyond what a linear model can know. @returns the largest change */
-function advance(equations: Equations): number {
-  const { layout, vm, va, ratio, shift, rhs } = equations;
-  let [angle, magnitude] = [0, 0];
-  for (let i = 0; i < layout.busCount; i++) {
-    const dAngle = Math.abs(rhs[2 * i]!);
-    const dMagnitude = Math.abs(rhs[2 * i + 1]!);
-    // Written so that NaN wins.
-    if (!(dAngle <= angle)) angle = dAngle;
-    if (!(dMagnitude <= magnitude)) magnitude = dMagnitude;
-  }
-  let tap = 0;
-  for (const row of layout.tapRow) {
-    if (row >= 0) tap = Math.max(tap, Math.abs(rhs[2 * row]!), Math.abs(rhs[2 * row + 1]!));
-  }
-  const share = Math.min(1, LARGEST_ANGLE_STEP / angle, LARGEST_MAGNITUDE_STEP / Math.max(magnitude, tap));
-  for (let i = 0; i < layout.busCount; i++) {
-    va[i] = va[i]! + share * rhs[2 * i]!;
-    vm[i] = Math.max(0.05, vm[i]! + share * rhs[2 * i + 1]!);
-  }
-  if (layout.hasTaps) {
-    for (let k = 0; k < layout.tapRow.length; k++) {
-      const row = layout.tapRow[k]!;
-      if (row < 0) continue;
-      ratio[k] = ratio[k]! + share * rhs[2 * row]!;
-      shift[k] = shift[k]! + share * rhs[2 * row + 1]!;
-    }
-    equations.admittances();
-  }
-  return Math.max(angle, magnitude, tap);
-}
-
-function withoutCurrents(channels: Channels): Channels {
-  const first = channels.map.first[KIND.current]!;
-  return { ...channels, weight: channels.weight.slice().fill(0, first, first + 2 * channels.map.branchCount) };
-}
-
-/** Weights that fall with the residual beyond `HUBER` standard deviations. */
-function huber(equations: Equations, channels: Channels): Channels {
-  const predicted = equations.predict();
-  const weight = channels.weight.slice();
-  for (let c = 0; c < weight.length; c++) {
-    if (weight[c] === 0) continue;
-    const normalized = Math.abs(channels.value[c]! - predicted[c]!) * Math.sqrt(weight[c]!);
-    if (normalized > HUBER) weight[c] = (weight[c]! * HUBER) / normalized;
-  }
-  return { ...channels, weight };
 }
 
 const NOTHING_KNOWN = (map: ChannelMap): Observability => ({
@@ -499,25 +276,6 @@ const NOTHING_KNOWN = (map: ChannelMap): Observability => ({
   unknownChannel: new Uint8Array(map.size).fill(1),
   restore: [],
 });
-
-/** By what the measured voltages exceed a profile: the middle, and how far they are off it on the average. */
-function middleOf(
-  measured: readonly number[],
-  value: Float64Array,
-  profile: Float64Array,
-): { value: number; off: number } {
-  const shares = measured
-    .map((bus) => value[bus]! / profile[bus]!)
-    .filter((share) => share > 0.5 && share < 1.5)
-    .sort((a, b) => a - b);
-  const middle = shares[shares.length >> 1] ?? 1;
-  let off = measured.length - shares.length;
-  for (const share of shares) off += Math.abs(share - middle);
-  return { value: middle, off: measured.length === 0 ? 0 : off / measured.length };
-}
-
-/** A tap keeps voltages together; a ratio like this parts them. */
-const isFarFromOne = (ratio: number): boolean => ratio > 1.25 || ratio < 0.8;
 
 function equal(a: Uint8Array, b: Uint8Array): boolean {
   for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;

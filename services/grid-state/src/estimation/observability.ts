@@ -72,7 +72,7 @@ export function analyseObservability(equations: Equations, channels: Channels, z
       const apart = differs(f, t) || differs(f + 1, t + 1) || (tap >= 0 && (moves(tap) || moves(tap + 1)));
       if (apart) parted[k] = 1;
     }
-    const change = equations.along(direction);
+    const change = equations.readings.along(direction);
     for (let c = 0; c < map.size; c++) if (Math.abs(change[c]!) > NOTHING * analysis.scale[c]!) unknownChannel[c] = 1;
   }
   const sets = new UnionFind(layout.busCount);
@@ -102,8 +102,9 @@ class Analysis {
 
   constructor(equations: Equations, channels: Channels, zero: Uint8Array) {
     this.#equations = equations;
-    const { map, layout, free } = equations;
-    this.scale = equations.scales();
+    const { map, layout, state } = equations;
+    const { free } = state;
+    this.scale = equations.readings.scales();
     // Only directions count, and constraints see what measurements would see.
     const weight = new Float64Array(map.size);
     for (let c = 0; c < map.size; c++) if (channels.weight[c]! > 0) weight[c] = 1 / this.scale[c]! ** 2;
@@ -139,9 +140,10 @@ class Analysis {
   }
 
   #factorise(): void {
-    const { layout, values } = this.#equations;
-    const measured = this.#equations.measuredOf(this.#channels.weight);
-    this.#equations.assemble(this.#channels, this.#nothingIsZero, measured);
+    const { layout, step } = this.#equations;
+    const { values } = step;
+    const measured = this.#equations.step.measuredOf(this.#channels.weight);
+    this.#equations.step.assemble(this.#channels, this.#nothingIsZero, measured);
     for (let row = 0; row < layout.size; row++) {
       const d = 4 * layout.pattern.diagonal[row]!;
       for (const side of [0, 1]) {
@@ -190,13 +192,13 @@ class Analysis {
       if (directions.length === 0) break;
       const before = proposals.length;
       while (directions.length > 0 && proposals.length < MAX_PROPOSALS) {
-        const changes = directions.map((direction) => this.#equations.along(direction));
+        const changes = directions.map((direction) => this.#equations.readings.along(direction));
         const best = this.#best(changes);
         if (!best) return proposals;
         proposals.push(best);
         for (const channel of this.#channelsOf(best)) {
           this.#channels.weight[channel] = 1 / this.scale[channel]! ** 2;
-          const seen = directions.map((direction) => this.#equations.along(direction)[channel]!);
+          const seen = directions.map((direction) => this.#equations.readings.along(direction)[channel]!);
           deflate(directions, seen, this.scale[channel]!);
         }
       }

@@ -1,5 +1,5 @@
 /** An estimate as HTTP and the command line give it: what is measured beside what is estimated, and what contradicts it. */
-import type { NetworkEstimate, TerminalMeasurement } from '../state-estimation.ts';
+import type { NetworkEstimate, TerminalMeasurement } from '../network-estimation/network-estimate.ts';
 
 /** An estimate and what it did not take. */
 export interface EstimateState {

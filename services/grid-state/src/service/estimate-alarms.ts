@@ -1,7 +1,7 @@
 /** Which alarms an estimate calls for (ISA-18.2): bad data, what cannot be observed, and voltages outside their band. */
 import type { GridModel, Mrid, Point } from '@enerchain/model';
+import type { BadData, NetworkEstimate } from '../network-estimation/network-estimate.ts';
 import type { EstimateState } from '../results/estimate-json.ts';
-import type { BadData, NetworkEstimate } from '../state-estimation.ts';
 import type { AlarmCondition } from './alarms.ts';
 
 /** Cycles that something must stand in a row before it is worth an alarm, and be gone before it is taken back. */

@@ -9,7 +9,7 @@
 import type { ConductingEquipment, GridModel, Mrid, Point, Quality, Value } from '@enerchain/model';
 import { QUALITY, validity } from '@enerchain/model';
 import { type PseudoPower, pseudoPower } from '../estimation/pseudo-power.ts';
-import type { TerminalMeasurement } from '../state-estimation.ts';
+import type { TerminalMeasurement } from '../network-estimation/network-estimate.ts';
 import { MULTIPLIERS } from './inputs.ts';
 
 type Kind = TerminalMeasurement['kind'];

@@ -1,6 +1,6 @@
 /** What the estimation says of itself and of the measurements, as points of the service beside those of the solution. */
 import type { Point } from '@enerchain/model';
-import type { NetworkEstimate } from '../state-estimation.ts';
+import type { NetworkEstimate } from '../network-estimation/network-estimate.ts';
 import { type Output, pointOf } from './outputs.ts';
 
 type EstimateOutput = Omit<Output, 'read'> & { read(estimate: NetworkEstimate): number | null };

@@ -1,8 +1,9 @@
 /** The calculation itself: takes values in, and says on demand what the grid looks like. Knows no link and no clock. */
 import type { GridModel, Mrid, Point, Quality, Value } from '@enerchain/model';
+import { estimateNetwork } from '../network-estimation/estimate-network.ts';
+import type { NetworkEstimate, TerminalMeasurement } from '../network-estimation/network-estimate.ts';
 import type { Injections, PowerFlowResult } from '../power-flow.ts';
 import type { EstimateState } from '../results/estimate-json.ts';
-import { estimateNetwork, type NetworkEstimate, type TerminalMeasurement } from '../state-estimation.ts';
 import { buildNetwork } from '../topology/network.ts';
 import { type AlarmCondition, SolutionAlarms } from './alarms.ts';
 import { EstimateAlarms } from './estimate-alarms.ts';

@@ -12,8 +12,8 @@ import {
 import type { Logger } from 'pino';
 import type { Intake, Receipt } from './connector.ts';
 import type { Outbox } from './outbox/outbox.ts';
+import type { OpenGap, StateChange } from './outbox/records.ts';
 import { isIdentified, RepeatMemory } from './outbox/repeat-memory.ts';
-import type { OpenGap, StateChange } from './outbox/store.ts';
 import type { BoundPoint } from './site/site.ts';
 
 /** Each one grows only. */

@@ -48,7 +48,7 @@ describe.skipIf(!mounted)(
           if (content.kind !== 'observations') continue;
           for (const { value } of observationsOf(content.batch)) numbers.push(Math.floor(value as number));
         }
-        outbox.acknowledge(epoch, last);
+        outbox.outgoing.acknowledge(epoch, last);
       }
     };
 

@@ -37,10 +37,10 @@ const stored = (): Batch[] =>
       rig.store.read(epoch, first, last - first + 1, Number.POSITIVE_INFINITY).map(({ bytes }) => decodeBatch(bytes)),
     );
 const sendable = () =>
-  rig.outbox
+  rig.outbox.outgoing
     .epochs()
     .flatMap(({ epoch, first, last }) =>
-      rig.outbox
+      rig.outbox.outgoing
         .read(epoch, first, { count: last - first + 1, bytes: 1e9 })
         .map(({ sequence }) => `${epoch}/${sequence}`),
     );
@@ -62,7 +62,7 @@ describe('an outbox with a slow key', () => {
     rig = slowRig(signer);
     const released: number[] = [];
     const offered: number[] = [];
-    rig.outbox.onSendable = ({ sequence }) => void offered.push(sequence);
+    rig.outbox.outgoing.onSendable = ({ sequence }) => void offered.push(sequence);
     for (let i = 0; i < 5; i++) {
       rig.outbox.hold({ release: () => void released.push(i) });
       await write(1, i);

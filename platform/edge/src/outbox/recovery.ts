@@ -2,8 +2,9 @@
 import { contentOf, decodeBatch, REPEAT } from '@enerchain/link';
 import { type Clock, describeError, type Mrid, toIso, type UtcNanos } from '@enerchain/model';
 import type { Logger } from 'pino';
+import type { OpenGap } from './records.ts';
 import { isIdentified, type RepeatMemory } from './repeat-memory.ts';
-import type { OpenGap, OutboxStore } from './store.ts';
+import type { OutboxStore } from './store.ts';
 
 export interface Recovery {
   /** False when the last run ended without closing, or when there was none. */

@@ -1,7 +1,7 @@
 /** The announcement of the edge: which points it may speak for, as a versioned document on the chain. */
 import { createHash } from 'node:crypto';
 import type { SiteDocument } from '@enerchain/model';
-import type { StateChange } from '../outbox/store.ts';
+import type { StateChange } from '../outbox/records.ts';
 import type { Announcement } from '../site/site.ts';
 
 /**

@@ -57,7 +57,7 @@ export class Uplink {
       url: options.url,
       identity,
       software: options.software,
-      store: outbox,
+      store: outbox.outgoing,
       clock,
       ...(bytesPerSecond === undefined ? {} : { throttle: { bytesPerSecond } }),
       onCommand: options.onCommand,
@@ -72,7 +72,7 @@ export class Uplink {
         else if (state === 'waiting') {
           this.guard.newSession();
           clearTimeout(this.#renewal);
-          outbox.linkLost();
+          outbox.outgoing.linkLost();
           logger.warn({ reason }, 'not connected to the centre; the outbox keeps what comes');
         }
       },
@@ -86,8 +86,8 @@ export class Uplink {
       keyOf: this.#client.centreKeyOf,
     });
     this.guard.onStale = () => this.challenge();
-    outbox.onSendable = ({ epoch, sequence, bytes }) => {
-      if (this.#client.credit > bytes.length) outbox.markSent(epoch, sequence);
+    outbox.outgoing.onSendable = ({ epoch, sequence, bytes }) => {
+      if (this.#client.credit > bytes.length) outbox.outgoing.markSent(epoch, sequence);
       this.#client.send({ epoch, sequence, bytes });
     };
   }
@@ -178,14 +178,18 @@ export class Uplink {
     clearInterval(this.#timer);
     clearTimeout(this.#soon);
     clearTimeout(this.#renewal);
-    this.#options.outbox.onSendable = undefined;
+    this.#options.outbox.outgoing.onSendable = undefined;
     await this.#client.close();
   }
 
   /** Waits until everything in the outbox is acknowledged, but no longer than this. */
   async drain(milliseconds: number): Promise<void> {
     const deadline = this.#options.clock.monotonic() + milliseconds;
-    while (this.connected && this.#options.outbox.epochs().length > 0 && this.#options.clock.monotonic() < deadline) {
+    while (
+      this.connected &&
+      this.#options.outbox.outgoing.epochs().length > 0 &&
+      this.#options.clock.monotonic() < deadline
+    ) {
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
   }
@@ -198,7 +202,7 @@ export class Uplink {
     // What this run announced at its start still waits when the first welcome comes.
     if (this.#greeted && welcome.completed < 0 && welcome.cursors.length === 0) this.#options.announce();
     this.#greeted = true;
-    const epochs = outbox.epochs();
+    const epochs = outbox.outgoing.epochs();
     const live = epochs.at(-1);
     if (live?.epoch !== outbox.epoch || live.last - live.first < BACKLOG) return;
     // A link that flaps must not open more epochs than the centre keeps open for one source.

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type BatchOptions, sharedColumn, solveBatch } from '../src/batch/batch.ts';
+import { open } from '../src/batch/batch-job.ts';
 import type { BatchInput, BatchResult } from '../src/batch/scenarios.ts';
 import { NewtonSolver } from '../src/powerflow/newton.ts';
 import { randomCase } from './random-case.ts';
@@ -113,6 +114,19 @@ describe('a batch', () => {
       changes: [{ ...loads.changes[0]!, values: loads.changes[0]!.values.slice(-(n - 1)) }],
     };
     expect(vm.slice(4 * n)).toEqual((await solve(last)).vm);
+  });
+
+  test('does not remember a scenario that had to be solved alone', () => {
+    const input = scenarios(8);
+    const loads = { ...input, changes: input.changes.slice(0, 2) };
+    loads.changes[0]!.values.fill(-1000, n - 1, 2 * (n - 1));
+    const solver = new NewtonSolver(n, grid.branches.from, grid.branches.to);
+    const { vm, va } = solver.solve(grid, { tolerance: 1e-11 });
+    const { symbolic } = solver.lu;
+    const setup = { input: loads, options: { tolerance: 1e-11, flows: true }, symbolic, start: { vm, va } };
+    const work = open(setup);
+    expect([...work({ first: 0, count: 4 }).converged]).toEqual([1, 0, 1, 1]);
+    expect(work({ first: 4, count: 4 })).toEqual(open(setup)({ first: 4, count: 4 }));
   });
 
   test('calculates no further than it is read, and ends its threads', async () => {

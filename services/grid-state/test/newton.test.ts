@@ -25,6 +25,24 @@ describe('Newton–Raphson power flow', () => {
     );
   });
 
+  test('a number that is none is no solution, though everything else fits', () => {
+    fc.assert(
+      fc.property(randomCase, (input) => {
+        const solver = solverFor(input);
+        const { vm, va } = solver.solve(input);
+        const buses = { ...input.buses, p: input.buses.p.slice(), vm: vm.slice(), va: va.slice() };
+        expect(solver.solve({ ...input, buses }, { sameAdmittances: true })).toMatchObject({
+          converged: true,
+          iterations: 0,
+        });
+        buses.p[1] = Number.NaN;
+        expect(solver.solve({ ...input, buses }, { sameAdmittances: true }).converged).toBe(false);
+        expect(solver.solve({ ...input, buses }).failure).toMatchObject({ kind: 'invalidInput', bus: 1 });
+      }),
+      { numRuns: 20 },
+    );
+  });
+
   test('a branch out of service keeps its place and carries nothing', () => {
     fc.assert(
       fc.property(randomCase, ({ buses, branches }) => {

@@ -1,6 +1,7 @@
 /** A chunk of a batch; runs in a thread or beside its caller, see `pool.ts`. Loads the kernel alone: a thread is soon there. */
 
 import type { PowerFlowCase } from '../powerflow/case.ts';
+import { ChordLanes, LANES } from '../powerflow/chord-lanes.ts';
 import { type NewtonFailure, NewtonSolver } from '../powerflow/newton.ts';
 import { allBranchAdmittances, allBranchFlows } from '../sensitivity/branch-flows.ts';
 import {
@@ -10,7 +11,11 @@ import {
   type BatchSetup,
   BUS_COLUMNS,
   isSetPoint,
+  LANE_COLUMNS,
 } from './scenarios.ts';
+
+const TOLERANCE = 1e-8;
+const MAX_ITERATIONS = 20;
 
 export function open({ input, options, symbolic, start }: BatchSetup): (chunk: BatchChunk) => BatchResult {
   const { buses, branches } = input.case;
@@ -27,12 +32,13 @@ export function open({ input, options, symbolic, start }: BatchSetup): (chunk: B
   };
   const columnOf = (of: PowerFlowCase, column: BatchColumn): Float64Array =>
     column === 'ratio' || column === 'shift' ? of.branches[column] : of.buses[column];
-  const moves = (...columns: BatchColumn[]) => input.changes.some(({ column }) => columns.includes(column));
-  const movesBranches = moves('ratio', 'shift');
+  const movesBranches = input.changes.some(({ column }) => column === 'ratio' || column === 'shift');
   /** Whether the admittances of the solver are those of every scenario. */
-  const sameAdmittances = !movesBranches && !moves('gs', 'bs');
+  const sameAdmittances = input.changes.every(({ column }) => LANE_COLUMNS.includes(column));
   let known = false;
   let y = allBranchAdmittances(own);
+  const e = new Float64Array(n);
+  const f = new Float64Array(n);
 
   /** Starts where the base has ended, but for set-points. */
   function from(vm: Float64Array, va: Float64Array): void {
@@ -51,6 +57,18 @@ export function open({ input, options, symbolic, start }: BatchSetup): (chunk: B
     }
   }
 
+  /** Several scenarios at a time, where they differ from the base by what is brought in and held alone. */
+  function lanesAtBase(): ChordLanes | undefined {
+    if (!sameAdmittances || options.damped) return undefined;
+    from(start.vm, start.va);
+    const base = solver.solve(own, options);
+    if (!base.converged) return undefined;
+    known = true;
+    return ChordLanes.of(solver, { ...own, buses: { ...own.buses, vm: base.vm, va: base.va } });
+  }
+  const lanes = lanesAtBase();
+  const { tolerance = TOLERANCE, maxIterations = MAX_ITERATIONS } = options;
+
   return ({ first, count }) => {
     const vm = new Float64Array(count * n);
     const va = new Float64Array(count * n);
@@ -61,7 +79,28 @@ export function open({ input, options, symbolic, start }: BatchSetup): (chunk: B
     function column(of: number): Float64Array {
       return new Float64Array(count * of);
     }
-    for (let s = 0; s < count; s++) {
+
+    /** Fills in what the lanes have a solution for. */
+    function solveInLanes(of: ChordLanes): void {
+      for (let s = 0; s < count; s += LANES) {
+        const width = Math.min(LANES, count - s);
+        for (let lane = 0; lane < width; lane++) {
+          from(start.vm, start.va);
+          fill(first + s + lane);
+          of.load(lane, own.buses);
+        }
+        of.solve(width, { tolerance, maxIterations });
+        for (let lane = 0; lane < width; lane++) {
+          const at = s + lane;
+          if (of.converged[lane] === 0 || !of.voltages(lane, vm, va, at * n, e, f)) continue;
+          converged[at] = 1;
+          iterations[at] = of.iterations[lane]!;
+          if (flows) allBranchFlows(branches, y, e, f, flows, at * m);
+        }
+      }
+    }
+
+    function solveAlone(s: number): void {
       from(start.vm, start.va);
       fill(first + s);
       let solution = solver.solve(own, { ...options, sameAdmittances: sameAdmittances && known });
@@ -78,15 +117,22 @@ export function open({ input, options, symbolic, start }: BatchSetup): (chunk: B
         va.fill(Number.NaN, s * n, (s + 1) * n);
         if (flows) for (const each of Object.values(flows)) each.fill(Number.NaN, s * m, (s + 1) * m);
         if (solution.failure) failures.push({ scenario: first + s, failure: solution.failure });
-        continue;
+        return;
       }
       converged[s] = 1;
       vm.set(solution.vm, s * n);
       va.set(solution.va, s * n);
-      if (!flows) continue;
+      if (!flows) return;
       if (movesBranches) y = allBranchAdmittances(own);
-      allBranchFlows(own, y, solution.vm, solution.va, flows, s * m);
+      for (let i = 0; i < n; i++) {
+        e[i] = solution.vm[i]! * Math.cos(solution.va[i]!);
+        f[i] = solution.vm[i]! * Math.sin(solution.va[i]!);
+      }
+      allBranchFlows(branches, y, e, f, flows, s * m);
     }
+
+    if (lanes) solveInLanes(lanes);
+    for (let s = 0; s < count; s++) if (converged[s] === 0) solveAlone(s);
     return { first, count, converged, iterations, vm, va, ...(flows ? { flows } : {}), failures };
   };
 }

@@ -1,7 +1,7 @@
 /**
  * Thousands of power flows of one topology: scenarios or the steps of a time series, which differ in powers, set-points,
  * ratios or what else the kernel's tables say. The order of elimination is found once; each scenario starts from the
- * solution of the case itself, so that what comes out depends neither on the other scenarios nor on the number of threads.
+ * solution of the case itself (and, near it, from its Jacobian: `chord-lanes.ts`), so that what comes out depends neither on the other scenarios nor on the number of threads.
  */
 import { EnerchainError } from '@enerchain/model';
 import { type NewtonOptions, NewtonSolver } from '../powerflow/newton.ts';
@@ -14,6 +14,7 @@ import {
   type BatchSetup,
   BRANCH_COLUMNS,
   BUS_COLUMNS,
+  LANE_COLUMNS,
 } from './scenarios.ts';
 
 export interface BatchOptions extends NewtonOptions, PoolOptions {
@@ -23,8 +24,8 @@ export interface BatchOptions extends NewtonOptions, PoolOptions {
 
 /** Numbers of a result that are worth a message of their own. */
 const CHUNK_NUMBERS = 200_000;
-/** Buses times scenarios from which threads pay for their start. */
-const WORTH_THREADS = 200_000;
+/** Buses times scenarios from which threads pay for their start: solved side by side, and one after the other. */
+const WORTH_THREADS = { lanes: 4_000_000, alone: 1_000_000 };
 const MAX_NUMBERS = 2 ** 31;
 
 /** A column that threads share instead of having copies of it. */
@@ -52,7 +53,9 @@ export async function* solveBatch(
   for (let first = 0; first < input.scenarios; first += size) {
     chunks.push({ first, count: Math.min(size, input.scenarios - first) });
   }
-  const small = buses.type.length * input.scenarios < WORTH_THREADS;
+  const alone =
+    newton.damped || input.case.responses || input.changes.some(({ column }) => !LANE_COLUMNS.includes(column));
+  const small = buses.type.length * input.scenarios < WORTH_THREADS[alone ? 'alone' : 'lanes'];
   const threads = workers ?? (small ? 0 : defaultWorkers());
   const setup: BatchSetup = {
     input: threads === 0 ? input : { ...input, changes: input.changes.map(shared) },

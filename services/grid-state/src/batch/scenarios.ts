@@ -7,6 +7,8 @@ import type { BranchFlows } from '../sensitivity/branch-flows.ts';
 /** Columns of the kernel's tables that may differ between scenarios. */
 export const BUS_COLUMNS = ['p', 'q', 'vm', 'va', 'gs', 'bs'] as const;
 export const BRANCH_COLUMNS = ['ratio', 'shift'] as const;
+/** What may differ between scenarios that are solved side by side: the others are part of the admittance matrix. */
+export const LANE_COLUMNS: readonly BatchColumn[] = ['p', 'q', 'vm', 'va'];
 export type BatchColumn = (typeof BUS_COLUMNS)[number] | (typeof BRANCH_COLUMNS)[number];
 
 export interface BatchChange {

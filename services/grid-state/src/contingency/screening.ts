@@ -288,9 +288,9 @@ export class Screening {
           : 0;
       rhs[2 * i] = p;
       rhs[2 * i + 1] = q;
-      // Written so that NaN wins.
-      if (!(Math.abs(p) <= worst)) worst = Math.abs(p);
-      if (!(Math.abs(q) <= worst)) worst = Math.abs(q);
+      // Math.max: NaN stays, whatever follows.
+      worst = Math.max(worst, Math.abs(p));
+      worst = Math.max(worst, Math.abs(q));
     }
     return worst;
   }

@@ -67,6 +67,14 @@ export function analyse(pattern: RowPattern, order = minimumDegreeOrder(pattern)
   return { size: n, order, position, lowerStart, lowerColumn, upperStart, upperColumn };
 }
 
+/** The numbers of a factorisation beside its pattern, four per block, row-major; overwritten by the next one. */
+export interface BlockFactors extends SymbolicLu {
+  readonly lower: Float64Array;
+  readonly upper: Float64Array;
+  /** Of the diagonal blocks, by position. */
+  readonly inverse: Float64Array;
+}
+
 /** A pivot block whose determinant is below this share of what its two rows could give counts as singular. */
 const SINGULAR = 1e-13;
 
@@ -100,6 +108,10 @@ export class BlockLu {
    */
   get weakest(): number {
     return this.#weakest;
+  }
+
+  get factors(): BlockFactors {
+    return { ...this.symbolic, lower: this.#lower, upper: this.#upper, inverse: this.#inverse };
   }
 
   /**

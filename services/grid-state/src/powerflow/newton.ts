@@ -309,8 +309,8 @@ export class NewtonSolver {
       blocks[b] = blocks[b]! - q;
       blocks[b + 1] = blocks[b + 1]! + p;
       rhs[2 * i] = dp;
-      // Comparisons written so that NaN wins.
-      if (!(Math.abs(dp) <= worst)) worst = Math.abs(dp);
+      // Math.max: NaN stays, whatever follows.
+      worst = Math.max(worst, Math.abs(dp));
       if (kind === BUS_TYPE.pv) {
         blocks[b + 3] = 1;
         rhs[2 * i + 1] = 0;
@@ -320,7 +320,7 @@ export class NewtonSolver {
       blocks[b + 2] = blocks[b + 2]! + p;
       blocks[b + 3] = blocks[b + 3]! + q;
       rhs[2 * i + 1] = dq;
-      if (!(Math.abs(dq) <= worst)) worst = Math.abs(dq);
+      worst = Math.max(worst, Math.abs(dq));
     }
     if (responses) {
       // d(p·V^e) / (dV/V) = e·p·V^e, on the side of what is specified.

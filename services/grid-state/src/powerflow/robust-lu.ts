@@ -2,7 +2,7 @@
  * The factorisation that everybody uses: in blocks as long as that goes well, refined when digits were lost, with row
  * exchanges when a pivot block is singular although the matrix need not be.
  */
-import { analyse, BlockLu, type SymbolicLu } from './block-lu.ts';
+import { analyse, type BlockFactors, BlockLu, type SymbolicLu } from './block-lu.ts';
 import type { RowPattern } from './pattern.ts';
 import { PivotingLu } from './pivoting-lu.ts';
 
@@ -29,6 +29,11 @@ export class RobustLu {
   /** How the last factorisation was done. */
   get method(): 'block' | 'pivoting' {
     return this.#usePivoting ? 'pivoting' : 'block';
+  }
+
+  /** Those of the last factorisation, where they can be used as they are: without row exchanges and refinement. */
+  get factors(): BlockFactors | undefined {
+    return this.#usePivoting || this.#block.weakest < SUSPICIOUS ? undefined : this.#block.factors;
   }
 
   /**
@@ -109,7 +114,7 @@ export class RobustLu {
         }
         rest[row] = sum;
         const share = reach > 0 ? Math.abs(sum) / reach : 0;
-        if (!(share <= worst)) worst = share;
+        worst = Math.max(worst, share);
       }
     }
     return worst;

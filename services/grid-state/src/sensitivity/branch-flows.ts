@@ -1,5 +1,5 @@
 /** Admittances of all branches at once, and what flows through them. */
-import { branchAdmittances, type PowerFlowCase } from '../powerflow/case.ts';
+import { type BranchTable, branchAdmittances, type PowerFlowCase } from '../powerflow/case.ts';
 
 /** Eight numbers per branch, see `branchAdmittances`; all 0 where it is out of service. */
 export function allBranchAdmittances({ branches, outOfService }: PowerFlowCase): Float64Array {
@@ -39,30 +39,33 @@ export function branchPower(
 
 /**
  * What flows into both ends of every branch, per unit, into columns from `at` on.
- * @param y of `allBranchAdmittances`; @param vm and @param va of every bus
+ * @param y of `allBranchAdmittances`; @param e and @param f of every bus, real and imaginary part of its voltage
  */
 export function allBranchFlows(
-  { branches }: PowerFlowCase,
+  { from, to }: BranchTable,
   y: Float64Array,
-  vm: Float64Array,
-  va: Float64Array,
+  e: Float64Array,
+  f: Float64Array,
   into: BranchFlows,
   at: number,
 ): void {
-  const e = vm.map((magnitude, i) => magnitude * Math.cos(va[i]!));
-  const f = vm.map((magnitude, i) => magnitude * Math.sin(va[i]!));
-  for (let k = 0; k < branches.from.length; k++) {
-    const [b, t] = [branches.from[k]!, branches.to[k]!];
-    const [eb, fb, et, ft] = [e[b]!, f[b]!, e[t]!, f[t]!];
+  const { pFrom, qFrom, pTo, qTo } = into;
+  for (let k = 0; k < from.length; k++) {
+    const b = from[k]!;
+    const t = to[k]!;
+    const eb = e[b]!;
+    const fb = f[b]!;
+    const et = e[t]!;
+    const ft = f[t]!;
     const o = 8 * k;
     const fromRe = y[o]! * eb - y[o + 1]! * fb + y[o + 2]! * et - y[o + 3]! * ft;
     const fromIm = y[o]! * fb + y[o + 1]! * eb + y[o + 2]! * ft + y[o + 3]! * et;
     const toRe = y[o + 4]! * eb - y[o + 5]! * fb + y[o + 6]! * et - y[o + 7]! * ft;
     const toIm = y[o + 4]! * fb + y[o + 5]! * eb + y[o + 6]! * ft + y[o + 7]! * et;
-    into.pFrom[at + k] = eb * fromRe + fb * fromIm;
-    into.qFrom[at + k] = fb * fromRe - eb * fromIm;
-    into.pTo[at + k] = et * toRe + ft * toIm;
-    into.qTo[at + k] = ft * toRe - et * toIm;
+    pFrom[at + k] = eb * fromRe + fb * fromIm;
+    qFrom[at + k] = fb * fromRe - eb * fromIm;
+    pTo[at + k] = et * toRe + ft * toIm;
+    qTo[at + k] = ft * toRe - et * toIm;
   }
 }
 

@@ -1,4 +1,4 @@
-/** Captures between ours and Wireshark's programs: what we write it reads, what dumpcap captures on an interface we hear. */
+/** Captures between ours and Wireshark's programs: what we write it reads, what dumpcap and tcpdump capture on an interface we hear. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,12 +13,13 @@ import {
   memoryLan,
   packetLink,
   record,
+  tcpdump,
 } from '@enerchain/ethernet';
 import { until } from '@enerchain/transport/testing';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { noPacketSockets, veth } from '../../standards/ethernet/test/support/veth.ts';
 
-const here = (program: string): boolean => spawnSync(program, ['-v'], { stdio: 'ignore' }).status === 0;
+const here = (program: string): boolean => spawnSync(program, ['--version'], { stdio: 'ignore' }).status === 0;
 
 const FRAMES: Frame[] = [
   { vlan: { id: 5, priority: 4 } },
@@ -93,34 +94,37 @@ describe.skipIf(!here('tshark'))('captures and tshark', () => {
   });
 });
 
-const why = here('dumpcap') ? noPacketSockets() : 'there is no dumpcap';
+const CAPTURERS = [
+  { program: 'dumpcap', command: (end: string) => ['dumpcap', '-q', '-i', end, '-w', '-'] },
+  { program: 'tcpdump', command: (end: string) => tcpdump(end, [ETHERTYPE.goose]) },
+].map((one) => ({ ...one, why: here(one.program) ? noPacketSockets() : `there is no ${one.program}` }));
 
-test.skipIf(why !== undefined)(
-  `what dumpcap captures is heard, with tags${why === undefined ? '' : ` (${why})`}`,
-  async () => {
-    const { namespace, ends, remove } = veth();
-    onTestFinished(remove);
-    const sender = packetLink(ends[0], { namespace });
-    onTestFinished(() => sender.close());
-    const program = ['ip', 'netns', 'exec', namespace, 'dumpcap', '-q', '-i', ends[1], '-w', '-'];
-    const link = captureProgram(program, 'dumpcap');
-    onTestFinished(() => link.close());
-    const frames: Uint8Array[] = [];
-    link.listen((frame) => frames.push(frame.slice()));
-    const sent = FRAMES.map(encodeFrame);
-    // Nobody says when it has begun.
-    const again = setInterval(() => sender.send(sent[0]!), 50);
-    onTestFinished(() => clearInterval(again));
-    await until(() => frames.length > 0, 'the first frame');
-    clearInterval(again);
-    for (const frame of sent) sender.send(frame);
-    await until(
-      () =>
-        frames.length > 0 &&
-        frames.slice(-5).every((frame, i) => Buffer.compare(frame, sent[i]!) === 0) &&
-        frames.length > 5,
-      'all frames',
-    );
-    expect(frames.slice(-5)).toEqual(sent);
-  },
-);
+for (const { program, command, why } of CAPTURERS)
+  test.skipIf(why !== undefined)(
+    `what ${program} captures is heard, with tags${why === undefined ? '' : ` (${why})`}`,
+    async () => {
+      const { namespace, ends, remove } = veth();
+      onTestFinished(remove);
+      const sender = packetLink(ends[0], { namespace });
+      onTestFinished(() => sender.close());
+      const link = captureProgram(['ip', 'netns', 'exec', namespace, ...command(ends[1])], program);
+      onTestFinished(() => link.close());
+      const frames: Uint8Array[] = [];
+      link.listen((frame) => frames.push(frame.slice()));
+      const ended = link.closed.then(() => Promise.reject(new Error(`${program} has ended`)));
+      const captured = (condition: () => boolean, what: string) => Promise.race([until(condition, what), ended]);
+      const sent = FRAMES.map(encodeFrame);
+      // Nobody says when it has begun.
+      const again = setInterval(() => sender.send(sent[0]!), 50);
+      onTestFinished(() => clearInterval(again));
+      await captured(() => frames.length > 0, 'the first frame');
+      clearInterval(again);
+      for (const frame of sent) sender.send(frame);
+      const last = () => frames.slice(-sent.length);
+      await captured(
+        () => frames.length > sent.length && last().every((frame, index) => Buffer.compare(frame, sent[index]!) === 0),
+        'all frames',
+      );
+      expect(last()).toEqual(sent);
+    },
+  );

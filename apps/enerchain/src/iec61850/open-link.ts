@@ -5,6 +5,7 @@ import {
   captureProgram,
   captureStream,
   descriptorLink,
+  ETHERTYPE,
   type LinkLayer,
   packetLink,
   parseMac,
@@ -37,9 +38,8 @@ export function openLink(where: string, { tcpdump: byTcpdump, namespace, paced }
   if (descriptor) return { link: descriptorLink(Number(descriptor[1])), time: 'clock' };
   if (byTcpdump) {
     const inside = namespace === undefined ? [] : ['ip', 'netns', 'exec', namespace];
-    // GOOSE and sampled values, tagged or not.
-    const expression = 'ether proto 0x88b8 or ether proto 0x88ba or vlan';
-    return { link: captureProgram([...inside, ...tcpdump(where, expression)], `tcpdump on ${where}`), time: 'stream' };
+    const command = [...inside, ...tcpdump(where, [ETHERTYPE.goose, ETHERTYPE.sampledValues])];
+    return { link: captureProgram(command, `tcpdump on ${where}`), time: 'stream' };
   }
   if (/[./\\]/.test(where) && existsSync(where)) {
     return { link: captureFile(where, { pace: paced ? 'recorded' : 'fast' }), time: paced ? 'stream' : 'frames' };

@@ -1,26 +1,19 @@
 /** Another program captures: tcpdump with its own rights, also on another machine. */
 import { spawn } from 'node:child_process';
 import { EthernetError } from '../errors.ts';
+import { ETHERTYPE } from '../frame.ts';
 import type { LinkLayer } from '../link-layer.ts';
 import { CaptureLink } from './capture-link.ts';
 
 /** Characters of the program's complaints that are kept. */
 const COMPLAINT = 500;
 
-/** What makes tcpdump write each frame as it comes. `expression` is one of pcap-filter(7). */
-export function tcpdump(interfaceName: string, expression = ''): readonly string[] {
-  return [
-    'tcpdump',
-    '-i',
-    interfaceName,
-    '-s',
-    '0',
-    '-U',
-    '--immediate-mode',
-    '-w',
-    '-',
-    ...(expression ? [expression] : []),
-  ];
+/** What makes tcpdump write each frame as it comes. @param etherTypes only these, whatever tags they have; all when there are none */
+export function tcpdump(interfaceName: string, etherTypes: readonly number[] = []): readonly string[] {
+  const wanted = [...etherTypes, ETHERTYPE.hsr].map((type) => `ether proto 0x${type.toString(16)}`);
+  // Behind `vlan` every place in the frame means the one behind the tag: it stands last.
+  const filter = etherTypes.length === 0 ? [] : [[...wanted, 'vlan'].join(' or ')];
+  return ['tcpdump', '-i', interfaceName, '-s', '0', '-U', '--immediate-mode', '-w', '-', ...filter];
 }
 
 /**

@@ -6,6 +6,7 @@ import {
   captureProgram,
   captureStream,
   descriptorLink,
+  ETHERTYPE,
   type LinkLayer,
   packetLink,
   tcpdump,
@@ -63,7 +64,7 @@ function busFor(settings: GooseSettings, folder: string): GooseBus {
   const { interface: name, tcpdump: byTcpdump, descriptor } = settings;
   const link = provided.get(name);
   if (link) return new GooseBus(name, () => borrowed(link));
-  if (byTcpdump) return new GooseBus(name, () => captureProgram(tcpdump(name, 'ether proto 0x88b8 or vlan'), name));
+  if (byTcpdump) return new GooseBus(name, () => captureProgram(tcpdump(name, [ETHERTYPE.goose]), name));
   if (descriptor !== undefined) return new GooseBus(name, () => descriptorLink(descriptor, { name }));
   return new GooseBus(name, () => packetLink(name));
 }

@@ -147,7 +147,8 @@ function checkPath(chain: readonly Certificate[], options: PathOptions): void {
     const issuer = chain[i + 1];
     const { extensions } = certificate;
     const fail = (reason: PathReason, why: string) => refuse(certificate, reason, why);
-    const selfIssued = sameName(certificate.issuerDer, certificate.subjectDer);
+    // Asked for authorities only: names that differ are compared attribute by attribute.
+    const selfIssued = i > 0 && sameName(certificate.issuerDer, certificate.subjectDer);
 
     if (options.at < certificate.notBefore)
       throw fail('time', `is not valid before ${certificate.notBefore.toISOString()}`);

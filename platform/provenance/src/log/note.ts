@@ -37,11 +37,14 @@ const keyIds = new WeakMap<KeyObject, Uint8Array>();
 export function keyIdOf(key: KeyObject): Uint8Array {
   let id = keyIds.get(key);
   if (!id) {
-    id = hash('sha256', key.export({ type: 'spki', format: 'der' }), 'buffer').subarray(0, KEY_ID_BYTES);
+    id = keyIdOfSpki(key.export({ type: 'spki', format: 'der' }));
     keyIds.set(key, id);
   }
   return id;
 }
+
+/** The same where the SubjectPublicKeyInfo is at hand as a certificate has it, which costs a hundredth of writing it anew. */
+export const keyIdOfSpki = (spki: Uint8Array): Uint8Array => hash('sha256', spki, 'buffer').subarray(0, KEY_ID_BYTES);
 
 /** Decodes base64 (RFC 4648 § 4) that has one spelling only. @returns undefined when it has another */
 export function strictBase64(text: string): Buffer | undefined {

@@ -1,10 +1,25 @@
-/** Work that several receipts share, done once. Keyed by all octets that go into it, so that a memory cannot be fooled. */
+/**
+ * Work that several receipts share, done once. What it was done for is known by a digest of all octets that go into it, so
+ * that a memory cannot be fooled by less than what would forge a record of the log.
+ */
+import { hash } from 'node:crypto';
 
-/** Octets as a key: their number, and one character each, so that no two lists have the same. */
-export const keyOf = (...parts: readonly Uint8Array[]): string =>
-  parts
-    .map((part) => `${part.length}:${Buffer.from(part.buffer, part.byteOffset, part.length).toString('latin1')}`)
-    .join('');
+/** Octets that go into a digest, and their number before each part; hashing is synchronous, so one buffer does for all. */
+const joined = Buffer.alloc(4096);
+
+/** Octets as a key: SHA-256 over them, each part behind its length, so that no two lists have the same; a character each. */
+export function keyOf(...parts: readonly Uint8Array[]): string {
+  let size = 0;
+  for (const part of parts) size += 4 + part.length;
+  const into = size <= joined.length ? joined : Buffer.allocUnsafe(size);
+  let at = 0;
+  for (const part of parts) {
+    at = into.writeUInt32BE(part.length, at);
+    into.set(part, at);
+    at += part.length;
+  }
+  return hash('sha256', into.subarray(0, size), 'binary');
+}
 
 export class Memo<T> {
   readonly #most: number;

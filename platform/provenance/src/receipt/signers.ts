@@ -2,7 +2,7 @@
 import { describeError, EnerchainError, fromMillis, toIso, type UtcNanos } from '@enerchain/model';
 import { type Certificate, commonNameOf, parseCertificate, thumbprint, validatePath } from '@enerchain/pki';
 import { type Holder, holderOf, maySign } from '@enerchain/trust';
-import { keyIdOf } from '../log/note.ts';
+import { keyIdOfSpki } from '../log/note.ts';
 import { same } from '../tree/hash.ts';
 import type { Anchor } from './anchor.ts';
 import { BrokenLink, type ChainLink } from './finding.ts';
@@ -43,7 +43,7 @@ function checked(der: Uint8Array, anchor: Anchor): SignerCertificate {
     holder,
     kid,
     fingerprint: Buffer.from(kid).toString('hex'),
-    keyId: keyIdOf(certificate.publicKey),
+    keyId: keyIdOfSpki(certificate.spki),
     from: most(path.map(({ notBefore }) => nanos(notBefore))),
     until: least(path.map(({ notAfter }) => nanos(notAfter))),
     authority: commonNameOf(path.at(-1)!.subject) ?? 'without a name',
@@ -76,7 +76,7 @@ export class Signers {
 
   /** @throws BrokenLink when nobody with this key is in the receipt */
   byKid(kid: Uint8Array, link: ChainLink, what: string): SignerCertificate {
-    const fingerprint = Buffer.from(kid).toString('hex');
+    const fingerprint = Buffer.from(kid.buffer, kid.byteOffset, kid.length).toString('hex');
     const signer = this.#known.get(fingerprint);
     if (!signer) {
       const text = `${what} is signed by the key ${fingerprint.slice(0, 16)}…, whose certificate is not in the receipt`;

@@ -1,10 +1,11 @@
 /** What the whole control room shares: who is logged in, the model, the points, the live state, what is selected. */
-import { batch, createContext, createMemo, createSignal, useContext } from 'solid-js';
+import { createContext, createMemo, createSignal, useContext } from 'solid-js';
 import { api, whenUnauthorised } from './api/client.ts';
 import { trustApi, type ValueTrust } from './api/trust.ts';
 import type { CommandJson, GapJson, GridModel, PageJson, PointInfo, Session, SourceStatusJson } from './api/types.ts';
 import { type KnownCommands, withCommand } from './commands/known.ts';
-import { layout } from './diagram/layout.ts';
+import { Drawings } from './diagram/drawings.ts';
+import { drawsWhole } from './diagram/layout.ts';
 import { CALCULATION, type EquipmentPoints, measurementsOf, type ValueMode } from './diagram/measurements.ts';
 import { type Scale, scaleOf } from './format/number.ts';
 import { AlarmBook } from './live/alarms.ts';
@@ -67,11 +68,7 @@ export function createApp() {
     const of = model();
     return of && Array.isArray(list) ? measurementsOf(of, list) : new Map();
   });
-  /** Whether the overview draws every equipment, not only a box for each station. */
-  const drawsWhole = createMemo(() => {
-    const of = model();
-    return of !== undefined && layout(of).boxes.length === 0;
-  });
+  const drawings = new Drawings(startWorker());
   const whatIf = createWhatIf(model);
   const estimate = new EstimateBook();
   /** Whether the grid-state service has said anything yet. */
@@ -96,16 +93,15 @@ export function createApp() {
   });
 
   const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));
+  /** Each as it comes: the diagram is laid out while the points are still under way. */
   async function loadModel(): Promise<void> {
-    const [newGrid, newPoints] = await Promise.all([
-      api.grid().then((found) => found ?? null, asError),
-      api.allPoints().catch(asError),
+    const newGrid = api.grid().then((found) => found ?? null, asError);
+    const newPoints = api.allPoints().catch(asError);
+    // What is on the screen is better than an error message in its place.
+    await Promise.all([
+      newGrid.then((found) => (found instanceof Error && model() ? undefined : setGrid(found))),
+      newPoints.then((found) => (found instanceof Error && Array.isArray(points()) ? undefined : setPoints(found))),
     ]);
-    batch(() => {
-      // What is on the screen is better than an error message in its place.
-      if (!(newGrid instanceof Error) || !model()) setGrid(newGrid);
-      if (!(newPoints instanceof Error) || !Array.isArray(points())) setPoints(newPoints);
-    });
   }
 
   let refetching: Promise<void> | undefined;
@@ -283,7 +279,12 @@ export function createApp() {
     /** Whether a diagram shows what is measured, what is estimated, or how they differ. */
     valueMode,
     setValueMode,
-    drawsWhole,
+    drawings,
+    /** Whether the overview shows every equipment, not only a box for each station. */
+    drawsWhole: () => {
+      const of = model();
+      return of !== undefined && drawsWhole(of);
+    },
     whatIf,
     estimate,
     calculated,
@@ -313,6 +314,15 @@ export function createApp() {
       return `${who?.user ?? 'This user'} (${who?.roles.join(', ') || 'no role'}) has no right ${right}.`;
     },
   };
+}
+
+/** Nothing where the browser has no workers, or may not load this one. */
+function startWorker(): Worker | undefined {
+  try {
+    return new Worker(new URL('./diagram/layout-worker.ts', import.meta.url), { type: 'module' });
+  } catch {
+    return undefined;
+  }
 }
 
 export type App = ReturnType<typeof createApp>;

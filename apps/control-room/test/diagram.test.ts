@@ -2,8 +2,10 @@ import type { GridModel } from '@enerchain/model';
 import { describe, expect, it } from 'vitest';
 import type { Drawing } from '../src/diagram/drawing.ts';
 import { along, pathLength, slice } from '../src/diagram/drawing.ts';
+import { Drawings, type LayoutWorker } from '../src/diagram/drawings.ts';
 import { buildGraph } from '../src/diagram/graph.ts';
-import { layout } from '../src/diagram/layout.ts';
+import { drawsWhole, layout } from '../src/diagram/layout.ts';
+import type { LayoutOrder } from '../src/diagram/layout-worker.ts';
 import { measurementsOf, switchState } from '../src/diagram/measurements.ts';
 import { type SwitchState, Topology } from '../src/diagram/topology.ts';
 import { fixture } from './fixture/grid.ts';
@@ -52,6 +54,11 @@ describe('the layout of the single-line diagram', () => {
   it('lets every piece of equipment be selected', () => {
     const targets = new Set(drawing.targets.map((target) => target.equipment));
     expect(model.equipment.filter(({ mRID }) => !targets.has(mRID)).map(({ name }) => name)).toEqual([]);
+  });
+
+  it('shows every piece, and not only boxes', () => {
+    expect(drawsWhole(model)).toBe(true);
+    expect(drawing.boxes).toEqual([]);
   });
 
   it('lays primary busbars horizontally, the higher voltage above', () => {
@@ -160,6 +167,84 @@ describe('the graph behind the drawing', () => {
   });
 });
 
+describe('what leads to earth', () => {
+  // In the bays of the fixture: an earthing switch behind each breaker, as an SCD of bay controllers brings them.
+  const breakers = model.equipment.filter(({ class: of }) => of === 'Breaker');
+  const earthed: GridModel = {
+    ...model,
+    equipment: [
+      ...model.equipment,
+      ...breakers.map(({ name, terminals }, index) => ({
+        class: 'GroundDisconnector' as const,
+        mRID: `earth ${index}`,
+        name: `${name} Q8`,
+        normalOpen: true,
+        terminals: [{ mRID: `earth ${index} t`, connectivityNode: terminals[1]!.connectivityNode }],
+      })),
+    ],
+  };
+
+  it('makes no busbar of a joint, and changes nothing of the overview', () => {
+    expect(breakers.length).toBeGreaterThan(5);
+    expect(JSON.stringify(layout(earthed))).toBe(JSON.stringify(layout(model)));
+  });
+
+  it('is drawn in the display of its station', () => {
+    const station = { substation: model.substations[0]!.mRID };
+    const earths = (of: GridModel) => layout(of, station).switches.filter(({ kind }) => kind === 'earthing').length;
+    expect(earths(model)).toBe(0);
+    expect(earths(earthed)).toBeGreaterThan(2);
+  });
+});
+
+describe('drawings', () => {
+  const answerOf = async (order: LayoutOrder, worker: LayoutWorker, known: { model: GridModel | undefined }) => {
+    known.model = order.model ?? known.model;
+    worker.onmessage?.({ data: { id: order.id, drawing: layout(known.model!, order.place) } } as MessageEvent);
+  };
+  const station = { substation: model.substations[0]!.mRID };
+
+  it('are laid out by the worker, which is sent a model once, and are kept', async () => {
+    const orders: LayoutOrder[] = [];
+    const known: { model: GridModel | undefined } = { model: undefined };
+    const worker: LayoutWorker = {
+      onmessage: null,
+      onerror: null,
+      postMessage: (order) => {
+        orders.push(order);
+        void answerOf(order, worker, known);
+      },
+    };
+    const drawings = new Drawings(worker);
+    expect(await drawings.draw(model, undefined)).toEqual(layout(model));
+    expect(await drawings.draw(model, station)).toEqual(layout(model, station));
+    expect(await drawings.draw(model, undefined)).toEqual(layout(model));
+    expect(orders.map((order) => order.model !== undefined)).toEqual([true, false]);
+    const next = { ...model, version: 2 };
+    expect(await drawings.draw(next, undefined)).toEqual(layout(model));
+    expect(orders.at(-1)!.model).toBe(next);
+  });
+
+  it('say what is wrong with a model', async () => {
+    const worker: LayoutWorker = {
+      onmessage: null,
+      onerror: null,
+      postMessage: ({ id }) => worker.onmessage?.({ data: { id, problem: 'no such station' } } as MessageEvent),
+    };
+    await expect(new Drawings(worker).draw(model, station)).rejects.toThrow('no such station');
+  });
+
+  it('are laid out here where there is no worker, or it fails', async () => {
+    expect(await new Drawings(undefined).draw(model, undefined)).toEqual(layout(model));
+    const silent: LayoutWorker = { onmessage: null, onerror: null, postMessage: () => {} };
+    const drawings = new Drawings(silent);
+    const waiting = drawings.draw(model, station);
+    silent.onerror?.({} as ErrorEvent);
+    expect(await waiting).toEqual(layout(model, station));
+    expect(await drawings.draw(model, undefined)).toEqual(layout(model));
+  });
+});
+
 describe('orthogonal paths', () => {
   const path = [
     { x: 0, y: 0 },
@@ -226,6 +311,20 @@ describe('measurements of equipment', () => {
     expect(found.get(t1.terminals[1]!.mRID)?.byRole.P?.name).toBe('T1 active power, 20 kV side');
     expect(found.get(named('20 kV A').terminals[0]!.connectivityNode)?.byRole.U?.name).toBe('20 kV A voltage');
     expect(found.get(named('J01 breaker').mRID)?.position?.kind).toBe('discrete');
+  });
+
+  it('show of several voltages the one between phases, in whatever order they come', () => {
+    const busbar = named('20 kV A');
+    const voltages = (['C', 'BC', 'A', 'AB', 'CA', 'B'] as const).map((phases) => ({
+      ...points.find(({ name }) => name === '20 kV A voltage')!,
+      mRID: `U ${phases}`,
+      phases,
+      measurementType: phases.length === 1 ? 'PhaseVoltage' : 'LineToLineVoltage',
+    }));
+    for (const list of [voltages, voltages.toReversed()])
+      expect(measurementsOf(model, list).get(busbar.mRID)?.byRole.U?.mRID).toBe('U AB');
+    const single = voltages.filter(({ phases }) => phases.length === 1);
+    expect(measurementsOf(model, single).get(busbar.mRID)?.byRole.U?.mRID).toBe('U A');
   });
 
   it('tell the position of a switch, and say when they cannot', () => {

@@ -5,7 +5,7 @@ import { isInvalid } from '../format/quality.ts';
 import { PriorityGlyph } from '../ui/glyphs.tsx';
 import type { Drawing, Place, Target, Wire, XY } from './drawing.ts';
 import { isSource, isTransformer } from './equipment.ts';
-import { indexOf, layout } from './layout.ts';
+import { indexOf } from './layout.ts';
 import { switchState } from './measurements.ts';
 import { ExitMark, Injection, Series, StationBox, SwitchMark, Transformer } from './Symbols.tsx';
 import { type EnergisedState, type SwitchState, Topology } from './topology.ts';
@@ -16,17 +16,19 @@ export type Overlay = 'none' | 'source' | 'voltage';
 
 const line = (path: readonly XY[]): string => `M${path.map(({ x, y }) => `${x} ${y}`).join('L')}`;
 
-/** The single-line diagram of a model, or of one place in it, with everything that lives on it. */
-export function Diagram(props: {
-  model: GridModel;
-  overlay: Overlay;
-  place: Place | undefined;
-  title: string;
-  open: (place: Place) => void;
-}) {
+/** A display as it is laid out: of a model, or of one place in it. */
+export interface Display {
+  readonly model: GridModel;
+  readonly place: Place | undefined;
+  readonly drawing: Drawing;
+}
+
+/** The single-line diagram, with everything that lives on it. */
+export function Diagram(props: { of: Display; overlay: Overlay; title: string; open: (place: Place) => void }) {
   const app = useApp();
-  const drawing = createMemo<Drawing>(() => layout(props.model, props.place));
-  const topology = createMemo(() => new Topology(props.model));
+  const drawing = () => props.of.drawing;
+  const model = createMemo(() => props.of.model);
+  const topology = createMemo(() => new Topology(model()));
 
   const reported = (mRID: string): SwitchState | undefined => {
     const point = app.measurements().get(mRID)?.position;
@@ -54,17 +56,17 @@ export function Diagram(props: {
     return topology().energise(positionOf, app.whatIf.out());
   });
   const sourceIndex = createMemo(() => {
-    const ids = props.model.equipment
-      .filter((each) => isTransformer(each) || isSource(each))
+    const ids = model()
+      .equipment.filter((each) => isTransformer(each) || isSource(each))
       .map(({ mRID }) => mRID)
       .sort();
     return new Map(ids.map((mRID, index) => [mRID, index % 6]));
   });
   const voltageOf = createMemo(() => {
-    const kV = new Map(props.model.voltageLevels.map((level) => [level.mRID, level.nominalVoltage]));
+    const kV = new Map(model().voltageLevels.map((level) => [level.mRID, level.nominalVoltage]));
     const order = [...new Set(kV.values())].sort((a, b) => b - a);
     return new Map(
-      props.model.connectivityNodes.map((node) => [node.mRID, order.indexOf(kV.get(node.voltageLevel) ?? 0) % 6]),
+      model().connectivityNodes.map((node) => [node.mRID, order.indexOf(kV.get(node.voltageLevel) ?? 0) % 6]),
     );
   });
   const anyNode = (wire: Wire): string =>
@@ -101,9 +103,9 @@ export function Diagram(props: {
   };
   /** What a double click opens: what the drawing says, else, in an overview, the station of the equipment. */
   const opens = (target: Target): Place | undefined => {
-    if (target.opens || props.place) return target.opens;
+    if (target.opens || props.of.place) return target.opens;
     const equipment = app.equipmentById().get(target.equipment);
-    const substation = equipment && indexOf(props.model).substationsOf(equipment)[0];
+    const substation = equipment && indexOf(model()).substationsOf(equipment)[0];
     return substation === undefined ? undefined : { substation };
   };
   const open = (target: Target) => {

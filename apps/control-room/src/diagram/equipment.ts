@@ -55,6 +55,8 @@ const INJECTION_KINDS: Readonly<Record<string, InjectionKind>> = {
 export const isBusbar = (equipment: Equipment): boolean => equipment.class === 'BusbarSection';
 export const isSwitch = (equipment: Equipment): equipment is Switch => 'normalOpen' in equipment;
 export const isEarthing = (equipment: Equipment): boolean => (equipment.class as string) === 'GroundDisconnector';
+/** Leads to earth, by a switch or for good. */
+export const isEarth = (equipment: Equipment): boolean => injectionKind(equipment) === 'earth';
 export const isLine = (equipment: Equipment): equipment is Extract<Equipment, { class: 'ACLineSegment' }> =>
   equipment.class === 'ACLineSegment';
 export const isTransformer = (equipment: Equipment): equipment is Extract<Equipment, { class: 'PowerTransformer' }> =>

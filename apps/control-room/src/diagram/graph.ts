@@ -1,9 +1,10 @@
 /**
  * The grid as a drawing needs it: hubs (busbars, and nodes where more than two things meet) joined by chains of
- * equipment in series (breaker, line, switch …), and stubs that end in a load or a generator.
+ * equipment in series (breaker, line, switch …), and stubs that end in a load or a generator. What leads to earth stands in
+ * the display of its station: here it would make a busbar of every joint that can be earthed.
  */
 import type { GridModel } from '@enerchain/model';
-import { byName, type Equipment, isLine, isSwitch, isTransformer } from './equipment.ts';
+import { byName, type Equipment, isEarth, isLine, isSwitch, isTransformer } from './equipment.ts';
 
 export type { Equipment };
 /** Whatever has one terminal and is no busbar. */
@@ -72,7 +73,7 @@ export function buildGraph(model: GridModel): Graph {
   const substations = new Map(model.substations.map((substation) => [substation.mRID, substation]));
   const bays = new Map(model.bays.map((bay) => [bay.mRID, bay]));
   const at = new Map<string, { equipment: Equipment; terminal: number }[]>(nodes.map((node) => [node.mRID, []]));
-  for (const equipment of [...model.equipment].sort(byName)) {
+  for (const equipment of model.equipment.filter((each) => !isEarth(each)).sort(byName)) {
     equipment.terminals.forEach((terminal, index) => {
       at.get(terminal.connectivityNode)?.push({ equipment, terminal: index });
     });

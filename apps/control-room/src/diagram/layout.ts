@@ -21,30 +21,19 @@ export function indexOf(model: GridModel): GridIndex {
   return index;
 }
 
-const drawings = new WeakMap<GridModel, Map<string, Drawing>>();
-/** Drawings kept per model; the oldest goes first. */
-const KEPT = 32;
-
 /** @param place nothing for the overview */
 export function layout(model: GridModel, place?: Place): Drawing {
-  const known = drawings.get(model) ?? new Map<string, Drawing>();
-  drawings.set(model, known);
-  const key = `${place?.substation ?? ''} ${place?.bay ?? ''}`;
-  let drawing = known.get(key);
-  if (!drawing) {
-    drawing = layOut(model, place);
-    if (known.size >= KEPT) known.delete(known.keys().next().value!);
-    known.set(key, drawing);
-  }
-  return drawing;
-}
-
-function layOut(model: GridModel, place: Place | undefined): Drawing {
   const index = indexOf(model);
   if (place) return substationLayout(index, place.substation, place.bay);
   const places = drawnPlaces(index);
   if (places) return drawnLayout(index, places);
   return isRadial(index) ? feederLayout(model) : networkLayout(index);
+}
+
+/** Whether the overview draws every equipment, not only a box for each station. */
+export function drawsWhole(model: GridModel): boolean {
+  const index = indexOf(model);
+  return drawnPlaces(index) !== undefined || isRadial(index);
 }
 
 /**

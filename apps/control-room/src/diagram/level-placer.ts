@@ -48,8 +48,10 @@ export class LevelPlacer {
     for (const [at, group] of groupsOf(level).entries()) {
       for (const bar of group.bars) this.#start.set(bar.node, x);
       const begin = x + Math.max(at === 0 ? label : 96, ...group.bars.map(barLabelWidth));
-      // First what looks up, where the transformers above want it; what hangs down keeps clear of its lanes.
-      const ends = (['up', 'down'] as const).map((side) => this.#side(group, side, begin));
+      // First what looks up, where the transformers above want it; what hangs down keeps clear of its lanes. The name of
+      // a busbar stands above it, so that below a single one there is room from its beginning.
+      const below = group.bars.length === 1 ? x + END : begin;
+      const ends = [this.#side(group, 'up', begin), this.#side(group, 'down', below)];
       x = Math.max(...ends, begin + 60) + 16;
       for (const cell of group.couplers) {
         const coupler = asCoupler(cell)!;

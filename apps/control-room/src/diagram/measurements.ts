@@ -38,7 +38,11 @@ const ROLE_OF: Readonly<Record<string, Role>> = {
 /** Source of what is calculated from the measurements of all others. */
 export const CALCULATION = 'grid-state';
 
-const PHASE_ORDER = ['ABC', undefined, 'AB', 'A'];
+/** Of several measurements of one role the first is shown; a voltage between phases is the one that limits speak of. */
+const PHASE_ORDER: readonly PointInfo['phases'][] = ['ABC', undefined, 'AB', 'BC', 'CA', 'A', 'B', 'C'];
+const preference = ({ phases, measurementType }: PointInfo): number =>
+  PHASE_ORDER.length * (measurementType === 'PhaseVoltage' ? 1 : 0) +
+  (PHASE_ORDER.includes(phases) ? PHASE_ORDER.indexOf(phases) : PHASE_ORDER.length - 1);
 
 /**
  * @returns points by the mRID of their equipment; a measurement also by its terminal, a voltage also by the connectivity
@@ -63,7 +67,7 @@ export function measurementsOf(model: GridModel, points: readonly PointInfo[]): 
     return known;
   };
   const better = (candidate: PointInfo, known: PointInfo | undefined) =>
-    !known || PHASE_ORDER.indexOf(candidate.phases) < PHASE_ORDER.indexOf(known.phases);
+    !known || preference(candidate) < preference(known);
   for (const point of points) {
     const terminal = terminals.get(point.terminal ?? '');
     const equipment = point.equipment ?? terminal?.equipment;

@@ -1,7 +1,18 @@
-import { createEffect, createMemo, createSignal, For, Match, on, onCleanup, Show, Switch } from 'solid-js';
+import {
+  createEffect,
+  createMemo,
+  createResource,
+  createSignal,
+  For,
+  Match,
+  on,
+  onCleanup,
+  Show,
+  Switch,
+} from 'solid-js';
 import type { GridModel } from '../../api/types.ts';
 import { useApp } from '../../app.ts';
-import { Diagram, type Overlay } from '../../diagram/Diagram.tsx';
+import { Diagram, type Display, type Overlay } from '../../diagram/Diagram.tsx';
 import type { Place } from '../../diagram/drawing.ts';
 import type { ValueMode } from '../../diagram/measurements.ts';
 import { Notice, Skeleton } from '../../ui/parts.tsx';
@@ -47,19 +58,29 @@ export function OverviewPage() {
             under Points meanwhile.
           </Notice>
         </Match>
-        <Match when={app.model()}>{(model) => <Display model={model()} />}</Match>
+        <Match when={app.model()}>{(model) => <GridDisplay model={model()} />}</Match>
       </Switch>
     </div>
   );
 }
 
 /** One display: the grid, a substation or a bay, live or as a trial. */
-function Display(props: { model: GridModel }) {
+function GridDisplay(props: { model: GridModel }) {
   const app = useApp();
   const [overlay, setOverlay] = createSignal<Overlay>('none');
   const place = createMemo<Place | undefined>(() => placeOf(props.model), undefined, {
     equals: (a, b) => a?.substation === b?.substation && a?.bay === b?.bay,
   });
+  // What stands on the screen stays until the next display is laid out.
+  const [display] = createResource(
+    () => ({ model: props.model, place: place() }),
+    async ({ model, place: where }): Promise<Display> => ({
+      model,
+      place: where,
+      drawing: await app.drawings.draw(model, where),
+    }),
+  );
+  const problem = () => display.error as Error | undefined;
   onCleanup(app.estimate.look(() => app.calculated()));
   const timer = setInterval(() => app.whatIf.active() && app.live() && app.whatIf.again(), TRIAL_EVERY);
   onCleanup(() => {
@@ -147,13 +168,18 @@ function Display(props: { model: GridModel }) {
           <EstimateChip />
         </Show>
       </div>
-      <Diagram
-        model={props.model}
-        overlay={overlay()}
-        place={place()}
-        title={titleOf(props.model, place())}
-        open={openPlace}
-      />
+      <Switch fallback={<Skeleton rows={6} />}>
+        <Match when={problem()}>
+          {(error) => (
+            <Notice title="The diagram could not be drawn" tone="error">
+              {error().message} Values are under Points.
+            </Notice>
+          )}
+        </Match>
+        <Match when={display.latest}>
+          {(of) => <Diagram of={of()} overlay={overlay()} title={titleOf(of().model, of().place)} open={openPlace} />}
+        </Match>
+      </Switch>
     </div>
   );
 }

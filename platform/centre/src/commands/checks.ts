@@ -2,10 +2,11 @@
  * What is checked before a command goes out; a list to which later work adds (interlocks, attestation of the path, a
  * second person). All checks run when a command is prepared, and again before each order.
  */
-import { type BreakGlass, isControl, type Mrid } from '@enerchain/model';
+import { type BreakGlass, describeError, isControl, type Mrid } from '@enerchain/model';
 import type { Principal } from '../accounts/accounts.ts';
 import { word } from '../alarms/conditions.ts';
 import type { PointInfo, Sources } from '../ports.ts';
+import type { CommandCheckJson } from './view.ts';
 
 export interface CommandCheckInput {
   readonly principal: Principal;
@@ -42,6 +43,26 @@ export interface CommandCheck {
 type Result = { readonly ok: boolean; readonly text: string; readonly hops?: readonly CheckedHop[] };
 
 const verdict = (ok: boolean, yes: string, no: string): Result => ({ ok, text: ok ? yes : no });
+
+/**
+ * Runs all of them, so that an operator hears everything at once. A check that fails to run has not been passed; what
+ * break-glass passes over is said.
+ */
+export async function runChecks(
+  checks: readonly CommandCheck[],
+  input: CommandCheckInput,
+): Promise<CommandCheckJson[]> {
+  const results: CommandCheckJson[] = [];
+  for (const { name, overridable, check } of input.breakGlass ? [...checks, breakGlassCheck] : checks) {
+    const result = await Promise.resolve()
+      .then(() => check(input))
+      .catch((error: unknown) => ({ ok: false, text: `The check '${name}' failed: ${describeError(error)}` }));
+    if (!result) continue;
+    const overridden = overridable === true && input.breakGlass !== undefined && !result.ok;
+    results.push({ name, ...result, ...(overridden ? { ok: true, overridden } : {}) } as CommandCheckJson);
+  }
+  return results;
+}
 
 /** @param runningOn id of the unfinished command on a point */
 export function standardChecks(sources: Sources, runningOn: (point: Mrid) => string | undefined): CommandCheck[] {
@@ -85,15 +106,19 @@ export function standardChecks(sources: Sources, runningOn: (point: Mrid) => str
       name: 'exclusive',
       check: ({ mRID, command }) => {
         const other = runningOn(mRID);
-        return verdict(
-          other === undefined || other === command,
-          'No other command is running on this point.',
-          `The command ${other} is still running on this point.`,
-        );
+        return other === undefined || other === command
+          ? { ok: true, text: 'No other command is running on this point.' }
+          : takenBy(other);
       },
     },
   ];
 }
+
+/** What `exclusive` says of a point on which another command runs. */
+export const takenBy = (other: string): { ok: false; text: string } => ({
+  ok: false,
+  text: `The command ${other} is still running on this point.`,
+});
 
 /** Runs only for commands that say they break the glass. */
 export const breakGlassCheck: CommandCheck = {

@@ -45,17 +45,17 @@ export class PeerProcess {
     return this.events.filter((e) => e.event === event);
   }
 
-  /** The first event that fits, now or within ten seconds; `after` skips that many of all events. */
+  /** The first event that fits, now or within a minute; `after` skips that many of all events. */
   async expect(fits: (event: PeerEvent) => boolean, what: string, after = 0): Promise<PeerEvent> {
-    const end = Date.now() + 10_000;
+    const end = performance.now() + 60_000;
     for (;;) {
       const found = this.events.slice(after).find(fits);
       if (found !== undefined) return found;
-      const left = end - Date.now();
+      const left = end - performance.now();
       if (left <= 0 || this.#ended) {
         const seen = JSON.stringify(this.events.slice(-8));
         throw new Error(
-          `${this.#ended ? 'the peer program ended' : 'ten seconds'} without: ${what}; last events ${seen} ${this.#stderr}`,
+          `${this.#ended ? 'the peer program ended' : 'a minute'} without: ${what}; last events ${seen} ${this.#stderr}`,
         );
       }
       await new Promise<void>((resolve) => {
@@ -115,9 +115,9 @@ export async function freePort(): Promise<number> {
 
 /** Waits for something of our own side. */
 export async function until(condition: () => boolean, what: string): Promise<void> {
-  const end = Date.now() + 10_000;
+  const end = performance.now() + 60_000;
   while (!condition()) {
-    if (Date.now() > end) throw new Error(`ten seconds without: ${what}`);
+    if (performance.now() > end) throw new Error(`a minute without: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }

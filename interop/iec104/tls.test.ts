@@ -68,8 +68,8 @@ describe.skipIf(missing !== undefined)('TLS with c104 (mbedTLS) and with openssl
       certificate: { subject: 'CN=c104' },
     });
     expect((await client.interrogate(1)).terminated).toBe(true);
-    const end = Date.now() + 5000;
-    for (let value = 1; Date.now() < end; value++) {
+    const renegotiations = () => events.filter((e) => e.name === 'renegotiation-completed').length;
+    for (let value = 1; renegotiations() < 2; value++) {
       await server.ask({ transmit: 7, value });
       await until(
         () => asdus.some((a) => a.cause === 3 && (a.objects[0]!.element as { value: number }).value === value),
@@ -78,7 +78,6 @@ describe.skipIf(missing !== undefined)('TLS with c104 (mbedTLS) and with openssl
       await new Promise((resolve) => setTimeout(resolve, 200));
     }
     expect(client.counters.disconnects).toBe(0);
-    expect(events.filter((e) => e.name === 'renegotiation-completed').length).toBeGreaterThanOrEqual(2);
     expect(events.filter((e) => e.severity === 'alarm')).toEqual([]);
   });
 

@@ -42,7 +42,7 @@ const newFolder = () => {
   folders.push(folder);
   return folder;
 };
-const until = async (what: string, condition: () => boolean | Promise<boolean>, seconds = 15) => {
+const until = async (what: string, condition: () => boolean | Promise<boolean>, seconds = 60) => {
   const deadline = performance.now() + seconds * 1000;
   while (!(await condition())) {
     if (performance.now() > deadline) throw new Error(`${what}: not within ${seconds} s`);

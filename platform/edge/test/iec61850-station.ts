@@ -100,7 +100,7 @@ export class Iec61850Station {
   }
 
   async until(condition: () => boolean, what: string): Promise<void> {
-    const end = performance.now() + 10_000;
+    const end = performance.now() + 60_000;
     while (!condition()) {
       if (performance.now() > end) {
         const { log, events } = this.intake;

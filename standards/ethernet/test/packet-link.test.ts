@@ -23,7 +23,7 @@ const frame = (number: number, etherType: number = ETHERTYPE.goose) =>
   });
 
 async function until(condition: () => boolean): Promise<void> {
-  const end = performance.now() + 10_000;
+  const end = performance.now() + 60_000;
   while (!condition()) {
     if (performance.now() > end) throw new Error('did not come true');
     await new Promise((resolve) => setImmediate(resolve));

@@ -4,7 +4,7 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Journey, until, wrongWith } from './journey.ts';
-import { postgresProcesses, signal, whyNoProcesses } from './postgres.ts';
+import { postgresProcesses, readyServer, signal, whyNoProcesses } from './postgres.ts';
 
 describe.skipIf(whyNoProcesses !== undefined)(
   `a database that is away${whyNoProcesses ? ` (skipped: ${whyNoProcesses})` : ''}`,
@@ -39,11 +39,8 @@ describe.skipIf(whyNoProcesses !== undefined)(
         signal([server!], 'SIGKILL');
         await producedIsDelivered(2_000);
         await until('it runs again', () => {
-          try {
-            return postgresProcesses(journey.centreFolder)[0] !== server;
-          } catch {
-            return false;
-          }
+          const again = readyServer(journey.centreFolder);
+          return again !== undefined && again !== server;
         });
       }
       await until('the history', async () => wrongWith(await journey.history(), station.produced).length === 0);

@@ -19,7 +19,7 @@ const logger = pino({ level: process.env.ENERCHAIN_TEST_LOG ?? 'silent' });
 export async function until(
   what: string,
   condition: () => boolean | Promise<boolean>,
-  milliseconds = 30_000,
+  milliseconds = 80_000,
 ): Promise<void> {
   const deadline = performance.now() + milliseconds;
   while (!(await condition())) {

@@ -8,15 +8,33 @@ export const whyNoProcesses: string | undefined =
 
 /** @param centreFolder of a centre that has started; @returns the server and all its helpers, the server first */
 export function postgresProcesses(centreFolder: string): number[] {
-  const { home } = JSON.parse(readFileSync(join(centreFolder, 'database', 'location.json'), 'utf8')) as {
-    home: string;
-  };
-  const server = Number(readFileSync(join(home, 'data', 'postmaster.pid'), 'utf8').split('\n')[0]);
+  const server = Number(pidFile(centreFolder)[0]);
   const children = readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .map(Number)
     .filter((pid) => parentOf(pid) === server);
   return [server, ...children];
+}
+
+/**
+ * The server, once it takes connections. One that was started too early, with processes of a killed one still there,
+ * writes its number too, and ends again.
+ */
+export function readyServer(centreFolder: string): number | undefined {
+  try {
+    const lines = pidFile(centreFolder);
+    return lines[7]?.trim() === 'ready' ? Number(lines[0]) : undefined;
+  } catch {
+    return undefined; // there is none, or it has just begun
+  }
+}
+
+/** Lines of `postmaster.pid`: its number stands in the first, its state in the eighth. */
+function pidFile(centreFolder: string): string[] {
+  const { home } = JSON.parse(readFileSync(join(centreFolder, 'database', 'location.json'), 'utf8')) as {
+    home: string;
+  };
+  return readFileSync(join(home, 'data', 'postmaster.pid'), 'utf8').split('\n');
 }
 
 function parentOf(pid: number): number | undefined {

@@ -21,7 +21,7 @@ const alive = (pid: number): boolean => {
   }
 };
 
-const until = async (what: string, condition: () => boolean, seconds = 15): Promise<void> => {
+const until = async (what: string, condition: () => boolean, seconds = 60): Promise<void> => {
   const deadline = performance.now() + seconds * 1000;
   while (!condition()) {
     if (performance.now() > deadline) throw new Error(`${what}: not within ${seconds} s`);

@@ -108,16 +108,18 @@ describe('MMS over TLS', () => {
   });
 
   test('plain MMS, and a handshake that never ends, are turned away while others are served', async () => {
-    const at = await listening({ handshakeTimeout: 0.2 });
-    const plain = connectSocket(at.port, at.host);
-    plain.on('error', () => {});
-    plain.write(Uint8Array.of(3, 0, 0, 22, 17, 0xe0, 0, 0, 0, 1, 0, 0xc0, 1, 13, 0xc2, 2, 0, 1, 0xc1, 2, 0, 1));
-    await once(plain, 'close');
-    await until(() => at.events.some(({ name }) => name === 'not-tls'));
+    const at = await listening({ handshakeTimeout: 2 });
     const mute = connectSocket(at.port, at.host);
     mute.on('error', () => {});
+    const muteEnds = once(mute, 'close');
+    const plain = connectSocket(at.port, at.host);
+    plain.on('error', () => {});
+    const plainEnds = once(plain, 'close');
+    plain.write(Uint8Array.of(3, 0, 0, 22, 17, 0xe0, 0, 0, 0, 1, 0, 0xc0, 1, 13, 0xc2, 2, 0, 1, 0xc1, 2, 0, 1));
+    await plainEnds;
+    await until(() => at.events.some(({ name }) => name === 'not-tls'));
     expect(await (await way(at).client()).devices()).toEqual(['BCU1CTRL']);
-    await once(mute, 'close');
+    await muteEnds;
     await until(() => at.events.some(({ name }) => name === 'handshake-timeout'));
     expect(at.server.connections).toBe(1);
   });

@@ -54,9 +54,9 @@ export async function turn(): Promise<void> {
   for (let i = 0; i < 4; i++) await new Promise((resolve) => setImmediate(resolve));
 }
 
-/** Waits for something that real sockets bring about; gives up after ten seconds. */
+/** Waits for something that real sockets bring about; gives up after a minute. */
 export async function until(condition: () => boolean, what = 'condition'): Promise<void> {
-  const end = performance.now() + 10_000;
+  const end = performance.now() + 60_000;
   for (let round = 0; performance.now() < end; round++) {
     if (condition()) return;
     // At first without a pause, so that nothing in memory is slowed down; then without taking the machine from the peer.

@@ -3,7 +3,6 @@ import { isIP } from 'node:net';
 import { type Clock, systemClock, toMillis } from '@enerchain/model';
 import type { GeneralName } from '@enerchain/pki';
 import {
-  coseParse1,
   type DevelopmentCa,
   type Identity,
   obtainIdentity,
@@ -60,9 +59,7 @@ export class CentreIdentity {
     const { signer } = options;
     const apart = signer && {
       signer,
-      // The signature of the identity's key over the request is our own; what counts is in the request.
-      tls: (statement: Uint8Array) =>
-        ca.issue(coseParse1(statement).payload, { ...holder, hosts: [...hosts, TLS_ONLY] }),
+      tls: (request: Uint8Array) => ca.issue(request, { ...holder, hosts: [...hosts, TLS_ONLY] }),
     };
     const issue = async (request: Uint8Array) => ({
       certificate: await ca.issue(request, { ...holder, hosts }),

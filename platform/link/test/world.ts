@@ -9,7 +9,6 @@ import { join } from 'node:path';
 import { type Clock, fromMillis, newMrid, type Observation, TIME_GOOD } from '@enerchain/model';
 import type { GeneralName } from '@enerchain/pki';
 import {
-  coseParse1,
   DevelopmentCa,
   type Holder,
   type Identity,
@@ -113,7 +112,7 @@ export async function makePki(): Promise<Pki> {
   const identity = (holder: Holder, signer?: Signer) => {
     const issue = (request: Uint8Array, ...more: GeneralName[]) =>
       ca.issue(request, { ...holder, hosts: [{ kind: 'ip', value: '127.0.0.1' }, ...more] });
-    const apart = signer && { signer, tls: (signed: Uint8Array) => issue(coseParse1(signed).payload, TLS_ONLY) };
+    const apart = signer && { signer, tls: (request: Uint8Array) => issue(request, TLS_ONLY) };
     return obtainIdentity(
       join(dir, holder.name),
       holder,

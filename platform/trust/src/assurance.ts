@@ -8,7 +8,7 @@ import { type CborValue, CborWriter } from './cbor.ts';
 import type { Holder } from './role.ts';
 
 /** Under an arc of our own (ITU-T X.667: 2.25 and a UUID). */
-const ARC = '2.25.130376884001152386086970942247454383383';
+export const ARC = '2.25.130376884001152386086970942247454383383';
 export const ASSURANCE_POLICY = {
   /** The node has shown evidence of its state that was found good. */
   evidence: `${ARC}.1`,

@@ -1,11 +1,14 @@
 /** Enrolment, renewal and rotation, seen from the device. */
-import type { RequestOptions } from 'node:https';
 import { EnerchainError } from '@enerchain/model';
-import { certificateFromPem, type Signer, thumbprint } from '@enerchain/pki';
-import { enrolmentBinding } from './assurance.ts';
-import { newerBundle, readBundle } from './ca-bundle.ts';
-import { coseSign1 } from './cose.ts';
-import { askForCertificate, get } from './enrolment-exchange.ts';
+import { certificateFromPem, type Signer } from '@enerchain/pki';
+import {
+  type AuthorityAt,
+  authorityAt,
+  authorityNow,
+  certifyKey,
+  type EvidenceMaker,
+  enrolKey,
+} from './enrolment-est.ts';
 import {
   type HsmTlsKey,
   hasOwnTlsKey,
@@ -15,33 +18,19 @@ import {
   nextKeyIn,
   obtainIdentity,
   openIdentity,
-  ROTATION_TYPE,
-  requestFor,
-  signedTlsRequest,
-  type TlsIssuer,
+  type SigningKey,
   takeNextKey,
   tlsSigner,
 } from './identity.ts';
-import type { Holder } from './role.ts';
+import { TLS_ONLY } from './role.ts';
 import { tlsContext } from './tls.ts';
 import { readToken } from './token.ts';
-
-/**
- * Makes evidence of the state of this node.
- * @param binding 32 octets that it must be bound to. @returns `undefined` when there is none to give
- */
-export type EvidenceMaker = (binding: Uint8Array) => Promise<Uint8Array | undefined>;
-
-/** Octets of evidence that are sent along; more is left out. */
-const MAX_EVIDENCE = 512 * 1024;
 
 interface Asking {
   /** Shown along with the request; what it does to the certificate is for the authority to decide. */
   readonly evidence?: EvidenceMaker;
   readonly signal?: AbortSignal;
 }
-
-const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
 
 /**
  * Enrols: fetches the CA certificate, compares it with the fingerprint in the token, and only then, over a connection
@@ -61,59 +50,18 @@ export async function enrol(
   } & Asking,
 ): Promise<Identity> {
   const token = readToken(options.token);
-  const base = options.url ?? token.address;
-  const signal = options.signal ? { signal: options.signal } : {};
-  const caPem = await authorityAt(base, token.fingerprint, signal);
-  const context: RequestOptions = { ...signal, ca: caPem, minVersion: 'TLSv1.3' };
-  const issuer = async (request: Uint8Array, key: Signer) => {
-    const body = { token: Buffer.from(token.secret).toString('base64url'), request: base64(request) };
-    const make = withEvidence(body, token, key, options.evidence);
-    const { certificate, ca } = await askForCertificate(new URL('/enrol', base), context, make);
-    return { certificate, ca: newerBundle(caPem, ca) };
+  const { signal, signer, tlsInHsm: hsm, evidence } = options;
+  const url = options.url ?? token.address;
+  const caPem = await authorityAt(url, token.fingerprint, signal);
+  const at: AuthorityAt = { url, tls: { ca: caPem, minVersion: 'TLSv1.3' }, signal };
+  const holder = { name: token.name, role: token.role };
+  const issuer = async (_: Uint8Array, key: Signer) => {
+    const certificate = await enrolKey(at, token.secret, { holder, key, evidence });
+    return { certificate, ca: await authorityNow(at, caPem) };
   };
-  const { signer, tlsInHsm: hsm } = options;
-  const apart = signer && { signer, tls: tlsIssuer(base, context), hsm };
-  return obtainIdentity(options.dir, { name: token.name, role: token.role }, issuer, apart ? { apart } : {});
+  const tls = (_: Uint8Array, key: Signer, by: SigningKey) => certifyKey(at, by, { holder, key, names: [TLS_ONLY] });
+  return obtainIdentity(options.dir, holder, issuer, signer ? { apart: { signer, tls, hsm } } : {});
 }
-
-/**
- * The certificates of the authority, from somebody not yet known: nothing secret travels, and what comes back is believed
- * only if the hash of its anchor fits.
- */
-export async function authorityAt(
-  base: string,
-  fingerprint: Uint8Array,
-  options: RequestOptions = {},
-): Promise<string> {
-  const pem = await get(new URL('/enrol/ca', base), { ...options, rejectUnauthorized: false });
-  try {
-    if (Buffer.compare(thumbprint(readBundle(pem).anchor), fingerprint) === 0) return pem;
-  } catch (error) {
-    if (!(error instanceof EnerchainError)) throw error;
-  }
-  throw new EnerchainError(
-    'peer',
-    'trust.enrol.fingerprint',
-    `${base} shows another CA than the token names; the token was not shown to it`,
-  );
-}
-
-/** A body to which evidence is added, if somebody makes it. */
-const withEvidence =
-  (body: object, holder: Holder, key: Signer, evidence: EvidenceMaker | undefined) =>
-  async (exporter: Uint8Array): Promise<object> => {
-    const spki = key.publicKey.export({ type: 'spki', format: 'der' });
-    const made = await evidence?.(enrolmentBinding(exporter, holder, spki));
-    return made && made.length <= MAX_EVIDENCE ? { ...body, evidence: base64(made) } : body;
-  };
-
-/** Asks for a certificate for the key of the connections; the signature of the identity is all that it needs. */
-const tlsIssuer =
-  (base: string, context: RequestOptions): TlsIssuer =>
-  async (request, certificate) => {
-    const body = { request: base64(request), certificate: base64(certificate) };
-    return (await askForCertificate(new URL('/enrol/tls', base), context, async () => body)).certificate;
-  };
 
 /** What is asked as somebody who has an identity. */
 export type Renewing = {
@@ -123,29 +71,33 @@ export type Renewing = {
   readonly url: string;
 } & Asking;
 
-/** TLS as the identity. */
-export const tlsOf = ({ identity, signal }: Renewing): RequestOptions => ({
-  ...(signal ? { signal } : {}),
-  ...tlsContext(identity),
+/** The authority, over TLS as the identity. */
+export const authorityOf = ({ identity, url, signal }: Renewing): AuthorityAt => ({
+  url,
+  tls: tlsContext(identity),
+  signal,
 });
 
 /**
- * Renews the certificate of an identity, for the same key, over mTLS, and replaces the files in `dir`: what has changed
- * about the authority comes along.
+ * Renews the certificate of an identity, for the same key, on the word of that key, and replaces the files in `dir`: what has
+ * changed about the authority comes along.
  */
 export async function renew(options: Renewing): Promise<Identity> {
-  const { identity, url } = options;
+  const { identity, evidence } = options;
   const { signer, tls } = identity;
-  const context = tlsOf(options);
-  const body = { request: base64(await requestFor(identity, signer)), certificate: base64(identity.certificate.der) };
-  const make = withEvidence(body, identity, signer, options.evidence);
-  const { certificate: certificatePem, ca } = await askForCertificate(new URL('/enrol/renew', url), context, make);
-  const parts = { certificatePem, caPem: newerBundle(identity.caPem, ca), signer };
+  const at = authorityOf(options);
+  const certificatePem = await certifyKey(at, identity, { holder: identity, key: signer, evidence });
+  const parts = { certificatePem, caPem: await authorityNow(at, identity.caPem), signer };
   if (!hasOwnTlsKey(identity)) return keep(options.dir, makeIdentity({ ...parts, keyPem: tls.keyPem ?? '' }));
-  const certificate = certificateFromPem(certificatePem, 'the answer');
-  const signed = await signedTlsRequest(identity, { signer, kid: thumbprint(certificate) }, tlsSigner(tls));
-  const own = await tlsIssuer(url, context)(signed, certificate.der);
-  return keep(options.dir, makeIdentity({ ...parts, tls: { ...tls, certificatePem: own } }));
+  const by = { signer, certificate: certificateFromPem(certificatePem, 'the answer') };
+  return keep(options.dir, makeIdentity({ ...parts, tls: await connectionKey(at, identity, by) }));
+}
+
+/** The key of the connections, with another certificate. @param by the key of the identity as it is certified now */
+async function connectionKey(at: AuthorityAt, identity: Identity, by: SigningKey) {
+  const { tls } = identity;
+  const wanted = { holder: identity, key: tlsSigner(tls), names: [TLS_ONLY] };
+  return { ...tls, certificatePem: await certifyKey(at, by, wanted) };
 }
 
 async function keep(dir: string, identity: Identity): Promise<Identity> {
@@ -167,31 +119,23 @@ export interface NextKeys {
  * @throws EnerchainError `trust.rotate.origin` (fault caller) when such an identity comes without, and what `renew` throws
  */
 export async function rotateKey(options: Renewing & { readonly keys?: NextKeys }): Promise<Identity> {
-  const { dir, identity, url, keys } = options;
+  const { dir, identity, keys, evidence } = options;
   if (hasOwnTlsKey(identity) && !keys) {
     const text = `the key of ${identity.name} is not in a file; say where the next one is to be made`;
     throw new EnerchainError('caller', 'trust.rotate.origin', text);
   }
   const apart = hasOwnTlsKey(identity) ? keys : undefined;
   const next = apart ? await apart.next() : await nextKeyIn(dir);
-  const statement = await coseSign1(identity.signer, identity.kid, ROTATION_TYPE, await requestFor(identity, next));
-  const body = { request: base64(statement), certificate: base64(identity.certificate.der) };
-  const make = withEvidence(body, identity, next, options.evidence);
-  const context = tlsOf(options);
-  const answer = await askForCertificate(new URL('/enrol/rotate', url), context, make);
-  const certificate = certificateFromPem(answer.certificate, 'the answer');
-  if (!certificate.publicKey.equals(next.publicKey)) {
-    throw new EnerchainError('peer', 'trust.enrol.answer', `${url} certified another key than the next one`);
-  }
+  const at = authorityOf(options);
+  const certificatePem = await certifyKey(at, identity, { holder: identity, key: next, evidence });
   if (!apart) {
-    await takeNextKey(dir, answer.certificate);
+    await takeNextKey(dir, certificatePem);
     return openIdentity(dir);
   }
-  const by = { signer: next, kid: thumbprint(certificate) };
-  const request = await signedTlsRequest(identity, by, tlsSigner(identity.tls));
-  const tls = { ...identity.tls, certificatePem: await tlsIssuer(url, context)(request, certificate.der) };
-  const caPem = newerBundle(identity.caPem, answer.ca);
-  const rotated = makeIdentity({ certificatePem: answer.certificate, caPem, signer: next, tls });
+  const by = { signer: next, certificate: certificateFromPem(certificatePem, 'the answer') };
+  const tls = await connectionKey(at, identity, by);
+  const caPem = await authorityNow(at, identity.caPem);
+  const rotated = makeIdentity({ certificatePem, caPem, signer: next, tls });
   await keepCertificates(dir, rotated);
   apart.taken(next);
   return rotated;

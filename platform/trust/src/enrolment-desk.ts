@@ -1,20 +1,11 @@
 /**
- * What becomes of a request for a certificate, whichever way it came: by JSON or by EST. Who asks has shown a token, the
- * present certificate, or a signature of the present key.
+ * What becomes of a request for a certificate. Who asks has shown a token, the present certificate, or a signature of the
+ * present key.
  */
 import { type Clock, describeError, EnerchainError, systemClock, toMillis } from '@enerchain/model';
-import {
-  type CertificationRequest,
-  type GeneralName,
-  PkiError,
-  parseCertificate,
-  parseRequest,
-  toPem,
-} from '@enerchain/pki';
+import { type CertificationRequest, type GeneralName, PkiError, parseCertificate, toPem } from '@enerchain/pki';
 import { type Assurance, assuranceOf, type EvidenceGate, enrolmentBinding } from './assurance.ts';
-import { coseVerify1 } from './cose.ts';
 import { type EndorsementPolicy, type TpmAnswer, type TpmChallenge, type TpmClaim, TpmDesk } from './enrolment-tpm.ts';
-import { ROTATION_TYPE, TLS_REQUEST_TYPE } from './identity.ts';
 import { checkedCertificate, type HeldCertificate, type Holder, maySign, TLS_ONLY } from './role.ts';
 
 /** What the desk needs of an authority. */
@@ -45,7 +36,7 @@ export interface EnrolmentAuthority {
   isSuperseded(spki: Uint8Array): boolean;
   /**
    * Lets a key give way to another, once and for good.
-   * @param statement COSE_Sign1 of the old key over the request for the new one
+   * @param statement what the old key has signed: the full request by CMC for the new one
    * @throws EnerchainError `trust.rotate.superseded` (fault peer) when it gave way to a third one before
    */
   supersede(old: HeldCertificate, spki: Uint8Array, statement: Uint8Array): Promise<void>;
@@ -145,8 +136,7 @@ export class EnrolmentDesk {
   }
 
   /** By token. @returns PEM */
-  async enrol(secret: Uint8Array, requestDer: Uint8Array, along: Accompanying): Promise<string> {
-    const request = parseRequest(requestDer);
+  async enrol(secret: Uint8Array, request: CertificationRequest, along: Accompanying): Promise<string> {
     const { authority, isRevoked } = this.#options;
     // Whoever has a copy of a revoked key would be let in with it again.
     if (isRevoked && authority.kidsOf(request.spki).some((kid) => isRevoked(kid))) {
@@ -158,66 +148,70 @@ export class EnrolmentDesk {
     return this.#issue('enrol', holder, request, along);
   }
 
-  /**
-   * Another certificate for the same key.
-   * @param shown the certificate of the connection
-   * @param named the one to renew; the same, where that of the connection makes connections only
-   */
-  renew(shown: HeldCertificate, named: HeldCertificate, requestDer: Uint8Array, along: Accompanying): Promise<string> {
+  /** Another certificate for the same key, on the word of that key or of a connection that was made with it. */
+  renew(held: HeldCertificate, request: CertificationRequest, along: Accompanying): Promise<string> {
+    this.#checkRenewable(held, request);
     // A key that was seen inside a TPM cannot have left it (fixedTPM).
-    const kept = assuranceOf(named).filter((each) => each === 'tpm');
-    return this.#issue('renew', named.holder, this.#renewable(shown, named, requestDer), along, kept);
+    const kept = assuranceOf(held).filter((each) => each === 'tpm');
+    return this.#issue('renew', held.holder, request, along, kept);
   }
 
-  #renewable(shown: HeldCertificate, named: HeldCertificate, requestDer: Uint8Array): CertificationRequest {
-    const { name, role } = named.holder;
-    this.#checkSigns(named);
-    if (shown.holder.name !== name || shown.holder.role !== role) {
-      throw refuse('trust.renew.holder', `${shown.holder.name} cannot renew for ${name}`);
-    }
-    const request = parseRequest(requestDer);
+  #checkRenewable(held: HeldCertificate, request: CertificationRequest): void {
+    const { name } = held.holder;
+    this.#checkSigns(held);
     // Whoever holds the key of a connection must not get another key certified with it.
-    if (!request.publicKey.equals(named.publicKey)) {
+    if (!request.publicKey.equals(held.publicKey)) {
       throw refuse('trust.renew.key', `the request is for another key than that of ${name}`);
     }
     this.#checkPresent(name, request.spki);
-    return request;
   }
 
   /** A certificate for the key of the connections, on the word of the identity's key; it ends with that of the identity. */
-  async tls(named: HeldCertificate, statement: Uint8Array): Promise<string> {
-    const { name, role } = named.holder;
-    const request = this.#signedBy(named, TLS_REQUEST_TYPE, statement);
-    this.#checkPresent(name, named.spki);
-    return this.#options.authority.issue(request, { name, role, hosts: [TLS_ONLY], until: named.notAfter });
+  async tls(held: HeldCertificate, request: CertificationRequest): Promise<string> {
+    const { name, role } = held.holder;
+    this.#checkSigns(held);
+    this.#checkPresent(name, held.spki);
+    return this.#options.authority.issue(request.der, { name, role, hosts: [TLS_ONLY], until: held.notAfter });
   }
 
-  /** A certificate for another key, on the word of the present one, which is not renewed any more. */
-  async rotate(named: HeldCertificate, statement: Uint8Array, along: Accompanying): Promise<string> {
-    const { name, role } = named.holder;
-    const request = parseRequest(this.#signedBy(named, ROTATION_TYPE, statement));
-    if (request.publicKey.equals(named.publicKey)) throw refuse('trust.rotate.key', `the key of ${name} is the same`);
-    await this.#options.authority.supersede(named, request.spki, statement);
+  /**
+   * A certificate for another key, on the word of the present one, which is not renewed any more.
+   * @param statement what the present key has signed about it
+   */
+  async rotate(
+    held: HeldCertificate,
+    request: CertificationRequest,
+    statement: Uint8Array,
+    along: Accompanying,
+  ): Promise<string> {
+    const { name, role } = held.holder;
+    this.#checkSigns(held);
+    if (request.publicKey.equals(held.publicKey)) throw refuse('trust.rotate.key', `the key of ${name} is the same`);
+    await this.#options.authority.supersede(held, request.spki, statement);
     return this.#issue('renew', { name, role }, request, along);
   }
 
   /**
    * A TPM claims an attestation key for the holder of a certificate: what only it can answer.
-   * @param shown, named as for `renew`
+   * @param about octets over which it is to be answered
    */
-  challenge(shown: HeldCertificate, named: HeldCertificate, requestDer: Uint8Array, claim: TpmClaim): TpmChallenge {
+  challenge(held: HeldCertificate, request: CertificationRequest, claim: TpmClaim, about: Uint8Array): TpmChallenge {
     if (!this.#tpm) throw refuse('trust.tpm.policy', 'no TPMs are enrolled here');
-    return this.#tpm.challenge(named, this.#renewable(shown, named, requestDer), claim);
+    this.#checkRenewable(held, request);
+    return this.#tpm.challenge(held, request, claim, about);
   }
 
   /** The answer of the TPM. @returns PEM for the key of the identity and for the attestation key */
   async answered(
+    held: HeldCertificate,
+    request: CertificationRequest,
     answer: TpmAnswer,
     along: Accompanying,
   ): Promise<{ readonly certificate: string; readonly attestation: string }> {
     if (!this.#tpm) throw refuse('trust.tpm.policy', 'no TPMs are enrolled here');
+    this.#checkRenewable(held, request);
     const { authority } = this.#options;
-    const { held, request, attestationKey, attestation, identityInTpm } = await this.#tpm.proven(answer);
+    const { attestationKey, attestation, identityInTpm } = await this.#tpm.proven(held, answer);
     const { holder } = held;
     const proven = identityInTpm ? (['tpm'] as const) : [];
     // The attestation key may be what is missing for evidence. Without any, what is said anew of the identity's key holds no
@@ -230,12 +224,6 @@ export class EnrolmentDesk {
       certificate: over ? toPem('CERTIFICATE', held.der) : await authority.issue(request.der, options),
       attestation: await authority.issueAttestation(attestationKey, { ...holder, assurance: attestation }),
     };
-  }
-
-  #signedBy(named: HeldCertificate, type: string, statement: Uint8Array): Uint8Array {
-    this.#checkSigns(named);
-    const known = (kid: Uint8Array) => (Buffer.compare(kid, named.kid) === 0 ? named.publicKey : undefined);
-    return coseVerify1(statement, type, known).payload;
   }
 
   #checkPresent(name: string, spki: Uint8Array): void {

@@ -3,13 +3,14 @@
  * made for its endorsement key and for the name of that attestation key (TPM 2.0 Library, Part 1 § 24), so only to the TPM
  * that holds both. A TPM2_Certify of the identity's key binds that to the same TPM.
  */
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Clock, EnerchainError, systemClock, toMillis } from '@enerchain/model';
 import {
   type Certificate,
   type CertificationRequest,
+  cmc,
   fromPem,
   PkiError,
   parseCertificate,
@@ -68,28 +69,25 @@ export interface TpmClaim {
 
 /** What only the TPM can answer. */
 export interface TpmChallenge {
-  /** Names the challenge; 16 octets, hex. */
-  readonly id: string;
   /** For TPM2_ActivateCredential. */
   readonly idObject: Uint8Array;
   readonly encryptedSecret: Uint8Array;
-  /** Qualifying data for TPM2_Certify. */
+  /** SHA-256 of the secret within. */
+  readonly witness: Uint8Array;
+  /** Names the challenge, and is the qualifying data for TPM2_Certify; 32 octets. */
   readonly nonce: Uint8Array;
 }
 
 export interface TpmAnswer {
-  readonly id: string;
-  readonly secret: Uint8Array;
+  readonly nonce: Uint8Array;
+  /** MAC with the secret over what the challenge was about (`cmc.proofOf`). */
+  readonly proof: Uint8Array;
   /** TPM2_Certify of the identity's key by the attestation key, with the nonce. */
   readonly certified?: { readonly attest: Uint8Array; readonly signature: Uint8Array } | undefined;
 }
 
 /** A challenge that was met. */
 export interface ProvenTpm {
-  /** The certificate under which it was claimed. */
-  readonly held: HeldCertificate;
-  /** The request for the identity's key that came with the claim. */
-  readonly request: CertificationRequest;
   readonly attestationKey: Certificate['publicKey'];
   /** What is known of the attestation key. */
   readonly attestation: readonly Assurance[];
@@ -100,10 +98,10 @@ export interface ProvenTpm {
 interface Pending {
   readonly claim: { readonly akPublic: TpmPublic; readonly known: boolean; readonly identity: TpmPublic | undefined };
   readonly held: HeldCertificate;
-  readonly request: CertificationRequest;
+  readonly publicKey: CertificationRequest['publicKey'];
   readonly ek: string;
   readonly secret: Uint8Array;
-  readonly nonce: Uint8Array;
+  readonly about: Uint8Array;
   readonly until: number;
 }
 
@@ -124,6 +122,7 @@ export class TpmDesk {
   readonly #policy: EndorsementPolicy;
   readonly #book: EndorsementBook;
   readonly #clock: Clock;
+  /** By nonce, hex. */
   readonly #pending = new Map<string, Pending>();
 
   constructor(policy: EndorsementPolicy, book: EndorsementBook, clock: Clock = systemClock) {
@@ -132,8 +131,16 @@ export class TpmDesk {
     this.#clock = clock;
   }
 
-  /** @throws EnerchainError `trust.tpm.ek`, `trust.tpm.ak`, `trust.tpm.limit` (fault peer) */
-  challenge(held: HeldCertificate, request: CertificationRequest, claim: TpmClaim): TpmChallenge {
+  /**
+   * @param about octets over which the answer is to be given
+   * @throws EnerchainError `trust.tpm.ek`, `trust.tpm.ak`, `trust.tpm.limit` (fault peer)
+   */
+  challenge(
+    held: HeldCertificate,
+    { publicKey }: Pick<CertificationRequest, 'publicKey'>,
+    claim: TpmClaim,
+    about: Uint8Array,
+  ): TpmChallenge {
     const ek = read(claim.ek, 'endorsement key');
     const akPublic = read(claim.ak, 'attestation key');
     const identity = claim.identity && read(claim.identity, 'identity key');
@@ -151,34 +158,33 @@ export class TpmDesk {
       throw refuse('limit', 'too many TPMs are being asked; come again in a minute');
     const [secret, nonce] = [randomBytes(SECRET_BYTES), randomBytes(32)];
     const credential = tpm('the endorsement key', () => makeCredential(ek, objectName(akPublic), secret));
-    const id = randomBytes(16).toString('hex');
     // Over the key alone: the rest of its description is what the node says, and the chip would open the credential for any.
     const spki = tpm('the endorsement key', () => toKeyObject(ek).export({ type: 'spki', format: 'der' }));
     const ekHash = createHash('sha256').update(spki).digest('hex');
-    const pending = { claim: { akPublic, known, identity }, held, request, ek: ekHash, secret, nonce };
-    this.#pending.set(id, { ...pending, until: now + ANSWER_WITHIN });
-    return { id, ...credential, nonce };
+    const pending = { claim: { akPublic, known, identity }, held, publicKey, ek: ekHash, secret, about };
+    this.#pending.set(nonce.toString('hex'), { ...pending, until: now + ANSWER_WITHIN });
+    return { ...credential, witness: cmc.witnessOf(secret), nonce };
   }
 
-  /** @throws EnerchainError `trust.tpm.answer`, `trust.tpm.certify`, `trust.tpm.in-use` (fault peer) */
-  async proven({ id, secret, certified }: TpmAnswer): Promise<ProvenTpm> {
-    const pending = this.#pending.get(id);
+  /**
+   * @param held the certificate under which it was claimed
+   * @throws EnerchainError `trust.tpm.answer`, `trust.tpm.certify`, `trust.tpm.in-use` (fault peer)
+   */
+  async proven(held: HeldCertificate, { nonce, proof, certified }: TpmAnswer): Promise<ProvenTpm> {
+    const key = Buffer.from(nonce).toString('hex');
+    const pending = this.#pending.get(key);
     // One answer each: what was guessed wrong cannot be guessed again.
-    this.#pending.delete(id);
-    if (!pending || pending.until <= this.#clock.monotonic())
+    this.#pending.delete(key);
+    if (!pending || pending.until <= this.#clock.monotonic() || Buffer.compare(pending.held.kid, held.kid) !== 0)
       throw refuse('answer', 'the challenge is unknown or too old');
-    const { claim, held, request, nonce } = pending;
-    if (secret.length !== pending.secret.length || !timingSafeEqual(secret, pending.secret)) {
-      throw refuse(
-        'answer',
-        'the credential was not opened: the attestation key is not in the TPM of the endorsement key',
-      );
+    const { claim } = pending;
+    if (!cmc.isProof(proof, pending.secret, pending.about)) {
+      const text = 'the credential was not opened: the attestation key is not in the TPM of the endorsement key';
+      throw refuse('answer', text);
     }
     await this.#book.claim(pending.ek, held.holder.name);
     if (certified) this.#checkCertified(pending, certified, nonce);
     return {
-      held,
-      request,
       attestationKey: tpm('the attestation key', () => toKeyObject(claim.akPublic)),
       attestation: [claim.known ? 'tpm' : 'unattested'],
       identityInTpm: certified !== undefined && claim.known,
@@ -206,12 +212,12 @@ export class TpmDesk {
   }
 
   #checkCertified(
-    { claim, request }: Pending,
+    { claim, publicKey }: Pending,
     certified: NonNullable<TpmAnswer['certified']>,
     nonce: Uint8Array,
   ): void {
     const { akPublic, identity } = claim;
-    if (!identity || !tpm('the identity key', () => toKeyObject(identity)).equals(request.publicKey)) {
+    if (!identity || !tpm('the identity key', () => toKeyObject(identity)).equals(publicKey)) {
       throw refuse('certify', 'what was certified is not the key of the request');
     }
     const { ok, problems } = verifyCertify({ ...certified, akPublic, object: identity, qualifyingData: nonce });

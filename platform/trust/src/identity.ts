@@ -16,12 +16,13 @@ import {
   FileKeySigner,
   type GeneralName,
   nameOf,
+  type RequestAttribute,
   type Signer,
   thumbprint,
 } from '@enerchain/pki';
 import { readBundle } from './ca-bundle.ts';
-import { coseSign1, requireEs256 } from './cose.ts';
-import { checkName, type Holder, holderOf, holderUri, type Role } from './role.ts';
+import { requireEs256 } from './cose.ts';
+import { checkName, type Holder, holderOf, holderUri, type Role, TLS_ONLY } from './role.ts';
 
 export const IDENTITY_FILES = {
   key: 'key.pem',
@@ -68,26 +69,24 @@ export interface Identity {
 
 /**
  * Asks somebody for a certificate.
- * @param key the one that the request is for
+ * @param request PKCS#10, DER; one that travels is made anew with the key, since it is linked to its channel
  * @returns PEM of the certificate and of the authority
  */
 export type Issuer = (
-  requestDer: Uint8Array,
+  request: Uint8Array,
   key: Signer,
 ) => Promise<{ readonly certificate: string; readonly ca: string }>;
 
-/** `typ` of a request for the key of the connections, signed with the key of the identity. */
-export const TLS_REQUEST_TYPE = 'enerchain-tls-request';
-/** `typ` of a request for the key that follows, signed with the present one. */
-export const ROTATION_TYPE = 'enerchain-key-rotation';
-
 /**
  * Asks for a certificate for the key of the connections.
- * @param signedRequest COSE_Sign1 by the identity's key over the PKCS#10 request
- * @param identity DER of the identity's certificate
+ * @param request as for `Issuer`
+ * @param by whose signature authorises it
  * @returns PEM
  */
-export type TlsIssuer = (signedRequest: Uint8Array, identity: Uint8Array) => Promise<string>;
+export type TlsIssuer = (request: Uint8Array, key: Signer, by: SigningKey) => Promise<string>;
+
+/** The key of an identity, with its certificate. */
+export type SigningKey = Pick<Identity, 'signer' | 'certificate'>;
 
 /**
  * Opens the identity in a folder.
@@ -193,21 +192,11 @@ export async function obtainIdentity(
   const tlsFile = join(dir, IDENTITY_FILES.tlsKey);
   const tlsKey = hsm?.signer ?? (await keyIn(tlsFile));
   const { certificate: certificatePem, ca: caPem } = await issuer(await requestFor(holder, signer, hosts), signer);
-  const certificate = certificateFromPem(certificatePem, 'the answer');
-  const request = await signedTlsRequest(holder, { signer, kid: thumbprint(certificate) }, tlsKey, hosts);
+  const by = { signer, certificate: certificateFromPem(certificatePem, 'the answer') };
+  const request = await requestFor(holder, tlsKey, [...hosts, TLS_ONLY]);
   const secret = hsm ? { hsm } : { keyPem: await readFile(tlsFile, 'utf8') };
-  const tls = { ...secret, certificatePem: await apart.tls(request, certificate.der) };
+  const tls = { ...secret, certificatePem: await apart.tls(request, tlsKey, by) };
   return kept(dir, holder, makeIdentity({ certificatePem, caPem, signer, tls }, dir));
-}
-
-/** The request for the key of the connections, under the key of the identity. @returns COSE_Sign1 */
-export async function signedTlsRequest(
-  holder: Holder,
-  identity: Pick<Identity, 'signer' | 'kid'>,
-  key: Signer,
-  hosts: readonly GeneralName[] = [],
-): Promise<Uint8Array> {
-  return coseSign1(identity.signer, identity.kid, TLS_REQUEST_TYPE, await requestFor(holder, key, hosts));
 }
 
 async function kept(dir: string, holder: Holder, identity: Identity): Promise<Identity> {
@@ -265,12 +254,18 @@ async function keyIn(path: string): Promise<FileKeySigner> {
   }
 }
 
-/** PKCS#10 request for a role and name. */
-export function requestFor(holder: Holder, signer: Signer, hosts: readonly GeneralName[] = []): Promise<Uint8Array> {
-  return buildRequest(
-    { subject: nameOf({ commonName: holder.name }), extensions: { subjectAltName: [holderUri(holder), ...hosts] } },
-    signer,
-  );
+/**
+ * PKCS#10 request for a role and name.
+ * @param more what links it to a channel, and what comes along
+ */
+export function requestFor(
+  holder: Holder,
+  signer: Signer,
+  hosts: readonly GeneralName[] = [],
+  more: { readonly challengePassword?: string; readonly attributes?: readonly RequestAttribute[] } = {},
+): Promise<Uint8Array> {
+  const extensions = { subjectAltName: [holderUri(holder), ...hosts] };
+  return buildRequest({ subject: nameOf({ commonName: holder.name }), extensions, ...more }, signer);
 }
 
 /** Replaces a file by way of a temporary one, so that a power cut leaves the old or the new, never half of it. */

@@ -11,6 +11,7 @@ export * from './crl.ts';
 export * from './development-ca.ts';
 export * from './enrolment-client.ts';
 export * from './enrolment-desk.ts';
+export { authorityAt, type EvidenceMaker } from './enrolment-est.ts';
 export * from './enrolment-server.ts';
 export { type EndorsementPolicy, endorsementPolicyIn } from './enrolment-tpm.ts';
 export * from './exporter.ts';

@@ -12,7 +12,7 @@ interface Entry {
   readonly next: string;
   /** Milliseconds since the Unix epoch. */
   readonly at: number;
-  /** COSE_Sign1 of the old key over the request for the new one, base64. */
+  /** What the old key has signed: the full request by CMC that names the new one, base64. */
   readonly statement: string;
 }
 

@@ -8,7 +8,8 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Clock, systemClock, toMillis } from '@enerchain/model';
-import { type EvidenceMaker, type NextKeys, renew, rotateKey } from './enrolment-client.ts';
+import { type NextKeys, renew, rotateKey } from './enrolment-client.ts';
+import type { EvidenceMaker } from './enrolment-est.ts';
 import { hasOwnTlsKey, IDENTITY_FILES, type Identity } from './identity.ts';
 
 /** Share of its life after which a certificate is renewed. */

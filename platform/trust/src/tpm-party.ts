@@ -2,23 +2,25 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Clock, EnerchainError, toMillis } from '@enerchain/model';
-import { type Certificate, certificateFromPem, parseRequest } from '@enerchain/pki';
+import { type Certificate, certificateFromPem, cmc, parseRequest } from '@enerchain/pki';
 import {
   type EndorsementKey,
   encodePublic,
   openAttestationKey,
   openEndorsementKey,
+  parsePublic,
   type TpmClient,
   type TpmKey,
+  toKeyObject,
 } from '@enerchain/tpm2';
-import { newerBundle } from './ca-bundle.ts';
 import type { DevelopmentCa } from './development-ca.ts';
-import { type Renewing, rotateKey, tlsOf } from './enrolment-client.ts';
-import { postJson } from './enrolment-exchange.ts';
-import { type EndorsementPolicy, type TpmChallenge, TpmDesk } from './enrolment-tpm.ts';
+import { authorityOf, type Renewing, rotateKey } from './enrolment-client.ts';
+import { askInFull, authorityNow, certificateIn } from './enrolment-est.ts';
+import { type EndorsementPolicy, type TpmAnswer, type TpmChallenge, TpmDesk } from './enrolment-tpm.ts';
 import { hasOwnTlsKey, type Identity, keepCertificates, makeIdentity, requestFor, writeDurably } from './identity.ts';
 import type { NodeTpm } from './node-keys.ts';
 import { checkedCertificate } from './role.ts';
+import { answerControls, challengeIn, claimControl } from './tpm-controls.ts';
 
 export interface TpmParty {
   /** TPMT_PUBLIC of each key. */
@@ -53,36 +55,25 @@ export interface AttestedIdentity {
   readonly attestation: Certificate;
 }
 
-const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
-
 /**
  * Proves to the authority that the attestation key lies in the TPM, and gets a certificate for it, with another one for the
- * identity's key that says whether that lies there too. To be repeated in time, like any renewal.
+ * identity's key that says whether that lies there too: two full requests by EST, a claim and the answer to what is asked then.
+ * To be repeated in time, like any renewal.
  * @throws EnerchainError `trust.enrol.refused`, `trust.enrol.answer` (peer), `trust.enrol.connect` (environment); Tpm2Error
  */
 export async function enrolTpm(options: Renewing & { readonly tpm: TpmParty }): Promise<AttestedIdentity> {
-  const { dir, identity, url, tpm } = options;
-  const context = tlsOf(options);
-  const challenge = await postJson(new URL('/enrol/tpm', url), context, {
-    request: base64(await requestFor(identity, identity.signer)),
-    certificate: base64(identity.certificate.der),
-    ek: base64(tpm.ek),
-    ak: base64(tpm.ak),
-    ...(tpm.ekCertificate && { ekCertificate: base64(tpm.ekCertificate) }),
-    ...(tpm.identity && { identity: base64(tpm.identity) }),
-  });
-  const octets = (field: string) => Buffer.from(textOf(challenge, field, url), 'base64');
-  const secret = await tpm.activate({ idObject: octets('idObject'), encryptedSecret: octets('encryptedSecret') });
-  const certified = await tpm.certify?.(octets('nonce'));
-  const answer = await postJson(new URL('/enrol/tpm/answer', url), context, {
-    id: textOf(challenge, 'id', url),
-    secret: base64(secret),
-    ...(certified && { attest: base64(certified.attest), signature: base64(certified.signature) }),
-  });
-  const attestationPem = textOf(answer, 'attestation', url);
+  const { dir, identity, url, tpm, evidence } = options;
+  const at = authorityOf(options);
+  const wanted = { holder: identity, key: identity.signer };
+  const asked = await askInFull(at, identity, wanted, [claimControl(tpm)]);
+  const challenge = asked.kind === 'response' ? challengeIn(asked.controls) : undefined;
+  if (!challenge) throw new EnerchainError('peer', 'trust.enrol.answer', `${url} does not ask the TPM for anything`);
+  const controls = answerControls(await answerOf(tpm, challenge, challenge.request));
+  const answer = await askInFull(at, identity, { ...wanted, evidence }, controls);
+  const attestationPem = certificateIn(at, answer, { publicKey: toKeyObject(parsePublic(tpm.ak)) });
   const parts = {
-    certificatePem: textOf(answer, 'certificate', url),
-    caPem: newerBundle(identity.caPem, textOf(answer, 'ca', url)),
+    certificatePem: certificateIn(at, answer, identity.signer),
+    caPem: await authorityNow(at, identity.caPem),
     signer: identity.signer,
   };
   const { keyPem = '' } = identity.tls;
@@ -94,6 +85,13 @@ export async function enrolTpm(options: Renewing & { readonly tpm: TpmParty }): 
   await writeDurably(join(dir, ATTESTATION_FILE), attestationPem);
   await keepCertificates(dir, renewed);
   return { identity: renewed, attestation };
+}
+
+/** What the TPM says to a challenge. @param about octets that the challenge is about */
+async function answerOf(tpm: TpmParty, challenge: TpmChallenge, about: Uint8Array): Promise<TpmAnswer> {
+  const secret = await tpm.activate(challenge);
+  const certified = await tpm.certify?.(challenge.nonce);
+  return { nonce: challenge.nonce, proof: cmc.proofOf(secret, about), certified };
 }
 
 /**
@@ -115,10 +113,8 @@ export async function certifyHere(options: {
   const desk = new TpmDesk(endorsement, book, clock);
   const held = checkedCertificate(identity.certificate.der, authority.certificatePem, new Date(toMillis(clock.now())));
   const request = parseRequest(await requestFor(identity, identity.signer));
-  const { id, nonce, ...credential } = desk.challenge(held, request, tpm);
-  const secret = await tpm.activate(credential);
-  const certified = await tpm.certify?.(nonce);
-  const { attestationKey, attestation } = await desk.proven({ id, secret, certified });
+  const answer = await answerOf(tpm, desk.challenge(held, request, tpm, request.der), request.der);
+  const { attestationKey, attestation } = await desk.proven(held, answer);
   const pem = await authority.issueAttestation(attestationKey, { ...held.holder, assurance: attestation });
   await writeDurably(join(dir, ATTESTATION_FILE), pem);
   return certificateFromPem(pem, ATTESTATION_FILE);
@@ -153,10 +149,4 @@ export async function attestationIn(dir: string): Promise<Certificate | undefine
     throw error;
   });
   return pem === undefined ? undefined : certificateFromPem(pem, ATTESTATION_FILE);
-}
-
-function textOf(answer: Readonly<Record<string, unknown>>, field: string, url: string): string {
-  const value = answer[field];
-  if (typeof value === 'string') return value;
-  throw new EnerchainError('peer', 'trust.enrol.answer', `the answer of ${url} has no field '${field}'`);
 }

@@ -14,6 +14,7 @@ import {
   fromPem,
   nameOf,
   parseCertificate,
+  parseRequest,
   type Signer,
   thumbprint,
 } from '@enerchain/pki';
@@ -45,7 +46,6 @@ import {
   requestFor,
   rotateKey,
   serverTls,
-  signedTlsRequest,
   tlsContext,
 } from '../src/index.ts';
 
@@ -276,7 +276,7 @@ describe('evidence before a certificate', () => {
     wall += 40 * HOUR;
     const desk = new EnrolmentDesk({ authority: ca, clock, requiresEvidence: () => required });
     const connection = await FileKeySigner.create(join(dir, 'connection.pem'));
-    const request = await signedTlsRequest(identity, identity, connection);
+    const request = parseRequest(await requestFor(holder, connection));
     const { notAfter } = certificateFromPem(await desk.tls(desk.held(identity.certificate.der), request));
     expect(notAfter).toEqual(identity.certificate.notAfter);
   });
@@ -347,7 +347,7 @@ describe('the rotation of a key', () => {
     const before = await enrolled();
     const desk = new EnrolmentDesk({ authority: ca, clock });
     const connection = await FileKeySigner.create(join(dir, 'connection.pem'));
-    const request = await signedTlsRequest(before, before, connection);
+    const request = parseRequest(await requestFor(holder, connection));
     const held = desk.held(before.certificate.der);
     expect(await detailOf(desk.tls(held, request))).toBe('resolved');
     await rotateKey({ dir: join(dir, 'edge'), identity: before, url: address });

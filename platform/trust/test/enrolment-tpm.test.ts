@@ -329,7 +329,9 @@ describe('enrolment with a TPM', () => {
         return { attest, signature: encodeSignature({ scheme: 'ecdsa', hash: 'sha256', ...pair }) };
       },
     };
-    expect(await detailOf(enrolTpm({ ...renewing(identity), tpm: forged }))).toMatch(/refused: .*signature/i);
+    expect(await detailOf(enrolTpm({ ...renewing(identity), tpm: forged }))).toMatch(
+      /refused with HTTP 403: .*signature/i,
+    );
     // A key that is said to be in the TPM and is not that of the request.
     const other = { ...forged, identity: tpm.ak };
     expect(await detailOf(enrolTpm({ ...renewing(identity), tpm: other }))).toContain('not the key of the request');

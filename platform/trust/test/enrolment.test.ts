@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Clock, fromMillis, systemClock } from '@enerchain/model';
-import { FileKeySigner, type Signer } from '@enerchain/pki';
+import { buildRequest, type Certificate, cmc, est, FileKeySigner, type Signer } from '@enerchain/pki';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
   DevelopmentCa,
@@ -18,7 +18,8 @@ import {
   renew,
   requestFor,
   serverTls,
-  signedTlsRequest,
+  TLS_ONLY,
+  tlsContext,
 } from '../src/index.ts';
 
 let dir: string;
@@ -122,25 +123,24 @@ describe('enrolment by one-time token', () => {
   });
 
   it('turns an address away after ten failed attempts', async () => {
-    const signer = await FileKeySigner.create(join(dir, 'k.pem'));
-    const request = await requestFor({ name: 'x', role: 'edge' }, signer);
-    const post = () =>
-      fetchPem(`${address}/enrol`, {
-        token: Buffer.alloc(32).toString('base64url'),
-        request: Buffer.from(request).toString('base64'),
-      });
-    const statuses: number[] = [];
-    for (let i = 0; i < 11; i++) statuses.push(await post());
-    expect(statuses).toEqual([...new Array<number>(10).fill(403), 429]);
+    const key = await FileKeySigner.create(join(dir, 'k.pem'));
+    const target = { url: address, tls: { ca: ca.certificatePem }, credentials: { user: '', password: 'AAAA' } };
+    const attempts: string[] = [];
+    for (let i = 0; i < 11; i++) {
+      const told = await detailOf(est.enroll(target, () => requestFor({ name: 'x', role: 'edge' }, key)));
+      attempts.push(/HTTP (\d+)/.exec(told)?.[1] ?? told);
+    }
+    expect(attempts).toEqual([...new Array<string>(10).fill('401'), '429']);
   });
 
   it.each([
-    ['no JSON', 'hello'],
-    ['no fields', '{}'],
-    ['a request that is no request', JSON.stringify({ token: 'AAAA', request: 'AAAA' })],
-    ['a body without end', `{"token":"${'x'.repeat(20_000)}"}`],
-  ])('answers %s with a problem', async (_, body) => {
-    expect(await fetchPem(`${address}/enrol`, body)).toBe(403);
+    ['simpleenroll', 'hello', 'application/pkcs10', 400],
+    ['simpleenroll', 'AAAA', 'application/pkcs10', 400],
+    ['simplereenroll', 'A'.repeat(2_000_000), 'application/pkcs10', 413],
+    ['fullcmc', 'AAAA', 'application/pkcs7-mime', 400],
+    ['fullcmc', 'AAAA', 'application/json', 415],
+  ])('refuses %s of something else (%#)', async (operation, body, type, status) => {
+    expect(await post(`${address}/.well-known/est/${operation}`, body, type)).toBe(status);
   });
 });
 
@@ -154,7 +154,27 @@ describe('renewal', () => {
   });
 
   it('is refused without a certificate', async () => {
-    expect(await fetchPem(`${address}/enrol/renew`, { request: '' })).toBe(403);
+    const identity = await enrol({ dir: join(dir, 'edge'), token: await tokenFor('edge-nord') });
+    const target = { url: address, tls: { ca: ca.certificatePem } };
+    const request = est.reenroll(target, () => requestFor(identity, identity.signer));
+    await expect(request).rejects.toThrow('needs the present certificate');
+  });
+
+  it('asks for a request that was made for this channel, so that none is shown a second time', async () => {
+    const identity = await enrol({ dir: join(dir, 'edge'), token: await tokenFor('edge-nord') });
+    const target = { url: address, tls: tlsContext(identity) };
+    let stolen: Uint8Array | undefined;
+    await est.full(target, async (challengePassword = '') => {
+      stolen = await cmc.buildFullRequest(
+        await requestFor(identity, identity.signer, [], { challengePassword }),
+        [],
+        identity,
+      );
+      return stolen;
+    });
+    await expect(est.full(target, () => stolen!)).rejects.toThrow('made for another channel');
+    const unlinked = async () => cmc.buildFullRequest(await requestFor(identity, identity.signer), [], identity);
+    await expect(est.full(target, unlinked)).rejects.toThrow('must be linked to its channel');
   });
 
   it('is refused with the certificate of another CA', async () => {
@@ -199,17 +219,25 @@ describe('an identity whose key lies in an HSM or TPM', () => {
       token: await tokenFor('edge-nord'),
       signer: await elsewhere(),
     });
+    // The files of the connections are all that the thief has: their key signs for nobody.
     const thief = await FileKeySigner.create(join(dir, 'thief.pem'));
-    const stolen = { ...identity, signer: thief };
-    expect(await rejection(renew({ dir: join(dir, 'thief'), identity: stolen, url: address }))).toBe(
-      'trust.enrol.refused',
+    const connection = FileKeySigner.fromPem(identity.tls.keyPem!, 'stolen');
+    const as = (signer: Signer, certificate: Certificate) => ({ signer, certificate });
+    expect(await detailOf(asked(identity, thief, as(connection, identity.tls.certificate)))).toContain(
+      'makes connections only',
     );
-    expect(events.at(-1)?.detail).toContain('another key');
-    const asIdentity = { ...stolen, certificate: identity.tls.certificate };
-    expect(await rejection(renew({ dir: join(dir, 'thief'), identity: asIdentity, url: address }))).toBe(
-      'trust.enrol.refused',
+    // What is signed with it is not signed with the key of the identity, whatever it says.
+    const claimed = { ...thief, publicKey: identity.signer.publicKey, sign: (data: Uint8Array) => thief.sign(data) };
+    expect(await detailOf(asked(identity, thief, as(claimed, identity.certificate)))).toContain(
+      'not made with the key of the certificate',
     );
-    expect(events.at(-1)?.detail).toContain('makes connections only');
+    const { subject, extensions } = identity.tls.certificate;
+    const names = { subjectAltName: extensions.subjectAltName ?? [] };
+    const again = est.reenroll({ url: address, tls: tlsContext(identity) }, () =>
+      buildRequest({ subject, extensions: names }, thief),
+    );
+    expect(await detailOf(again)).toContain('makes connections only');
+    expect(events.at(-1)).toMatchObject({ action: 'renew', outcome: 'refused' });
   });
 
   it('does not open without that key', async () => {
@@ -223,29 +251,42 @@ describe('an identity whose key lies in an HSM or TPM', () => {
     const signer = await elsewhere();
     const identity = await enrol({ dir: join(dir, 'edge'), token: await tokenFor('edge-nord'), signer });
     const thief = await FileKeySigner.create(join(dir, 'thief.pem'));
-    const forged = await signedTlsRequest(identity, { signer: thief, kid: identity.kid }, thief);
-    const body = {
-      request: Buffer.from(forged).toString('base64'),
-      certificate: Buffer.from(identity.certificate.der).toString('base64'),
-    };
-    expect(await fetchPem(`${address}/enrol/tls`, body)).toBe(403);
-    expect(events.at(-1)).toMatchObject({ action: 'tls', outcome: 'refused' });
+    const claimed = { ...thief, publicKey: signer.publicKey, sign: (data: Uint8Array) => thief.sign(data) };
+    const forged = { signer: claimed, certificate: identity.certificate };
+    expect(await detailOf(asked(identity, thief, forged, [TLS_ONLY]))).toContain('not made with the key');
     revoked.add(Buffer.from(identity.kid).toString('hex'));
-    const own = await signedTlsRequest(identity, identity, thief);
-    expect(await fetchPem(`${address}/enrol/tls`, { ...body, request: Buffer.from(own).toString('base64') })).toBe(403);
-    expect(events.at(-1)?.detail).toContain('was revoked');
+    expect(await detailOf(asked(identity, thief, identity, [TLS_ONLY]))).toContain('was revoked');
+    expect(events.at(-1)).toMatchObject({ action: 'tls', outcome: 'refused' });
   });
+
+  /** Asks for a certificate for a key, over the connection of an identity, on the word of somebody. */
+  const asked = (
+    identity: Identity,
+    key: Signer,
+    by: Pick<Identity, 'signer' | 'certificate'>,
+    names: Parameters<typeof requestFor>[2] = [],
+  ) =>
+    est.full({ url: address, tls: tlsContext(identity) }, async (challengePassword = '') =>
+      cmc.buildFullRequest(await requestFor(identity, key, names, { challengePassword }), [], by),
+    );
 });
 
+const detailOf = (promise: Promise<unknown>) =>
+  promise.then(
+    () => 'resolved',
+    (error: Error) => error.message,
+  );
+
 /** POSTs without any check of the server; returns the status. */
-async function fetchPem(url: string, body: object | string): Promise<number> {
+async function post(url: string, body: string, type: string): Promise<number> {
   const { request } = await import('node:https');
   return new Promise((resolve, reject) => {
-    const call = request(url, { method: 'POST', rejectUnauthorized: false, agent: false }, (response) => {
+    const options = { method: 'POST', rejectUnauthorized: false, agent: false, headers: { 'content-type': type } };
+    const call = request(url, options, (response) => {
       response.resume();
       resolve(response.statusCode ?? 0);
     });
     call.on('error', reject);
-    call.end(typeof body === 'string' ? body : JSON.stringify(body));
+    call.end(body);
   });
 }

@@ -1,8 +1,9 @@
 /** DER, X.509 certificates and requests, signers. README.md shows how they go together. */
 export * from './algorithm.ts';
 export * from './certificate.ts';
+export * as cmc from './cmc/index.ts';
 export * from './cms/ber.ts';
-export type { CmsAttribute } from './cms/content-info.ts';
+export { type CmsAttribute, singleValue } from './cms/content-info.ts';
 export * from './cms/enveloped-data.ts';
 export { type KeyAgreement, keyAgreementWith } from './cms/key-agreement.ts';
 export * from './cms/oid.ts';

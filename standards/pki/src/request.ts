@@ -15,6 +15,9 @@ import { OID } from './oid.ts';
 import { publicKeyFrom, readSigned, type SignedObject, signedBy, signObject } from './signed.ts';
 import type { Signer } from './signer.ts';
 
+/** Largest request that is read, in bytes: there is room for evidence among the attributes. */
+export const MAX_REQUEST_BYTES = 768 * 1024;
+
 export interface CertificationRequest extends SignedObject {
   readonly subject: Name;
   readonly spki: Uint8Array;
@@ -64,7 +67,7 @@ export function buildRequest(
  * @throws PkiError (fault peer) when it is malformed or its signature does not fit its own key
  */
 export function parseRequest(bytes: Uint8Array): CertificationRequest {
-  const { inner, ...signed } = readSigned(bytes, 'certification request');
+  const { inner, ...signed } = readSigned(bytes, 'certification request', { max: MAX_REQUEST_BYTES });
   if (inner.smallInteger('version') !== 0) throw inner.fail('the version of the request is not 0');
   const subject = readName(inner);
   const spki = inner.take(TAG.sequence, 'public key').raw;

@@ -37,20 +37,18 @@ export async function signObject(
 
 /**
  * Takes the outer structure apart.
- * @param readRest reads what stands behind the signature; nothing may when absent
+ * @param options.max most bytes that are read
+ * @param options.rest reads what stands behind the signature; nothing may when absent
  * @returns also a reader inside the signed part
  */
 export function readSigned(
   bytes: Uint8Array,
   what: string,
-  readRest?: (outer: DerReader) => void,
+  options: { readonly max?: number; readonly rest?: (outer: DerReader) => void } = {},
 ): SignedObject & { readonly inner: DerReader } {
-  if (bytes.length > MAX_SIGNED_BYTES) {
-    throw new PkiError(
-      'peer',
-      'pki.size',
-      `the ${what} has ${bytes.length} bytes, at most ${MAX_SIGNED_BYTES} are read`,
-    );
+  const { max = MAX_SIGNED_BYTES, rest } = options;
+  if (bytes.length > max) {
+    throw new PkiError('peer', 'pki.size', `the ${what} has ${bytes.length} bytes, at most ${max} are read`);
   }
   const reader = new DerReader(bytes);
   const outer = reader.sequence(what);
@@ -58,7 +56,7 @@ export function readSigned(
   const toBeSigned = outer.any(`signed part of the ${what}`).raw;
   const signatureAlgorithm = readAlgorithm(outer);
   const signature = outer.octetAlignedBits('signature');
-  readRest?.(outer);
+  rest?.(outer);
   outer.end(what);
   const inner = new DerReader(toBeSigned).sequence(`signed part of the ${what}`);
   return { der: bytes, toBeSigned, signatureAlgorithm, signature, inner };

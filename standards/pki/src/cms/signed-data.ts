@@ -110,6 +110,17 @@ export const buildCertificatesOnly = (
     signerInfos: [],
   });
 
+/** Content that nobody signs, for where the channel says whose it is. */
+export const buildUnsignedData = (contentType: string, content: Uint8Array): Uint8Array =>
+  encodeSignedData({
+    version: 3,
+    digests: [],
+    encapsulated: der.sequence(der.objectIdentifier(contentType), der.explicit(0, der.octetString(content))),
+    certificates: [],
+    revocationLists: [],
+    signerInfos: [],
+  });
+
 const byKeyIdentifier = ({ certificate, identifiedBy }: CmsSigner) =>
   !certificate || identifiedBy === 'subjectKeyIdentifier';
 

@@ -23,6 +23,14 @@ export function channelBinding(socket: TLSSocket, side: 'client' | 'server'): st
   return finished?.toString('base64');
 }
 
+/** Keying material of a channel (RFC 8446 § 7.5): 32 octets, context empty. @returns `undefined` below TLS 1.3 */
+export type Exporter = (label: string) => Uint8Array | undefined;
+
+export const exporterOf =
+  (socket: TLSSocket): Exporter =>
+  (label) =>
+    socket.getProtocol() === 'TLSv1.3' ? socket.exportKeyingMaterial(BYTES, label, Buffer.alloc(0)) : undefined;
+
 export function sameBinding(one: string, other: string): boolean {
   const [a, b] = [Buffer.from(one), Buffer.from(other)];
   return a.length === b.length && timingSafeEqual(a, b);

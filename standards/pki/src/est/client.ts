@@ -1,9 +1,10 @@
 /** EST client (RFC 7030) over node:https; one connection per exchange. */
 import { request as httpsRequest, type RequestOptions } from 'node:https';
 import type { TLSSocket } from 'node:tls';
+import { type FullAnswer, readFullAnswer, statusIn } from '../cmc/index.ts';
 import { PkiError } from '../error.ts';
 import { parseRequest } from '../request.ts';
-import { channelBinding } from './channel.ts';
+import { channelBinding, type Exporter, exporterOf } from './channel.ts';
 import {
   type CsrAttribute,
   certificateFor,
@@ -61,8 +62,12 @@ export type EstEnrolment =
   /** Come again after so many seconds, with the same request (§ 4.2.3). */
   | { readonly kind: 'pending'; readonly retryAfterSeconds: number };
 
-/** Makes the PKCS#10 request. @param binding challenge password that links it to the channel (§ 3.5), where there is one */
-export type RequestMaker = (binding: string | undefined) => Uint8Array | Promise<Uint8Array>;
+/**
+ * Makes the request, DER, once the channel stands.
+ * @param binding challenge password that links it to the channel (§ 3.5), where there is one
+ * @param exporter keying material of the channel (RFC 8446 § 7.5): 32 octets, context empty; `undefined` below TLS 1.3
+ */
+export type RequestMaker = (binding: string | undefined, exporter: Exporter) => Uint8Array | Promise<Uint8Array>;
 
 /** Obtains a certificate (§ 4.2.1). @throws PkiError as `caCertificates` */
 export const enroll = (target: EstTarget, make: RequestMaker): Promise<EstEnrolment> =>
@@ -72,12 +77,23 @@ export const enroll = (target: EstTarget, make: RequestMaker): Promise<EstEnrolm
 export const reenroll = (target: EstTarget, make: RequestMaker): Promise<EstEnrolment> =>
   obtain(target, 'simplereenroll', make);
 
+/**
+ * Full request by CMC (§ 4.3).
+ * @param make see `buildFullRequest`; the PKCS#10 within has the binding
+ * @returns certificates, or the controls of an answer that wants more before there are any
+ * @throws PkiError as `caCertificates`
+ */
+export async function full(target: EstTarget, make: RequestMaker): Promise<FullAnswer> {
+  const answer = await exchange(target, 'fullcmc', make);
+  return bodyOf(answer, MEDIA_TYPE.fullResponse, (body) => readFullAnswer(decodeBody(body)));
+}
+
 async function obtain(target: EstTarget, operation: Operation, make: RequestMaker): Promise<EstEnrolment> {
   let spki: Uint8Array | undefined;
-  const answer = await exchange(target, operation, async (binding) => {
-    const request = await make(binding);
+  const answer = await exchange(target, operation, async (...channel) => {
+    const request = await make(...channel);
     spki = parseRequest(request).spki;
-    return encodeBody(request);
+    return request;
   });
   if (answer.status === 202) {
     const retryAfterSeconds = readRetryAfter(answer.retryAfter, new Date());
@@ -101,19 +117,30 @@ interface Answer {
 
 function bodyOf<T>({ target, status, type, body }: Answer, expected: string, read: (body: string) => T): T {
   if (status !== 200) {
-    const detail = isMediaType(type, 'text/plain') ? `: ${body.trim().slice(0, 300)}` : '';
+    const why = isMediaType(type, 'text/plain')
+      ? body.trim()
+      : isMediaType(type, expected)
+        ? reasonIn(body)
+        : undefined;
+    const detail = why ? `: ${why.slice(0, 500)}` : '';
     throw new PkiError('peer', 'est.refused', `${target.url} refused with HTTP ${status}${detail}`);
   }
   if (!isMediaType(type, expected)) throw malformed(target, `is ${type ?? 'of no type'} instead of ${expected}`);
   return read(body);
 }
 
-/** @param make the body, once the channel stands */
-function exchange(
-  target: EstTarget,
-  operation: Operation,
-  make?: (binding: string | undefined) => Promise<string>,
-): Promise<Answer> {
+/** What a full answer says of a refusal (§ 4.3.2). */
+function reasonIn(body: string): string | undefined {
+  try {
+    const answer = readFullAnswer(decodeBody(body));
+    return answer.kind === 'response' ? statusIn(answer.controls).text : undefined;
+  } catch (error) {
+    if (error instanceof PkiError) return undefined;
+    throw error;
+  }
+}
+
+function exchange(target: EstTarget, operation: Operation, make?: RequestMaker): Promise<Answer> {
   const { credentials, tls, signal, timeout = TIMEOUT } = target;
   if (credentials && tls?.rejectUnauthorized === false) {
     throw new PkiError('caller', 'est.credentials', 'credentials are not shown to a server that was not verified');
@@ -129,7 +156,10 @@ function exchange(
       agent: false,
       method: make ? 'POST' : 'GET',
       headers: {
-        ...(make && { 'content-type': MEDIA_TYPE.request, 'content-transfer-encoding': 'base64' }),
+        ...(make && {
+          'content-type': operation === 'fullcmc' ? MEDIA_TYPE.fullRequest : MEDIA_TYPE.request,
+          'content-transfer-encoding': 'base64',
+        }),
         ...(credentials && {
           authorization: `Basic ${Buffer.from(`${credentials.user}:${credentials.password}`).toString('base64')}`,
         }),
@@ -160,10 +190,12 @@ function exchange(
       request.end();
       return;
     }
-    request.on('socket', (socket) =>
+    request.on('socket', (socket: TLSSocket) =>
       socket.once('secureConnect', () => {
-        make(channelBinding(socket as TLSSocket, 'client')).then(
-          (body) => request.end(body),
+        // A maker that throws at once is like one that fails later.
+        const made = async () => make(channelBinding(socket, 'client'), exporterOf(socket));
+        made().then(
+          (body) => request.end(encodeBody(body)),
           (error: unknown) => {
             reject(error);
             request.destroy();

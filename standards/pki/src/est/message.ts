@@ -9,8 +9,8 @@ import { PkiError } from '../error.ts';
 
 const PREFIX = '/.well-known/est/';
 
-/** § 3.2.2; server-side key generation and CMC are not offered. */
-export const OPERATIONS = ['cacerts', 'simpleenroll', 'simplereenroll', 'csrattrs'] as const;
+/** § 3.2.2; server-side key generation is not offered. */
+export const OPERATIONS = ['cacerts', 'simpleenroll', 'simplereenroll', 'fullcmc', 'csrattrs'] as const;
 export type Operation = (typeof OPERATIONS)[number];
 
 /** What a path asks for. */
@@ -47,14 +47,16 @@ export const MEDIA_TYPE = {
   certificates: 'application/pkcs7-mime',
   certificatesOnly: 'application/pkcs7-mime; smime-type=certs-only',
   attributes: 'application/csrattrs',
+  fullRequest: 'application/pkcs7-mime; smime-type=CMC-request',
+  fullResponse: 'application/pkcs7-mime; smime-type=CMC-response',
 } as const;
 
 /** Whether a Content-Type names the type; parameters are passed over. */
 export const isMediaType = (header: string | undefined, type: string): boolean =>
   header?.split(';', 1)[0]?.trim().toLowerCase() === type.split(';', 1)[0];
 
-/** Longest body that is read. */
-export const MAX_BODY_BYTES = 256 * 1024;
+/** Longest body that is read: a request with evidence in it, in base64. */
+export const MAX_BODY_BYTES = 1024 * 1024 + 64 * 1024;
 
 /** Base64 in lines, as older clients expect it (RFC 8951 § 3.1 leaves the lines free). */
 export const encodeBody = (bytes: Uint8Array): string =>

@@ -2,10 +2,20 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import { type Certificate, parseCertificate } from '../certificate.ts';
+import {
+  buildFullResponse,
+  CMC_STATUS,
+  type FullAnswer,
+  type FullRequest,
+  nonceControl,
+  nonceIn,
+  readFullRequest,
+  statusControl,
+} from '../cmc/index.ts';
 import { buildCertificatesOnly } from '../cms/signed-data.ts';
 import { PkiError } from '../error.ts';
 import { type CertificationRequest, parseRequest } from '../request.ts';
-import { channelBinding, sameBinding } from './channel.ts';
+import { channelBinding, type Exporter, exporterOf, sameBinding } from './channel.ts';
 import {
   type CsrAttribute,
   decodeBody,
@@ -28,14 +38,22 @@ export interface EstPeer {
   readonly credentials?: { readonly user: string; readonly password: string };
 }
 
-export interface EstRequest {
-  readonly request: CertificationRequest;
+/** What comes with every request. */
+interface Asked {
   readonly label?: string;
   readonly peer: EstPeer;
   /** Whether the request was made for this very channel (§ 3.5). */
   readonly linked: boolean;
-  /** Keying material of the channel (RFC 8446 § 7.5): 32 octets, context empty. @returns `undefined` below TLS 1.3 */
-  exporter(label: string): Uint8Array | undefined;
+  readonly exporter: Exporter;
+}
+
+export interface EstRequest extends Asked {
+  readonly request: CertificationRequest;
+}
+
+/** By CMC (§ 4.3): the signature of `full.signer` over it holds. */
+export interface EstFullRequest extends Asked {
+  readonly full: FullRequest;
 }
 
 export type EstAnswer =
@@ -52,6 +70,12 @@ export interface EstAuthority {
   enroll(request: EstRequest): Promise<EstAnswer>;
   /** The client has shown a certificate, and the request is for its subject. @throws EstRefusal, or PkiError (fault peer) */
   reenroll(request: EstRequest & { readonly peer: { readonly certificate: Certificate } }): Promise<EstAnswer>;
+  /**
+   * A request that the holder of a certificate has signed; absent: there is no such operation (§ 4.3). An answer with
+   * controls gets the nonce of the client back with it.
+   * @throws EstRefusal, or PkiError (fault peer)
+   */
+  full?(request: EstFullRequest): Promise<FullAnswer>;
 }
 
 /** A refusal that the client is told, with the status that it gets. */
@@ -73,6 +97,8 @@ export interface EstEvent {
   readonly detail?: string;
   /** Of an outcome that was not ok. */
   readonly error?: unknown;
+  /** Of a full request that could be read. */
+  readonly full?: FullRequest;
 }
 
 /** Milliseconds a client may take to send its request. */
@@ -91,10 +117,11 @@ export function handler(options: {
     const route = readPath((request.url ?? '/').split('?', 1)[0]!);
     if (route === undefined) return false;
     const from = request.socket.remoteAddress ?? 'unknown';
-    answer(options, route, from, request).then(
-      ({ status, body, headers }) => {
+    const about: { full?: FullRequest } = {};
+    answer(options, route, from, request, (full) => Object.assign(about, { full })).then(
+      ({ status, body, headers, pending }) => {
         if (route !== 'unknown' && request.method === 'POST') {
-          options.onEvent?.({ operation: route.operation, outcome: status === 202 ? 'pending' : 'ok', from });
+          options.onEvent?.({ operation: route.operation, outcome: pending ? 'pending' : 'ok', from, ...about });
         }
         reply(response, status, body, headers);
       },
@@ -103,10 +130,12 @@ export function handler(options: {
         const detail = error instanceof Error ? error.message : String(error);
         if (route !== 'unknown') {
           const outcome = refusal ? 'refused' : 'failed';
-          options.onEvent?.({ operation: route.operation, outcome, from, detail, error });
+          options.onEvent?.({ operation: route.operation, outcome, from, detail, error, ...about });
         }
-        reply(response, refusal?.status ?? 500, refusal?.message ?? 'the certificate could not be issued', {
-          'content-type': 'text/plain; charset=utf-8',
+        const text = refusal?.message ?? 'the certificate could not be issued';
+        const full = route !== 'unknown' && route.operation === 'fullcmc';
+        reply(response, refusal?.status ?? 500, full ? refusedInFull(text) : text, {
+          'content-type': full ? MEDIA_TYPE.fullResponse : 'text/plain; charset=utf-8',
           ...(refusal?.status === 401 && { 'www-authenticate': 'Basic realm="EST", charset="UTF-8"' }),
         });
       },
@@ -121,10 +150,15 @@ function refusalOf(error: unknown): { status: number; message: string } | undefi
   return { status: 400, message: error.message };
 }
 
+/** § 4.3.2: a refusal of a full request says why in a full answer. */
+const refusedInFull = (text: string): string =>
+  encodeBody(buildFullResponse([statusControl(CMC_STATUS.failed, [0], text)]));
+
 interface Reply {
   readonly status: number;
   readonly body: string;
   readonly headers: Record<string, string>;
+  readonly pending?: boolean;
 }
 
 async function answer(
@@ -132,8 +166,10 @@ async function answer(
   route: Route | 'unknown',
   from: string,
   message: IncomingMessage,
+  onFull: (full: FullRequest) => void,
 ): Promise<Reply> {
-  if (route === 'unknown') throw new EstRefusal(404, 'est.path', 'there is no such operation here');
+  if (route === 'unknown' || (route.operation === 'fullcmc' && !authority.full))
+    throw new EstRefusal(404, 'est.path', 'there is no such operation here');
   const { operation, label } = route;
   const expected = operation === 'cacerts' || operation === 'csrattrs' ? 'GET' : 'POST';
   if (message.method !== expected)
@@ -148,17 +184,21 @@ async function answer(
     return der200(MEDIA_TYPE.attributes, encodeCsrAttributes(attributes));
   }
   admit?.(from);
-  if (!isMediaType(message.headers['content-type'], MEDIA_TYPE.request)) {
-    throw new EstRefusal(415, 'est.type', `the request must be ${MEDIA_TYPE.request}`);
+  const type = operation === 'fullcmc' ? MEDIA_TYPE.fullRequest : MEDIA_TYPE.request;
+  if (!isMediaType(message.headers['content-type'], type)) {
+    throw new EstRefusal(415, 'est.type', `the request must be ${type}`);
   }
-  const request = parseRequest(decodeBody(await readBody(message)));
+  const body = decodeBody(await readBody(message));
+  const full = operation === 'fullcmc' ? readFullRequest(body) : undefined;
+  if (full) onFull(full);
+  const request = full?.tagged.request ?? parseRequest(body);
   const peer = peerOf(message, from);
   const socket = message.socket as TLSSocket;
   const linked = linkOf(request, socket);
-  const exporter = (label: string) =>
-    socket.getProtocol() === 'TLSv1.3' ? socket.exportKeyingMaterial(32, label, Buffer.alloc(0)) : undefined;
   if (requireLink && !linked) throw new EstRefusal(400, 'est.link', 'the request must be linked to its channel');
-  const asked = { request, linked, exporter, ...(label !== undefined && { label }) };
+  const channel = { linked, exporter: exporterOf(socket), ...(label !== undefined && { label }) };
+  if (full) return fullReplyOf(await authority.full!({ full, peer, ...channel }), full);
+  const asked = { request, ...channel };
   if (operation === 'simpleenroll') return replyOf(await authority.enroll({ ...asked, peer }));
   const { certificate } = peer;
   if (!certificate) throw new EstRefusal(403, 'est.certificate', 're-enrolment needs the present certificate');
@@ -176,7 +216,20 @@ const der200 = (type: string, bytes: Uint8Array): Reply => ({
 function replyOf(answer: EstAnswer): Reply {
   if (answer.kind === 'issued') return der200(MEDIA_TYPE.certificatesOnly, buildCertificatesOnly([answer.certificate]));
   const headers = { 'retry-after': String(Math.ceil(answer.retryAfterSeconds)), 'content-type': 'text/plain' };
-  return { status: 202, body: 'The request is being looked at; come again with the same one.\n', headers };
+  return {
+    status: 202,
+    body: 'The request is being looked at; come again with the same one.\n',
+    headers,
+    pending: true,
+  };
+}
+
+function fullReplyOf(answer: FullAnswer, { controls }: FullRequest): Reply {
+  if (answer.kind === 'certificates')
+    return der200(MEDIA_TYPE.certificatesOnly, buildCertificatesOnly(answer.certificates));
+  const nonce = nonceIn(controls, 'senderNonce');
+  const answered = [...answer.controls, ...(nonce ? [nonceControl('recipientNonce', nonce)] : [])];
+  return { ...der200(MEDIA_TYPE.fullResponse, buildFullResponse(answered)), pending: true };
 }
 
 /** § 4.2.2: subject and alternative names of the request are those of the certificate. */

@@ -109,13 +109,14 @@ export function parseOcspResponse(bytes: Uint8Array): ParsedOcspResponse {
   body.end('response');
   wrapper.end('response');
   const certificates: Certificate[] = [];
-  const { inner, ...signed } = readSigned(basic, 'OCSP response', (rest) => {
-    const list = rest.optional(0, 'certificates')?.sequence('certificates');
+  const readCertificates = (reader: DerReader) => {
+    const list = reader.optional(0, 'certificates')?.sequence('certificates');
     while (list && !list.done) {
       if (certificates.length === MAX_LISTED) throw list.fail(`more than ${MAX_LISTED} certificates`);
       certificates.push(parseCertificate(list.take(TAG.sequence, 'certificate').raw));
     }
-  });
+  };
+  const { inner, ...signed } = readSigned(basic, 'OCSP response', { rest: readCertificates });
   readVersion(inner);
   // Who says it is found out by the signature, not by the name it gives.
   inner.any('responder');

@@ -11,6 +11,7 @@ import {
   buildCertificatesOnly,
   buildRequest,
   type Certificate,
+  cmc,
   commonNameOf,
   est,
   keyIdentifier,
@@ -80,7 +81,19 @@ const authority: est.EstAuthority = {
     asked.push(request);
     return { kind: 'issued', certificate: await issue(request.request.subject, request.request.publicKey) };
   },
+  async full(request) {
+    fully.push(request);
+    const { controls, tagged } = request.full;
+    if (request.label === 'nobody') throw new est.EstRefusal(403, 'test.nobody', 'not for you: ü');
+    if (request.label === 'more' || !cmc.nonceIn(controls, 'senderNonce')) {
+      return { kind: 'response', controls: [cmc.statusControl(cmc.CMC_STATUS.popRequired, [tagged.bodyPartId])] };
+    }
+    const { subject, publicKey } = tagged.request;
+    return { kind: 'certificates', certificates: [await issue(subject, publicKey)] };
+  },
 };
+
+const fully: est.EstFullRequest[] = [];
 
 beforeAll(async () => {
   ca = parseCertificate(await issue(caName, caKey.publicKey, true));
@@ -88,9 +101,9 @@ beforeAll(async () => {
   serverPem = toPem('CERTIFICATE', await issue(nameOf({ commonName: 'server' }), serverKey.publicKey));
 });
 
-async function listen(options: object = {}): Promise<void> {
+async function listen(options: object = {}, by: est.EstAuthority = authority): Promise<void> {
   const handle = est.handler({
-    authority,
+    authority: by,
     requireLink,
     admit: (from) => admit?.(from),
     onEvent: (e) => events.push(e),
@@ -107,6 +120,7 @@ beforeEach(() => {
   requireLink = false;
   admit = undefined;
   asked.length = 0;
+  fully.length = 0;
   events.length = 0;
 });
 afterEach(async () => {
@@ -222,6 +236,43 @@ describe('EST', () => {
     expect(asked[0]?.label).toBe('field');
   });
 
+  it('takes a full request under the signature of a certificate, and brings nonces and refusals', async () => {
+    await listen();
+    const present = parseCertificate(await issue(subject, deviceKey.publicKey));
+    const next = new KeyInMemory('prime256v1');
+    const by = { signer: deviceKey, certificate: present };
+    const nonce = cmc.nonceControl('senderNonce', Buffer.alloc(16, 3));
+    const make = (...controls: Parameters<typeof cmc.buildFullRequest>[1]) =>
+      (async (binding) => cmc.buildFullRequest(await maker(next)(binding), controls, by)) satisfies est.RequestMaker;
+    const first = await est.full(target(), make(nonce));
+    if (first.kind !== 'certificates') throw new Error('no certificate');
+    expect(parseCertificate(first.certificates[0]!).publicKey.equals(next.publicKey)).toBe(true);
+    expect(fully[0]).toMatchObject({ linked: true, peer: { from: '127.0.0.1' } });
+    expect(Buffer.compare(fully[0]!.full.signer.der, present.der)).toBe(0);
+    // Without a nonce the authority of this test asks for more, then refuses.
+    const more = await est.full(target(), make());
+    if (more.kind !== 'response') throw new Error('certificates');
+    expect(cmc.statusIn(more.controls)).toEqual({ status: cmc.CMC_STATUS.popRequired });
+    expect(cmc.nonceIn(more.controls, 'recipientNonce')).toBeUndefined();
+    const echoed = await est.full(target({ label: 'more' }), make(nonce));
+    if (echoed.kind !== 'response') throw new Error('certificates');
+    expect(Buffer.from(cmc.nonceIn(echoed.controls, 'recipientNonce')!)).toEqual(Buffer.alloc(16, 3));
+    const refused = est.full(target({ label: 'nobody' }), make(nonce));
+    await expect(refused).rejects.toThrow('HTTP 403: not for you: ü');
+    expect(events.map(({ outcome, full }) => [outcome, full !== undefined])).toEqual([
+      ['ok', true],
+      ['pending', true],
+      ['pending', true],
+      ['refused', true],
+    ]);
+  });
+
+  it('offers no full requests where the authority has none', async () => {
+    const { full, ...simple } = authority;
+    await listen({}, simple);
+    await expect(est.full(target(), () => Buffer.from('30', 'hex'))).rejects.toThrow('HTTP 404');
+  });
+
   it('turns an address away before it reads', async () => {
     admit = () => {
       throw new est.EstRefusal(429, 'test.limit', 'too many');
@@ -274,7 +325,7 @@ describe('EST', () => {
       { numRuns: 50 },
     );
     expect(await post(est.encodeBody(valid), 'text/plain')).toBe(415);
-    expect(await post('A'.repeat(300_000), 'application/pkcs10')).toBe(413);
+    expect(await post('A'.repeat(1_200_000), 'application/pkcs10')).toBe(413);
     expect(events.filter(({ outcome }) => outcome === 'failed')).toEqual([]);
     agent.destroy();
   });

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { bindingOf, decodeEvidence, evidenceQuestion, readEvidenceAnswer } from '@enerchain/attestation';
 import { DevelopmentCa, obtainIdentity } from '@enerchain/trust';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import type { AttestedPeer } from '../src/trust/keeper.ts';
 import { OwnEvidence } from '../src/trust/own-evidence.ts';
+import type { AttestedPeer } from '../src/trust/peer.ts';
 import { Source, settle, Time } from './trust-world.ts';
 
 let dir: string;

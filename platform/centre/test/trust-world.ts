@@ -13,7 +13,7 @@ import {
 import type { Clock } from '@enerchain/model';
 import type { CborValue, Identity } from '@enerchain/trust';
 import { expect } from 'vitest';
-import type { AttestedPeer } from '../src/trust/keeper.ts';
+import type { AttestedPeer } from '../src/trust/peer.ts';
 
 export const T0 = 1_790_000_000_000_000_000n;
 export const SECOND = 1_000_000_000n;

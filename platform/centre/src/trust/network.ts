@@ -34,7 +34,7 @@ import {
   maySign,
 } from '@enerchain/trust';
 import type { Logger } from 'pino';
-import type { AttestedPeer } from './keeper.ts';
+import type { AttestedPeer } from './peer.ts';
 import { UsedEvidence } from './used-evidence.ts';
 
 export interface NetworkOptions {

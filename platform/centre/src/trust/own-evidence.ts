@@ -8,7 +8,7 @@ import { type Clock, EnerchainError } from '@enerchain/model';
 import { type After, Answering, Bucket } from '@enerchain/tcn';
 import type { CborValue } from '@enerchain/trust';
 import { CENTRE } from '../ingest/own-chain.ts';
-import type { AttestedPeer } from './keeper.ts';
+import type { AttestedPeer } from './peer.ts';
 
 /** Milliseconds for which questions are collected. */
 const WINDOW = 50;

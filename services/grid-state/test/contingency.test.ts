@@ -3,10 +3,14 @@ import { describe, expect, test } from 'vitest';
 import { ContingencyAnalysis, type OutageResult } from '../src/contingency/analysis.ts';
 import { Connectivity } from '../src/contingency/connectivity.ts';
 import { eventOf } from '../src/contingency/event.ts';
+import { type GridOutage, gridContingencies } from '../src/contingency/grid-contingencies.ts';
 import { type ContingencyInput, noLimits, type Outage } from '../src/contingency/outage.ts';
 import { runContingencies } from '../src/contingency/run.ts';
 import { Screening } from '../src/contingency/screening.ts';
-import { BUS_TYPE, branchTable, type PowerFlowCase, selectRows } from '../src/powerflow/case.ts';
+import { BUS_TYPE, branchTable, busTable, type PowerFlowCase, selectRows } from '../src/powerflow/case.ts';
+import type { Machine } from '../src/powerflow/control/machine.ts';
+import { GridSolver } from '../src/powerflow/grid-solver.ts';
+import type { ControlledCase } from '../src/powerflow/island-solver.ts';
 import { NewtonSolver } from '../src/powerflow/newton.ts';
 import { Linearisation } from '../src/sensitivity/linearisation.ts';
 import { randomCase } from './random-case.ts';
@@ -318,3 +322,100 @@ describe('the power flow after an outage', () => {
     for (const workers of [1, 3]) expect(await runContingencies(close, outages, { workers })).toEqual(alone);
   });
 });
+
+describe('reactive limits after an outage', () => {
+  /** Every voltage that an outage moves, by bus. */
+  function voltagesAfter(input: ControlledCase, lost: GridOutage): Promise<Map<number, number>> {
+    const { buses, branches } = input;
+    const solver = new GridSolver(input);
+    const solution = solver.solve(input, { reactiveLimits: true, tolerance: 1e-11 });
+    const limits = noLimits(buses.type.length, branches.from.length);
+    limits.vMin.set(solution.vm.map((vm) => vm - 1e-9));
+    limits.vMax.set(solution.vm.map((vm) => vm + 1e-9));
+    const options = { reactiveLimits: true, maxViolations: buses.type.length, tolerance: 1e-11, workers: 0 };
+    return gridContingencies({ grid: input, islands: solver.islands, solution }, limits, [lost], options).then(
+      ({ results: [result] }) => {
+        expect(result).toMatchObject({ converged: true });
+        const moved = new Map(Array.from(solution.vm, (vm, bus) => [bus, vm]));
+        for (const { index, value } of result!.violations) moved.set(index, value);
+        return moved;
+      },
+    );
+  }
+  const machine = (bus: number, target: number, more: Partial<Machine> = {}): Machine => ({
+    bus,
+    p: 0,
+    q: 0,
+    qMin: -0.2,
+    qMax: 0.2,
+    holds: bus,
+    target,
+    weight: 1,
+    participation: 0,
+    pMin: Number.NEGATIVE_INFINITY,
+    pMax: Number.POSITIVE_INFINITY,
+    ...more,
+  });
+  /** A reference, a machine in the middle, and a load behind it that draws its voltage down. */
+  function feeder(drawn: number, machines: readonly Machine[]): ControlledCase {
+    const [buses, branches] = [busTable(3), branchTable(2)];
+    buses.type[0] = BUS_TYPE.slack;
+    buses.q[2] = -drawn;
+    for (const [k, x] of [0.1, 0.05].entries()) {
+      branches.from[k] = k;
+      branches.to[k] = k + 1;
+      branches.x[k] = x;
+    }
+    return { buses, branches, machines };
+  }
+
+  test('a machine at its limit before holds its voltage again when the load is gone', async () => {
+    const after = await voltagesAfter(feeder(0.5, [machine(1, 1)]), { branches: [1] });
+    expect(after.get(1)).toBeCloseTo(1, 9);
+  });
+
+  test('one of two machines is lost: the other has its own limit and not that of both', async () => {
+    const both = [machine(1, 1), machine(1, 1)];
+    const after = await voltagesAfter(feeder(0.35, both), { machines: [1] });
+    // 0.2 of what is drawn comes from the machine, the rest over the first line.
+    expect(after.get(1)).toBeCloseTo(expectedBehind(0.1, 0.35, 0.05, 0.2), 6);
+  });
+
+  test('are those of the power flow without what was lost, whatever is lost', async () => {
+    await fc.assert(
+      fc.asyncProperty(randomCase, fc.nat(), fc.nat({ max: 100 }), async (plain, which, tight) => {
+        const machines: Machine[] = [];
+        for (let bus = 3; bus < plain.buses.type.length; bus += 3) {
+          machines.push(machine(bus, 1 + 0.002 * ((bus + tight) % 9), { qMin: -0.0003 * tight, qMax: 0.0003 * tight }));
+        }
+        const input = { ...plain, machines };
+        const lost = which % plain.branches.from.length;
+        const after = await voltagesAfter(input, { branches: [lost] });
+        const kept = Array.from(plain.branches.from.keys()).filter((k) => k !== lost);
+        const rest = { ...input, branches: selectRows(plain.branches, kept) };
+        const solution = new GridSolver(rest).solve(rest, { reactiveLimits: true, tolerance: 1e-11 });
+        if (!solution.islands.every((island) => island === undefined || island.settled)) return;
+        solution.vm.forEach((vm, bus) => {
+          // Without a source there is no voltage, and what has none violates nothing.
+          if (!Number.isNaN(vm)) expect(Math.abs(after.get(bus)! - vm), `bus ${bus}`).toBeLessThan(2e-5);
+        });
+      }),
+      { numRuns: 150 },
+    );
+  });
+});
+
+/** Voltage in the middle of two reactances behind 1 pu with q drawn at the end and a source of `given` in the middle, by bisection. */
+function expectedBehind(x1: number, drawn: number, x2: number, given: number): number {
+  let [low, high] = [0.5, 1.2];
+  for (let k = 0; k < 60; k++) {
+    const vm = (low + high) / 2;
+    // What the second line takes in: the load and what its current loses.
+    const end = (vm + Math.sqrt(vm * vm - 4 * x2 * drawn)) / 2;
+    const taken = drawn + (drawn / end) ** 2 * x2;
+    const needed = (vm * (vm - 1)) / x1 + taken;
+    if (needed > given) high = vm;
+    else low = vm;
+  }
+  return low;
+}

@@ -9,6 +9,7 @@ import { Connectivity } from './connectivity.ts';
 import { eventOf, type OutageEvent } from './event.ts';
 import { LimitCheck, type Violation } from './limit-check.ts';
 import type { ContingencyInput, Outage } from './outage.ts';
+import { ReactiveCheck } from './reactive-limits.ts';
 import { type Estimate, Screening } from './screening.ts';
 
 export interface ContingencyOptions extends NewtonOptions {
@@ -44,8 +45,6 @@ export interface OutageResult {
 const NOT_LINEAR = 0.3;
 /** An estimate whose mismatch shrinks no faster is not trusted. */
 const SLOW = 0.5;
-const MAX_LIMIT_ROUNDS = 10;
-const REACTIVE_SLACK = 1e-6;
 
 export class ContingencyAnalysis {
   readonly #input: ContingencyInput;
@@ -122,12 +121,15 @@ export class ContingencyAnalysis {
     };
     const estimate = this.#screening.estimate(event, this.#dead);
     const usable = estimate !== undefined && estimate.remaining < NOT_LINEAR;
-    if (usable && !this.#options.allAc && !this.#suspicious(estimate, event)) {
+    this.#prepare(event);
+    const limits = this.#input.reactive;
+    const reactive = limits && new ReactiveCheck(limits, this.#grid, this.#buses.type, event);
+    if (usable && !this.#options.allAc && !this.#suspicious(estimate, event, reactive)) {
       this.#check.note(index, estimate.e, estimate.f, this.#out, this.#dead);
       const nothing = { violations: [], violationCount: 0, severity: 0 };
       return { ...shared, method: 'screened', converged: true, iterations: 0, ...nothing };
     }
-    const solution = this.#solve(event, usable ? estimate : undefined);
+    const solution = this.#solve(usable ? estimate : undefined, reactive);
     if (!solution.converged) {
       const failure = solution.failure ? { failure: solution.failure } : {};
       const nothing = { violations: [], violationCount: 0, severity: Number.POSITIVE_INFINITY };
@@ -153,40 +155,19 @@ export class ContingencyAnalysis {
     };
   }
 
-  #suspicious(estimate: Estimate, event: OutageEvent): boolean {
+  #suspicious(estimate: Estimate, event: OutageEvent, reactive: ReactiveCheck | undefined): boolean {
     if (!(estimate.contraction < SLOW)) return true;
-    const { vm, va } = estimate;
     if (this.#check.suspicious(estimate, this.#out, this.#dead)) return true;
-    return this.#input.reactive !== undefined && this.#reactiveAtRisk(vm, va, event);
+    return reactive?.atRisk(estimate, this.#grid, this.#dead, this.#endsOf(event)) ?? false;
   }
 
-  /** Whether a bus that holds its voltage may need more reactive power for it than it has. */
-  #reactiveAtRisk(vm: Float64Array, va: Float64Array, event: OutageEvent): boolean {
-    const { qMin, qMax } = this.#input.reactive!;
-    const { pattern, yRe, yIm, q: q0 } = this.#grid;
-    const { type } = this.#input.case.buses;
-    const touched = new Set(
-      event.branches.flatMap((k) => [this.#input.case.branches.from[k]!, this.#input.case.branches.to[k]!]),
-    );
-    for (let i = 0; i < pattern.size; i++) {
-      if (type[i] !== BUS_TYPE.pv || this.#dead[i] === 1 || event.released.has(i)) continue;
-      if (touched.has(i)) return true;
-      let q = 0;
-      for (let at = pattern.start[i]!; at < pattern.start[i + 1]!; at++) {
-        const j = pattern.column[at]!;
-        const angle = va[i]! - va[j]!;
-        q += vm[i]! * vm[j]! * (yRe[at]! * Math.sin(angle) - yIm[at]! * Math.cos(angle));
-      }
-      const margin = 0.2 * Math.abs(q - q0[i]!);
-      const reached = q - margin < qMin[i]! || q + margin > qMax[i]!;
-      // One that is beyond it already is not driven there by the outage.
-      if (reached && q0[i]! >= qMin[i]! && q0[i]! <= qMax[i]!) return true;
-    }
-    return false;
+  #endsOf({ branches }: OutageEvent): Set<number> {
+    const { from, to } = this.#input.case.branches;
+    return new Set(branches.flatMap((k) => [from[k]!, to[k]!]));
   }
 
-  /** The full power flow, from the estimate, then from the state before, then in damped steps. */
-  #solve(event: OutageEvent, estimate: Estimate | undefined): NewtonSolution {
+  /** The buses as the outage leaves them. */
+  #prepare(event: OutageEvent): void {
     const { buses: given } = this.#input.case;
     const own = this.#buses;
     own.type.set(given.type);
@@ -200,6 +181,12 @@ export class ContingencyAnalysis {
       own.p[bus] = own.p[bus]! + p;
       own.q[bus] = own.q[bus]! + q;
     }
+  }
+
+  /** The full power flow, from the estimate, then from the state before, then in damped steps. */
+  #solve(estimate: Estimate | undefined, reactive: ReactiveCheck | undefined): NewtonSolution {
+    const { buses: given } = this.#input.case;
+    const own = this.#buses;
     const input = { ...this.#input.case, buses: own, outOfService: this.#out };
     const starts: readonly { readonly vm: Float64Array; readonly va: Float64Array; readonly damped?: boolean }[] = [
       ...(estimate ? [estimate] : []),
@@ -217,39 +204,10 @@ export class ContingencyAnalysis {
       solution = this.#solver.solve(input, { ...this.#options, damped: start.damped ?? false });
       if (solution.converged) break;
     }
-    return this.#withinReactiveLimits(input, solution!);
-  }
-
-  /** Machines beyond their reactive limits are held there, round by round, and then stay held. */
-  #withinReactiveLimits(input: ContingencyInput['case'], first: NewtonSolution): NewtonSolution {
-    const { reactive } = this.#input;
-    let solution = first;
-    if (!reactive) return solution;
-    const { buses } = input;
-    for (let round = 0; round < MAX_LIMIT_ROUNDS && solution.converged; round++) {
-      let held = false;
-      for (let i = 0; i < buses.type.length; i++) {
-        if (buses.type[i] !== BUS_TYPE.pv) continue;
-        const q = solution.q[i]!;
-        const limit =
-          q > reactive.qMax[i]! + REACTIVE_SLACK
-            ? reactive.qMax[i]!
-            : q < reactive.qMin[i]! - REACTIVE_SLACK
-              ? reactive.qMin[i]!
-              : undefined;
-        // One that was beyond its limit before goes on as it was: the case did not mind.
-        const q0 = this.#grid.q[i]!;
-        if (limit === undefined || q0 > reactive.qMax[i]! || q0 < reactive.qMin[i]!) continue;
-        buses.type[i] = BUS_TYPE.pq;
-        buses.q[i] = limit;
-        held = true;
-      }
-      if (!held) return solution;
-      buses.vm.set(solution.vm);
-      buses.va.set(solution.va);
-      solution = this.#solver.solve(input, this.#options);
-    }
-    return solution;
+    // Limits are judged at the voltages of machines that do not know of them.
+    return reactive && solution
+      ? reactive.settle(own, solution, () => this.#solver.solve(input, this.#options))
+      : solution!;
   }
 }
 

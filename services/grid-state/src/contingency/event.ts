@@ -14,6 +14,8 @@ export interface OutageEvent {
   readonly dead: Int32Array;
   /** Change of the injection per bus that goes on living, per unit. */
   readonly injections: ReadonlyMap<number, { readonly p: number; readonly q: number }>;
+  /** Per bus: by how much less and more reactive power can be brought in than before, beyond what is lost at present, pu. */
+  readonly reserves: ReadonlyMap<number, { readonly down: number; readonly up: number }>;
   /** Buses whose voltage nobody holds any more. */
   readonly released: ReadonlySet<number>;
   /** The bus that becomes the reference because the only one was lost. */
@@ -35,10 +37,14 @@ export function eventOf(
   for (const bus of lostBuses) for (const k of connectivity.branchesAt(bus)) branches.add(k);
   const released = new Set<number>();
   const lost = new Map<number, { p: number; q: number }>();
-  for (const { bus, p, q, releases } of outage.injections ?? []) {
+  const reserves = new Map<number, { down: number; up: number }>();
+  for (const { bus, p, q, releases, reserve } of outage.injections ?? []) {
     const sum = lost.get(bus) ?? { p: 0, q: 0 };
     lost.set(bus, { p: sum.p + p, q: sum.q + q });
     if (releases && type[bus] !== BUS_TYPE.pq) released.add(bus);
+    if (!reserve) continue;
+    const before = reserves.get(bus) ?? { down: 0, up: 0 };
+    reserves.set(bus, { down: before.down + reserve.down, up: before.up + reserve.up });
   }
 
   const lostReference = [...released, ...lostBuses].some((bus) => type[bus] === BUS_TYPE.slack);
@@ -83,6 +89,7 @@ export function eventOf(
     branches: [...branches],
     dead,
     injections,
+    reserves,
     released,
     ...(promoted === undefined ? {} : { promoted }),
     loadLost,

@@ -2,12 +2,14 @@
  * Outages of a whole grid, as its tables number it: every island with a solution is judged by itself, what a branch without
  * impedance joins as one bus.
  */
+import { BUS_TYPE } from '../powerflow/case.ts';
 import { type Machine, reactiveLimits } from '../powerflow/control/machine.ts';
 import type { GridSolution } from '../powerflow/grid-solver.ts';
 import type { ControlledCase, IslandSolution } from '../powerflow/island-solver.ts';
 import { type GridIslands, type IslandCase, islandCases } from '../powerflow/islands.ts';
 import { byViolation, type OutageResult, severityOf } from './analysis.ts';
 import type { ContingencyInput, LostInjection, OperatingLimits, Outage } from './outage.ts';
+import type { ReactiveLimits } from './reactive-limits.ts';
 import { type RunOptions, runContingencies } from './run.ts';
 
 export interface GridState {
@@ -191,20 +193,31 @@ function islandInput(
   };
 }
 
-/** Per bus of the case: what its machines can bring in, and what else is given there. */
-function reactiveRange(
-  solution: IslandSolution,
-  machines: readonly Machine[],
-): NonNullable<ContingencyInput['reactive']> {
-  const qMin = solution.case.buses.q.slice();
-  const qMax = qMin.slice();
+/**
+ * Per bus of the case: what the machines that hold it can bring in, and what else is given there. Machines that hold a bus
+ * elsewhere are taken to stand there.
+ */
+function reactiveRange(solution: IslandSolution, machines: readonly Machine[]): ReactiveLimits {
+  const { buses } = solution.case;
+  const qMin = buses.q.slice();
+  const qMax = buses.q.slice();
+  const target = new Float64Array(qMin.length).fill(Number.NaN);
   machines.forEach((machine, k) => {
-    const { low, high } = reactiveLimits(machine, solution.machines.p[k]!, solution.vm[machine.bus]!);
-    const given = solution.machines.q[k]!;
-    qMin[machine.bus] = qMin[machine.bus]! + low - given;
-    qMax[machine.bus] = qMax[machine.bus]! + high - given;
+    const { holds } = machine;
+    if (holds < 0) return;
+    const { down, up } = reserveOf(solution, machine, k);
+    qMin[holds] = qMin[holds]! - down;
+    qMax[holds] = qMax[holds]! + up;
+    if (buses.type[holds] === BUS_TYPE.pq) target[holds] = machine.target;
   });
-  return { qMin, qMax };
+  return { qMin, qMax, target };
+}
+
+/** By how much less and more a machine could bring in. @param k its place among those of the island */
+function reserveOf(solution: IslandSolution, machine: Machine, k: number): { down: number; up: number } {
+  const { low, high } = reactiveLimits(machine, solution.machines.p[k]!, solution.vm[machine.bus]!);
+  const given = solution.machines.q[k]!;
+  return { down: given - low, up: high - given };
 }
 
 /** An outage of the grid as outages of its islands. */
@@ -231,7 +244,7 @@ function splitOutage(
     if (row[k]! >= 0) of(island[grid.branches.from[k]!]!)?.branches.push(row[k]!);
   }
   for (const bus of outage.buses ?? []) of(island[bus]!)?.buses.push(place[bus]!);
-  for (const { bus, p, q, releases = false } of outage.injections ?? []) {
+  for (const { bus, p, q, releases = false, reserve } of outage.injections ?? []) {
     const own = of(island[bus]!);
     if (!own) continue;
     const at = place[bus]!;
@@ -243,6 +256,7 @@ function splitOutage(
       p: rest ? buses.p[at]! + rest.p : p,
       q: rest ? buses.q[at]! + rest.q : q,
       releases,
+      ...(reserve && { reserve }),
     });
   }
   for (const m of outage.machines ?? []) {
@@ -270,8 +284,9 @@ function lostMachine(
   const held = holds >= 0 && last((other) => other.holds === holds);
   const angle = reference && last((other) => other.reference === true && other.bus === bus);
   const power = { bus, p: solution.machines.p[k]!, q: solution.machines.q[k]! };
-  if (held && holds !== bus) return [power, { bus: holds, p: 0, q: 0, releases: true }];
-  return [{ ...power, releases: angle || held }];
+  const reserve = reserveOf(solution, machines[k]!, k);
+  if (holds >= 0 && holds !== bus) return [power, { bus: holds, p: 0, q: 0, releases: held, reserve }];
+  return [{ ...power, releases: angle || held, ...(holds >= 0 && { reserve }) }];
 }
 
 /** What consumers draw at everything that is joined to a bus. */

@@ -1,5 +1,6 @@
 /** What may be lost, in terms of the kernel's tables, and what must not be exceeded afterwards. */
 import type { PowerFlowCase } from '../powerflow/case.ts';
+import type { ReactiveLimits } from './reactive-limits.ts';
 
 /** What is lost by itself: lines and transformers, what brings in power, busbars or buses. */
 export const OUTAGE_KINDS = ['branch', 'generator', 'bus'] as const;
@@ -12,6 +13,8 @@ export interface LostInjection {
   readonly q: number;
   /** With it nothing is left that holds the voltage of the bus. */
   readonly releases?: boolean;
+  /** By how much less and more reactive power it could have brought in, pu: others at the bus cannot do it for it. */
+  readonly reserve?: { readonly down: number; readonly up: number };
 }
 
 /** Everything that is lost by one event. */
@@ -46,8 +49,8 @@ export interface ContingencyInput {
    * take it all.
    */
   readonly participation?: Float64Array;
-  /** Per bus, per unit: beyond these a pv bus gives up its voltage after an outage and is held at the limit. */
-  readonly reactive?: { readonly qMin: Float64Array; readonly qMax: Float64Array };
+  /** Beyond these a bus gives up its voltage after an outage and is held at the limit, as long as it needs to be. */
+  readonly reactive?: ReactiveLimits;
 }
 
 /** Tables without limits, to be filled. */

@@ -1,10 +1,11 @@
 /** `enerchain model`: what an engineer sees of two exports, and files that read back the same. */
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { buildLabGrid } from '@enerchain/lab';
 import { afterAll, describe, expect, it } from 'vitest';
 import { enerchain, type Said } from './enerchain.ts';
 
@@ -53,9 +54,18 @@ describe('enerchain model, of a running system', { timeout: 60_000 }, () => {
       ],
     },
   };
+  const lab = buildLabGrid().model;
+  const impossible = {
+    ...lab,
+    equipment: lab.equipment.map((each) => (each.class === 'EnergyConsumer' ? { ...each, p: 1_000 } : each)),
+  };
+  const GRIDS: Readonly<Record<string, unknown>> = {
+    '/api/v1/grid?version=7': lab,
+    '/api/v1/grid?version=8': impossible,
+  };
   async function run(...args: string[]): Promise<Said> {
     const server = createServer((request, response) => {
-      const answer = ANSWERS[request.url ?? ''];
+      const answer = ANSWERS[request.url ?? ''] ?? GRIDS[request.url ?? ''];
       response.writeHead(answer ? 200 : 404, { 'content-type': 'application/json' }).end(JSON.stringify(answer ?? {}));
     }).listen(0, '127.0.0.1');
     await once(server, 'listening');
@@ -80,6 +90,35 @@ describe('enerchain model, of a running system', { timeout: 60_000 }, () => {
     expect(stdout.split('\n')).toEqual(["+ Breaker 'Q0' (a)", '~ ACLineSegment (b)', '    r: 1 → 2', '']);
     expect(status).toBe(1);
     expect((await run('model', 'diff', '1', '3')).status).toBe(1);
+  });
+
+  it('export of a number: a version as CGMES, with its state when asked, that others read', async () => {
+    const out = join(folder, 'version');
+    const said = await run('model', 'export', '7', '--solve', '--out', out);
+    expect(said).toMatchObject({ status: 0, stderr: '' });
+    expect(readdirSync(out).sort()).toEqual(['grid_EQ.xml', 'grid_SSH.xml', 'grid_SV.xml', 'grid_TP.xml']);
+    const flow = await enerchain(['powerflow', out, '--json']);
+    expect(flow.status).toBe(0);
+    const { converged, buses } = JSON.parse(flow.stdout);
+    expect(converged).toBe(true);
+    expect(buses.length).toBeGreaterThan(10);
+    expect(await run('model', 'export', '7', '--format', 'jsonld', '--out', join(folder, 'ld'))).toMatchObject({
+      status: 0,
+    });
+    expect(readdirSync(join(folder, 'ld')).sort()).toEqual(['grid_EQ.jsonld', 'grid_SSH.jsonld']);
+  });
+
+  it('export of a number that cannot be: no version, no solution, no version but files', async () => {
+    const out = join(folder, 'nothing');
+    expect((await run('model', 'export', '9', '--out', out)).status).toBe(1);
+    expect(await run('model', 'export', '8', '--solve', '--out', out)).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('version 8 has no power flow: '),
+    });
+    expect((await run('model', 'export', '7', '8', '--out', out)).status).toBe(1);
+    const files = await run('model', 'export', file('plain.xml', base('a', '110')), '--solve', '--out', out);
+    expect(files.stderr).toContain('--solve goes with the number of a version');
+    expect(existsSync(out)).toBe(false);
   });
 });
 

@@ -65,10 +65,16 @@ export function gridCommands(program: Command): void {
 
   model
     .command('export')
-    .description('write a model as it is with its differences applied: CGMES 3.0 or JSON-LD 1.1')
-    .argument('<files...>', 'full and difference models: XML or JSON-LD files, folders, zips')
-    .option('--format <format>', 'cgmes or jsonld', 'cgmes')
+    .description('write a model as it is with its differences applied, or a version of the running system')
+    .argument(
+      '<files...>',
+      'full and difference models: XML or JSON-LD files, folders, zips; or the number of a version of the running system',
+    )
+    .option('--format <format>', 'cgmes (CGMES 3.0) or jsonld (JSON-LD 1.1)', 'cgmes')
+    .option('--solve', 'a version: with its buses and the state that the power flow has (TP, SV)')
+    .option('--authority <uri>', 'a version: modelling authority', 'urn:enerchain:grid')
     .requiredOption('--out <folder>', 'where the files go; nothing is written over')
+    .option(...data)
     .action(async (files, options) => (await import('../commands/model.ts')).exportModel(files, options));
 
   program

@@ -18,7 +18,7 @@ import {
 import { EnerchainError, type GridModel } from '@enerchain/model';
 import { pointsOfSystem } from '../grid/op-list.ts';
 import { opFromPoints } from '../grid/op-points.ts';
-import { diffVersions } from '../grid/versions.ts';
+import { cimOfVersion, diffVersions, type VersionExport } from '../grid/versions.ts';
 import { SystemClient } from '../system-client.ts';
 
 const print = (text: string): void => void process.stdout.write(`${text}\n`);
@@ -115,7 +115,7 @@ function short(values: readonly string[]): string {
   return text.length <= MAX_VALUE ? text : `${text.slice(0, MAX_VALUE - 1)}…`;
 }
 
-export interface ExportOptions {
+export interface ExportOptions extends VersionExport {
   readonly format: string;
   readonly out: string;
 }
@@ -126,15 +126,23 @@ const FORMATS = {
 } as const;
 
 /**
- * Writes every full model among the files with the differences that change it, one file for one.
+ * Writes every full model among the files with the differences that change it, one file for one; or a version of the grid
+ * that the running system keeps.
  * @throws EnerchainError `cli.option`, `cli.model`; CimError `cim.file`, `cim.write`
  */
-export async function exportModel(files: readonly string[], { format, out }: ExportOptions): Promise<void> {
+export async function exportModel(files: readonly string[], options: ExportOptions): Promise<void> {
+  const { format, out } = options;
   if (!Object.hasOwn(FORMATS, format)) {
     throw new EnerchainError('caller', 'cli.option', `--format is ${Object.keys(FORMATS).join(' or ')}, not ${format}`);
   }
   const { write, extension } = FORMATS[format as keyof typeof FORMATS];
-  const model = await open(files);
+  const [first, ...more] = files;
+  const version = more.length === 0 && first !== undefined && isVersion(first) ? Number(first) : undefined;
+  if (options.solve && version === undefined) {
+    const say = '--solve goes with the number of a version of the running system: files are written as they are';
+    throw new EnerchainError('caller', 'cli.option', say);
+  }
+  const model = version === undefined ? await open(files) : await cimOfVersion(version, options);
   mkdirSync(out, { recursive: true });
   const names = new Set<string>();
   for (const [index, { name, header }] of model.files.entries()) {

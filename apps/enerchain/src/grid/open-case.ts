@@ -176,7 +176,15 @@ export function findingsOf(model: CimModel, { findings }: Pick<Conversion, 'find
   return [...model.findings.list, ...findings.list].sort((a, b) => RANK[a.severity] - RANK[b.severity]);
 }
 
-function ofModel(model: GridModel): Pick<OpenGrid, 'kind' | 'name' | 'model' | 'state'> {
+const ofModel = (model: GridModel): Pick<OpenGrid, 'kind' | 'name' | 'model' | 'state'> => ({
+  kind: 'grid',
+  name: model.name,
+  model,
+  state: positionsOf(model),
+});
+
+/** Positions of the hypothesis, where it has them, else the normal ones. */
+export function positionsOf(model: GridModel): SwitchAndTapState {
   const switches = new Map<Mrid, boolean>();
   const taps = new Map<Mrid, number>();
   for (const equipment of model.equipment) {
@@ -188,5 +196,5 @@ function ofModel(model: GridModel): Pick<OpenGrid, 'kind' | 'name' | 'model' | '
       if (changer === equipment.ratioTapChanger) taps.set(equipment.mRID, position);
     }
   }
-  return { kind: 'grid', name: model.name, model, state: { switches, taps } };
+  return { switches, taps };
 }

@@ -1,5 +1,11 @@
-/** Versions of the grid that a running system keeps: listed, compared. */
+/** Versions of the grid that a running system keeps: listed, compared, written as CGMES. */
+import { randomUUID } from 'node:crypto';
+import type { CimModel } from '@enerchain/cim';
+import { buildNetwork, solvePowerFlow } from '@enerchain/grid-state';
+import { EnerchainError, type GridModel } from '@enerchain/model';
 import { SystemClient } from '../system-client.ts';
+import { positionsOf } from './open-case.ts';
+import { gridToCim } from './to-cim.ts';
 
 interface GridVersion {
   readonly version: number;
@@ -73,4 +79,28 @@ export async function diffVersions(from: number, to: number, options: { data: st
   }
   if (changes.length === 0 && !options.json) print('the versions are the same grid');
   if (changes.length > 0) process.exitCode = 1;
+}
+
+export interface VersionExport {
+  readonly data: string;
+  /** Modelling authority. */
+  readonly authority: string;
+  /** With buses and the state that the power flow has (TP, SV). */
+  readonly solve?: boolean;
+}
+
+/**
+ * A version of the grid as CGMES 3.0.
+ * @throws EnerchainError `grid.none` when there is no such version, `cli.model` when it is to be solved and has no solution
+ */
+export async function cimOfVersion(version: number, { data, authority, solve }: VersionExport): Promise<CimModel> {
+  const grid = await SystemClient.find(data).request<GridModel>('GET', `/grid?version=${version}`);
+  const created = new Date().toISOString();
+  const scenarioTime = grid.headers?.findLast((header) => header.scenarioTime !== undefined)?.scenarioTime ?? created;
+  const options = { authority, created, scenarioTime, id: randomUUID };
+  if (!solve) return gridToCim(grid, options);
+  const solution = solvePowerFlow(buildNetwork(grid, positionsOf(grid)));
+  if (solution.converged) return gridToCim(grid, { ...options, solution });
+  const why = solution.islands.find(({ failure }) => failure !== undefined)?.failure;
+  throw new EnerchainError('caller', 'cli.model', `version ${version} has no power flow: ${why}; nothing was written`);
 }

@@ -77,6 +77,7 @@ const DEFAULT_OPTIONS: readonly OptField[] = [
   'entryID',
   'configRef',
 ];
+const NO_REASONS: readonly Trigger[] = [];
 /** Segments of one report that wait for the rest. */
 const MAX_SEGMENTS = 1_000;
 
@@ -130,11 +131,10 @@ export class ReportSubscription {
       return;
     }
     const { segment, seqNum } = report;
-    const received = report.members.map(({ index, data, reasons }) => ({
-      ...this.members[index]!,
-      value: data,
-      reasons: reasons ?? [],
-    }));
+    const received = report.members.map(({ index, data, reasons }): ReceivedMember => {
+      const { reference, fc } = this.members[index]!;
+      return { reference, fc, value: data, reasons: reasons ?? NO_REASONS };
+    });
     if (!segment || segment.number === 0) {
       if (report.bufOvfl) this.#gap('buffer-overflow', `${this.reference}: the server's buffer has overflowed`);
       if (seqNum !== undefined && this.#expected !== undefined && seqNum !== this.#expected) {

@@ -69,7 +69,13 @@ export const trgOps = (triggers: Iterable<Trigger>): BitString =>
 export const hasOption = (options: BitString, field: OptField): boolean => bit(options, OPT_FLDS[field]);
 export const hasTrigger = (triggers: BitString, trigger: Trigger): boolean => bit(triggers, TRG_OPS[trigger]);
 const TRIGGERS = Object.keys(TRG_OPS) as Trigger[];
-export const triggersOf = (value: BitString): Trigger[] => TRIGGERS.filter((trigger) => hasTrigger(value, trigger));
+/** What six bits can say, each list made once. */
+const SAID = Array.from({ length: 64 }, (_, octet) =>
+  TRIGGERS.filter((trigger) => (octet & (0x20 >> TRG_OPS[trigger])) !== 0),
+);
+export const triggersOf = ({ length, bytes }: BitString): readonly Trigger[] =>
+  // Of a shorter one the bits that are not there are unused, and not looked at.
+  length === 0 ? [] : SAID[(bytes[0]! & (0xff00 >> Math.min(length, 6)) & 0xff) >> 2]!;
 
 /** The list that every report is about. */
 export const REPORT_LIST = { kind: 'list', value: { kind: 'vmd', value: 'RPT' } } as const;
@@ -182,18 +188,26 @@ export function decodeReport({ results }: InformationReport): Report & { readonl
   const inclusion = next('bitString', 'inclusion');
   const included: number[] = [];
   for (let index = 0; index < inclusion.length; index++) if (bit(inclusion, index)) included.push(index);
-  const each = (has('dataRef') ? 1 : 0) + 1 + (has('reasonCode') ? 1 : 0);
-  if (results.length - at !== included.length * each) {
-    const text = `a report of ${included.length} members has ${results.length - at} values, not ${included.length * each}`;
+  const { length } = included;
+  const [referred, reasoned] = [has('dataRef'), has('reasonCode')];
+  const each = (referred ? 1 : 0) + 1 + (reasoned ? 1 : 0);
+  if (results.length - at !== length * each) {
+    const text = `a report of ${length} members has ${results.length - at} values, not ${length * each}`;
     throw new Iec61850Error('peer', 'report.format', text);
   }
-  const references = has('dataRef') ? included.map(() => next('visibleString', 'data reference')) : undefined;
-  const data = included.map((index) => {
+  const references = referred ? included.map(() => next('visibleString', 'data reference')) : undefined;
+  const values = included.map((index): Data => {
     const result = results[at++]!;
     if (result.kind === 'success') return result.value;
     throw new Iec61850Error('peer', 'report.format', `member ${index} of a report is an access error`);
   });
-  const reasons = has('reasonCode') ? included.map(() => triggersOf(next('bitString', 'reason'))) : undefined;
+  const members = included.map((index, position): ReportMember => {
+    const data = values[position]!;
+    const reasons = reasoned ? triggersOf(next('bitString', 'reason')) : undefined;
+    const reference = references?.[position];
+    if (reference !== undefined) return reasons ? { index, data, reference, reasons } : { index, data, reference };
+    return reasons ? { index, data, reasons } : { index, data };
+  });
   return {
     rptId,
     options,
@@ -205,11 +219,6 @@ export function decodeReport({ results }: InformationReport): Report & { readonl
     ...(confRev === undefined ? {} : { confRev }),
     ...(segment === undefined ? {} : { segment }),
     size: inclusion.length,
-    members: included.map((index, position) => ({
-      index,
-      data: data[position]!,
-      ...(references ? { reference: references[position]! } : {}),
-      ...(reasons ? { reasons: reasons[position]! } : {}),
-    })),
+    members,
   };
 }

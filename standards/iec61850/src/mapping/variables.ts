@@ -25,6 +25,7 @@ export class Variable {
   #size: number | undefined;
   /** Of one with parts: what was put together last, until a part changes. */
   #whole: Data | undefined;
+  #reasons: { readonly changed: 'dchg' | 'qchg' | undefined; readonly updated: 'dupd' | undefined } | undefined;
 
   constructor(
     name: string,
@@ -61,9 +62,11 @@ export class Variable {
 
   /** What a new value is a reason for, if for anything; what is said of a structure holds for its parts. */
   trigger(changed: boolean): 'dchg' | 'qchg' | 'dupd' | undefined {
-    if (changed && this.#triggers('dchg')) return 'dchg';
-    if (changed && this.#triggers('qchg')) return 'qchg';
-    return this.#triggers('dupd') ? 'dupd' : undefined;
+    this.#reasons ??= {
+      changed: this.#triggers('dchg') ? 'dchg' : this.#triggers('qchg') ? 'qchg' : undefined,
+      updated: this.#triggers('dupd') ? 'dupd' : undefined,
+    };
+    return (changed ? this.#reasons.changed : undefined) ?? this.#reasons.updated;
   }
 
   #triggers(by: 'dchg' | 'qchg' | 'dupd'): boolean {

@@ -34,6 +34,12 @@ export interface DevicePorts {
   readonly onError: (error: unknown) => void;
 }
 
+/** Who hears of a value, as which member of its data set. */
+interface Listener {
+  readonly user: DataSetUser;
+  readonly index: number;
+}
+
 export class Device {
   readonly domains: ReadonlyMap<string, Domain>;
   readonly blocks = new Map<Variable, ControlBlock<Client>>();
@@ -50,6 +56,8 @@ export class Device {
   readonly #attributes = new Map<string, Map<string, Variable>>();
   /** Which members of which data sets in use a value belongs to. */
   readonly #listeners = new Map<Variable, Map<DataSetUser, number>>();
+  /** The same of a value and all it is part of, found once each. */
+  readonly #heard = new Map<Variable, readonly Listener[]>();
 
   constructor(model: IedModel, ports: DevicePorts) {
     this.#ports = ports;
@@ -146,23 +154,34 @@ export class Device {
   }
 
   apply(set: readonly Change[]): void {
-    const news = new Map<DataSetUser, MemberChange[]>();
+    // Few hear of one object: looked through, they cost less than a map.
+    const users: DataSetUser[] = [];
+    const news: MemberChange[][] = [];
     for (const { variable, data } of set) {
       const changed = !sameData(variable.data, data);
       variable.data = data;
       const trigger = variable.trigger(changed);
       if (!trigger) continue;
-      for (let at: Variable | undefined = variable; at; at = at.parent) {
-        const users = this.#listeners.get(at);
-        if (!users) continue;
-        for (const [user, index] of users) {
-          const list = news.get(user);
-          if (list) list.push([index, trigger]);
-          else news.set(user, [[index, trigger]]);
+      for (const { user, index } of this.#listenersOf(variable)) {
+        const at = users.indexOf(user);
+        if (at >= 0) news[at]!.push([index, trigger]);
+        else {
+          users.push(user);
+          news.push([[index, trigger]]);
         }
       }
     }
-    for (const [user, changes] of news) user.changed(changes);
+    for (let at = 0; at < users.length; at++) users[at]!.changed(news[at]!);
+  }
+
+  #listenersOf(variable: Variable): readonly Listener[] {
+    const known = this.#heard.get(variable);
+    if (known) return known;
+    const found: Listener[] = [];
+    for (let at: Variable | undefined = variable; at; at = at.parent)
+      for (const [user, index] of this.#listeners.get(at) ?? []) found.push({ user, index });
+    this.#heard.set(variable, found);
+    return found;
   }
 
   #split(reference: string): { readonly domain: Domain; readonly item: string } {
@@ -261,6 +280,7 @@ export class Device {
   }
 
   #listen(user: DataSetUser): void {
+    this.#heard.clear();
     for (const users of this.#listeners.values()) users.delete(user);
     user.members.forEach(({ variable }, index) => {
       const users = this.#listeners.get(variable) ?? new Map<DataSetUser, number>();

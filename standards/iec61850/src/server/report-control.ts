@@ -322,10 +322,13 @@ export class ReportControlBlock implements ControlBlock<ReportClient>, DataSetUs
 
   #flush(): void {
     if (this.#pending.length === 0) return;
-    const indexes = Uint16Array.from(this.#pending).sort();
+    const indexes = new Uint16Array(this.#pending).sort();
     const data: Data[] = [];
-    for (const index of indexes) data.push(this.#values[index]!);
-    const reasons = Uint8Array.from(indexes, (index) => this.#reasons[index]!);
+    const reasons = new Uint8Array(indexes.length);
+    for (let at = 0; at < indexes.length; at++) {
+      data.push(this.#values[indexes[at]!]!);
+      reasons[at] = this.#reasons[indexes[at]!]!;
+    }
     this.#forget();
     this.#enter(indexes, data, reasons);
   }

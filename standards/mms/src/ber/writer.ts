@@ -31,7 +31,9 @@ export class BerWriter {
   octets(value: Uint8Array): void {
     if (this.#at < value.length) this.#grow(value.length);
     this.#at -= value.length;
-    this.#bytes.set(value, this.#at);
+    // A few octets are quicker one by one.
+    if (value.length > 8) this.#bytes.set(value, this.#at);
+    else for (let i = 0; i < value.length; i++) this.#bytes[this.#at + i] = value[i]!;
   }
 
   float32(value: number): void {

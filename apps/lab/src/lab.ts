@@ -197,6 +197,7 @@ export async function runLab(options: LabOptions): Promise<LabHandle> {
       port: (ied) => ports.get(ied)!,
       wiring: (rtu) => rtuOf(rtu),
       folder: (ied) => join(dataDir, 'ieds', ied),
+      settings: (ied) => join(dataDir, 'settings', `${ied}.json`),
       logger,
       bus,
     });

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { VirtualClock } from '@enerchain/transport/testing';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { BreakerFailure, Stage } from '../src/substation/protection.ts';
+import { float } from '../src/substation/values.ts';
 import { brunnfeld } from './substation.ts';
 
 describe('a stage', () => {
@@ -190,4 +191,23 @@ test('the group of settings in effect is the one that protection goes by', async
   expect(station.ied('BRN_J11').setting('PROT/PTOC2.StrVal.setMag.f')).toBe(8_000);
   expect(station.value('BRN_J11PROT/PTOC2.Str.general')).toBe(false);
   await client.close();
+});
+
+test('settings and the group in effect outlast a restart of the lab', async () => {
+  const settings = mkdtempSync(join(tmpdir(), 'lab-settings-'));
+  onTestFinished(() => rmSync(settings, { recursive: true }));
+  const pickup = 'BRN_J11PROT/PTOC2.StrVal.setMag.f';
+  const first = await brunnfeld({ settings });
+  const client = await first.connect('BRN_J11');
+  await client.settingGroups.change('BRN_J11PROT', 2, [{ reference: pickup, value: float(7_000) }]);
+  await client.settingGroups.activate('BRN_J11PROT', 2);
+  await client.close();
+  await first.substation.close();
+
+  const second = await brunnfeld({ settings });
+  expect(second.ied('BRN_J11').setting('PROT/PTOC2.StrVal.setMag.f')).toBe(7_000);
+  const again = await second.connect('BRN_J11');
+  expect(await again.settingGroups.info('BRN_J11PROT')).toMatchObject({ active: 2 });
+  expect(await again.settingGroups.read('BRN_J11PROT', 1, [pickup])).not.toEqual([float(7_000)]);
+  await again.close();
 });

@@ -17,9 +17,11 @@ const NOON = Date.UTC(2026, 5, 17, 12);
 export interface BrunnfeldOptions extends Pick<StationBusOptions, 'carry' | 'uplink'> {
   /** Below it each IED has a folder for its files. */
   readonly folder?: string;
+  /** Below it each IED has a file for its settings. */
+  readonly settings?: string;
 }
 
-export async function brunnfeld({ folder, ...bus }: BrunnfeldOptions = {}) {
+export async function brunnfeld({ folder, settings, ...bus }: BrunnfeldOptions = {}) {
   const clock = new VirtualClock(NOON);
   const simulation = new GridSimulation(buildLabGrid(), { seed: 1, start: NOON });
   const switchgear = new Switchgear(simulation, {
@@ -33,6 +35,7 @@ export async function brunnfeld({ folder, ...bus }: BrunnfeldOptions = {}) {
     scd,
     bus: new StationBus({ scd, clock, ...bus }),
     ...(folder === undefined ? {} : { folder: (ied: string) => join(folder, ied) }),
+    ...(settings === undefined ? {} : { settings: (ied: string) => join(settings, `${ied}.json`) }),
     simulation,
     switchgear,
     clock,

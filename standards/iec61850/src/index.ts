@@ -102,6 +102,7 @@ export type {
   SettingGroupState,
   SettingGroupStore,
 } from './server/setting-groups.ts';
+export { SettingsFile } from './server/settings-file.ts';
 export { type SampledValueControl, sampledValueControls, samplesPerSecond } from './sv/controls.ts';
 export * from './sv/layout.ts';
 export * from './sv/message.ts';

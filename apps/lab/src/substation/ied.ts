@@ -15,6 +15,7 @@ import {
   type LogicalNode,
   MemoryLog,
   ORIGINATOR_CATEGORIES,
+  SettingsFile,
   sameData,
 } from '@enerchain/iec61850';
 import type { Data } from '@enerchain/mms';
@@ -47,6 +48,8 @@ export interface IedOptions {
   readonly onChange: () => void;
   /** Folder of the files that clients see; none when it is left out. */
   readonly folder?: string;
+  /** File of its settings, which then outlast a restart. */
+  readonly settings?: string;
 }
 
 interface Known {
@@ -78,7 +81,7 @@ export class Ied {
     }
     for (const [object, handler] of Object.entries(controls))
       this.#controls[this.reference(object)] = this.#withOrigin(object, handler);
-    const { clock, host, port, onError, onChange, folder } = options;
+    const { clock, host, port, onError, onChange, folder, settings } = options;
     this.server = new Iec61850Server(model, {
       host,
       port,
@@ -88,7 +91,7 @@ export class Ied {
       buffer: BUFFER,
       log: () => new MemoryLog(LOG, Math.floor(clock.now() / 1000)),
       access: mayEngineer,
-      settingGroups: { onChange },
+      settingGroups: { onChange, ...(settings === undefined ? {} : { store: new SettingsFile(settings) }) },
       ...(folder === undefined ? {} : { files: { store: new FolderStore(folder) } }),
       maxConnections: 8,
       identity: { vendor: 'CloudEnerChain', model: `Lab ${model.ied.type ?? 'IED'}`, revision: '1' },

@@ -26,6 +26,8 @@ export interface SubstationOptions {
   readonly bus: StationBus;
   /** Folder of an IED's files; without files when it is left out. */
   readonly folder?: (ied: string) => string;
+  /** File of an IED's settings, which end with the process when it is left out. */
+  readonly settings?: (ied: string) => string;
 }
 
 type Unit = BayUnit | TransformerUnit;
@@ -101,6 +103,7 @@ function unitsOf(scd: Substation, options: SubstationOptions): Unit[] {
       port: port(name),
       keep: folder === undefined ? () => {} : recordsIn(folder),
       ...(folder === undefined ? {} : { folder }),
+      ...(options.settings ? { settings: options.settings(name) } : {}),
       onError: (error: unknown) => logger.warn({ ied: name, error: describeError(error) }, 'request failed'),
     };
     const transformer = place('CTRL/ATCC1')?.equipment;

@@ -1,10 +1,14 @@
-import { describe, expect, test } from 'vitest';
-import type {
-  AccessRequest,
-  ReceivedReport,
-  SettingGroupChange,
-  SettingGroupState,
-  SettingGroupStore,
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import {
+  type AccessRequest,
+  type ReceivedReport,
+  type SettingGroupChange,
+  type SettingGroupState,
+  type SettingGroupStore,
+  SettingsFile,
 } from '../../src/index.ts';
 import { servicesModel } from './services-sample.ts';
 import { ANYBODY, float, PAIRS, station, turn } from './support.ts';
@@ -222,5 +226,46 @@ describe.each(PAIRS)('setting groups over $name', (pair) => {
       ['ConfirmEditSGValues', 'setting-group', `${LD}/LLN0.SGCB`, 'engineer-7'],
       ['SelectActiveSG', 'setting-group', `${LD}/LLN0.SGCB`, 'engineer-7'],
     ]);
+  });
+});
+
+describe('a file of settings', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'iec61850-settings-'));
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  test('has what was saved after a restart, of each device, with values of any kind', () => {
+    const path = join(folder, 'new', 'BCU1.json');
+    const state: SettingGroupState = {
+      active: 2,
+      groups: [
+        { 'PTOC1.StrVal.setMag.f': float(1.5), 'PTOC1.OpDlTmms.setVal': int(-3) },
+        { 'PTOC1.StrVal.setMag.f': float(2.5), 'PTOC1.TmASt.setCharact': { kind: 'unsigned', value: 2n ** 60n } },
+      ],
+    };
+    const first = new SettingsFile(path);
+    expect(first.load(LD)).toBeUndefined();
+    first.save(LD, state);
+    first.save('OTHER', { active: 1, groups: [{}] });
+    const second = new SettingsFile(path);
+    expect(second.load(LD)).toEqual(state);
+    expect(second.load('OTHER')).toEqual({ active: 1, groups: [{}] });
+  });
+
+  test('that is damaged is told, and left as it is', () => {
+    const path = join(folder, 'damaged.json');
+    for (const text of [
+      '',
+      '{',
+      '[]x',
+      '{"A":{"active":1}}',
+      '{"A":{"active":1,"groups":[{"x":"87"}]}}',
+      '{"A":null}',
+    ]) {
+      writeFileSync(path, text);
+      expect(() => new SettingsFile(path), text).toThrow(
+        expect.objectContaining({ code: 'settings.file', message: expect.stringContaining(path) }),
+      );
+      expect(readFileSync(path, 'utf8')).toBe(text);
+    }
   });
 });

@@ -136,7 +136,12 @@ describe.skipIf(missing !== undefined)(`services with libiec61850${missing ? ` (
         { reference: 'IEDLD0/GGIO1$ST$Ind1$stVal', data: { kind: 'boolean', value }, reasons: ['dchg'] },
       ]),
     );
-    expect(await query({ after: entries[0]! })).toEqual(entries.slice(1));
+    const gone: string[] = [];
+    const onGone = (text: string) => void gone.push(text);
+    expect(await query({ after: entries[0]!, onGone })).toEqual(entries.slice(1));
+    expect(gone).toEqual([]);
+    await query({ after: { ...entries[0]!, id: new Uint8Array(8).fill(0xee) }, onGone });
+    expect(gone).toHaveLength(1);
     expect(await query({ after: entries[0]!, to: entries[0]!.time - 1 })).toEqual([]);
     expect(await query({ to: entries[0]!.time - 1_000 })).toEqual([]);
     const info = await logs.info('IEDLD0/LLN0.events');

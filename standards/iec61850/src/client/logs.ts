@@ -1,5 +1,5 @@
 /** Logs as a client has them (IEC 61850-7-2 § 17.3): what is in them, by time or behind an entry, and who writes into them. */
-import { type Data, timeOfDayFromMillis, timeOfDayToMillis } from '@enerchain/mms';
+import { type Data, type JournalEntry, timeOfDayFromMillis, timeOfDayToMillis } from '@enerchain/mms';
 import { Iec61850Error } from '../error.ts';
 import { decodeLogEntry, type LogEntry } from '../mapping/log.ts';
 import { type Trigger, trgOps, triggersOf } from '../mapping/report.ts';
@@ -29,6 +29,11 @@ export interface LogQuery {
   readonly to?: number;
   /** Behind this entry, instead of from a time on. */
   readonly after?: LogPlace;
+  /**
+   * Told before the first entry when the log does not have that one any more: what came behind it is missing up to the first
+   * that is given. No answer of a device says so; where this is given, it is asked for the entry first.
+   */
+  readonly onGone?: (text: string) => void;
   /** Entries at most. Default 100 000. */
   readonly limit?: number;
 }
@@ -110,36 +115,56 @@ export class Logs {
    * @param log `BCU1CTRL/LLN0.EventLog`
    * @throws Iec61850Error `log.format`, `log.limit`, `log.stuck` (peer)
    */
-  async *query(log: string, { from, to, after, limit = MAX_ENTRIES }: LogQuery = {}): AsyncGenerator<LogEntry> {
-    const journal = listName(log);
-    let place = after;
+  async *query(log: string, { from, to, after, onGone, limit = MAX_ENTRIES }: LogQuery = {}): AsyncGenerator<LogEntry> {
+    if (after && onGone && !(await this.#has(log, after)))
+      onGone(
+        `${log} does not have entry ${Buffer.from(after.id).toString('hex')} any more: entries may be missing behind it`,
+      );
     let count = 0;
+    for await (const encoded of this.#read(log, after ? behind(after) : range(from), to)) {
+      const entry = decodeLogEntry(encoded);
+      // Behind an entry some servers give what is later, too.
+      if (entry.time > (to ?? entry.time) || (!after && entry.time < (from ?? entry.time))) continue;
+      if (count++ >= limit) return;
+      // A view would keep the whole answer for eight octets.
+      yield { ...entry, id: Uint8Array.from(entry.id) };
+    }
+  }
+
+  /** Whether an entry is there, among those of its millisecond. */
+  async #has(log: string, { id, time }: LogPlace): Promise<boolean> {
+    for await (const { entryId } of this.#read(log, range(time), time + 1))
+      if (Buffer.compare(entryId, id) === 0) return true;
+    return false;
+  }
+
+  /** As the device gives them, piece by piece. */
+  async *#read(
+    log: string,
+    start: ReturnType<typeof behind | typeof range>,
+    to?: number,
+  ): AsyncGenerator<JournalEntry> {
+    const journal = listName(log);
+    let begin = start;
     let looked = 0;
     for (;;) {
       const { entries, moreFollows } = await this.#client.call('readJournal', {
         journal,
-        ...(place ? behind(place) : range(from)),
+        ...begin,
         // There are servers that take a range only with both its ends, and one behind an entry without.
-        ...(to === undefined && place
+        ...(to === undefined && 'startAfter' in begin
           ? {}
           : { stop: { kind: 'time', value: timeOfDayFromMillis(to ?? LATEST) } as const }),
       });
       looked += entries.length;
       if (looked > MAX_LOOKED)
         throw new Iec61850Error('peer', 'log.limit', `${log} has more than ${MAX_LOOKED} entries, and no end`);
-      for (const encoded of entries) {
-        const entry = decodeLogEntry(encoded);
-        // Behind an entry some servers give what is later, too.
-        if (entry.time > (to ?? entry.time) || (!after && entry.time < (from ?? entry.time))) continue;
-        if (count++ >= limit) return;
-        // A view would keep the whole answer for eight octets.
-        yield { ...entry, id: Uint8Array.from(entry.id) };
-      }
+      yield* entries;
       const last = entries.at(-1);
       if (!moreFollows) return;
-      if (!last || (place && Buffer.compare(last.entryId, place.id) === 0))
+      if (!last || ('startAfter' in begin && Buffer.compare(last.entryId, begin.startAfter.entry) === 0))
         throw new Iec61850Error('peer', 'log.stuck', `${log}: the device says that more follows, and gives no more`);
-      place = { id: Uint8Array.from(last.entryId), time: timeOfDayToMillis(last.content.time) };
+      begin = behind({ id: Uint8Array.from(last.entryId), time: timeOfDayToMillis(last.content.time) });
     }
   }
 

@@ -91,6 +91,58 @@ describe.each(PAIRS)('logs over $name', (pair) => {
     expect((await logs.info(`${LD}/LLN0.log`)).oldest?.id).toEqual(entries[0]!.id);
   });
 
+  test('behind an entry that has been overwritten: all there is, and it is said that some may be missing', async () => {
+    const { server, connect, clock } = open({
+      ...ANYBODY,
+      log: () => new MemoryLog({ entries: 5, octets: 1 << 20 }, 1),
+    });
+    const { logs } = await connect();
+    const told: string[] = [];
+    const behind = async (after: LogEntry) => {
+      told.length = 0;
+      return (await all(logs.query(LOG, { after, onGone: (text) => told.push(text) }))).length;
+    };
+    for (let i = 0; i < 3; i++) server.update(`${LD}/MMXU1.TotW`, { 'mag.f': float(i + 1) });
+    const [first, , last] = await all(logs.query(LOG));
+    expect([await behind(first!), told]).toEqual([2, []]);
+    await clock.advance(1_000);
+    for (let i = 0; i < 5; i++) server.update(`${LD}/MMXU1.TotW`, { 'mag.f': float(i + 10) });
+    expect(await behind(last!)).toBe(5);
+    expect(told).toEqual([
+      `${LOG} does not have entry ${Buffer.from(last!.id).toString('hex')} any more: entries may be missing behind it`,
+    ]);
+    const [oldest] = await all(logs.query(LOG));
+    expect([await behind(oldest!), told]).toEqual([4, []]);
+  });
+
+  test('changes within the buffer time of the file are one entry; a second one of the same member begins the next', async () => {
+    const { server, connect, clock } = station(
+      pair,
+      ANYBODY,
+      servicesModel(['name="log"', 'name="log" bufTime="200"']),
+    );
+    const { logs } = await connect();
+    const begin = clock.now();
+    server.update(`${LD}/GGIO1.Ind1`, { stVal: bool(true) });
+    await clock.advance(100);
+    server.update(`${LD}/MMXU1.TotW`, { 'mag.f': float(1) });
+    expect(await all(logs.query(LOG))).toEqual([]);
+    await clock.advance(100);
+    server.update(`${LD}/GGIO1.Ind1`, { stVal: bool(false) });
+    await clock.advance(50);
+    server.update(`${LD}/GGIO1.Ind1`, { stVal: bool(true) });
+    await clock.advance(200);
+    server.update(`${LD}/GGIO1.Ind1`, { stVal: bool(false) });
+    // What waits is not lost when it is disabled.
+    await logs.configure(`${LD}/LLN0.log`, { enabled: false });
+    expect((await all(logs.query(LOG))).map(plain)).toEqual([
+      [begin + 200, ['GGIO1$ST$Ind1', 'true', 'dchg'], ['MMXU1$MX$TotW', '1', 'dchg']],
+      [begin + 250, ['GGIO1$ST$Ind1', 'false', 'dchg']],
+      [begin + 450, ['GGIO1$ST$Ind1', 'true', 'dchg']],
+      [begin + 450, ['GGIO1$ST$Ind1', 'false', 'dchg']],
+    ]);
+  });
+
   test('a block is set up while it is disabled; one that has no data set does not log', async () => {
     const { server, connect } = open();
     const client = await connect();

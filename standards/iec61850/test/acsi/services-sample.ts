@@ -33,8 +33,9 @@ export const SERVICES_SCD = `<SCL xmlns="http://www.iec.ch/61850/2003/SCL" versi
   <DAType id="AnalogueValue"><BDA name="f" bType="FLOAT32"/></DAType>
 </DataTypeTemplates></SCL>`;
 
-export function servicesModel(): IedModel {
-  const { scl, findings } = readScl(SERVICES_SCD);
+/** @param replaced a part of the file, and what stands there instead */
+export function servicesModel(replaced: readonly [string, string] = ['', '']): IedModel {
+  const { scl, findings } = readScl(SERVICES_SCD.replace(...replaced));
   const { models } = checkScl(scl!, findings);
   if (findings.list.length > 0) throw new Error(findings.list.map(({ text }) => text).join('\n'));
   return models.get('PROT1')!;

@@ -45,11 +45,15 @@ export class LogControlBlock<Client extends BlockClient> implements ControlBlock
   readonly #reference: string;
   #dataSet: DataSetMembers | undefined;
   #pending = new Map<number, { data: Data; reasons: Set<Trigger> }>();
+  /** Milliseconds. 8-1 has no attribute for it: only the file says it. */
+  readonly #bufferTime: number;
+  #cancelPending: (() => void) | undefined;
   #cancelIntegrity: (() => void) | undefined;
 
   /** @param at its constraint in the variable of the logical node: LG @param log `BCU1CTRL/LLN0$EventLog` */
   constructor(scl: LogControl, log: string, at: Variable, domain: string, ports: LogControlPorts<Client>) {
     this.#ports = ports;
+    this.#bufferTime = scl.bufTime;
     this.variable = new Variable(scl.name, at);
     this.#reference = `${domain}/${this.variable.item.replaceAll('$', '.')}`;
     const node = `${domain}/${this.variable.item.slice(0, this.variable.item.indexOf('$'))}`;
@@ -140,20 +144,25 @@ export class LogControlBlock<Client extends BlockClient> implements ControlBlock
   }
 
   #disable(): void {
+    this.#flush();
     this.#cancelIntegrity?.();
     this.#cancelIntegrity = undefined;
-    this.#pending.clear();
   }
 
+  /** What changes in one call goes into one entry, with what changes within the buffer time of the file. */
   changed(changes: readonly MemberChange[]): void {
     if (!this.enabled) return;
-    for (const [index, trigger] of changes) {
-      if (!this.#wants(trigger)) continue;
+    const wanted = changes.filter(([, trigger]) => this.#wants(trigger));
+    // A second change of the same member would hide the first.
+    if (wanted.some(([index]) => this.#pending.has(index))) this.#flush();
+    for (const [index, trigger] of wanted) {
       const there = this.#pending.get(index);
       if (there) there.reasons.add(trigger);
       else this.#pending.set(index, { data: this.members[index]!.variable.data, reasons: new Set([trigger]) });
     }
-    this.#flush();
+    if (this.#bufferTime === 0) this.#flush();
+    else if (this.#pending.size > 0)
+      this.#cancelPending ??= this.#ports.clock.schedule(this.#bufferTime, () => this.#flush());
   }
 
   #wants(trigger: Trigger): boolean {
@@ -161,6 +170,8 @@ export class LogControlBlock<Client extends BlockClient> implements ControlBlock
   }
 
   #flush(): void {
+    this.#cancelPending?.();
+    this.#cancelPending = undefined;
     if (this.#pending.size === 0) return;
     const news = [...this.#pending].sort(([a], [b]) => a - b);
     this.#pending = new Map();
@@ -177,6 +188,7 @@ export class LogControlBlock<Client extends BlockClient> implements ControlBlock
     const period = this.#get('IntgPd') as number;
     if (period === 0 || !this.#wants('integrity')) return;
     this.#cancelIntegrity = this.#ports.clock.schedule(period, () => {
+      this.#flush();
       this.#enter(
         this.members.map(({ reference, variable }) => ({
           reference,

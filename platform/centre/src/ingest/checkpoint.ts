@@ -9,9 +9,10 @@ import type { LogFiles } from '../log/files.ts';
 import type { IngestLog } from '../log/log.ts';
 import { rawRecords } from '../log/reader.ts';
 import type { SourceRole } from '../ports.ts';
-import { noCounters, type Quarantine, type SourceChain, type SourceCounters } from './ingest.ts';
+import { noCounters, type SourceCounters } from './counters.ts';
 import { type KeyEra, KeyEras } from './key-eras.ts';
 import { CENTRE } from './own-chain.ts';
+import type { Quarantine, SourceChain } from './source-chain.ts';
 
 const VERSION = 1;
 /** Fields that JSON cannot hold as they are. */

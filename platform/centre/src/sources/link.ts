@@ -28,8 +28,8 @@ import {
 import type { Logger } from 'pino';
 import type { CentreIdentity } from '../identity.ts';
 import type { Findings } from '../ingest/findings.ts';
-import type { SourceChain } from '../ingest/ingest.ts';
 import { type KeyEras, supersededFrom } from '../ingest/key-eras.ts';
+import type { SourceChain } from '../ingest/source-chain.ts';
 import type { SourceRole } from '../ports.ts';
 import type { ServiceSessions } from '../services/sessions.ts';
 import type { BundleSigner } from '../trust/bundle.ts';

@@ -9,7 +9,7 @@ import {
   type UtcNanos,
 } from '@enerchain/model';
 import { type CborValue, CommandSession, type Signer, signCommand } from '@enerchain/trust';
-import type { SourceChain } from '../ingest/ingest.ts';
+import type { SourceChain } from '../ingest/source-chain.ts';
 import type { SourceRole, SourceStatus, Sources } from '../ports.ts';
 
 /** A link session as the registry sees it. */

@@ -16,83 +16,46 @@
  * A batch without a signature of its own is held in memory until a later one of its epoch covers it, and is logged and
  * acknowledged only then (see `held.ts`).
  */
-import type { KeyObject } from 'node:crypto';
 import {
   type Batch,
   type BreakReason,
   ChainVerifier,
   type Content,
-  contentOf,
-  decodeBatch,
   kidOf,
   MAX_OPEN_EPOCHS,
   type MissingRange,
-  verifyBatch,
-  verifyColumns,
 } from '@enerchain/link';
-import { type Clock, describeError, EnerchainError, type GapRecord, type UtcNanos } from '@enerchain/model';
+import { type Clock, EnerchainError, type UtcNanos } from '@enerchain/model';
 import type { IngestLog } from '../log/log.ts';
 import type { LogPublisher, LogWriter, SourceRole } from '../ports.ts';
+import { ChainFindings } from './chain-findings.ts';
+import { noCounters, type SourceCounters } from './counters.ts';
 import { masked } from './decode.ts';
 import type { Findings } from './findings.ts';
 import { HeldBatches } from './held.ts';
 import { KeyEras } from './key-eras.ts';
-import { CENTRE } from './own-chain.ts';
+import { openBatch, type Sender } from './opened.ts';
 import type { Directory, SiteFiles } from './points.ts';
+import { SpeakingRights } from './speaking-rights.ts';
 
 /** What became of a batch. */
 export type Taken =
   | { readonly kind: 'ack'; readonly epoch: number; readonly sequence: number; readonly duplicate?: true }
-  | {
-      readonly kind: 'reject';
-      readonly epoch: number;
-      readonly sequence: number;
-      readonly code: string;
-      readonly text: string;
-    };
+  | Rejected;
 
-/** Counters of one source, since the log began to be kept. */
-export interface SourceCounters {
-  batches: number;
-  observations: number;
-  bytes: number;
-  /** Observations of points not bound to the source. */
-  rejected: number;
-  /** Batches that came more than once. */
-  duplicates: number;
-  /** Batches refused as malformed, foreign or wrongly signed. */
-  refused: number;
-  /** Gap records by and about the source. */
-  gaps: number;
-  chainBreaks: number;
+export interface Rejected {
+  readonly kind: 'reject';
+  readonly epoch: number;
+  readonly sequence: number;
+  readonly code: string;
+  readonly text: string;
 }
 
-export const noCounters = (): SourceCounters => ({
-  batches: 0,
-  observations: 0,
-  bytes: 0,
-  rejected: 0,
-  duplicates: 0,
-  refused: 0,
-  gaps: 0,
-  chainBreaks: 0,
-});
-
+/** A chain that is broken. */
 export interface Quarantine {
   readonly reason: BreakReason;
   readonly text: string;
   readonly since: UtcNanos;
-}
-
-/** Who a batch came from. */
-export interface Sender {
-  readonly role: SourceRole;
-  /**
-   * Public key of the source, by the SHA-256 of its certificate; nothing when it is unknown, another's or revoked.
-   * @param at where the batch stands in the chain
-   * @throws EnerchainError (fault peer) when the key was not in force there
-   */
-  keyOf(kid: Uint8Array, at: { readonly epoch: number; readonly sequence: number }): KeyObject | undefined;
 }
 
 /** What ingest needs around it. */
@@ -116,6 +79,8 @@ export class SourceChain {
   /** Which certificates have signed from where on. */
   readonly keys: KeyEras;
   readonly #context: IngestContext;
+  readonly #findings: ChainFindings;
+  readonly #rights: SpeakingRights;
   /** The chain as far as it is durable. */
   durable: ChainVerifier;
   /** The chain with what is on its way to the disk. */
@@ -144,6 +109,8 @@ export class SourceChain {
     this.source = source;
     this.#context = context;
     this.counters = kept?.counters ?? noCounters();
+    this.#findings = new ChainFindings(source, context);
+    this.#rights = new SpeakingRights(source, context, this.counters);
     this.durable = kept?.chain ?? new ChainVerifier();
     this.#ahead = new ChainVerifier(this.durable.state());
     this.quarantine = kept?.quarantine;
@@ -174,8 +141,8 @@ export class SourceChain {
       this.#generation = log.generation;
       this.#ahead = new ChainVerifier(this.durable.state());
     }
-    const opened = this.#open(bytes, sender, covered);
-    if ('kind' in opened) return opened;
+    const opened = openBatch(this.source, bytes, sender, covered);
+    if ('refused' in opened) return this.#refused(opened.batch, opened.refused, bytes.length);
     const { batch, content } = opened;
     if (batch.deferred && !covered) return this.#hold(batch, bytes, sender);
     const before = batch.deferred ? [] : this.#held.coveredBy(batch);
@@ -253,54 +220,12 @@ export class SourceChain {
     return { kind: 'reject', epoch, sequence, code: 'ingest.behind', text };
   }
 
-  /** Decodes and verifies; synchronous, so that batches keep their order. */
-  #open(
-    bytes: Uint8Array,
-    sender: Sender,
-    covered: boolean,
-  ): { batch: Batch; content: Content } | (Taken & { kind: 'reject' }) {
-    let batch: Batch | undefined;
-    try {
-      batch = decodeBatch(bytes);
-      const { header } = batch;
-      if (header.source !== this.source) {
-        throw new EnerchainError(
-          'peer',
-          'ingest.foreign-source',
-          `${this.source} sent a batch in the name of ${header.source}`,
-        );
-      }
-      if (batch.deferred) {
-        if (!covered) verifyColumns(batch);
-        return { batch, content: contentOf(batch) };
-      }
-      const kid = kidOf(batch);
-      const key = sender.keyOf(kid, header);
-      if (!key) {
-        const name = Buffer.from(kid).toString('hex').slice(0, 16);
-        throw new EnerchainError(
-          'peer',
-          'ingest.unknown-key',
-          `a batch of ${this.source} names the unknown key ${name}…`,
-        );
-      }
-      verifyBatch(batch, key);
-      return { batch, content: contentOf(batch) };
-    } catch (error) {
-      this.counters.refused++;
-      const { epoch = 0, sequence = 0 } = batch?.header ?? {};
-      if (batch?.header.source === this.source) this.#remember(batch);
-      const code = error instanceof EnerchainError ? error.code : 'ingest.malformed';
-      const text = `${describeError(error)}; the batch was not taken`;
-      this.#context.findings.tell({
-        action: 'ingest.refused',
-        actor: this.source,
-        outcome: 'refused',
-        subject: code,
-        detail: { epoch, sequence, bytes: bytes.length, text: text.slice(0, 500) },
-      });
-      return { kind: 'reject', epoch, sequence, code, text };
-    }
+  #refused(batch: Batch | undefined, { code, text }: { code: string; text: string }, bytes: number): Rejected {
+    this.counters.refused++;
+    if (batch?.header.source === this.source) this.#remember(batch);
+    this.#findings.refused(batch, code, text, bytes);
+    const { epoch = 0, sequence = 0 } = batch?.header ?? {};
+    return { kind: 'reject', epoch, sequence, code, text };
   }
 
   async #duplicate(batch: Batch): Promise<Taken> {
@@ -315,46 +240,17 @@ export class SourceChain {
     return { kind: 'ack', epoch, sequence, duplicate: true };
   }
 
-  #broken(batch: Batch, reason: BreakReason, text: string): Taken {
-    const { epoch, sequence, previous, kind, count } = batch.header;
+  #broken(batch: Batch, reason: BreakReason, text: string): Rejected {
+    const { epoch, sequence } = batch.header;
     this.counters.chainBreaks++;
     if (reason !== 'epochs') this.#remember(batch);
-    const { findings, clock } = this.#context;
-    if (!this.quarantine) {
-      this.quarantine = { reason, text, since: clock.now() };
-      findings.raise({
-        key: `ingest.chain.${this.source}`,
-        priority: 1,
-        source: this.source,
-        message: `The chain of ${this.source} is broken: ${text}. Nothing it sends is taken until it continues properly.`,
-        consequence: 'Values of this source are missing, or somebody else speaks in its name.',
-        action:
-          'Check whether a second device uses this identity or the data folder was restored from a copy; revoke its certificate if in doubt.',
-      });
-    }
-    findings.tell({
-      action: 'ingest.chain-break',
-      actor: this.source,
-      outcome: 'refused',
-      subject: `batch ${epoch}/${sequence}`,
-      detail: { reason, text, hash: hex(batch.hash), previous: hex(previous), kind, count },
-    });
+    this.#findings.broken(batch, reason, text, this.quarantine === undefined);
+    this.quarantine ??= { reason, text, since: this.#context.clock.now() };
     return { kind: 'reject', epoch, sequence, code: `ingest.chain.${reason}`, text };
   }
 
   async #recordMissing(missing: MissingRange, batch: Batch): Promise<void> {
-    const { epoch, first, last, lastHash } = missing;
-    const { clock, own } = this.#context;
-    const to = batch.header.baseTime > 0n ? batch.header.baseTime : clock.now();
-    const gap: GapRecord = {
-      reason: 'ingestLost',
-      source: this.source,
-      from: (this.lastAt > 0n && this.lastAt < to ? this.lastAt : to).toString(),
-      to: to.toString(),
-      batches: { epoch, first, last, lastHash: hex(lastHash) },
-      detail: `batches ${first} to ${last} of epoch ${epoch} of ${this.source} never came`,
-    };
-    await own.publish({ kind: 'gap', gap });
+    const gap = await this.#findings.missing(missing, batch, this.lastAt);
     // The verifier takes it like a gap record of the source: the chain goes on behind it.
     this.#ahead.acceptGap(gap);
     this.durable.acceptGap(gap);
@@ -370,7 +266,7 @@ export class SourceChain {
   ): Promise<Taken> {
     const { log, sites } = this.#context;
     const { epoch, sequence } = batch.header;
-    const rejected = this.#rejections(batch, content, role);
+    const rejected = this.#rights.rejected(batch, content, role);
     const queued = log.tryAppend({ rejected, batch: bytes }, masked(batch, content, rejected), this.#generation);
     if (queued instanceof EnerchainError) throw queued;
     this.#ahead.accept(batch);
@@ -379,7 +275,10 @@ export class SourceChain {
     if (content.kind === 'gap') this.#ahead.acceptGap(content.gap);
     const durable = queued.then(() => this.#accepted(batch, bytes, content));
     this.#pending = durable.catch(() => {});
-    if (unjoined) this.#unjoined(batch);
+    if (unjoined) {
+      this.counters.gaps++;
+      this.#findings.unjoined(batch, this.lastAt);
+    }
     await durable;
     if (content.kind === 'site' && rejected.length === 0) await sites.save(content.document);
     return { kind: 'ack', epoch, sequence };
@@ -391,18 +290,7 @@ export class SourceChain {
     if (content.kind === 'gap') this.durable.acceptGap(content.gap);
     this.count(batch, bytes.length, content);
     if (!this.quarantine) return;
-    const { findings, clock } = this.#context;
-    findings.raise(
-      {
-        key: `ingest.chain.${this.source}`,
-        priority: 1,
-        source: this.source,
-        message: `The chain of ${this.source} continues properly since ${batch.header.epoch}/${batch.header.sequence}.`,
-      },
-      false,
-    );
-    const seconds = Number((clock.now() - this.quarantine.since) / 1_000_000_000n);
-    findings.tell({ action: 'ingest.chain-continued', actor: this.source, outcome: 'ok', detail: { seconds } });
+    this.#findings.continued(batch, this.quarantine.since);
     this.quarantine = undefined;
   }
 
@@ -416,132 +304,4 @@ export class SourceChain {
     const last = content?.kind === 'observations' ? content.batch.columns.at(-1)?.receiveTime.at(-1) : undefined;
     this.lastAt = last ?? (batch.header.baseTime > this.lastAt ? batch.header.baseTime : this.lastAt);
   }
-
-  /** The source has lost its memory of the chain: nobody can say what it had before. */
-  #unjoined(batch: Batch): void {
-    const { findings, own, clock } = this.#context;
-    const { epoch, sequence } = batch.header;
-    findings.tell({
-      action: 'ingest.chain-unjoined',
-      actor: this.source,
-      outcome: 'ok',
-      subject: `batch ${epoch}/${sequence}`,
-      detail: { text: 'the epoch names no epoch before it; what the source held before is unknown' },
-    });
-    findings.raise({
-      key: `ingest.unjoined.${this.source}.${epoch}`,
-      priority: 2,
-      source: this.source,
-      message: `${this.source} began a new chain that does not join its old one: its outbox was lost or replaced.`,
-      consequence: 'Values it had not delivered yet are lost; the time since the last delivery is recorded as a gap.',
-      action: 'Find out why the data folder of the gateway was lost; then acknowledge.',
-    });
-    const now = clock.now();
-    const gap: GapRecord = {
-      reason: 'ingestLost',
-      source: this.source,
-      from: (this.lastAt > 0n ? this.lastAt : now).toString(),
-      to: now.toString(),
-      detail: `${this.source} began epoch ${epoch} without a join`,
-    };
-    this.counters.gaps++;
-    own.publish({ kind: 'gap', gap }).catch(() => {});
-  }
-
-  /** @returns indices of the columns that consumers must not see */
-  #rejections(batch: Batch, content: Content, role: SourceRole): number[] {
-    const { points } = this.#context;
-    const bound = (point: string) => points.isBound(this.source, point);
-    switch (content.kind) {
-      case 'observations': {
-        const rejected: number[] = [];
-        let count = 0;
-        content.batch.columns.forEach((column, index) => {
-          if (bound(column.point)) return;
-          rejected.push(index);
-          count += column.cause.length;
-        });
-        if (count === 0) return rejected;
-        this.counters.rejected += count;
-        return this.#refuseContent(
-          batch,
-          `${count} observations of ${rejected.length} points not bound to it`,
-          rejected,
-          {
-            point: content.batch.columns[rejected[0]!]!.point,
-          },
-        );
-      }
-      case 'gap':
-      case 'sourceEvents':
-        return [];
-      case 'site':
-        return this.#announced(batch, points.announce(this.source, content.document));
-      case 'commandEvents':
-        if (role === 'edge' && content.events.every(({ point }) => bound(point))) return [];
-        return this.#refuseContent(batch, 'events of commands to points not bound to it', [0]);
-      case 'alarmRaised':
-        if (role === 'service') return [];
-        if (
-          (content.alarm.source ?? this.source) === this.source &&
-          (!content.alarm.point || bound(content.alarm.point))
-        ) {
-          return [];
-        }
-        return this.#refuseContent(batch, "an alarm about another's point", [0]);
-      case 'audit':
-        return this.source === CENTRE
-          ? []
-          : this.#refuseContent(batch, "an audit record, which is the centre's alone", [0]);
-      case 'attestation':
-        return content.record.verifier === this.source
-          ? []
-          : this.#refuseContent(batch, "another's result of attestation", [0]);
-      case 'command':
-      case 'certificate':
-        return this.#refuseContent(batch, `a ${content.kind}, which is the centre's alone`, [0]);
-    }
-  }
-
-  #announced(batch: Batch, outcome: ReturnType<Directory['announce']>): number[] {
-    if (outcome.kind === 'foreign') return this.#refuseContent(batch, "another source's site document", [0]);
-    if (outcome.kind === 'old') {
-      return this.#refuseContent(batch, `a site document that is not newer than version ${outcome.inForce}`, [0]);
-    }
-    const { findings, own } = this.#context;
-    const { conflicts } = outcome;
-    own
-      .append({
-        action: 'site.announced',
-        actor: this.source,
-        outcome: 'ok',
-        detail: { points: outcome.points, conflicts: conflicts.length },
-      })
-      .catch(() => {});
-    const key = `ingest.points.${this.source}`;
-    if (conflicts.length > 0) {
-      findings.raise({
-        key,
-        priority: 2,
-        source: this.source,
-        message: `${this.source} announces ${conflicts.length} points that belong to another source already, first ${conflicts[0]}; they stay with the other one.`,
-        action: 'Correct the site file of one of the two sources.',
-      });
-    }
-    return [];
-  }
-
-  #refuseContent(batch: Batch, what: string, rejected: number[], detail: Record<string, unknown> = {}): number[] {
-    const { epoch, sequence } = batch.header;
-    this.#context.findings.tell({
-      action: 'ingest.not-bound',
-      actor: this.source,
-      outcome: 'refused',
-      subject: `batch ${epoch}/${sequence}`,
-      detail: { text: `${this.source} sent ${what}; kept in the log, shown to nobody`, ...detail },
-    });
-    return rejected;
-  }
 }
-
-const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');

@@ -63,6 +63,32 @@ describe('a grid of tables', () => {
     expect(solution.pFrom[2]!).toBe(0);
   });
 
+  test('a solver that is used again answers as a new one does, whatever has changed but the topology', () => {
+    const machine = { qMin: -1, qMax: 1, target: 1.01, weight: 1, participation: 0, pMin: 0, pMax: 1 };
+    fc.assert(
+      fc.property(randomCase, ({ buses, branches }) => {
+        const last = buses.p.length - 1;
+        const own = { ...machine, bus: last, holds: last, p: buses.p[last]!, q: buses.q[last]! };
+        const series = { r21: branches.r.map((r) => 1.1 * r), x21: branches.x };
+        const grids: ControlledCase[] = [
+          { buses, branches },
+          { buses: { ...buses, p: buses.p.map((p) => p / 2), gs: buses.gs.map(() => 0.01) }, branches },
+          { buses, branches: { ...branches, ...series }, machines: [own] },
+          { buses, branches, machines: [{ ...own, target: 1.02 }] },
+          { buses, branches },
+        ];
+        const again = new GridSolver(grids[0]!);
+        for (const grid of grids) {
+          const { islands, ...columns } = again.solve(grid);
+          expect(islands[0]!.converged).toBe(true);
+          const { islands: _, ...anew } = new GridSolver(grid).solve(grid);
+          expect(columns).toEqual(anew);
+        }
+      }),
+      { numRuns: 25 },
+    );
+  });
+
   test('machines of one reference share what is left over; a joined bus brings in what its machine does', () => {
     const buses = busTable(3);
     const branches = branchTable(2);

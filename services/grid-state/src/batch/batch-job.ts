@@ -1,9 +1,9 @@
 /** A chunk of a batch; runs in a thread or beside its caller, see `pool.ts`. Loads the kernel alone: a thread is soon there. */
 
+import { allBranchAdmittances, allBranchFlows } from '../powerflow/branch-flows.ts';
 import type { PowerFlowCase } from '../powerflow/case.ts';
 import { ChordLanes, LANES } from '../powerflow/chord-lanes.ts';
 import { type NewtonFailure, NewtonSolver } from '../powerflow/newton.ts';
-import { allBranchAdmittances, allBranchFlows } from '../sensitivity/branch-flows.ts';
 import {
   type BatchChunk,
   type BatchColumn,
@@ -32,11 +32,10 @@ export function open({ input, options, symbolic, start }: BatchSetup): (chunk: B
   };
   const columnOf = (of: PowerFlowCase, column: BatchColumn): Float64Array =>
     column === 'ratio' || column === 'shift' ? of.branches[column] : of.buses[column];
-  const movesBranches = input.changes.some(({ column }) => column === 'ratio' || column === 'shift');
   /** Whether the admittances of the solver are those of every scenario. */
   const sameAdmittances = input.changes.every(({ column }) => LANE_COLUMNS.includes(column));
   let known = false;
-  let y = allBranchAdmittances(own);
+  const y = allBranchAdmittances(own);
   const e = new Float64Array(n);
   const f = new Float64Array(n);
 
@@ -123,12 +122,7 @@ export function open({ input, options, symbolic, start }: BatchSetup): (chunk: B
       vm.set(solution.vm, s * n);
       va.set(solution.va, s * n);
       if (!flows) return;
-      if (movesBranches) y = allBranchAdmittances(own);
-      for (let i = 0; i < n; i++) {
-        e[i] = solution.vm[i]! * Math.cos(solution.va[i]!);
-        f[i] = solution.vm[i]! * Math.sin(solution.va[i]!);
-      }
-      allBranchFlows(branches, y, e, f, flows, s * m);
+      allBranchFlows(branches, solver.branchAdmittances, solution.e, solution.f, flows, s * m);
     }
 
     if (lanes) solveInLanes(lanes);

@@ -1,8 +1,8 @@
 /** What scenarios are made of, and what comes out of them. */
 import type { SymbolicLu } from '../powerflow/block-lu.ts';
+import type { BranchFlows } from '../powerflow/branch-flows.ts';
 import { BUS_TYPE, type PowerFlowCase } from '../powerflow/case.ts';
 import type { NewtonFailure, NewtonOptions } from '../powerflow/newton.ts';
-import type { BranchFlows } from '../sensitivity/branch-flows.ts';
 
 /** Columns of the kernel's tables that may differ between scenarios. */
 export const BUS_COLUMNS = ['p', 'q', 'vm', 'va', 'gs', 'bs'] as const;

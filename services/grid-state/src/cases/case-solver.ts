@@ -196,17 +196,23 @@ export class CaseSolver {
   #branches({ pFrom, qFrom, pTo, qTo }: GridSolution): CaseBranchResult[] {
     const { branches, baseMVA } = this.grid;
     return branches.map(({ id, from, to, row, rating }) => {
-      const ends = { ...(id === undefined ? {} : { id }), from, to, inService: row >= 0 };
-      if (row < 0) return { ...ends, pFrom: 0, qFrom: 0, pTo: 0, qTo: 0, loading: rating > 0 ? 0 : null };
-      const most = Math.max(Math.hypot(pFrom[row]!, qFrom[row]!), Math.hypot(pTo[row]!, qTo[row]!)) * baseMVA;
-      return {
-        ...ends,
-        pFrom: orNull(pFrom[row]!),
-        qFrom: orNull(qFrom[row]!),
-        pTo: orNull(pTo[row]!),
-        qTo: orNull(qTo[row]!),
+      const inService = row >= 0;
+      const pf = inService ? pFrom[row]! : 0;
+      const qf = inService ? qFrom[row]! : 0;
+      const pt = inService ? pTo[row]! : 0;
+      const qt = inService ? qTo[row]! : 0;
+      const most = Math.sqrt(Math.max(pf * pf + qf * qf, pt * pt + qt * qt)) * baseMVA;
+      const result = {
+        from,
+        to,
+        inService,
+        pFrom: orNull(pf),
+        qFrom: orNull(qf),
+        pTo: orNull(pt),
+        qTo: orNull(qt),
         loading: rating > 0 ? orNull((100 * most) / rating) : null,
       };
+      return id === undefined ? result : { id, ...result };
     });
   }
 }

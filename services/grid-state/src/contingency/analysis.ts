@@ -57,8 +57,6 @@ export class ContingencyAnalysis {
   readonly #buses: BusTable;
   readonly #out: Uint8Array;
   readonly #dead: Uint8Array;
-  readonly #e: Float64Array;
-  readonly #f: Float64Array;
 
   /** @throws EnerchainError `sensitivity.base` (caller) when there is no solution before any outage */
   constructor(input: ContingencyInput, options: ContingencyOptions = {}) {
@@ -80,8 +78,6 @@ export class ContingencyAnalysis {
     };
     this.#out = outOfService?.slice() ?? new Uint8Array(branches.from.length);
     this.#dead = new Uint8Array(buses.type.length);
-    this.#e = new Float64Array(buses.type.length);
-    this.#f = new Float64Array(buses.type.length);
   }
 
   /** The state before any outage. */
@@ -136,11 +132,7 @@ export class ContingencyAnalysis {
       const { iterations } = solution;
       return { ...shared, method: 'solved', converged: false, ...failure, iterations, ...nothing };
     }
-    const [e, f] = [this.#e, this.#f];
-    for (let i = 0; i < e.length; i++) {
-      e[i] = solution.vm[i]! * Math.cos(solution.va[i]!);
-      f[i] = solution.vm[i]! * Math.sin(solution.va[i]!);
-    }
+    const { e, f } = solution;
     this.#check.note(index, e, f, this.#out, this.#dead);
     const found = this.#check.violations(e, f, solution.vm, this.#out, this.#dead);
     found.sort((a, b) => excess(b) - excess(a));

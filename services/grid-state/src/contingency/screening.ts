@@ -7,8 +7,9 @@
  * (the compensation method of Alsac, Stott and Tinney, 1983). The first step finds the flows; most of what happens to the
  * voltages, the reactive losses of what has to go another way, is of second order and comes with the second.
  */
+
+import { branchPower } from '../powerflow/branch-flows.ts';
 import { BUS_TYPE, voltagePower } from '../powerflow/case.ts';
-import { branchPower } from '../sensitivity/branch-flows.ts';
 import type { Linearisation } from '../sensitivity/linearisation.ts';
 import type { OutageEvent } from './event.ts';
 

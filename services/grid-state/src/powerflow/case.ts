@@ -76,8 +76,23 @@ export interface PowerFlowCase {
   readonly responses?: ResponseTable;
 }
 
+/**
+ * Cuts columns out of one piece of memory, `total` numbers long: tables are made for every solution, and to get a piece and to
+ * clean it up takes longer than what many a small grid has to calculate with it.
+ */
+export function columnsOf(total: number): (length: number) => Float64Array {
+  const memory = new ArrayBuffer(total * Float64Array.BYTES_PER_ELEMENT);
+  let at = 0;
+  return (length) => {
+    const column = new Float64Array(memory, at, length);
+    at += column.byteLength;
+    return column;
+  };
+}
+
 export function busTable(count: number): BusTable {
-  const column = () => new Float64Array(count);
+  const cut = columnsOf(6 * count);
+  const column = () => cut(count);
   return {
     type: new Uint8Array(count).fill(BUS_TYPE.pq),
     p: column(),
@@ -90,7 +105,8 @@ export function busTable(count: number): BusTable {
 }
 
 export function branchTable(count: number): BranchTable {
-  const column = () => new Float64Array(count);
+  const cut = columnsOf(8 * count);
+  const column = () => cut(count);
   return {
     from: new Int32Array(count),
     to: new Int32Array(count),
@@ -113,15 +129,30 @@ export function responseTable(count: number): ResponseTable {
 /**
  * A table of the named rows. Columns are copied, so that what is written to one is not seen in the other.
  * @param rows of `table`, in the order wanted
+ * @param into a table of as many rows whose columns are written over
  */
-export function selectRows<T extends BusTable | BranchTable | ResponseTable>(table: T, rows: ArrayLike<number>): T {
-  const selected: Record<string, Uint8Array | Int32Array | Float64Array> = {};
-  for (const [name, column] of Object.entries(table) as [string, Uint8Array | Int32Array | Float64Array][]) {
-    const copy = new (column.constructor as new (length: number) => typeof column)(rows.length);
-    for (let i = 0; i < rows.length; i++) copy[i] = column[rows[i]!]!;
-    selected[name] = copy;
+export function selectRows<T extends BusTable | BranchTable | ResponseTable>(
+  table: T,
+  rows: ArrayLike<number>,
+  into?: T,
+): T {
+  type Column = Uint8Array | Int32Array | Float64Array;
+  const columns = Object.entries(table) as [string, Column][];
+  const kept = into as { readonly [name: string]: Column | undefined } | undefined;
+  const numbers = columns.filter(([name, column]) => column instanceof Float64Array && !kept?.[name]);
+  const cut = columnsOf(numbers.length * rows.length);
+  const selected: Record<string, Column> = {};
+  for (const [name, column] of columns) {
+    const own = kept?.[name];
+    if (column instanceof Float64Array) selected[name] = gather(column, rows, own ?? cut(rows.length));
+    else selected[name] = gather(column, rows, own ?? new (column.constructor as Int32ArrayConstructor)(rows.length));
   }
   return selected as unknown as T;
+}
+
+function gather<C extends Uint8Array | Int32Array | Float64Array>(column: C, rows: ArrayLike<number>, into: C): C {
+  for (let i = 0; i < rows.length; i++) into[i] = column[rows[i]!]!;
+  return into;
 }
 
 /** V^exponent, without Math.pow where it is one of the three of a ZIP load. */
@@ -129,10 +160,10 @@ export const voltagePower = (vm: number, exponent: number): number =>
   exponent === 0 ? 1 : exponent === 1 ? vm : exponent === 2 ? vm * vm : vm ** exponent;
 
 /**
- * Fills `out` with the four admittances of branch `row` as re, im pairs: yff, yft, ytf, ytt, so that
+ * Fills `out`, from `at` on, with the four admittances of branch `row` as re, im pairs: yff, yft, ytf, ytt, so that
  * I_from = yff·V_from + yft·V_to and I_to = ytf·V_from + ytt·V_to.
  */
-export function branchAdmittances(table: BranchTable, row: number, out: Float64Array): void {
+export function branchAdmittances(table: BranchTable, row: number, out: Float64Array, at = 0): void {
   const r = table.r[row]!;
   const x = table.x[row]!;
   const d = r * r + x * x;
@@ -142,24 +173,24 @@ export function branchAdmittances(table: BranchTable, row: number, out: Float64A
   const shift = table.shift[row]!;
   const cos = shift === 0 ? 1 : Math.cos(shift);
   const sin = shift === 0 ? 0 : Math.sin(shift);
-  out[0] = g / (ratio * ratio) + table.gFrom[row]!;
-  out[1] = b / (ratio * ratio) + table.bFrom[row]!;
+  out[at] = g / (ratio * ratio) + table.gFrom[row]!;
+  out[at + 1] = b / (ratio * ratio) + table.bFrom[row]!;
   // yft = -y / conj(t), ytf = -y / t with t = ratio·e^(j·shift)
-  out[2] = -(g * cos - b * sin) / ratio;
-  out[3] = -(g * sin + b * cos) / ratio;
-  out[4] = -(g * cos + b * sin) / ratio;
-  out[5] = -(b * cos - g * sin) / ratio;
-  out[6] = g + table.gTo[row]!;
-  out[7] = b + table.bTo[row]!;
+  out[at + 2] = -(g * cos - b * sin) / ratio;
+  out[at + 3] = -(g * sin + b * cos) / ratio;
+  out[at + 4] = -(g * cos + b * sin) / ratio;
+  out[at + 5] = -(b * cos - g * sin) / ratio;
+  out[at + 6] = g + table.gTo[row]!;
+  out[at + 7] = b + table.bTo[row]!;
   const r21 = table.r21?.[row] ?? Number.NaN;
   if (!Number.isNaN(r21)) {
     const x21 = table.x21![row]!;
     const d21 = r21 * r21 + x21 * x21;
     const [g21, b21] = [r21 / d21, -x21 / d21];
-    out[4] = -(g21 * cos + b21 * sin) / ratio;
-    out[5] = -(b21 * cos - g21 * sin) / ratio;
-    out[6] = g21 + table.gTo[row]!;
-    out[7] = b21 + table.bTo[row]!;
+    out[at + 4] = -(g21 * cos + b21 * sin) / ratio;
+    out[at + 5] = -(b21 * cos - g21 * sin) / ratio;
+    out[at + 6] = g21 + table.gTo[row]!;
+    out[at + 7] = b21 + table.bTo[row]!;
   }
 }
 

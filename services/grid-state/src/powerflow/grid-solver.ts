@@ -1,8 +1,9 @@
 /** The power flow of a grid of tables, island by island; one that fails takes no other with it. */
-import { BUS_TYPE, branchAdmittances, branchFlow, voltagePower } from './case.ts';
+import { allBranchFlows } from './branch-flows.ts';
+import { BUS_TYPE, columnsOf, voltagePower } from './case.ts';
 import type { Machine } from './control/machine.ts';
 import { type ControlledCase, type IslandOptions, type IslandSolution, IslandSolver } from './island-solver.ts';
-import { type GridIslands, gridIslands, heldIslandCases } from './islands.ts';
+import { type GridIslands, gridIslands, IslandCases } from './islands.ts';
 import { balancingFlows } from './zero-impedance.ts';
 
 /** pu and radians, in the numbers of the grid; NaN where there is no solution. */
@@ -44,25 +45,27 @@ export interface GridState extends GridColumns {
 
 /** Nothing known yet. */
 export function unknownState(busCount: number, branchCount: number, machines: number): Omit<GridColumns, 'positions'> {
-  const unknown = (count: number): Float64Array => new Float64Array(count).fill(Number.NaN);
+  const column = columnsOf(4 * busCount + 4 * branchCount + 2 * machines);
+  const unknown = (count: number): Float64Array => column(count).fill(Number.NaN);
   return {
     vm: unknown(busCount),
     va: unknown(busCount),
     p: unknown(busCount),
     q: unknown(busCount),
-    pFrom: new Float64Array(branchCount),
-    qFrom: new Float64Array(branchCount),
-    pTo: new Float64Array(branchCount),
-    qTo: new Float64Array(branchCount),
+    pFrom: column(branchCount),
+    qFrom: column(branchCount),
+    pTo: column(branchCount),
+    qTo: column(branchCount),
     machineP: unknown(machines),
     machineQ: unknown(machines),
     machineLimit: new Int8Array(machines),
   };
 }
 
-/** Solves any values of one topology. Order of elimination and workspaces are kept per island. */
+/** Solves any values of one topology. Order of elimination and workspaces are kept per island: its tables are overwritten by the next call. */
 export class GridSolver {
   readonly islands: GridIslands;
+  readonly #cases: IslandCases;
   readonly #solvers: (IslandSolver | undefined)[];
   readonly #known: readonly IslandSolver[];
 
@@ -72,6 +75,7 @@ export class GridSolver {
    */
   constructor(grid: ControlledCase, like?: GridSolver) {
     this.islands = gridIslands(grid);
+    this.#cases = new IslandCases(this.islands);
     this.#solvers = new Array(this.islands.islands.length).fill(undefined);
     this.#known = like ? like.#solvers.filter((solver) => solver !== undefined) : [];
   }
@@ -91,7 +95,7 @@ export class GridSolver {
       ...unknownState(busCount, branchCount, machines.length),
       positions: Int32Array.from(steps, ({ position }) => position),
     };
-    const islands = heldIslandCases(grid, this.islands).map((own, index) => {
+    const islands = this.#cases.held(grid).map((own, index) => {
       if (!own) return undefined;
       const solution = this.#solverFor(index, own.case).solve(own.case, options);
       own.steps.forEach((step, s) => {
@@ -176,20 +180,14 @@ export class GridSolver {
   }
 
   #branches(index: number, solution: IslandSolution, result: GridColumns): void {
-    const { branches } = solution.case;
-    const y = new Float64Array(8);
-    const flow = new Float64Array(4);
-    this.islands.islands[index]!.rows.forEach((row, k) => {
-      if (solution.converged) {
-        const [f, t] = [branches.from[k]!, branches.to[k]!];
-        branchAdmittances(branches, k, y);
-        branchFlow(y, solution.vm[f]!, solution.va[f]!, solution.vm[t]!, solution.va[t]!, flow);
-      } else flow.fill(Number.NaN);
-      result.pFrom[row] = flow[0]!;
-      result.qFrom[row] = flow[1]!;
-      result.pTo[row] = flow[2]!;
-      result.qTo[row] = flow[3]!;
-    });
+    const { rows } = this.islands.islands[index]!;
+    if (solution.converged) {
+      const { branchAdmittances } = this.#solvers[index]!.newton;
+      allBranchFlows(solution.case.branches, branchAdmittances, solution.e, solution.f, result, 0, rows);
+      return;
+    }
+    const { pFrom, qFrom, pTo, qTo } = result;
+    for (const row of rows) for (const column of [pFrom, qFrom, pTo, qTo]) column[row] = Number.NaN;
   }
 }
 

@@ -2,7 +2,7 @@
  * The power flow of one island with all that acts in it: Newton's method inside, voltage control, distributed slack, tap
  * changers and shunts around it, and what is tried, in this order, when there is no solution.
  */
-import { type BranchTable, BUS_TYPE, type BusTable, type PowerFlowCase, selectRows } from './case.ts';
+import { type BranchTable, BUS_TYPE, type BusTable, columnsOf, type PowerFlowCase, selectRows } from './case.ts';
 import type { Machine } from './control/machine.ts';
 import { distributeSlack, type SlackState } from './control/slack.ts';
 import { moveSteps, type StepControl, type StepState, stepState } from './control/steps.ts';
@@ -195,14 +195,21 @@ class Run {
     this.#machines = input.machines ?? [];
     this.#steps = attempt.stepControls ? (input.steps ?? []) : [];
     const { type, p, q, vm, va, gs, bs } = input.buses;
+    const shunts = this.#steps.length > 0;
+    const column = columnsOf((shunts ? 6 : 4) * type.length);
+    const copy = (of: Float64Array): Float64Array => {
+      const own = column(of.length);
+      own.set(of);
+      return own;
+    };
     const buses: BusTable = {
       type: type.slice(),
-      p: p.slice(),
-      q: q.slice(),
-      vm: vm.slice(),
-      va: va.slice(),
-      gs: this.#steps.length > 0 ? gs.slice() : gs,
-      bs: this.#steps.length > 0 ? bs.slice() : bs,
+      p: copy(p),
+      q: copy(q),
+      vm: copy(vm),
+      va: copy(va),
+      gs: shunts ? copy(gs) : gs,
+      bs: shunts ? copy(bs) : bs,
     };
     this.#groups = voltageGroups(this.#machines, buses);
     this.#state = {

@@ -2,7 +2,8 @@
  * A grid of tables as islands: which buses hang together, and the case of each island for its solver. Buses joined without
  * impedance are one bus there. What depends on the topology alone is worked out once, values are filled in for every solution.
  */
-import { BUS_TYPE, type BusTable, busTable, type ResponseTable, selectRows } from './case.ts';
+import { type BranchTable, BUS_TYPE, type BusTable, busTable, type ResponseTable, selectRows } from './case.ts';
+import type { Machine } from './control/machine.ts';
 import type { StepControl } from './control/steps.ts';
 import type { ControlledCase } from './island-solver.ts';
 import { UnionFind } from './union-find.ts';
@@ -78,75 +79,142 @@ export interface IslandCase {
 
 /** Copies: what is written to one side is not seen on the other. */
 export const islandCases = (grid: ControlledCase, all: GridIslands): IslandCase[] =>
-  casesOf(grid, all, new Uint8Array(all.islands.length).fill(1)) as IslandCase[];
+  new IslandCases(all).of(grid, new Uint8Array(all.islands.length).fill(1)) as IslandCase[];
 
-/** Likewise, of islands in which a bus holds the angle; nothing for the others, of which a grid of open switches has many. */
-export function heldIslandCases(grid: ControlledCase, all: GridIslands): (IslandCase | undefined)[] {
-  const held = new Uint8Array(all.islands.length);
-  grid.buses.type.forEach((type, bus) => {
-    if (type === BUS_TYPE.slack) held[all.island[bus]!] = 1;
-  });
-  return casesOf(grid, all, held);
-}
+/** The cases of islands again and again, as values change. Keeps its tables: they are overwritten by the next call. */
+export class IslandCases {
+  readonly #all: GridIslands;
+  readonly #tables: (
+    | { readonly buses: BusTable; readonly branches: BranchTable; readonly taken: Uint8Array }
+    | undefined
+  )[];
+  #machines: Placed<Machine> | undefined;
+  #steps: Placed<StepControl> | undefined;
 
-function casesOf(
-  grid: ControlledCase,
-  { islands, island, place, row, joining }: GridIslands,
-  wanted: Uint8Array,
-): (IslandCase | undefined)[] {
-  const { branches, responses, machines = [], steps = [] } = grid;
-  const count = islands.length;
-  const buses = joinedBuses(grid, islands, wanted, island, place);
-  // The shunts of a branch without impedance stand at its buses.
-  for (const k of joining) {
-    const [f, t] = [branches.from[k]!, branches.to[k]!];
-    const own = buses[island[f]!];
-    if (!own) continue;
-    const { gs, bs } = own;
-    gs[place[f]!] = gs[place[f]!]! + branches.gFrom[k]! + branches.gTo[k]!;
-    bs[place[t]!] = bs[place[t]!]! + branches.bFrom[k]! + branches.bTo[k]!;
+  constructor(all: GridIslands) {
+    this.#all = all;
+    this.#tables = new Array(all.islands.length).fill(undefined);
   }
-  const machinesOf = grouped(
-    Int32Array.from(machines, (machine) => island[machine.bus]!),
-    count,
-  );
-  const busOf = ({ actuator }: StepControl): number =>
-    actuator.kind === 'branch' ? branches.from[actuator.row]! : actuator.bus;
-  const stepsOf = grouped(
-    Int32Array.from(steps, (step) => island[busOf(step)]!),
-    count,
-  );
-  const responsesOf = responses
-    ? grouped(
-        responses.bus.map((bus) => island[bus]!),
-        count,
-      )
-    : [];
-  return islands.map(({ rows }, index) => {
-    const own = buses[index];
-    if (!own) return undefined;
-    const table = selectRows(branches, rows);
-    for (let k = 0; k < rows.length; k++) {
-      table.from[k] = place[table.from[k]!]!;
-      table.to[k] = place[table.to[k]!]!;
+
+  /** Of islands in which a bus holds the angle; nothing for the others, of which a grid of open switches has many. */
+  held(grid: ControlledCase): (IslandCase | undefined)[] {
+    const { type } = grid.buses;
+    const held = new Uint8Array(this.#all.islands.length);
+    for (let bus = 0; bus < type.length; bus++) if (type[bus] === BUS_TYPE.slack) held[this.#all.island[bus]!] = 1;
+    return this.of(grid, held);
+  }
+
+  /** @param wanted per island: 1 */
+  of(grid: ControlledCase, wanted: Uint8Array): (IslandCase | undefined)[] {
+    const { islands, island, place } = this.#all;
+    const { branches, responses, machines = NONE, steps = NONE } = grid;
+    this.#fill(grid, wanted);
+    if (this.#machines?.given !== machines) this.#machines = this.#placedMachines(machines);
+    if (this.#steps?.given !== steps) this.#steps = this.#placedSteps(steps, branches);
+    const [placedMachines, placedSteps] = [this.#machines, this.#steps];
+    const responsesOf = responses
+      ? grouped(
+          responses.bus.map((bus) => island[bus]!),
+          islands.length,
+        )
+      : [];
+    return islands.map((_, index) => {
+      if (wanted[index] !== 1) return undefined;
+      const { buses, branches: table } = this.#tables[index]!;
+      return {
+        case: {
+          buses,
+          branches: table,
+          ...(responses ? { responses: placedResponses(responses, responsesOf[index]!, place) } : {}),
+          machines: placedMachines.placed[index]!,
+          steps: placedSteps.placed[index]!,
+        },
+        machines: placedMachines.of[index]!,
+        steps: placedSteps.of[index]!,
+      };
+    });
+  }
+
+  #placedMachines(machines: readonly Machine[]): Placed<Machine> {
+    const { islands, island, place } = this.#all;
+    const of = grouped(
+      Int32Array.from(machines, (machine) => island[machine.bus]!),
+      islands.length,
+    );
+    const placed = of.map((own, index) =>
+      Array.from(own, (m) => {
+        const machine = machines[m]!;
+        const here = machine.holds >= 0 && island[machine.holds] === index;
+        return { ...machine, bus: place[machine.bus]!, holds: here ? place[machine.holds]! : -1 };
+      }),
+    );
+    return { given: machines, of, placed };
+  }
+
+  #placedSteps(steps: readonly StepControl[], branches: BranchTable): Placed<StepControl> {
+    const { islands, island, place, row } = this.#all;
+    const busOf = ({ actuator }: StepControl): number =>
+      actuator.kind === 'branch' ? branches.from[actuator.row]! : actuator.bus;
+    const of = grouped(
+      Int32Array.from(steps, (step) => island[busOf(step)]!),
+      islands.length,
+    );
+    return { given: steps, of, placed: of.map((own) => Array.from(own, (s) => placedStep(steps[s]!, place, row))) };
+  }
+
+  /** Of buses that are joined the powers add up, and the one that holds the angle or a voltage decides. */
+  #fill({ buses, branches }: ControlledCase, wanted: Uint8Array): void {
+    const { islands, island, place, joining } = this.#all;
+    for (let index = 0; index < islands.length; index++) {
+      if (wanted[index] !== 1) continue;
+      const { rows, size } = islands[index]!;
+      const kept = this.#tables[index];
+      const own = selectRows(branches, rows, kept?.branches);
+      for (let k = 0; k < rows.length; k++) {
+        own.from[k] = place[own.from[k]!]!;
+        own.to[k] = place[own.to[k]!]!;
+      }
+      const table = kept?.buses ?? busTable(size);
+      const taken = kept?.taken ?? new Uint8Array(size);
+      for (const column of [table.p, table.q, table.gs, table.bs, taken]) column.fill(0);
+      this.#tables[index] = { buses: table, branches: own, taken };
     }
-    return {
-      case: {
-        buses: own,
-        branches: table,
-        ...(responses ? { responses: placedResponses(responses, responsesOf[index]!, place) } : {}),
-        machines: Array.from(machinesOf[index]!, (m) => {
-          const machine = machines[m]!;
-          const here = machine.holds >= 0 && island[machine.holds] === index;
-          return { ...machine, bus: place[machine.bus]!, holds: here ? place[machine.holds]! : -1 };
-        }),
-        steps: Array.from(stepsOf[index]!, (s) => placedStep(steps[s]!, place, row)),
-      },
-      machines: machinesOf[index]!,
-      steps: stepsOf[index]!,
-    };
-  });
+    for (let bus = 0; bus < place.length; bus++) {
+      const index = island[bus]!;
+      if (wanted[index] !== 1) continue;
+      const { buses: table, taken } = this.#tables[index]!;
+      const at = place[bus]!;
+      table.p[at] = table.p[at]! + buses.p[bus]!;
+      table.q[at] = table.q[at]! + buses.q[bus]!;
+      table.gs[at] = table.gs[at]! + buses.gs[bus]!;
+      table.bs[at] = table.bs[at]! + buses.bs[bus]!;
+      if (taken[at] === 1 && buses.type[bus]! <= table.type[at]!) continue;
+      taken[at] = 1;
+      table.type[at] = buses.type[bus]!;
+      table.vm[at] = buses.vm[bus]!;
+      table.va[at] = buses.va[bus]!;
+    }
+    // The shunts of a branch without impedance stand at its buses.
+    for (const k of joining) {
+      const [f, t] = [branches.from[k]!, branches.to[k]!];
+      const index = island[f]!;
+      if (wanted[index] !== 1) continue;
+      const { gs, bs } = this.#tables[index]!.buses;
+      gs[place[f]!] = gs[place[f]!]! + branches.gFrom[k]! + branches.gTo[k]!;
+      bs[place[t]!] = bs[place[t]!]! + branches.bFrom[k]! + branches.bTo[k]!;
+    }
+  }
 }
+
+/** Machines or step controls by island, in the numbers of its case; of the list that was given last. */
+interface Placed<T> {
+  readonly given: readonly T[];
+  /** Per island: where they stand in the list. */
+  readonly of: readonly Int32Array[];
+  readonly placed: readonly (readonly T[])[];
+}
+
+const NONE: readonly never[] = [];
 
 /** Positions by the group that stands at them. */
 function grouped(groups: Int32Array, count: number): Int32Array[] {
@@ -159,33 +227,6 @@ function grouped(groups: Int32Array, count: number): Int32Array[] {
     next[group] = next[group]! + 1;
   });
   return lists;
-}
-
-/** Of buses that are joined the powers add up, and the one that holds the angle or a voltage decides. */
-function joinedBuses(
-  { buses }: ControlledCase,
-  islands: readonly GridIsland[],
-  wanted: Uint8Array,
-  island: Int32Array,
-  place: Int32Array,
-): (BusTable | undefined)[] {
-  const tables = islands.map(({ size }, index) => (wanted[index] === 1 ? busTable(size) : undefined));
-  const taken = islands.map(({ size }, index) => new Uint8Array(wanted[index] === 1 ? size : 0));
-  for (let bus = 0; bus < place.length; bus++) {
-    const table = tables[island[bus]!];
-    if (!table) continue;
-    const at = place[bus]!;
-    table.p[at] = table.p[at]! + buses.p[bus]!;
-    table.q[at] = table.q[at]! + buses.q[bus]!;
-    table.gs[at] = table.gs[at]! + buses.gs[bus]!;
-    table.bs[at] = table.bs[at]! + buses.bs[bus]!;
-    if (taken[island[bus]!]![at] === 1 && buses.type[bus]! <= table.type[at]!) continue;
-    taken[island[bus]!]![at] = 1;
-    table.type[at] = buses.type[bus]!;
-    table.vm[at] = buses.vm[bus]!;
-    table.va[at] = buses.va[bus]!;
-  }
-  return tables;
 }
 
 function placedResponses(responses: ResponseTable, rows: Int32Array, place: Int32Array): ResponseTable {

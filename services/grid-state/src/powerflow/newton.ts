@@ -37,6 +37,9 @@ export interface NewtonSolution {
   /** Magnitudes, per unit, and angles, radians, per bus. Valid until the next call of the same solver. */
   readonly vm: Float64Array;
   readonly va: Float64Array;
+  /** The same voltages by real and imaginary part, per unit. */
+  readonly e: Float64Array;
+  readonly f: Float64Array;
   /** Injections that these voltages mean, per unit; at slack buses what the grid takes from there. */
   readonly p: Float64Array;
   readonly q: Float64Array;
@@ -73,7 +76,8 @@ export class NewtonSolver {
   /** Injections that are specified, where they follow the voltage. */
   readonly #pGiven: Float64Array;
   readonly #qGiven: Float64Array;
-  readonly #y = new Float64Array(8);
+  /** Of each branch, see `branchAdmittances`; all 0 where it is out of service. */
+  readonly #y: Float64Array;
 
   /**
    * @param symbolic of a solver of the same topology, where there is one already
@@ -86,6 +90,7 @@ export class NewtonSolver {
     this.#yRe = new Float64Array(entries);
     this.#yIm = new Float64Array(entries);
     this.#blocks = new Float64Array(4 * entries);
+    this.#y = new Float64Array(8 * from.length);
     const column = () => new Float64Array(busCount);
     this.#rhs = new Float64Array(2 * busCount);
     [this.#e, this.#f, this.#vm, this.#va] = [column(), column(), column(), column()];
@@ -101,6 +106,11 @@ export class NewtonSolver {
   /** That of the last case; likewise. */
   get admittances(): { readonly re: Float64Array; readonly im: Float64Array } {
     return { re: this.#yRe, im: this.#yIm };
+  }
+
+  /** Those of its branches, eight numbers each, see `branchAdmittances`; all 0 where one is out of service. Likewise. */
+  get branchAdmittances(): Float64Array {
+    return this.#y;
   }
 
   /** 2×2 blocks of the Jacobian at the voltages that the last call ended with, as `BlockLu` takes them; likewise. */
@@ -130,8 +140,9 @@ export class NewtonSolver {
     let mismatch = this.#evaluate(input);
     for (let iteration = 0; ; iteration++) {
       if (mismatch <= tolerance) {
-        const bus = this.#vm.findIndex((value) => !(value > 0));
-        if (bus < 0) return this.#solution(input, iteration, mismatch);
+        let bus = 0;
+        while (bus < n && this.#vm[bus]! > 0) bus++;
+        if (bus === n) return this.#solution(input, iteration, mismatch);
         return this.#solution(input, iteration, mismatch, {
           kind: 'diverged',
           bus,
@@ -222,14 +233,18 @@ export class NewtonSolver {
     yRe.fill(0);
     yIm.fill(0);
     for (let k = 0; k < branches.from.length; k++) {
-      if (outOfService?.[k] === 1) continue;
-      branchAdmittances(branches, k, y);
+      const o = 8 * k;
+      if (outOfService?.[k] === 1) {
+        y.fill(0, o, o + 8);
+        continue;
+      }
+      branchAdmittances(branches, k, y, o);
       for (let c = 0; c < 4; c++) {
         const at = entry[4 * k + c]!;
-        yRe[at] = yRe[at]! + y[2 * c]!;
-        yIm[at] = yIm[at]! + y[2 * c + 1]!;
+        yRe[at] = yRe[at]! + y[o + 2 * c]!;
+        yIm[at] = yIm[at]! + y[o + 2 * c + 1]!;
       }
-      if (!Number.isFinite(y[0]! + y[1]! + y[6]! + y[7]!)) {
+      if (!Number.isFinite(y[o]! + y[o + 1]! + y[o + 6]! + y[o + 7]!)) {
         const bus = branches.from[k]!;
         return { kind: 'invalidInput', bus, message: `branch ${k} has no usable impedance or ratio` };
       }
@@ -361,6 +376,8 @@ export class NewtonSolver {
       worst: failure && failure.kind !== 'invalidInput' ? this.#worst(input) : [],
       vm: this.#vm,
       va: this.#va,
+      e: this.#e,
+      f: this.#f,
       p: this.#p,
       q: this.#q,
       pGiven,

@@ -4,12 +4,11 @@
  * side there is a change of their set-point.
  */
 import { EnerchainError } from '@enerchain/model';
-
+import { allBranchAdmittances } from '../powerflow/branch-flows.ts';
 import type { PowerFlowCase } from '../powerflow/case.ts';
 import { type NewtonOptions, NewtonSolver } from '../powerflow/newton.ts';
 import type { BranchPattern } from '../powerflow/pattern.ts';
 import { RobustLu } from '../powerflow/robust-lu.ts';
-import { allBranchAdmittances } from './branch-flows.ts';
 
 export class Linearisation {
   readonly case: PowerFlowCase;

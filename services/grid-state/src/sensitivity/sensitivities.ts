@@ -3,8 +3,8 @@
  * as it is factorised. Few inputs are followed forward, one solution each; few outputs backward with the transpose.
  */
 import { EnerchainError } from '@enerchain/model';
+import { branchPower } from '../powerflow/branch-flows.ts';
 import { BUS_TYPE } from '../powerflow/case.ts';
-import { branchPower } from './branch-flows.ts';
 import type { Linearisation } from './linearisation.ts';
 
 /** Per unit and radians. A held quantity (P and Q of the reference, Q of a pv bus) is no input, but changes nothing either. */

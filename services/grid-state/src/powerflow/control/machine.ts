@@ -52,6 +52,7 @@ export function divide(
   low: readonly number[],
   high: readonly number[],
 ): number[] {
+  if (weights.length === 1) return [Math.min(high[0]!, Math.max(low[0]!, total))];
   const parts = weights.map(() => 0);
   let open = weights.map((_, i) => i);
   let rest = total;

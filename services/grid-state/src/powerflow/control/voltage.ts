@@ -114,8 +114,18 @@ export function holdVoltages(
     }
     const surplus = solution.q[bus]! - solution.qGiven[bus]!;
     const slack = buses.type[bus] === BUS_TYPE.slack;
+    const free = slack || widened === Number.POSITIVE_INFINITY;
+    if (free && members.length === 1 && !group.remote && group.slope === 0) {
+      // What most of them are: one machine at its own bus, for which all that follows comes to this.
+      const index = members[0]!;
+      const given = state.q[index]!;
+      state.q[index] = given + surplus;
+      state.limit[index] = 0;
+      buses.q[bus] = buses.q[bus]! + (state.q[index]! - given);
+      continue;
+    }
     const limits = members.map((index) =>
-      slack || widened === Number.POSITIVE_INFINITY
+      free
         ? { low: Number.NEGATIVE_INFINITY, high: Number.POSITIVE_INFINITY }
         : wider(reactiveLimits(machines[index]!, state.p[index]!, solution.vm[machines[index]!.bus]!), widened),
     );

@@ -1,11 +1,11 @@
 /** Admittances of all branches at once, and what flows through them. */
-import { type BranchTable, branchAdmittances, type PowerFlowCase } from '../powerflow/case.ts';
+import { type BranchTable, branchAdmittances, type PowerFlowCase } from './case.ts';
 
 /** Eight numbers per branch, see `branchAdmittances`; all 0 where it is out of service. */
 export function allBranchAdmittances({ branches, outOfService }: PowerFlowCase): Float64Array {
   const all = new Float64Array(8 * branches.from.length);
   for (let k = 0; k < branches.from.length; k++) {
-    if (outOfService?.[k] !== 1) branchAdmittances(branches, k, all.subarray(8 * k, 8 * k + 8));
+    if (outOfService?.[k] !== 1) branchAdmittances(branches, k, all, 8 * k);
   }
   return all;
 }
@@ -38,7 +38,7 @@ export function branchPower(
 }
 
 /**
- * What flows into both ends of every branch, per unit, into columns from `at` on.
+ * What flows into both ends of every branch, per unit: fills columns from `at` on, or at `rows`, a row per branch.
  * @param y of `allBranchAdmittances`; @param e and @param f of every bus, real and imaginary part of its voltage
  */
 export function allBranchFlows(
@@ -48,6 +48,7 @@ export function allBranchFlows(
   f: Float64Array,
   into: BranchFlows,
   at: number,
+  rows?: Int32Array,
 ): void {
   const { pFrom, qFrom, pTo, qTo } = into;
   for (let k = 0; k < from.length; k++) {
@@ -62,10 +63,11 @@ export function allBranchFlows(
     const fromIm = y[o]! * fb + y[o + 1]! * eb + y[o + 2]! * ft + y[o + 3]! * et;
     const toRe = y[o + 4]! * eb - y[o + 5]! * fb + y[o + 6]! * et - y[o + 7]! * ft;
     const toIm = y[o + 4]! * fb + y[o + 5]! * eb + y[o + 6]! * ft + y[o + 7]! * et;
-    pFrom[at + k] = eb * fromRe + fb * fromIm;
-    qFrom[at + k] = fb * fromRe - eb * fromIm;
-    pTo[at + k] = et * toRe + ft * toIm;
-    qTo[at + k] = ft * toRe - et * toIm;
+    const row = at + (rows ? rows[k]! : k);
+    pFrom[row] = eb * fromRe + fb * fromIm;
+    qFrom[row] = fb * fromRe - eb * fromIm;
+    pTo[row] = et * toRe + ft * toIm;
+    qTo[row] = ft * toRe - et * toIm;
   }
 }
 

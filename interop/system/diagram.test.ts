@@ -241,7 +241,7 @@ describe.skipIf(noBrowser)('diagrams of the control room on the whole system', (
       await other.page.locator('svg.sld').waitFor();
       const button = other.page.locator('.tool').getByRole('button', { name: 'What if', exact: true });
       await until('the reason', 15_000, async () =>
-        ((await button.getAttribute('title')) ?? '').includes('has no right commands.operate'),
+        ((await button.getAttribute('title')) ?? '').includes('has no right services.ask'),
       );
       expect(await button.isDisabled()).toBe(true);
       expect(other.complaints).toEqual([]);

@@ -65,6 +65,7 @@ describe('default deny', () => {
         ['commands.breakGlass', 'POST', '/api/v1/commands/break-glass'],
         ['alarms.acknowledge', 'POST', '/api/v1/alarms/12345/acknowledge'],
         ['grid.write', 'PUT', '/api/v1/grid'],
+        ['services.ask', 'POST', '/api/v1/grid-state/what-if'],
         ['enrol.write', 'POST', '/api/v1/enrolment-tokens'],
         ['trust.write', 'POST', '/api/v1/trust/releases/one/approve'],
         ['certificates.revoke', 'POST', '/api/v1/sources/edge-a/revoke'],
@@ -79,7 +80,7 @@ describe('default deny', () => {
         expect(answer.statusCode === 403, `${role} on ${method} ${url}: ${answer.body}`).toBe(!has);
       }
     }
-    expect(RIGHT_NAMES).toHaveLength(12);
+    expect(RIGHT_NAMES).toHaveLength(13);
   });
 
   it('leaves open only what is listed here', () => {

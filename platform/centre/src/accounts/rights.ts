@@ -10,6 +10,7 @@ export const RIGHTS = {
   'alarms.acknowledge': 'acknowledge alarms',
   'commands.operate': 'prepare, select, operate and cancel commands',
   'commands.breakGlass': 'operate past the attestation of the path and the second person, for a reason that is told',
+  'services.ask': 'have a service calculate something, such as a trial of what if; nothing is changed by it',
   'grid.write': 'replace the grid model',
   'users.write': 'see, create, change and remove users',
   'tokens.write': 'see, create and remove API tokens',
@@ -24,8 +25,15 @@ export const RIGHT_NAMES = Object.keys(RIGHTS) as Right[];
 /** Role → rights; the role names and what they are for are those of IEC 62351-8. */
 export const ROLE_RIGHTS = {
   VIEWER: ['values.read'],
-  OPERATOR: ['values.read', 'alarms.acknowledge', 'commands.operate', 'trust.write', 'commands.breakGlass'],
-  ENGINEER: ['values.read', 'files.read', 'grid.write'],
+  OPERATOR: [
+    'values.read',
+    'alarms.acknowledge',
+    'commands.operate',
+    'services.ask',
+    'trust.write',
+    'commands.breakGlass',
+  ],
+  ENGINEER: ['values.read', 'files.read', 'services.ask', 'grid.write'],
   INSTALLER: ['values.read', 'enrol.write'],
   SECADM: ['users.write', 'tokens.write', 'enrol.write', 'certificates.revoke', 'trust.write', 'audit.read'],
   SECAUD: ['audit.read'],

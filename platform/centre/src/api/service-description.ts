@@ -38,4 +38,4 @@ export function withServices<T extends object>(
 }
 
 const needs = (method: string, description: unknown): string =>
-  `${typeof description === 'string' ? `${description}\n\n` : ''}Needs: ${method === 'get' ? 'values.read' : 'commands.operate'}`;
+  `${typeof description === 'string' ? `${description}\n\n` : ''}Needs: ${method === 'get' ? 'values.read' : 'services.ask'}`;

@@ -249,7 +249,7 @@ function Chooser(props: { of: { readonly equipment: string; readonly name: strin
 /** Opens the diagram where the equipment stands, with it taken out. */
 function Attempt(props: { outage: { readonly equipment: string; readonly name: string } }) {
   const app = useApp();
-  const refusal = () => app.refusal('commands.operate');
+  const refusal = () => app.refusal('services.ask');
   const attempt = () => {
     const { equipment: mRID } = props.outage;
     const model = app.model();

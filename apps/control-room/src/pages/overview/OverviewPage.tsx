@@ -105,7 +105,7 @@ function GridDisplay(props: { model: GridModel }) {
   const refusal = () => {
     if (!app.live()) return 'The connection to the centre is lost.';
     if (!app.estimate.has('/what-if')) return 'No service of this centre calculates trials.';
-    return app.whatIf.active() ? undefined : app.refusal('commands.operate');
+    return app.whatIf.active() ? undefined : app.refusal('services.ask');
   };
   return (
     // biome-ignore lint/a11y/noStaticElementInteractions: a key for the whole display, beside the links that do the same

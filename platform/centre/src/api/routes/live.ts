@@ -104,7 +104,7 @@ export function liveRoutes(app: App, { accounts, sources, stream, services }: Ap
       handler: async (request, reply) => {
         const { principal } = request;
         const path = request.url.replace(/^\/api\/v1/, '');
-        const right = request.method === 'GET' || request.method === 'HEAD' ? 'values.read' : 'commands.operate';
+        const right = request.method === 'GET' || request.method === 'HEAD' ? 'values.read' : 'services.ask';
         if (!principal?.rights.has(right))
           throw new ApiError(403, 'api.forbidden', `${principal?.name} has no right to do this (${right}).`);
         const headers: Record<string, string> = {};

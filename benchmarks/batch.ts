@@ -4,23 +4,16 @@
  *
  *     node --disable-warning=ExperimentalWarning benchmarks/batch.ts [scenarios]
  */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { readMatpower } from '@enerchain/cim';
 import { type BatchInput, caseOfMatpower, type PowerFlowCase, sharedColumn, solveBatch } from '@enerchain/grid-state';
+import { referenceData } from '../tools/reference-data.ts';
 
 const scenarios = Number(process.argv[2] ?? 1_000);
 const CASES = ['case118', 'case_ACTIVSg500', 'case1354pegase', 'case2869pegase'];
 const round = (value: number): number => Number(value.toPrecision(4));
-
-function find(): string | undefined {
-  for (let at = import.meta.dirname; dirname(at) !== at; at = dirname(at)) {
-    const folder = join(at, 'shared', 'data', 'matpower');
-    if (existsSync(folder)) return folder;
-  }
-  return undefined;
-}
 
 function study(input: PowerFlowCase): BatchInput {
   const rows = Int32Array.from({ length: input.buses.p.length }, (_, i) => i);
@@ -59,7 +52,7 @@ async function solved(input: BatchInput, workers: number): Promise<object> {
   };
 }
 
-const folder = find();
+const folder = referenceData('matpower');
 const cases: Record<string, object> = {};
 for (const name of folder ? CASES : []) {
   process.stderr.write(`· ${name}\n`);

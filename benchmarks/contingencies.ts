@@ -5,9 +5,9 @@
  *
  *     node --disable-warning=ExperimentalWarning benchmarks/contingencies.ts [case …]
  */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { readMatpower } from '@enerchain/cim';
 import {
   type CaseGrid,
@@ -17,6 +17,7 @@ import {
   type Outage,
   runContingencies,
 } from '@enerchain/grid-state';
+import { referenceData } from '../tools/reference-data.ts';
 
 const CASES = [
   'case14',
@@ -33,14 +34,6 @@ const CASES = [
 const names = process.argv.length > 2 ? process.argv.slice(2) : CASES;
 const THOUSAND = 1_000;
 const round = (value: number): number => Number(value.toPrecision(4));
-
-function find(): string | undefined {
-  for (let at = import.meta.dirname; dirname(at) !== at; at = dirname(at)) {
-    const folder = join(at, 'shared', 'data', 'matpower');
-    if (existsSync(folder)) return folder;
-  }
-  return undefined;
-}
 
 function inputOf(grid: CaseGrid): ContingencyInput {
   const limits = noLimits(grid.ids.length, grid.case.branches.from.length);
@@ -95,7 +88,7 @@ async function analysed(grid: CaseGrid): Promise<object> {
   };
 }
 
-const folder = find();
+const folder = referenceData('matpower');
 const cases: Record<string, object> = {};
 for (const name of folder ? names : []) {
   process.stderr.write(`· ${name}\n`);

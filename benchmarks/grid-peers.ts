@@ -7,9 +7,9 @@
  *
  * "Solver" is Newton's method on tables or matrices that are there, "whole" the call that a user makes, with named results.
  */
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { readMatpower } from '@enerchain/cim';
 import { CaseSolver, caseOfMatpower, NewtonSolver, sharedColumn, solveBatch } from '@enerchain/grid-state';
 import {
@@ -21,6 +21,7 @@ import {
   solveWithPeers,
   type Timing,
 } from '../interop/grid/peers.ts';
+import { referenceData } from '../tools/reference-data.ts';
 import { pgmBatch, radialGrid, scales } from './grid-peers/radial-grid.ts';
 
 const seconds = Number(process.argv[2] ?? 2);
@@ -46,14 +47,6 @@ function measure(act: () => void): Timing {
   const cpu = round((user + system) / 1000 / times.length);
   times.sort((a, b) => a - b);
   return { median: round(times[times.length >> 1]!), best: round(times[0]!), cpu, calls: times.length };
-}
-
-function findCases(): string | undefined {
-  for (let at = import.meta.dirname; dirname(at) !== at; at = dirname(at)) {
-    const folder = join(at, 'shared', 'data', 'matpower');
-    if (existsSync(folder)) return folder;
-  }
-  return undefined;
 }
 
 /** How far apart two solutions are, the grid turned so that the references agree. */
@@ -211,7 +204,7 @@ say('the peers');
 const installed = installGridPeers();
 const python = 'python' in installed ? installed.python : undefined;
 if ('missing' in installed) say(installed.missing);
-const folder = findCases();
+const folder = referenceData('matpower');
 const names = folder
   ? readdirSync(folder)
       .filter((name) => name.endsWith('.m'))

@@ -1,21 +1,11 @@
 /** Our state estimation and those of others make the same of the same measurements. */
-import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { readMatpower } from '@enerchain/cim';
 import { CaseEstimator, CaseSolver, caseOfMatpower, simulateMeasurements } from '@enerchain/grid-state';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { hasMatpower, matpowerFile } from '../../services/grid-state/test/matpower.ts';
 import { deviation, type EstimationPeer, estimateWithPeers } from './estimation-peers.ts';
 import { type GridPeersOrReason, installGridPeers } from './peers.ts';
-
-/** A folder `shared/data/matpower` beside the repository or further up, not part of it. */
-function find(): string | undefined {
-  for (let at = import.meta.dirname; dirname(at) !== at; at = dirname(at)) {
-    const folder = join(at, 'shared', 'data', 'matpower');
-    if (existsSync(folder)) return folder;
-  }
-  return undefined;
-}
-const FOLDER = find();
 
 /** Cases, and the peers that come to an estimate there; pandapower finds none for case118 and case300. */
 const CASES: Readonly<Record<string, readonly EstimationPeer[]>> = {
@@ -26,7 +16,7 @@ const CASES: Readonly<Record<string, readonly EstimationPeer[]>> = {
   case1354pegase: ['pandapower', 'power-grid-model'],
 };
 
-describe.skipIf(FOLDER === undefined)('the state estimation of cases', () => {
+describe.skipIf(!hasMatpower('case9'))('the state estimation of cases', () => {
   let peers: GridPeersOrReason = { missing: 'not tried' };
   beforeAll(() => {
     peers = installGridPeers();
@@ -36,7 +26,7 @@ describe.skipIf(FOLDER === undefined)('the state estimation of cases', () => {
   for (const [name, tools] of Object.entries(CASES)) {
     test(`${name} is estimated alike by ${tools.join(', ')}`, { timeout: 300_000 }, ({ skip }) => {
       if ('missing' in peers) return skip(peers.missing);
-      const file = join(FOLDER!, `${name}.m`);
+      const file = matpowerFile(name);
       const grid = caseOfMatpower(readMatpower(readFileSync(file, 'utf8')));
       const measurements = simulateMeasurements(new CaseSolver(grid).solve(), { seed: 1, injections: false });
       const ours = new CaseEstimator(grid).estimate(measurements, { tolerance: 1e-9 });

@@ -1,20 +1,10 @@
 /** Our power flow and those of others agree on published cases. */
-import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { readMatpower } from '@enerchain/cim';
 import { CaseSolver, caseOfMatpower } from '@enerchain/grid-state';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { hasMatpower, matpowerFile } from '../../services/grid-state/test/matpower.ts';
 import { type GridPeer, type GridPeersOrReason, installGridPeers, type PeerResult, solveWithPeers } from './peers.ts';
-
-/** A folder `shared/data/matpower` beside the repository or further up, not part of it. */
-function find(): string | undefined {
-  for (let at = import.meta.dirname; dirname(at) !== at; at = dirname(at)) {
-    const folder = join(at, 'shared', 'data', 'matpower');
-    if (existsSync(folder)) return folder;
-  }
-  return undefined;
-}
-const FOLDER = find();
 
 /** Cases, and the peers that read them as MATPOWER means them. */
 const CASES: Readonly<Record<string, readonly GridPeer[]>> = {
@@ -29,7 +19,7 @@ const CASES: Readonly<Record<string, readonly GridPeer[]>> = {
 const VOLTAGE = 1e-6;
 const ANGLE = 1e-4;
 
-describe.skipIf(FOLDER === undefined)('the power flow of cases', () => {
+describe.skipIf(!hasMatpower('case9'))('the power flow of cases', () => {
   let peers: GridPeersOrReason = { missing: 'not tried' };
   beforeAll(() => {
     peers = installGridPeers();
@@ -39,7 +29,7 @@ describe.skipIf(FOLDER === undefined)('the power flow of cases', () => {
   for (const [name, tools] of Object.entries(CASES)) {
     test(`${name} is solved alike by ${tools.join(', ')}`, { timeout: 300_000 }, ({ skip }) => {
       if ('missing' in peers) return skip(peers.missing);
-      const file = join(FOLDER!, `${name}.m`);
+      const file = matpowerFile(name);
       const ours = new CaseSolver(caseOfMatpower(readMatpower(readFileSync(file, 'utf8')))).solve();
       expect(ours.converged).toBe(true);
       const reference = ours.buses.findIndex(({ id }) => id === ours.islands[0]!.references[0]);

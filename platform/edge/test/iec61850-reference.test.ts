@@ -1,25 +1,18 @@
 /** Real files, where they are at hand: every IED of Open SCD's files as an endpoint; the IEDs of the IEC 61850 security data set, served. */
-import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, dirname, join } from 'node:path';
+import { basename, join } from 'node:path';
 import { Iec61850Server } from '@enerchain/iec61850';
 import { systemClock } from '@enerchain/model';
 import { afterAll, describe, expect, it } from 'vitest';
+import { referenceData } from '../../../tools/reference-data.ts';
 import { Iec61850Connector } from '../src/connectors/iec61850/connector.ts';
 import { sourcesOf } from '../src/connectors/iec61850/scl-file.ts';
 import { loadSite, openSite } from '../src/site/load-site.ts';
 import { FakeIntake } from './fake-intake.ts';
 import { silent } from './helpers.ts';
 
-function find(): string | undefined {
-  for (let at = import.meta.dirname; ; at = dirname(at)) {
-    const folder = join(at, 'shared', 'data', 'scl');
-    if (existsSync(folder)) return folder;
-    if (dirname(at) === at) return undefined;
-  }
-}
-
-const FOLDER = find() ?? '';
+const FOLDER = referenceData('scl') ?? '';
 const there = FOLDER !== '';
 if (!there) it.skip('SCL of other tools: shared/data/scl is not beside the repository', () => {});
 const files = there ? globSync('**/*.{scd,icd,cid,iid}', { cwd: FOLDER }).sort() : [];

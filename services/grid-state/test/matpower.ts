@@ -1,19 +1,12 @@
 /** Published grids as MATPOWER cases: a folder `shared/data/matpower` beside the repository or further up, not part of it. */
 import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { type MatpowerCase, readMatpower as parse } from '@enerchain/cim';
+import { referenceData } from '../../../tools/reference-data.ts';
 import { caseOfMatpower } from '../src/cases/matpower.ts';
 import type { PowerFlowCase } from '../src/powerflow/case.ts';
 
-function find(): string | undefined {
-  for (let at = import.meta.dirname; ; at = dirname(at)) {
-    const folder = join(at, 'shared', 'data', 'matpower');
-    if (existsSync(folder)) return folder;
-    if (dirname(at) === at) return undefined;
-  }
-}
-
-const FOLDER = find();
+const FOLDER = referenceData('matpower');
 
 export const hasMatpower = (name: string): boolean => FOLDER !== undefined && existsSync(join(FOLDER, `${name}.m`));
 export const matpowerFile = (name: string): string => join(FOLDER!, `${name}.m`);

@@ -1,16 +1,8 @@
-/** Published models that are not part of the repository: a folder `shared/data` beside it or further up. */
-import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+/** Published models that are not part of the repository. */
+import { join } from 'node:path';
+import { referenceData } from '../../../tools/reference-data.ts';
 
-function find(): string | undefined {
-  for (let at = import.meta.dirname; ; at = dirname(at)) {
-    const folder = join(at, 'shared', 'data');
-    if (existsSync(join(folder, 'cgmes'))) return folder;
-    if (dirname(at) === at) return undefined;
-  }
-}
-
-const folder = find();
+const folder = referenceData('cgmes') && referenceData();
 
 /** Why tests of published models are skipped, undefined when the models are there. */
 export const missing = folder === undefined ? 'shared/data/cgmes is not beside the repository' : undefined;

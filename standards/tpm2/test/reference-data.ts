@@ -1,16 +1,9 @@
-/** Published test data that is not part of the repository: a folder `shared/data/attestation` beside it or further up. */
-import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+/** Published attestation data that is not part of the repository. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { referenceData } from '../../../tools/reference-data.ts';
 
-function find(): string | undefined {
-  for (let at = import.meta.dirname; dirname(at) !== at; at = dirname(at)) {
-    const folder = join(at, 'shared', 'data', 'attestation');
-    if (existsSync(folder)) return folder;
-  }
-  return undefined;
-}
-
-const folder = find();
+const folder = referenceData('attestation');
 
 /** Why tests on it are skipped; `undefined` when it is there. */
 export const missing = folder === undefined ? 'shared/data/attestation is not beside the repository' : undefined;

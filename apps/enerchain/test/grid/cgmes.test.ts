@@ -6,10 +6,10 @@
 import { buildNetwork, solvePowerFlow } from '@enerchain/grid-state';
 import { GridModel, type Mrid, validator } from '@enerchain/model';
 import { describe, expect, it } from 'vitest';
+import { referenceData } from '../../../../tools/reference-data.ts';
 import { startOf } from '../../src/grid/grid-report.ts';
 import { type OpenGrid, openGridCase } from '../../src/grid/open-case.ts';
 import { busesOf, imbalances } from './balance.ts';
-import { published } from './reference-data.ts';
 
 const CONFORMITY = 'conformity/cas-1.1.3-data-4.0.3/MicroGrid/BaseCase/CGMES_v2.4.15_MicroGridTestConfiguration_';
 const SETS = {
@@ -26,7 +26,7 @@ const opened = new Map<Name, Promise<OpenGrid>>();
 function open(name: Name): Promise<OpenGrid> {
   let grid = opened.get(name);
   if (!grid) {
-    grid = openGridCase(SETS[name].map((path) => published('cgmes', ...path.split('/'))!)) as Promise<OpenGrid>;
+    grid = openGridCase(SETS[name].map((path) => referenceData('cgmes', ...path.split('/'))!)) as Promise<OpenGrid>;
     opened.set(name, grid);
   }
   return grid;
@@ -63,7 +63,7 @@ async function deviations(name: Name): Promise<Deviation[]> {
 const beyond = (list: readonly Deviation[], voltage: number, angle: number): readonly Deviation[] =>
   list.filter((each) => !(Math.abs(each.voltage) <= voltage && Math.abs(each.angle) <= angle));
 
-describe.skipIf(published('cgmes') === undefined)('published CGMES models', { timeout: 60_000 }, () => {
+describe.skipIf(referenceData('cgmes') === undefined)('published CGMES models', { timeout: 60_000 }, () => {
   for (const name of Object.keys(SETS) as Name[]) {
     it(`${name}: nothing is left out, and the grid is valid`, async () => {
       const { model, leftOut, sv } = await open(name);

@@ -6,9 +6,9 @@ import { buildNetwork, solvePowerFlow } from '@enerchain/grid-state';
 import { EnerchainError, GridModel, validator } from '@enerchain/model';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { referenceData } from '../../../../tools/reference-data.ts';
 import { gridFromCim } from '../../src/grid/from-cim.ts';
 import { about, at, object, STATION, source, TRANSFORMER } from './cim-text.ts';
-import { published } from './reference-data.ts';
 
 const grid = validator(GridModel);
 const file = (name: string, text: string): Source => ({
@@ -101,7 +101,7 @@ describe('a model changed at random', { timeout: 120_000 }, () => {
     );
   });
 
-  const folder = published('cgmes', 'cgmes3-test-models', 'MicroGrid');
+  const folder = referenceData('cgmes', 'cgmes3-test-models', 'MicroGrid');
   it.skipIf(folder === undefined)('also one that utilities published', async () => {
     const names = readdirSync(folder!).filter((name) => /_(EQ|EQ_BD|SSH|TP|SV)_\d+\.xml$/.test(name));
     const texts = names.map((name) => readFileSync(join(folder!, name), 'utf8'));

@@ -10,10 +10,10 @@ import {
 } from '@enerchain/cim';
 import { type CaseResult, CaseSolver } from '@enerchain/grid-state';
 import { describe, expect, it } from 'vitest';
+import { referenceData } from '../../../../tools/reference-data.ts';
 import { caseOfPowerGridModel } from '../../src/grid/from-power-grid-model.ts';
-import { published } from './reference-data.ts';
 
-const folder = published('power-grid-model', 'power_flow');
+const folder = referenceData('power-grid-model', 'power_flow');
 interface Params {
   readonly calculation_method: string | readonly string[];
   readonly tap_changing_strategy?: string;

@@ -5,10 +5,10 @@ import { buildNetwork, type PowerFlowResult, type SwitchAndTapState, solvePowerF
 import { buildLabGrid } from '@enerchain/lab';
 import { GridModel, tapChangersOf, validator } from '@enerchain/model';
 import { describe, expect, it } from 'vitest';
+import { referenceData } from '../../../../tools/reference-data.ts';
 import { gridFromCim } from '../../src/grid/from-cim.ts';
 import { openGridCase, positionsOf } from '../../src/grid/open-case.ts';
 import { gridToCim } from '../../src/grid/to-cim.ts';
-import { published } from './reference-data.ts';
 
 const TIMES = { created: '2026-06-17T12:00:00Z', scenarioTime: '2026-06-17T12:30:00Z' };
 
@@ -99,18 +99,22 @@ const SETS = {
   'SmallGrid 3.0': ['cgmes3-test-models/SmallGrid'],
 } as const;
 
-describe.skipIf(published('cgmes') === undefined)('published grids written as CGMES 3.0', { timeout: 60_000 }, () => {
-  for (const [name, paths] of Object.entries(SETS)) {
-    it(`${name}: what is read back is the same grid, and our own rules find no error in it`, async () => {
-      const open = await openGridCase(paths.map((path) => published('cgmes', ...path.split('/'))!));
-      if (open.kind !== 'grid') throw new Error('no grid');
-      const { model, grid, leftOut } = await throughFiles(open.model, open.state, true);
-      expect(model.findings.list.filter(({ severity }) => severity !== 'note').slice(0, 20)).toEqual([]);
-      expect(leftOut).toEqual([]);
-      expect(plain(grid)).toEqual(plain(open.model));
-    });
-  }
-});
+describe.skipIf(referenceData('cgmes') === undefined)(
+  'published grids written as CGMES 3.0',
+  { timeout: 60_000 },
+  () => {
+    for (const [name, paths] of Object.entries(SETS)) {
+      it(`${name}: what is read back is the same grid, and our own rules find no error in it`, async () => {
+        const open = await openGridCase(paths.map((path) => referenceData('cgmes', ...path.split('/'))!));
+        if (open.kind !== 'grid') throw new Error('no grid');
+        const { model, grid, leftOut } = await throughFiles(open.model, open.state, true);
+        expect(model.findings.list.filter(({ severity }) => severity !== 'note').slice(0, 20)).toEqual([]);
+        expect(leftOut).toEqual([]);
+        expect(plain(grid)).toEqual(plain(open.model));
+      });
+    }
+  },
+);
 
 describe('a grid of the platform written as CGMES 3.0', () => {
   const { model: lab } = buildLabGrid();

@@ -1,7 +1,8 @@
 /** Real files, where they are at hand: Open SCD's test files and the IEDs of the IEC 61850 security data set. */
-import { existsSync, globSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { globSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { referenceData } from '../../../../tools/reference-data.ts';
 import {
   checkScl,
   compareFacts,
@@ -14,15 +15,7 @@ import {
   sclText,
 } from '../../src/index.ts';
 
-function find(): string | undefined {
-  for (let at = import.meta.dirname; ; at = dirname(at)) {
-    const folder = join(at, 'shared', 'data', 'scl');
-    if (existsSync(folder)) return folder;
-    if (dirname(at) === at) return undefined;
-  }
-}
-
-const FOLDER = find() ?? '';
+const FOLDER = referenceData('scl') ?? '';
 const there = FOLDER !== '';
 if (!there) it.skip('SCL of other tools: shared/data/scl is not beside the repository', () => {});
 

@@ -1,47 +1,33 @@
-/** The gateway as a whole: site, outbox, connectors, uplink, from start to an orderly end. */
-import { dirname, join, resolve } from 'node:path';
-import { EVIDENCE_METHOD, LINUX_LOGS, ProcessAttester, type TpmSettings } from '@enerchain/attestation';
+/** The gateway as a whole: site, outbox, endpoints, uplink, from start to an orderly end. */
+import { join } from 'node:path';
+import { ProcessAttester } from '@enerchain/attestation';
 import { lockFolder } from '@enerchain/host';
-import type { RequestHandler } from '@enerchain/link';
 import {
   type Clock,
   describeError,
-  type EndpointReport,
   EnerchainError,
-  INSPECT_METHOD,
-  isControl,
-  type Mrid,
+  type SourceEvent,
   type SourceReport,
   systemClock,
   toIso,
 } from '@enerchain/model';
-import { WITNESS_METHOD, type WitnessEvent, witnessAnswers } from '@enerchain/provenance';
-import { COAP_KEY_FILE, type Quoter, tpmQuoter } from '@enerchain/tcn';
-import {
-  type CborValue,
-  checkApproval,
-  checkBreakGlass,
-  type NodeKeys,
-  type NodeTpm,
-  OPERATORS_METHOD,
-  openNodeKeys,
-  Renewal,
-  rotateNodeKey,
-} from '@enerchain/trust';
+import { witnessAnswers } from '@enerchain/provenance';
+import { checkApproval, checkBreakGlass, type NodeKeys, openNodeKeys, Renewal, rotateNodeKey } from '@enerchain/trust';
 import type { Logger } from 'pino';
 import manifest from '../package.json' with { type: 'json' };
-import type { Connector } from './connector.ts';
-import { EndpointIntake } from './intake.ts';
+import { ClockWatch } from './clock-watch.ts';
+import { Endpoints } from './endpoints.ts';
 import { Outbox } from './outbox/outbox.ts';
-import { recover, remember } from './outbox/recovery.ts';
+import { type Recovery, recover, remember } from './outbox/recovery.ts';
 import { OutboxStore, type StoreOptions } from './outbox/store.ts';
-import { PROTOCOLS } from './protocols.ts';
 import { openSite } from './site/load-site.ts';
-import type { BoundPoint, EndpointSite, Site } from './site/site.ts';
-import { EDGE_NETWORK_METHODS, EdgeNetwork } from './tcn/edge-network.ts';
-import { CENTRE } from './trust/centre-watch.ts';
+import type { Site } from './site/site.ts';
+import { controlsOf, enabledOf, idOf, pointsBySlot, slotsByPoint } from './site/slots.ts';
+import { EdgeNetwork } from './tcn/edge-network.ts';
 import { measuredFiles } from './trust/measured-files.ts';
+import { coapQuoter, type EdgeTpm, tpmSettings } from './trust/tpm.ts';
 import { versioned } from './uplink/announcement.ts';
+import { answersOf } from './uplink/answers.ts';
 import { CommandDesk } from './uplink/commands.ts';
 import { obtainEdgeIdentity } from './uplink/enrolment.ts';
 import { CommandGate, type MayCommand } from './uplink/gate.ts';
@@ -91,10 +77,8 @@ export interface EdgeHandle {
 }
 
 const SOFTWARE = `${manifest.name} ${manifest.version}`;
-/** Bounds in age, and the moment up to which everything is on disk, are looked after this often, milliseconds. */
+/** Bounds in age, the moment up to which everything is on disk, and the clock are looked after this often, milliseconds. */
 const TICK = 5_000;
-/** A wall clock that moves this much against the monotonic one has been set, milliseconds. */
-const CLOCK_STEP = 2_000;
 /** How long connectors may take to end their connections in order, milliseconds. */
 const STOP = 4_000;
 /** How long the first value waits for a first proof of what takes it, milliseconds; without a centre it waits in vain. */
@@ -129,7 +113,7 @@ export async function runEdge(options: EdgeOptions): Promise<EdgeHandle> {
       tlsInHsm: keys.tlsInHsm,
       signal: options.signal,
     });
-    const edge = new Edge(site, { ...options, logger, clock: options.clock ?? systemClock }, url, identity, keys);
+    const edge = new Edge(site, { ...options, logger, clock: options.clock ?? systemClock, url, identity, keys });
     void edge.closed.then(() => lock.release());
     await edge.start();
     if (options.signal?.aborted) await edge.close();
@@ -142,126 +126,97 @@ export async function runEdge(options: EdgeOptions): Promise<EdgeHandle> {
   }
 }
 
-type Identity = Awaited<ReturnType<typeof obtainEdgeIdentity>>;
+/** What `runEdge` has settled before there is an edge. */
+interface Settled extends EdgeOptions {
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly url: string;
+  readonly identity: Awaited<ReturnType<typeof obtainEdgeIdentity>>;
+  readonly keys: NodeKeys;
+}
 
 class Edge implements EdgeHandle {
   readonly name: string;
   readonly closed: Promise<void>;
   readonly #site: Site;
-  readonly #keys: NodeKeys;
+  readonly #options: Settled;
   readonly #logger: Logger;
   readonly #clock: Clock;
-  readonly #dataDir: string;
+  readonly #startedAt: bigint;
+  readonly #clockWatch: ClockWatch;
   readonly #store: OutboxStore;
   readonly #outbox: Outbox;
-  readonly #intakes = new Map<string, EndpointIntake>();
-  readonly #connectors = new Map<string, Connector>();
-  readonly #failed = new Map<string, string>();
-  readonly #uplink: Uplink;
-  readonly #desk: CommandDesk;
-  readonly #inspections: InspectionDesk;
-  readonly #operators: HeldOperators;
+  readonly #endpoints: Endpoints;
   readonly #renewal: Renewal;
   readonly #attester: ProcessAttester | undefined;
   readonly #network: EdgeNetwork | undefined;
-  readonly #startedAt: bigint;
+  readonly #operators: HeldOperators;
+  readonly #inspections: InspectionDesk;
+  readonly #uplink: Uplink;
+  readonly #desk: CommandDesk;
   #ticker: NodeJS.Timeout | undefined;
-  #clockOffset: number;
   #closing: Promise<void> | undefined;
   #resolveClosed: () => void = () => undefined;
 
-  constructor(
-    site: Site,
-    options: EdgeOptions & { logger: Logger; clock: Clock },
-    url: string,
-    identity: Identity,
-    keys: NodeKeys,
-  ) {
-    const { logger, clock } = options;
+  constructor(site: Site, options: Settled) {
+    const { logger, clock, dataDir, identity } = options;
     this.name = site.source;
     this.#site = site;
-    this.#keys = keys;
+    this.#options = options;
     this.#logger = logger;
     this.#clock = clock;
     this.#startedAt = clock.now();
-    this.#clockOffset = this.#wallOffset();
+    this.#clockWatch = new ClockWatch(clock);
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve;
     });
-    this.#store = new OutboxStore(join(options.dataDir, 'outbox.sqlite'), { clock, ...options.store });
-    const points = slotsOf(site);
-    const recovery = recover(this.#store, enabled(site).map(idOf), clock);
+    this.#store = new OutboxStore(join(dataDir, 'outbox.sqlite'), { clock, ...options.store });
+    const recovery = recover(this.#store, enabledOf(site).map(idOf), clock);
     this.#outbox = new Outbox({
       store: this.#store,
       settings: site.outbox,
       source: site.source,
       signer: identity.signer,
       kid: identity.kid,
-      points,
+      points: pointsBySlot(site),
       clock,
       logger,
     });
-    for (const endpoint of enabled(site)) {
-      const id = idOf(endpoint);
-      const openGap = recovery.openGaps.get(id);
-      const intake = new EndpointIntake({
-        endpoint: id,
-        outbox: this.#outbox,
-        clock,
-        logger: logger.child({ endpoint: id }),
-        points,
-        openGap,
-        onChange: () => this.#uplink.reportSoon(),
-      });
-      this.#intakes.set(id, intake);
-    }
-    this.#remember(site);
-    this.#announce();
-    const at = String(clock.now());
-    const until = recovery.committedUntil;
-    if (!recovery.clean && !recovery.fresh && until !== undefined) {
-      const detail = `the last run broke off; everything up to ${toIso(until)} is kept`;
-      logger.warn(detail);
-      void this.#outbox.writeSourceEvents([{ kind: 'uncleanRestart', at, detail }]);
-    }
-    void this.#outbox.writeSourceEvents([{ kind: 'started', at, detail: SOFTWARE }]);
-    for (const gap of recovery.orphaned) {
-      const detail = `${gap.detail}; the endpoint is no longer part of the site`;
-      const { endpoint, reason, since } = gap;
-      void this.#outbox.writeGap({ reason, endpoint, from: String(since), to: at, detail }, [{ close: endpoint }]);
-    }
-    const { dataDir } = options;
-    this.#dataDir = dataDir;
-    const newest = () => this.#renewal.identity;
-    const cosign = witnessAnswers({ dataDir, identity: newest, clock, onEvent: (event) => this.#logTrouble(event) });
-    this.#uplink = new Uplink({
-      url,
-      identity,
-      software: SOFTWARE,
+    this.#endpoints = new Endpoints({
+      site,
+      dataDir,
       outbox: this.#outbox,
+      openGaps: recovery.openGaps,
       clock,
       logger,
-      ...(site.uplink.bytesPerSecond === undefined ? {} : { bytesPerSecond: site.uplink.bytesPerSecond }),
-      reportSeconds: site.uplink.reportSeconds,
-      report: () => this.report(),
-      onCommand: (bytes) => this.#desk.receive(bytes),
-      answers: new Map<string, RequestHandler>([
-        [OPERATORS_METHOD, (_method, params) => this.#takeOperators(params)],
-        [EVIDENCE_METHOD, (_method, params) => this.#evidence(params)],
-        [WITNESS_METHOD, (_method, params) => cosign(params)],
-        [INSPECT_METHOD, (_method, params, context) => this.#inspections.answer(params, context)],
-        ...EDGE_NETWORK_METHODS.map((method): [string, RequestHandler] => [
-          method,
-          (_method, params) => this.#inNetwork(method, params),
-        ]),
-      ]),
-      operators: () => this.#operators.version,
-      onConnected: (connected) => this.#network?.connected(connected),
-      announce: () => this.#announce(),
+      onChange: () => this.#uplink.reportSoon(),
     });
-    this.#operators = new HeldOperators(join(options.dataDir, 'operators'), this.#uplink.centreKeyOf);
-    this.#renewal = new Renewal({
-      dir: join(options.dataDir, 'identity'),
+    remember(this.#store, this.#endpoints.memories, slotsByPoint(site), logger);
+    this.#begin(recovery);
+    // Each of the following reaches the uplink only when something happens; what it answers with is there before it.
+    this.#operators = new HeldOperators(join(dataDir, 'operators'), (kid) => this.#uplink.centreKeyOf(kid));
+    this.#renewal = this.#newRenewal();
+    this.#attester = this.#newAttester();
+    this.#network = this.#attester && this.#newNetwork(this.#attester);
+    this.#inspections = new InspectionDesk({
+      source: site.source,
+      policy: site.policy,
+      connectors: this.#endpoints.connectors,
+      ready: (bytes, signal) => this.#uplink.spare(bytes, signal),
+      clock,
+      logger,
+      writeSourceEvents: (events) => this.#outbox.writeSourceEvents(events),
+    });
+    this.#uplink = this.#newUplink();
+    this.#desk = this.#newDesk();
+  }
+
+  // --- its parts -----------------------------------------------------------------------------------------------------
+
+  #newRenewal(): Renewal {
+    const { dataDir, identity, url, clock, logger, keys, keyDays } = this.#options;
+    return new Renewal({
+      dir: join(dataDir, 'identity'),
       identity,
       url,
       evidence: (binding) => this.#attester?.proof(binding) ?? Promise.resolve(undefined),
@@ -271,7 +226,7 @@ class Edge implements EdgeHandle {
         this.#uplink.renewed(renewed);
         this.#network?.renewed(renewed);
       },
-      ...(options.keyDays === undefined ? {} : { keyDays: options.keyDays }),
+      ...(keyDays === undefined ? {} : { keyDays }),
       ...(keys.signer && { keys }),
       rotate: (asking) =>
         rotateNodeKey(asking, keys.tpm, (error) =>
@@ -280,55 +235,95 @@ class Edge implements EdgeHandle {
       onFailed: (error, expires) =>
         logger.warn({ error: describeError(error), expires }, 'the certificate could not be renewed; trying again'),
     });
-    this.#attester = options.installation
-      ? new ProcessAttester({
-          root: options.installation,
-          dataDir: options.dataDir,
-          identity: () => this.#renewal.identity,
-          files: measuredFiles(site.file),
-          ...(keys.tpm ? { tpm: tpmSettings(keys.tpm, site, options.dataDir, url) } : {}),
-          clock,
-          onTrouble: (error) => logger.error({ error: describeError(error) }, 'this gateway cannot attest'),
-        })
-      : undefined;
-    this.#attester?.onChange(() => this.#uplink.attestationChanged());
-    this.#network = this.#attester
-      ? new EdgeNetwork({
-          identity,
-          attester: this.#attester,
-          settings: site.network,
-          dataDir,
-          software: SOFTWARE,
-          clock,
-          logger,
-          writeSourceEvents: (events) => this.#outbox.writeSourceEvents(events),
-          request: (method, params, more) => this.#uplink.request(method, params, more),
-          exporter: () => this.#uplink.exporter(),
-          ...(keys.tpm ? { quote: coapQuoter(keys.tpm, site, dataDir) } : {}),
-          isConnected: () => this.#uplink.connected,
-        })
-      : undefined;
-    this.#inspections = new InspectionDesk({
-      source: site.source,
-      policy: site.policy,
-      connectors: this.#connectors,
-      ready: (bytes, signal) => this.#uplink.spare(bytes, signal),
+  }
+
+  #newAttester(): ProcessAttester | undefined {
+    const { installation, dataDir, clock, logger, url } = this.#options;
+    if (!installation) return undefined;
+    const tpm = this.#tpm;
+    const attester = new ProcessAttester({
+      root: installation,
+      dataDir,
+      identity: () => this.#renewal.identity,
+      files: measuredFiles(this.#site.file),
+      ...(tpm ? { tpm: tpmSettings(tpm, url) } : {}),
+      clock,
+      onTrouble: (error) => logger.error({ error: describeError(error) }, 'this gateway cannot attest'),
+    });
+    attester.onChange(() => this.#uplink.attestationChanged());
+    return attester;
+  }
+
+  #newNetwork(attester: ProcessAttester): EdgeNetwork {
+    const { identity, dataDir, clock, logger } = this.#options;
+    const tpm = this.#tpm;
+    return new EdgeNetwork({
+      identity,
+      attester,
+      settings: this.#site.network,
+      dataDir,
+      software: SOFTWARE,
       clock,
       logger,
       writeSourceEvents: (events) => this.#outbox.writeSourceEvents(events),
+      request: (method, params, more) => this.#uplink.request(method, params, more),
+      exporter: () => this.#uplink.exporter(),
+      ...(tpm ? { quote: coapQuoter(tpm) } : {}),
+      isConnected: () => this.#uplink.connected,
     });
-    this.#desk = new CommandDesk({
-      points: controlsOf(site),
-      connectors: this.#connectors,
-      gate: new CommandGate({
-        policy: site.policy,
-        mayCommand: options.mayCommand ?? this.#network?.mayCommand,
-        approvedBy: (command) =>
-          checkApproval(command, this.#operators.list, (challenge) => this.#uplink.guard.knows(challenge)),
-        brokenBy: (command) =>
-          checkBreakGlass(command, this.#operators.list, (challenge) => this.#uplink.guard.knows(challenge)),
+  }
+
+  #newUplink(): Uplink {
+    const { url, identity, dataDir, clock, logger } = this.#options;
+    const { bytesPerSecond, reportSeconds } = this.#site.uplink;
+    return new Uplink({
+      url,
+      identity,
+      software: SOFTWARE,
+      outbox: this.#outbox,
+      clock,
+      logger,
+      ...(bytesPerSecond === undefined ? {} : { bytesPerSecond }),
+      reportSeconds,
+      report: () => this.report(),
+      onCommand: (bytes) => this.#desk.receive(bytes),
+      answers: answersOf({
+        source: this.name,
+        operators: this.#operators,
+        cosign: witnessAnswers({
+          dataDir,
+          identity: () => this.#renewal.identity,
+          clock,
+          // The centre shows another log than before; it hears of it too, with its own words against it in our log.
+          onEvent: ({ code, text }) => this.#security(code, text),
+        }),
+        inspections: this.#inspections,
+        attester: this.#attester,
+        network: this.#network,
+        exporter: () => this.#uplink.exporter(),
+        security: (code, detail) => this.#security(code, detail),
+        logger,
       }),
-      guard: this.#uplink.guard,
+      operators: () => this.#operators.version,
+      onConnected: (connected) => this.#network?.connected(connected),
+      announce: () => this.#announce(),
+    });
+  }
+
+  #newDesk(): CommandDesk {
+    const { mayCommand, clock, logger } = this.#options;
+    const { guard } = this.#uplink;
+    const knows = (challenge: string): boolean => guard.knows(challenge);
+    return new CommandDesk({
+      points: controlsOf(this.#site),
+      connectors: this.#endpoints.connectors,
+      gate: new CommandGate({
+        policy: this.#site.policy,
+        mayCommand: mayCommand ?? this.#network?.mayCommand,
+        approvedBy: (command) => checkApproval(command, this.#operators.list, knows),
+        brokenBy: (command) => checkBreakGlass(command, this.#operators.list, knows),
+      }),
+      guard,
       clock,
       logger,
       writeEvents: (events) => this.#outbox.writeCommandEvents(events),
@@ -336,23 +331,32 @@ class Edge implements EdgeHandle {
     });
   }
 
-  /** @throws EnerchainError: the centre hears of it, and the chain of this gateway tells it too */
-  #takeOperators(params: CborValue): CborValue {
-    const { documents } = params as { documents?: unknown };
-    try {
-      if (!Array.isArray(documents) || !documents.every((each) => each instanceof Uint8Array)) {
-        throw new EnerchainError('peer', 'trust.operators.size', 'there are no lists of operators');
-      }
-      this.#operators.take(documents);
-    } catch (error) {
-      const code = error instanceof EnerchainError ? error.code : 'trust.operators';
-      const detail = `a list of operators was refused: ${describeError(error)}`.slice(0, 1000);
-      this.#logger.error({ code }, detail);
-      void this.#outbox.writeSourceEvents([{ kind: 'security', at: String(this.#clock.now()), code, detail }]);
-      throw error;
+  get #tpm(): EdgeTpm | undefined {
+    const { keys, dataDir } = this.#options;
+    return keys.tpm && { tpm: keys.tpm, eventLog: this.#site.trust.eventLog, dataDir };
+  }
+
+  // --- its life ------------------------------------------------------------------------------------------------------
+
+  /** What stands first on the chain of this run: which points it speaks for, and what became of the run before. */
+  #begin({ clean, fresh, committedUntil, orphaned }: Recovery): void {
+    this.#announce();
+    if (!clean && !fresh && committedUntil !== undefined) {
+      const detail = `the last run broke off; everything up to ${toIso(committedUntil)} is kept`;
+      this.#logger.warn(detail);
+      this.#tell({ kind: 'uncleanRestart', detail });
     }
-    this.#logger.info({ version: this.#operators.version }, 'the list of operators');
-    return { version: this.#operators.version };
+    this.#tell({ kind: 'started', detail: SOFTWARE });
+    for (const { endpoint, reason, since, detail } of orphaned) {
+      const gap = {
+        reason,
+        endpoint,
+        from: String(since),
+        to: String(this.#clock.now()),
+        detail: `${detail}; the endpoint is no longer part of the site`,
+      };
+      void this.#outbox.writeGap(gap, [{ close: endpoint }]);
+    }
   }
 
   async start(): Promise<void> {
@@ -361,149 +365,19 @@ class Edge implements EdgeHandle {
     // A value is attested when good results stand before and after it: the first one should come before the first value.
     await this.#attester?.asked(FIRST_PROOF);
     if (this.#closing) return;
-    const folder = dirname(resolve(this.#site.file));
-    for (const endpoint of enabled(this.#site)) {
-      const id = idOf(endpoint);
-      const logger = this.#logger.child({ endpoint: id });
-      try {
-        const host = {
-          intake: this.#intakes.get(id)!,
-          clock: this.#clock,
-          logger,
-          folder,
-          data: this.#dataDir,
-          source: this.name,
-        };
-        const connector = await PROTOCOLS[endpoint.endpoint.protocol]!.create(endpoint, host);
-        connector.start();
-        this.#connectors.set(id, connector);
-      } catch (error) {
-        // One endpoint that cannot be started is no reason to leave the others unheard.
-        this.#failed.set(id, describeError(error));
-        logger.error({ error: describeError(error) }, 'the endpoint cannot be started');
-        void this.#outbox.writeSourceEvents([
-          {
-            kind: 'configuration',
-            at: String(this.#clock.now()),
-            endpoint: id,
-            detail: describeError(error).slice(0, 1000),
-          },
-        ]);
-      }
-    }
+    await this.#endpoints.start();
     this.#ticker = setInterval(() => this.#tick(), TICK);
-  }
-
-  async rotateKey(): Promise<void> {
-    await this.#renewal.rotate();
-  }
-
-  get connected(): boolean {
-    return this.#uplink.connected;
-  }
-
-  #evidence(params: CborValue): Promise<CborValue> {
-    const channel = { verifier: CENTRE, exporter: () => this.#uplink.exporter() };
-    if (this.#attester) return this.#attester.answer(params, channel);
-    throw new EnerchainError(
-      'unsupported',
-      'edge.attestation',
-      `the gateway ${this.name} was started without an attester`,
-    );
-  }
-
-  /** The centre shows another log than before; it hears of it too, with its own words against it in our log. */
-  #logTrouble({ code, text }: WitnessEvent): void {
-    this.#logger.error({ code }, text);
-    const event = { kind: 'security', at: String(this.#clock.now()), code, detail: text.slice(0, 1000) } as const;
-    void this.#outbox.writeSourceEvents([event]);
-  }
-
-  /** @throws EnerchainError `edge.network` when this gateway takes no part in a network */
-  #inNetwork(method: string, params: CborValue): CborValue {
-    if (this.#network) return this.#network.answer(method, params);
-    throw new EnerchainError('unsupported', 'edge.network', `the gateway ${this.name} is no node of a network`);
-  }
-
-  #announce(): void {
-    const { document, change, changed } = versioned(this.#site.document, (key) => this.#store.meta(key));
-    if (changed) this.#logger.info({ version: document.version, points: document.points.length }, 'new announcement');
-    void this.#outbox.write({ kind: 'site', document }, [change]);
-  }
-
-  #remember(site: Site): void {
-    const memories = new Map([...this.#intakes].map(([id, intake]) => [id, intake.memory]));
-    const slots = new Map<Mrid, { slot: number; endpoint: string }>();
-    for (const endpoint of enabled(site)) {
-      for (const { slot, point } of endpoint.points) slots.set(point.mRID, { slot, endpoint: idOf(endpoint) });
-    }
-    remember(this.#store, memories, slots, this.#logger);
   }
 
   #tick(): void {
     this.#outbox.tick();
-    const offset = this.#wallOffset();
-    const step = offset - this.#clockOffset;
-    if (Math.abs(step) > CLOCK_STEP) {
-      const detail = `the clock of this machine was set by ${(step / 1000).toFixed(1)} s`;
-      this.#logger.warn(detail);
-      void this.#outbox.writeSourceEvents([{ kind: 'clockStep', at: String(this.#clock.now()), detail }]);
-      // Or the machine has slept: the age of what answers the present one could not be told.
-      this.#uplink.challenge();
-    }
-    // Slow drift is followed, so that it never adds up to a step.
-    this.#clockOffset = offset;
-  }
-
-  #wallOffset(): number {
-    return Number(this.#clock.now() / 1_000_000n) - this.#clock.monotonic();
-  }
-
-  report(): SourceReport {
-    const oldest = this.#store.oldest;
-    const prefixed = (prefix: string, counters: object): Record<string, number> =>
-      Object.fromEntries(Object.entries(counters).map(([name, value]) => [`${prefix}.${name}`, value as number]));
-    return {
-      version: manifest.version,
-      startedAt: String(this.#startedAt),
-      outbox: {
-        batches: this.#store.batches,
-        bytes: this.#store.bytes,
-        ...(oldest === undefined ? {} : { oldest: String(BigInt(oldest) * 1_000_000n) }),
-      },
-      endpoints: this.#site.endpoints.map((endpoint) => this.#reportOf(endpoint)),
-      counters: {
-        ...prefixed('outbox', this.#outbox.counters),
-        'outbox.memory': this.#outbox.memory,
-        'outbox.failing': this.#outbox.failing ? 1 : 0,
-        'outbox.epoch': this.#outbox.epoch,
-        ...prefixed('commands', this.#desk.counters),
-        ...prefixed('inspections', this.#inspections.counters),
-        ...this.#uplink.counters,
-        ...this.#network?.counters,
-        'process.rss': process.memoryUsage.rss(),
-      },
-    };
-  }
-
-  #reportOf(endpoint: EndpointSite): EndpointReport {
-    const id = idOf(endpoint);
-    const { protocol } = endpoint.endpoint;
-    if (!endpoint.enabled) return { id, protocol, state: 'disabled', counters: {} };
-    const intake = this.#intakes.get(id)!;
-    const health = this.#connectors.get(id)?.health();
-    if (!health) {
-      const detail = this.#failed.get(id) ?? 'not started yet';
-      return { id, protocol, state: 'down', detail: detail.slice(0, 1000), counters: { ...intake.counters } };
-    }
-    return {
-      id,
-      protocol,
-      state: health.state,
-      since: String(health.since),
-      ...(health.detail === undefined ? {} : { detail: health.detail.slice(0, 1000) }),
-      counters: { ...health.counters, ...intake.counters },
-    };
+    const step = this.#clockWatch.step();
+    if (step === undefined) return;
+    const detail = `the clock of this machine was set by ${(step / 1000).toFixed(1)} s`;
+    this.#logger.warn(detail);
+    this.#tell({ kind: 'clockStep', detail });
+    // Or the machine has slept: the age of what answers the present one could not be told.
+    this.#uplink.challenge();
   }
 
   close(): Promise<void> {
@@ -519,50 +393,70 @@ class Edge implements EdgeHandle {
     this.#logger.info('closing');
     // What has been heard is committed first, so that the devices can be told before the connections end.
     await this.#outbox.flush();
-    const stopped = Promise.allSettled([...this.#connectors.values()].map((connector) => connector.stop()));
     // A device waits for its acknowledgement before it stops, and gets none while the disk fails.
-    const ended = stopped.then(() => this.#desk.settled());
+    const ended = this.#endpoints.stop().then(() => this.#desk.settled());
     await Promise.race([ended, new Promise((giveUp) => setTimeout(giveUp, STOP).unref())]);
-    void this.#outbox.writeSourceEvents([{ kind: 'stopped', at: String(this.#clock.now()) }]);
-    const changes = [...this.#intakes.values()].flatMap((intake) => intake.stopped());
+    this.#tell({ kind: 'stopped' });
+    const changes = this.#endpoints.stopped();
     await this.#outbox.flush();
     await this.#uplink.drain(DRAIN);
     await this.#uplink.stop();
     await this.#outbox.close(changes);
-    await this.#keys.close();
+    await this.#options.keys.close();
     this.#logger.info('closed');
   }
-}
 
-function tpmSettings(tpm: NodeTpm, { trust: { eventLog } }: Site, dataDir: string, url: string): TpmSettings {
-  const settings = { tpm, identityDir: join(dataDir, 'identity'), url: `https://${new URL(url).host}` };
-  return { ...settings, ...(eventLog ? { eventLog } : {}) };
-}
-
-function coapQuoter({ client: tpm }: NodeTpm, { trust: { eventLog } }: Site, dataDir: string): Quoter {
-  const logs = { ima: LINUX_LOGS.ima, 'tcg-boot': eventLog ?? LINUX_LOGS.events };
-  return tpmQuoter({ tpm, keyFile: join(dataDir, COAP_KEY_FILE), logs });
-}
-
-const idOf = (endpoint: EndpointSite): string => endpoint.endpoint.id;
-const enabled = (site: Site): EndpointSite[] => site.endpoints.filter((endpoint) => endpoint.enabled);
-
-/** mRID of each slot. */
-function slotsOf(site: Site): Mrid[] {
-  const points: Mrid[] = [];
-  for (const endpoint of site.endpoints) for (const { slot, point } of endpoint.points) points[slot] = point.mRID;
-  return points;
-}
-
-/** The points that can be commanded; a point that is bound twice is commanded over its first binding. */
-function controlsOf(site: Site): Map<Mrid, { bound: BoundPoint; endpoint: string }> {
-  const controls = new Map<Mrid, { bound: BoundPoint; endpoint: string }>();
-  for (const endpoint of enabled(site)) {
-    for (const bound of endpoint.points) {
-      const { point, binding } = bound;
-      if (!isControl(point) || binding.access !== 'control' || controls.has(point.mRID)) continue;
-      controls.set(point.mRID, { bound, endpoint: idOf(endpoint) });
-    }
+  async rotateKey(): Promise<void> {
+    await this.#renewal.rotate();
   }
-  return controls;
+
+  // --- what others hear of it ----------------------------------------------------------------------------------------
+
+  get connected(): boolean {
+    return this.#uplink.connected;
+  }
+
+  report(): SourceReport {
+    const { oldest, batches, bytes } = this.#store;
+    const prefixed = (prefix: string, counters: object): Record<string, number> =>
+      Object.fromEntries(Object.entries(counters).map(([name, value]) => [`${prefix}.${name}`, value as number]));
+    return {
+      version: manifest.version,
+      startedAt: String(this.#startedAt),
+      outbox: {
+        batches,
+        bytes,
+        ...(oldest === undefined ? {} : { oldest: String(BigInt(oldest) * 1_000_000n) }),
+      },
+      endpoints: this.#endpoints.report(),
+      counters: {
+        ...prefixed('outbox', this.#outbox.counters),
+        'outbox.memory': this.#outbox.memory,
+        'outbox.failing': this.#outbox.failing ? 1 : 0,
+        'outbox.epoch': this.#outbox.epoch,
+        ...prefixed('commands', this.#desk.counters),
+        ...prefixed('inspections', this.#inspections.counters),
+        ...this.#uplink.counters,
+        ...this.#network?.counters,
+        'process.rss': process.memoryUsage.rss(),
+      },
+    };
+  }
+
+  /** Puts it on the chain, as part of the history of this source. */
+  #tell(event: Omit<SourceEvent, 'at'>): void {
+    void this.#outbox.writeSourceEvents([{ ...event, at: String(this.#clock.now()) }]);
+  }
+
+  #security(code: string, text: string): void {
+    const detail = text.slice(0, 1000);
+    this.#logger.error({ code }, detail);
+    this.#tell({ kind: 'security', code, detail });
+  }
+
+  #announce(): void {
+    const { document, change, changed } = versioned(this.#site.document, (key) => this.#store.meta(key));
+    if (changed) this.#logger.info({ version: document.version, points: document.points.length }, 'new announcement');
+    void this.#outbox.write({ kind: 'site', document }, [change]);
+  }
 }

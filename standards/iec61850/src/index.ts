@@ -66,8 +66,8 @@ export {
   type ReportMember,
   type Trigger,
 } from './mapping/report.ts';
+export type { LinkEvent, ListenerCounters } from './multicast/directory.ts';
 export * from './multicast/inputs.ts';
-export type { LinkEvent, ListenerCounters } from './multicast/listening.ts';
 export { initialValue, mismatch, type PublishedMember, publishedMembers, withPart } from './multicast/members.ts';
 export type { MulticastAddress, PublishedControl } from './multicast/published-controls.ts';
 export type { ProblemEvent, SimulationEvent } from './multicast/supervision.ts';

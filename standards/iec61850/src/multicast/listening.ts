@@ -1,116 +1,7 @@
-/** What listeners for GOOSE and for sampled values have in common: whose message it is, and when somebody has fallen silent. */
+/** What listeners for GOOSE and for sampled values have in common: a link, a directory of subscribers, and a watch over those that fall silent. */
+import type { LinkLayer } from '@enerchain/ethernet';
 import type { Clock } from '@enerchain/transport';
-import { appIdText } from './supervision.ts';
-
-/** What is not of a control block or stream that is listened to. */
-export type LinkEvent =
-  | { readonly kind: 'malformed'; readonly text: string }
-  /** Nobody expects it, and no more are learned. Told once for each, as far as they can be remembered. */
-  | { readonly kind: 'unknown'; readonly id: string; readonly text: string };
-
-export interface ListenerCounters {
-  readonly frames: number;
-  readonly malformed: number;
-  /** Messages of control blocks or streams that nobody listens to. */
-  readonly unknown: number;
-}
-
-/** Unknown ones that are remembered so that each is told once. */
-const REMEMBERED = 256;
-/** Malformed frames that are told of in one second; the others are counted. */
-const TOLD_PER_SECOND = 10;
-
-/** The subscribers by what their messages call themselves, found without making a string of it. */
-export class Directory<
-  S extends { isFor(view: V): boolean; readonly expected: { readonly appId?: number | undefined } },
-  E extends { readonly appId?: number | undefined },
-  V extends { readonly appId: number },
-> {
-  /** By name; a second one of the same name has its APPID behind it. */
-  readonly subscribers = new Map<string, S>();
-  /** By hash of the name. */
-  readonly #index = new Map<number, S[]>();
-  readonly #what: string;
-  readonly #bound: number;
-  readonly #make: (expected: E, at: number) => S;
-  readonly #tell: ((event: LinkEvent) => void) | undefined;
-  readonly #unknown = new Set<string>();
-  #learned = 0;
-  #second = 0;
-  #told = 0;
-  frames = 0;
-  #malformed = 0;
-  #unknownCount = 0;
-
-  /** @param what for messages: GOOSE, SV @param bound how many are learned that nobody expects */
-  constructor(what: string, bound: number, make: (expected: E, at: number) => S, tell?: (event: LinkEvent) => void) {
-    this.#what = what;
-    this.#bound = bound;
-    this.#make = make;
-    this.#tell = tell;
-  }
-
-  get counters(): ListenerCounters {
-    return { frames: this.frames, malformed: this.#malformed, unknown: this.#unknownCount };
-  }
-
-  add(id: string, expected: E, at: number): S {
-    const subscriber = this.#make(expected, at);
-    const taken = this.subscribers.has(id) && expected.appId !== undefined;
-    this.subscribers.set(taken ? `${id} ${appIdText(expected.appId)}` : id, subscriber);
-    const octets = Buffer.from(id, 'latin1');
-    const key = hash(octets, 0, octets.length);
-    const list = this.#index.get(key);
-    if (list) list.push(subscriber);
-    else this.#index.set(key, [subscriber]);
-    return subscriber;
-  }
-
-  /** @param from @param to where the name stands in the frame */
-  find(view: V, bytes: Uint8Array, from: number, to: number): S | undefined {
-    const list = this.#index.get(hash(bytes, from, to));
-    if (!list) return undefined;
-    // Names should be unique and are not: svID is often left as a tool has put it in. The APPID tells them apart then.
-    let named: S | undefined;
-    for (const subscriber of list) {
-      if (!subscriber.isFor(view)) continue;
-      const { appId } = subscriber.expected;
-      if (appId === undefined || appId === view.appId) return subscriber;
-      named ??= subscriber;
-    }
-    return named;
-  }
-
-  /** One that was not found. @returns undefined when it is not to be learned */
-  learn(id: string, expected: E, at: number): S | undefined {
-    if (this.#learned < this.#bound) {
-      this.#learned++;
-      return this.add(id, expected, at);
-    }
-    this.#unknownCount++;
-    if (this.#unknown.size < REMEMBERED && !this.#unknown.has(id)) {
-      this.#unknown.add(id);
-      const why = this.#bound > 0 ? `more than the ${this.#bound} that are learned` : 'nobody expects it';
-      const last = this.#unknown.size === REMEMBERED ? '; further ones are only counted' : '';
-      this.#tell?.({
-        kind: 'unknown',
-        id,
-        text: `${this.#what} ${id}: ${why}; its messages are passed over${last}`,
-      });
-    }
-    return undefined;
-  }
-
-  malformed(text: string, at: number): void {
-    this.#malformed++;
-    const second = Math.floor(at / 1000);
-    if (second !== this.#second) {
-      this.#second = second;
-      this.#told = 0;
-    }
-    if (++this.#told <= TOLD_PER_SECOND) this.#tell?.({ kind: 'malformed', text });
-  }
-}
+import { Directory, type Expected, type LinkEvent, type ListenerCounters } from './directory.ts';
 
 /** Sees to it that subscribers whose time runs out are told: with one timer, or as the frames of a capture go on. */
 export class Watch<S extends { readonly deadline: number; expire(at: number): O }, O> {
@@ -182,9 +73,103 @@ export class Watch<S extends { readonly deadline: number; expire(at: number): O 
   }
 }
 
-/** FNV-1a. */
-function hash(bytes: Uint8Array, from: number, to: number): number {
-  let value = 0x811c9dc5;
-  for (let i = from; i < to; i++) value = Math.imul(value ^ bytes[i]!, 0x01000193);
-  return value;
+/** Listening on a link, until it is stopped or the link ends. */
+export interface Listening<S> {
+  /** By gocbRef or svID; a second one with the same has its APPID behind it: `MU0101 4001`. */
+  readonly subscribers: ReadonlyMap<string, S>;
+  readonly counters: ListenerCounters;
+  /** LPHD.Sim has changed. */
+  setSimulation(on: boolean): void;
+  /** Looks for what has run out until a moment, for `time: 'frames'`. @param at nanoseconds since the Unix epoch */
+  until(at: bigint): void;
+  stop(): void;
+}
+
+interface Subscriber<O, V> {
+  readonly deadline: number;
+  readonly expected: Expected;
+  isFor(view: V): boolean;
+  expire(at: number): O;
+  setSimulation(on: boolean): O;
+}
+
+/** What is different of GOOSE and of sampled values. */
+export interface ListeningParts<
+  S extends Subscriber<O, V>,
+  O,
+  E extends Expected,
+  V extends { readonly appId: number },
+> {
+  /** For messages: GOOSE, SV. */
+  readonly what: string;
+  readonly etherType: number;
+  readonly expected: readonly E[];
+  readonly idOf: (expected: E) => string;
+  /** How many are learned that nobody expects. */
+  readonly learn: number;
+  readonly byFrames: boolean;
+  readonly simulation: boolean;
+  readonly make: (expected: E, at: number, simulation: boolean) => S;
+  readonly tell: (subscriber: S, outcome: O) => void;
+  readonly onLink: ((event: LinkEvent) => void) | undefined;
+  /** A frame of the EtherType. @param at milliseconds of the watch @param arrived nanoseconds since the Unix epoch */
+  readonly take: (
+    frame: Uint8Array,
+    at: number,
+    arrived: bigint,
+    directory: Directory<S, E, V>,
+    watch: Watch<S, O>,
+  ) => void;
+}
+
+export function listenOn<S extends Subscriber<O, V>, O, E extends Expected, V extends { readonly appId: number }>(
+  link: LinkLayer,
+  clock: Clock,
+  { what, etherType, expected, idOf, learn, byFrames, make, tell, onLink, take, ...parts }: ListeningParts<S, O, E, V>,
+): Listening<S> {
+  let { simulation } = parts;
+  const watch: Watch<S, O> = new Watch(clock, byFrames, () => directory.subscribers.values(), tell);
+  const directory = new Directory<S, E, V>(
+    what,
+    learn,
+    (one, at) => {
+      const subscriber = make(one, at, simulation);
+      watch.until(subscriber.deadline);
+      return subscriber;
+    },
+    onLink,
+  );
+  // Time begins with the first frame of a capture.
+  let waiting = expected;
+  const begin = (at: number): void => {
+    for (const one of waiting) directory.add(idOf(one), one, at);
+    waiting = [];
+  };
+  if (!byFrames) begin(clock.monotonic());
+  const stopListening = link.listen(
+    (frame, arrived) => {
+      const at = watch.now(arrived);
+      if (waiting.length > 0) begin(at);
+      directory.frames++;
+      take(frame, at, arrived, directory, watch);
+    },
+    { etherTypes: [etherType] },
+  );
+  const stop = (): void => {
+    stopListening();
+    watch.stop();
+  };
+  void link.closed.then(stop, stop);
+  return {
+    subscribers: directory.subscribers,
+    get counters() {
+      return directory.counters;
+    },
+    setSimulation(on) {
+      simulation = on;
+      for (const subscriber of directory.subscribers.values()) tell(subscriber, subscriber.setSimulation(on));
+    },
+    until: (at) => watch.reach(at),
+    stop,
+  };
 }

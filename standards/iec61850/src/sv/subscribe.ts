@@ -1,7 +1,8 @@
 /** Listening on a link: each ASDU finds the subscriber of its stream, and timers see to those that fall silent. */
 import { ETHERTYPE, etherTypeAt, type LinkLayer } from '@enerchain/ethernet';
 import type { Clock } from '@enerchain/transport';
-import { Directory, type LinkEvent, type ListenerCounters, Watch } from '../multicast/listening.ts';
+import type { LinkEvent } from '../multicast/directory.ts';
+import { type Listening, listenOn } from '../multicast/listening.ts';
 import { type SampledValueControl, samplesPerSecond } from './controls.ts';
 import { layoutOf } from './layout.ts';
 import { SvView } from './message.ts';
@@ -20,16 +21,7 @@ export interface SubscribeSvOptions extends SvSubscriberOptions {
   readonly onEvent?: (event: SvEvent | LinkEvent, subscriber: SvSubscriber | undefined) => void;
 }
 
-export interface SvListening {
-  /** By svID; a second one with the same has its APPID behind it: `MU0101 4001`. */
-  readonly subscribers: ReadonlyMap<string, SvSubscriber>;
-  readonly counters: ListenerCounters;
-  /** LPHD.Sim has changed. */
-  setSimulation(on: boolean): void;
-  /** Looks for what has run out until a moment, for `time: 'frames'`. @param at nanoseconds since the Unix epoch */
-  until(at: bigint): void;
-  stop(): void;
-}
+export type SvListening = Listening<SvSubscriber>;
 
 const LEARN = 64;
 
@@ -49,82 +41,42 @@ export function expectedSvOf(control: SampledValueControl, frequency = 50): Expe
 /** Listens for sampled values until it is stopped or the link ends. */
 export function subscribeSv(link: LinkLayer, clock: Clock, options: SubscribeSvOptions = {}): SvListening {
   const { expected = [], learn = expected.length > 0 ? 0 : LEARN, onSample, onEvent, maxDelay } = options;
-  let simulation = options.simulation ?? false;
   const view = new SvView();
-  const tell = (subscriber: SvSubscriber, outcome: SvOutcome): void => {
-    if (onEvent) for (const event of outcome.events) onEvent(event, subscriber);
-  };
-  const watch: Watch<SvSubscriber, SvOutcome> = new Watch(
-    clock,
-    options.time === 'frames',
-    () => directory.subscribers.values(),
-    tell,
-  );
-  const directory = new Directory<SvSubscriber, ExpectedSv, SvView>(
-    'SV',
-    learn,
-    (one, at) => {
-      const subscriber = new SvSubscriber(one, { ...options, simulation }, at);
-      watch.until(subscriber.deadline);
-      return subscriber;
-    },
-    onEvent && ((event) => onEvent(event, undefined)),
-  );
-  let waiting = expected;
-  const begin = (at: number): void => {
-    for (const one of waiting) directory.add(one.svId, one, at);
-    waiting = [];
-  };
-  if (!watch.byFrames) begin(clock.monotonic());
-
-  /** @returns whether the view stands at an ASDU */
-  const step = (at: number, read: () => boolean): boolean => {
-    try {
-      return read();
-    } catch (error) {
-      if ((error as { fault?: unknown }).fault !== 'peer') throw error;
-      directory.malformed((error as Error).message, at);
-      return false;
-    }
-  };
-  const first = (frame: Uint8Array): boolean => {
+  let frame: Uint8Array = new Uint8Array(0);
+  /** Whether the view stands at an ASDU: at the first of a frame, at the next one. */
+  const first = (): boolean => {
     const typeAt = etherTypeAt(frame);
     return view.read(frame, typeAt < 0 ? frame.length : typeAt + 2, frame.length).next();
   };
   const next = (): boolean => view.next();
-  const take = (frame: Uint8Array, arrived: bigint): void => {
-    const at = watch.now(arrived);
-    if (waiting.length > 0) begin(at);
-    directory.frames++;
-    const wall = maxDelay === undefined ? undefined : Number(arrived / 1000n) / 1000;
-    for (let there = step(at, () => first(frame)); there; there = step(at, next)) {
-      const subscriber =
-        directory.find(view, view.bytes, view.svIdAt, view.svIdEnd) ??
-        directory.learn(view.svId, { svId: view.svId }, at);
-      if (!subscriber) continue;
-      const before = subscriber.deadline;
-      const outcome = subscriber.receive(view, at, wall);
-      if (subscriber.deadline < before) watch.until(subscriber.deadline);
-      if (onSample && (outcome.kind === 'sample' || outcome.kind === 'late')) onSample(subscriber, view, outcome);
-      if (outcome.events.length > 0) tell(subscriber, outcome);
-    }
+  const tell = (subscriber: SvSubscriber, outcome: SvOutcome): void => {
+    if (onEvent) for (const event of outcome.events) onEvent(event, subscriber);
   };
-  const stopListening = link.listen(take, { etherTypes: [ETHERTYPE.sampledValues] });
-  const stop = (): void => {
-    stopListening();
-    watch.stop();
-  };
-  void link.closed.then(stop, stop);
-  return {
-    subscribers: directory.subscribers,
-    get counters() {
-      return directory.counters;
+  return listenOn<SvSubscriber, SvOutcome, ExpectedSv, SvView>(link, clock, {
+    what: 'SV',
+    etherType: ETHERTYPE.sampledValues,
+    expected,
+    idOf: ({ svId }) => svId,
+    learn,
+    byFrames: options.time === 'frames',
+    simulation: options.simulation ?? false,
+    make: (one, at, simulation) => new SvSubscriber(one, { ...options, simulation }, at),
+    tell,
+    onLink: onEvent && ((event) => onEvent(event, undefined)),
+    take(octets, at, arrived, directory, watch) {
+      frame = octets;
+      const wall = maxDelay === undefined ? undefined : Number(arrived / 1000n) / 1000;
+      for (let there = directory.reads(at, first); there; there = directory.reads(at, next)) {
+        const subscriber =
+          directory.find(view, view.bytes, view.svIdAt, view.svIdEnd) ??
+          directory.learn(view.svId, { svId: view.svId }, at);
+        if (!subscriber) continue;
+        const before = subscriber.deadline;
+        const outcome = subscriber.receive(view, at, wall);
+        if (subscriber.deadline < before) watch.until(subscriber.deadline);
+        if (onSample && (outcome.kind === 'sample' || outcome.kind === 'late')) onSample(subscriber, view, outcome);
+        if (outcome.events.length > 0) tell(subscriber, outcome);
+      }
     },
-    setSimulation(on) {
-      simulation = on;
-      for (const subscriber of directory.subscribers.values()) tell(subscriber, subscriber.setSimulation(on));
-    },
-    until: (at) => watch.reach(at),
-    stop,
-  };
+  });
 }

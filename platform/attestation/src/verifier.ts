@@ -130,10 +130,35 @@ export class Verifier {
    * @throws only when the result cannot be signed (fault environment); there is no result then
    */
   async appraise(bytes: Uint8Array, context: AppraisalContext): Promise<SignedResult> {
-    const { clock, policy: policyNow, kid, signer, name } = this.#options;
+    const { kid, signer } = this.#options;
+    const memory = this.#remembered(context.node);
+    const { past } = memory;
+    // Until this one is signed, nothing says that the row goes on.
+    memory.past = undefined;
+    const found = this.#examine(bytes, context, memory);
+    const { boot, sequence, issuedAt: at } = found;
+    const row = past?.boot === boot ? past.goodSince : undefined;
+    const goodSince = isGood(found) ? (row ?? { at, sequence }) : undefined;
+    const result = { ...found, ...(past && { previous: past.digest }), ...(goodSince && { goodSince }) };
+    const signed = await signResult(result, signer, kid());
+    if (memory.sequence === sequence) memory.past = { digest: sha256(signed.bytes), boot, goodSince };
+    return signed;
+  }
+
+  /**
+   * Appraises evidence that was shown to others, for this node's own conclusion: the same checks from the first record on, and
+   * no signature, since nobody else sees the result. What is known of the node is forgotten.
+   */
+  examine(bytes: Uint8Array, context: AppraisalContext): AttestationResult {
+    this.forget(context.node);
+    return this.#examine(bytes, context, this.#remembered(context.node));
+  }
+
+  /** Whatever goes wrong is in the result. */
+  #examine(bytes: Uint8Array, context: AppraisalContext, memory: NodeMemory): AttestationResult {
+    const { clock, policy: policyNow, name } = this.#options;
     const now = clock.now();
     const policy = policyNow();
-    const memory = this.#remembered(context.node);
     const findings = new Findings();
     let tier: Tier = 'software';
     let boot = '';
@@ -163,9 +188,6 @@ export class Verifier {
     }
     const sequence = Math.max(memory.sequence + 1, Math.floor(toMillis(now)));
     memory.sequence = sequence;
-    const { past } = memory;
-    // Until this one is signed, nothing says that the row goes on.
-    memory.past = undefined;
     const result: AttestationResult = {
       node: context.node,
       verifier: name,
@@ -180,16 +202,10 @@ export class Verifier {
       issuedAt: now,
       validUntil: now + BigInt(Math.round((policy?.validFor ?? 0) * SECOND)),
       sequence,
-      ...(past && { previous: past.digest }),
       boot,
     };
-    const good = isGood(result);
-    this.counters[good ? 'good' : 'notGood']++;
-    const row = past?.boot === boot ? past.goodSince : undefined;
-    const goodSince = good ? (row ?? { at: now, sequence }) : undefined;
-    const signed = await signResult(goodSince ? { ...result, goodSince } : result, signer, kid());
-    if (memory.sequence === sequence) memory.past = { digest: sha256(signed.bytes), boot, goodSince };
-    return signed;
+    this.counters[isGood(result) ? 'good' : 'notGood']++;
+    return result;
   }
 
   /** @returns the boot, by which results can be told to belong together */

@@ -1,7 +1,7 @@
 /** The verifier and the identity of the platform in the form that a node of the network wants. */
 import { decodeEvidence, type NodeRole, type Verifier } from '@enerchain/attestation';
 import type { Identity } from '@enerchain/trust';
-import type { Appraiser, TcnIdentity } from './engine/ports.ts';
+import type { Appraiser, Reappraiser, TcnIdentity } from './engine/ports.ts';
 
 const timeOf = (evidence: Uint8Array) => {
   try {
@@ -20,11 +20,8 @@ export const appraiserOf = (verifier: Verifier): Appraiser => ({
 });
 
 /** For evidence that was shown to others. @param verifier one of its own: it forgets each node before it looks */
-export const reappraiserOf = (verifier: Verifier): Appraiser => ({
-  appraise: (evidence, expected) => {
-    verifier.forget(expected.node);
-    return verifier.appraise(evidence, expected);
-  },
+export const reappraiserOf = (verifier: Verifier): Reappraiser => ({
+  appraise: (evidence, expected) => ({ result: verifier.examine(evidence, expected) }),
   timeOf,
 });
 

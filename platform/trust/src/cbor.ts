@@ -37,16 +37,28 @@ const malformed = (at: number, what: string) =>
 const encoder = new TextEncoder();
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
+/**
+ * Buffers of writers that have finished, for those that begin: thousands of short items are written a second, and a buffer
+ * for each would cost more than writing it. A writer that never finishes keeps its own.
+ */
+const SPARE_BYTES = 4096;
+const MOST_SPARES = 8;
+const spares: Uint8Array[] = [];
+
+/** Longest text that is looked at character by character before it is given to the encoder or decoder of the platform. */
+const SHORT_TEXT = 64;
+
 /** Writes CBOR into one growing buffer. */
 export class CborWriter {
   #bytes: Uint8Array;
-  #view: DataView;
+  #view: DataView | undefined;
   #at = 0;
+  #spare: boolean;
 
   /** @param capacity first size in bytes; it doubles when needed */
   constructor(capacity = 256) {
-    this.#bytes = new Uint8Array(Math.max(16, capacity));
-    this.#view = new DataView(this.#bytes.buffer);
+    this.#spare = capacity <= SPARE_BYTES;
+    this.#bytes = this.#spare ? (spares.pop() ?? new Uint8Array(SPARE_BYTES)) : new Uint8Array(capacity);
   }
 
   /** Bytes written so far. */
@@ -56,22 +68,32 @@ export class CborWriter {
 
   /** A copy of what was written. */
   finish(): Uint8Array {
-    return this.#bytes.slice(0, this.#at);
+    const copy = this.#bytes.slice(0, this.#at);
+    // It is full, so that whatever is written after it moves on to another buffer.
+    this.#become(copy);
+    return copy;
+  }
+
+  #become(bytes: Uint8Array): void {
+    if (this.#spare && spares.length < MOST_SPARES) spares.push(this.#bytes);
+    this.#spare = false;
+    this.#bytes = bytes;
+    this.#view = undefined;
   }
 
   /** The buffer as it is now; for filling what `room` has made, and void after the next write. */
   get view(): DataView {
+    this.#view ??= new DataView(this.#bytes.buffer);
     return this.#view;
   }
 
-  /** Makes room and moves on; the caller fills it through `view`. @returns where the room begins */
+  /** Makes room and moves on; the caller fills all of it through `view`. @returns where the room begins */
   room(size: number): number {
     const at = this.#at;
     if (at + size > this.#bytes.length) {
       const next = new Uint8Array(Math.max(this.#bytes.length * 2, at + size));
       next.set(this.#bytes.subarray(0, at));
-      this.#bytes = next;
-      this.#view = new DataView(next.buffer);
+      this.#become(next);
     }
     this.#at = at + size;
     return at;
@@ -91,15 +113,16 @@ export class CborWriter {
     } else if (argument < 0x10000) {
       const at = this.room(3);
       this.#bytes[at] = m | 25;
-      this.#view.setUint16(at + 1, argument);
+      this.#bytes[at + 1] = argument >> 8;
+      this.#bytes[at + 2] = argument;
     } else if (argument < 0x1_0000_0000) {
       const at = this.room(5);
       this.#bytes[at] = m | 26;
-      this.#view.setUint32(at + 1, argument);
+      this.view.setUint32(at + 1, argument);
     } else {
       const at = this.room(9);
       this.#bytes[at] = m | 27;
-      this.#view.setBigUint64(at + 1, BigInt(argument));
+      this.view.setBigUint64(at + 1, BigInt(argument));
     }
   }
 
@@ -119,13 +142,13 @@ export class CborWriter {
     if (argument >= 1n << 64n) throw new RangeError(`${value} does not fit the 64 bits of a CBOR integer`);
     const at = this.room(9);
     this.#bytes[at] = ((value >= 0n ? CBOR_MAJOR.uint : CBOR_MAJOR.negative) << 5) | 27;
-    this.#view.setBigUint64(at + 1, argument);
+    this.view.setBigUint64(at + 1, argument);
   }
 
   float64(value: number): void {
     const at = this.room(9);
     this.#bytes[at] = 0xfb;
-    this.#view.setFloat64(at + 1, value);
+    this.view.setFloat64(at + 1, value);
   }
 
   bytes(value: Uint8Array): void {
@@ -140,9 +163,20 @@ export class CborWriter {
   }
 
   text(value: string): void {
+    if (value.length <= SHORT_TEXT && this.#ascii(value)) return;
     const bytes = encoder.encode(value);
     this.head(CBOR_MAJOR.text, bytes.length);
     this.raw(bytes);
+  }
+
+  /** @returns false, and nothing was written, when it is not ASCII throughout */
+  #ascii(value: string): boolean {
+    const { length } = value;
+    for (let i = 0; i < length; i++) if (value.charCodeAt(i) >= 0x80) return false;
+    this.head(CBOR_MAJOR.text, length);
+    const at = this.room(length);
+    for (let i = 0; i < length; i++) this.#bytes[at + i] = value.charCodeAt(i);
+    return true;
   }
 
   simple(value: boolean | null): void {
@@ -195,7 +229,7 @@ export class CborWriter {
     }
     const entries: [Uint8Array, CborValue][] = [];
     const members = value instanceof Map ? (value as ReadonlyMap<number | string, CborValue>) : Object.entries(value);
-    for (const [key, member] of members) if (member !== undefined) entries.push([encodeCbor(key), member]);
+    for (const [key, member] of members) if (member !== undefined) entries.push([encodedKey(key), member]);
     entries.sort(([a], [b]) => Buffer.compare(a, b));
     this.head(CBOR_MAJOR.map, entries.length);
     for (const [key, member] of entries) {
@@ -203,6 +237,18 @@ export class CborWriter {
       this.value(member);
     }
   }
+}
+
+/** Keys of maps as they are written: few, and the same again and again. */
+const keys = new Map<number | string, Uint8Array>();
+const MOST_KEYS = 1024;
+
+function encodedKey(key: number | string): Uint8Array {
+  const known = keys.get(key);
+  if (known) return known;
+  const bytes = encodeCbor(key);
+  if (keys.size < MOST_KEYS && bytes.length <= SHORT_TEXT) keys.set(key, bytes);
+  return bytes;
 }
 
 /** @returns the one encoding of the value */
@@ -222,20 +268,21 @@ export interface CborLimits {
 /** Reads CBOR item by item; every method throws `cbor.malformed` (fault peer) rather than reading past the end. */
 export class CborReader {
   readonly #bytes: Uint8Array;
-  readonly #view: DataView;
+  #view: DataView | undefined;
   #at = 0;
   #items: number;
   readonly #depth: number;
 
   constructor(bytes: Uint8Array, limits: CborLimits = {}) {
     this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#items = limits.items ?? bytes.length;
     this.#depth = limits.depth ?? 16;
   }
 
   /** The input, for whoever reads what `skipBytes` has passed. */
   get view(): DataView {
+    const { buffer, byteOffset, byteLength } = this.#bytes;
+    this.#view ??= new DataView(buffer, byteOffset, byteLength);
     return this.#view;
   }
 
@@ -266,6 +313,11 @@ export class CborReader {
     return at;
   }
 
+  #uint16(): number {
+    const at = this.#need(2);
+    return (this.#bytes[at]! << 8) | this.#bytes[at + 1]!;
+  }
+
   /** Argument of a head; beyond 2^53 as bigint. */
   #argument(low: number): number | bigint {
     if (low < 24) return low;
@@ -278,15 +330,15 @@ export class CborReader {
         least = 24;
         break;
       case 25:
-        value = this.#view.getUint16(this.#need(2));
+        value = this.#uint16();
         least = 0x100;
         break;
       case 26:
-        value = this.#view.getUint32(this.#need(4));
+        value = this.view.getUint32(this.#need(4));
         least = 0x10000;
         break;
       case 27: {
-        const wide = this.#view.getBigUint64(this.#need(8));
+        const wide = this.view.getBigUint64(this.#need(8));
         if (wide > BigInt(Number.MAX_SAFE_INTEGER)) return wide;
         value = Number(wide);
         least = 0x1_0000_0000;
@@ -355,11 +407,18 @@ export class CborReader {
     const size = this.head(CBOR_MAJOR.text, what);
     if (size > max) throw malformed(start, `${what} has ${size} bytes, at most ${max} are allowed`);
     const at = this.#need(size);
+    if (size <= SHORT_TEXT && this.#ascii(at, size))
+      return Buffer.prototype.latin1Slice.call(this.#bytes, at, at + size);
     try {
       return decoder.decode(this.#bytes.subarray(at, at + size));
     } catch {
       throw malformed(start, `${what} is not UTF-8`);
     }
+  }
+
+  #ascii(at: number, size: number): boolean {
+    for (let i = at; i < at + size; i++) if (this.#bytes[i]! >= 0x80) return false;
+    return true;
   }
 
   /** Head of an array. @returns number of items, which never exceeds the bytes that are left */
@@ -425,9 +484,10 @@ export class CborReader {
 
   #map(depth: number): CborValue {
     const count = this.map('a map');
-    const members = new Map<number | string, CborValue>();
+    // Integers come before texts, so that most maps are of one kind from their first key on.
+    let members: Map<number | string, CborValue> | undefined;
+    const object: Record<string, CborValue> = {};
     let previous: Uint8Array | undefined;
-    let numeric = false;
     for (let i = 0; i < count; i++) {
       const start = this.#at;
       const key = this.value(depth + 1);
@@ -436,16 +496,14 @@ export class CborReader {
       if (previous && Buffer.compare(previous, encoded) >= 0)
         throw malformed(start, 'map keys are not sorted and unique');
       previous = encoded;
-      numeric ||= typeof key === 'number';
-      members.set(key, this.value(depth + 1));
+      const member = this.value(depth + 1);
+      if (members || typeof key === 'number') {
+        members ??= new Map(Object.entries(object));
+        members.set(key, member);
+      } else if (key === '__proto__') throw malformed(start, 'a map key is __proto__');
+      else object[key] = member;
     }
-    if (numeric) return members;
-    const object: Record<string, CborValue> = {};
-    for (const [key, value] of members) {
-      if (key === '__proto__') throw malformed(this.#at, 'a map key is __proto__');
-      object[key as string] = value;
-    }
-    return object;
+    return members ?? object;
   }
 
   #simple(start: number): CborValue {
@@ -458,11 +516,11 @@ export class CborReader {
       case 22:
         return null;
       case 25:
-        return halfFloat(this.#view.getUint16(this.#need(2)));
+        return halfFloat(this.#uint16());
       case 26:
-        return this.#view.getFloat32(this.#need(4));
+        return this.view.getFloat32(this.#need(4));
       case 27:
-        return this.#view.getFloat64(this.#need(8));
+        return this.view.getFloat64(this.#need(8));
       default:
         throw malformed(start, `simple value or break ${low} is not used here`);
     }

@@ -194,14 +194,14 @@ export class Dialogue {
   }
 
   /** Rejects when the verifier throws or stalls. */
-  appraise(
+  appraise<T>(
     evidence: Uint8Array,
     expected: { readonly node: string; readonly binding: Uint8Array },
-    appraiser: Appraiser,
-  ): Promise<SignedResult> {
+    appraiser: { appraise(...what: Parameters<Appraiser['appraise']>): Promise<T> | T },
+  ): Promise<T> {
     this.#appraising++;
     this.counters.appraisals++;
-    return new Promise<SignedResult>((resolve, reject) => {
+    return new Promise<T>((resolve, reject) => {
       const cancel = this.#options.after(APPRAISAL_TIMEOUT, () => {
         this.counters.stalled++;
         reject(new EnerchainError('local', 'tcn.verifier', `no result within ${APPRAISAL_TIMEOUT / 1000} s`));

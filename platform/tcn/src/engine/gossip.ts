@@ -119,6 +119,11 @@ export class Gossip {
       this.#host.taken(read, this.#standing(read, passing.bytes));
       return;
     }
+    // What it says is being looked into already, and costs no second check; it comes again when it is true.
+    if (read.kind === 'result' && isAdverse(read) && this.#isFetching(read.content)) {
+      this.counters.repeated++;
+      return;
+    }
     if (!neighbour.buckets.statements.take(this.#host.now())) {
       neighbour.counters.droppedStatements++;
       this.counters.overloaded++;
@@ -177,6 +182,10 @@ export class Gossip {
       return;
     }
     for (const passing of waiting) this.receive(neighbour, passing);
+  }
+
+  #isFetching({ evidence, node }: AttestationResult): boolean {
+    return this.#fetching.get(hexOf(evidence))?.read.content.node === node;
   }
 
   #checked(neighbour: Neighbour, read: Read, passing: Passing, known: KnownKey): void {

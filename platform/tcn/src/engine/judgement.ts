@@ -23,7 +23,7 @@ export interface JudgementOptions extends Pick<TcnOptions, 'clock' | 'policy' | 
   appraise(
     evidence: Uint8Array,
     expected: { readonly node: string; readonly binding: Uint8Array },
-  ): Promise<SignedResult>;
+  ): Promise<Pick<SignedResult, 'result'>>;
   /** Looks at a neighbour at once. */
   attestNow(node: string): void;
 }

@@ -34,6 +34,14 @@ export interface Appraiser {
   cursor?(node: string): EvidenceCursor | undefined;
 }
 
+/** The verifier of this node for what was shown to others: its results are for this node alone, and need no signature. */
+export interface Reappraiser extends Pick<Appraiser, 'timeOf'> {
+  appraise(
+    evidence: Uint8Array,
+    expected: { readonly node: string; readonly binding: Uint8Array },
+  ): Promise<Pick<SignedResult, 'result'>> | Pick<SignedResult, 'result'>;
+}
+
 export interface TcnIdentity {
   readonly name: string;
   readonly role: NodeRole;
@@ -66,7 +74,7 @@ export interface TcnOptions {
    * Appraises evidence that was shown to somebody else; it remembers nothing of a node from one time to the next, so that old
    * evidence does not disturb what `appraiser` knows. The same one when it remembers nothing anyway.
    */
-  readonly reappraiser: Appraiser;
+  readonly reappraiser: Reappraiser;
   readonly keys: KeyDirectory;
   /** Names of the neighbours; connections of others are refused. */
   readonly neighbours: readonly string[];

@@ -46,9 +46,10 @@ export class Registry {
   /** Draws the conclusions from what is known now, and tells those that are new. */
   reassess(records: readonly NodeRecord[]): void {
     const { policy, clock, onEvent, onChange } = this.#options;
+    const [inForce, now, wall] = [policy(), clock.monotonic(), clock.now()];
     const changed = records.filter((record) => {
       const before = record.assessment;
-      if (!record.reassess(policy(), clock.monotonic(), clock.now())) return false;
+      if (!record.reassess(inForce, now, wall)) return false;
       const after = record.assessment!;
       const unknown = !before && !record.neighbour && after.reaction === 'none';
       if (!unknown && (before?.reaction !== after.reaction || before.status !== after.status)) {

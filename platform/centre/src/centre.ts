@@ -41,6 +41,7 @@ export interface CentreOptions {
   /** Absent: the embedded PostgreSQL. */
   readonly databaseUrl?: string;
   readonly certificateHours?: CoreOptions['certificateHours'];
+  readonly keyDays?: CoreOptions['keyDays'];
   /** Folder with the built control room; absent: the API alone. */
   readonly controlRoomDir?: string;
   readonly logger: Logger;
@@ -102,6 +103,7 @@ export async function runCentre(options: CentreOptions): Promise<CentreHandle> {
     relays: options.relays,
     crlUrl: options.crlUrl ?? crlUrlOf(options.http),
     ...(options.certificateHours === undefined ? {} : { certificateHours: options.certificateHours }),
+    keyDays: options.keyDays,
   });
   const closers: (() => Promise<void> | void)[] = [() => core.close()];
   const close = async () => {

@@ -41,6 +41,8 @@ export interface CoreOptions {
   readonly databaseUrl?: string;
   /** Validity of certificates, in hours; by default 72. They are renewed at a third of that. */
   readonly certificateHours?: number;
+  /** Days after which the centre's own key gives way to another one; absent: it stays. */
+  readonly keyDays?: number | undefined;
   readonly logger: Logger;
   /** Breaks off a start that is under way. A core that is open is closed by `close`, after what stands on it. */
   readonly signal: AbortSignal;
@@ -140,7 +142,8 @@ async function assemble(
     dir: join(dataDir, 'identity'),
     ca,
     reachedAs: [options.link.host, hostname()],
-    signer: keys?.identity,
+    keys: keys?.identity,
+    keyDays: options.keyDays,
     clock,
     onFailed: (error, expires) =>
       logger.error({ err: error, expires }, 'the certificate of the centre could not be renewed; trying again'),
@@ -172,9 +175,15 @@ async function assemble(
   });
 
   const own = new OwnChain({ log, signer: identity.signer, kid: identity.kid, position: checkpoint.own });
-  holder.onRenewed(({ kid, certificate }) => {
-    own.renewed(kid);
-    logger.info({ until: certificate.notAfter }, 'the certificate of the centre was renewed');
+  let { publicKey } = identity.certificate;
+  holder.onRenewed((renewed) => {
+    const { certificate } = renewed;
+    own.renewed(renewed);
+    const what = certificate.publicKey.equals(publicKey)
+      ? 'the certificate of the centre was renewed'
+      : 'the centre has another key';
+    publicKey = certificate.publicKey;
+    logger.info({ until: certificate.notAfter }, what);
   });
   const findings = new Findings(own, logger, clock);
   tellLogTroubles(log, own, findings, logger, told);
@@ -190,8 +199,7 @@ async function assemble(
   };
   const sources = new SourceRegistry({
     chainOf: (source) => chains.get(source),
-    signer: identity.signer,
-    kid: () => holder.current.kid,
+    signing: () => holder.current,
     clock,
     keep: (record) => own.publish({ kind: 'command', record }),
   });
@@ -245,7 +253,7 @@ async function assemble(
   closers.push(() => historian.close());
 
   const services = new ServiceSessions(log, points, findings);
-  const operators = new OperatorLists({ signer: identity.signer, kid: () => holder.current.kid, findings });
+  const operators = new OperatorLists({ signing: () => holder.current, findings });
   const revocations = await RevocationList.open(log.files, join(dataDir, 'revoked.json'));
   let listening: SourceLink | undefined;
   const transparency = await Transparency.open({

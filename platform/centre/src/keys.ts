@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { EnerchainError, validator } from '@enerchain/model';
 import type { TpmClient } from '@enerchain/tpm2';
-import { type KeyPlace, type KeyStore, KeyStores, type Signer } from '@enerchain/trust';
+import { KeyLine, type KeyPlace, type KeyStore, KeyStores, type Signer } from '@enerchain/trust';
 import Type, { type Static } from 'typebox';
 
 export interface CentreKeyPlaces {
@@ -18,8 +18,8 @@ export interface CentreKeyPlaces {
 }
 
 export interface CentreKeys {
-  /** Undefined: in the folder of the identity. */
-  readonly identity: Signer | undefined;
+  /** The present one, and the one that follows; undefined: in the folder of the identity. */
+  readonly identity: KeyLine | undefined;
   /** Undefined: in the folder of the log. */
   readonly log: Signer | undefined;
   /** Undefined: in the folder of the authority. */
@@ -89,7 +89,7 @@ export async function openCentreKeys(places: CentreKeyPlaces, dataDir: string): 
   try {
     const [identity, log, authority] = [await open('identity'), await open('log'), await open('authority')];
     return {
-      identity: await identity?.make(''),
+      identity: identity && (await KeyLine.open(identity, join(dataDir, 'identity'))),
       log: await log?.make(''),
       authority,
       tpm: stores.tpm,

@@ -9,6 +9,8 @@ import {
   ChainWriter,
   type Column,
   type Content,
+  decodeBatch,
+  kidOf,
   LinkClient,
   type LinkClientOptions,
   MemoryBatchStore,
@@ -30,6 +32,7 @@ import {
 import { pino } from 'pino';
 import { afterAll, describe, expect, it } from 'vitest';
 import { type Core, openCore } from '../src/core.ts';
+import type { RecordEntry } from '../src/log/entries.ts';
 
 const logger = pino({ level: 'silent' });
 const folders: string[] = [];
@@ -283,6 +286,45 @@ describe('the core of the centre', () => {
       await expect(core.sources.sendCommand('edge-command', command)).rejects.toMatchObject({
         code: 'centre.source.away',
       });
+    });
+
+    it('gets another key while it runs: sources come again and take what that signs, and its own chain goes on', async () => {
+      await start();
+      const edge = await (await Source.enrol(core, 'edge-rekeyed')).online();
+      const before = core.identity;
+      await core.link.rotateOwnKey();
+      const after = core.identity;
+      expect(after.signer.publicKey.equals(before.signer.publicKey)).toBe(false);
+      await until('the new key known', () => edge.client.centreKeyOf(after.kid) !== undefined);
+      await edge.announce();
+      await edge.acknowledged();
+      const guard = new CommandGuard({
+        source: 'edge-rekeyed',
+        clock: systemClock,
+        keyOf: (kid) => edge.client.centreKeyOf(kid),
+      });
+      await edge.client.request(SESSION_METHOD, { challenge: guard.challenge() });
+      const order: CommandOrder = {
+        id: newMrid(),
+        point: newMrid(),
+        action: 'operate',
+        value: 1,
+        validFor: 5000,
+        issuedAt: systemClock.now().toString(),
+        origin: { orCat: 'remoteControl', orIdent: 'test' },
+        target: 'edge-rekeyed',
+      };
+      await core.sources.sendCommand('edge-rekeyed', order);
+      await until('the command', () => edge.commands.length === 1);
+      expect(guard.accept(edge.commands[0]!).command).toMatchObject(order);
+      expect(Buffer.from(coseParse1(edge.commands[0]!).kid)).toEqual(Buffer.from(after.kid));
+      const offset = await core.log.append({ action: 'test.rekeyed', actor: 'test', outcome: 'ok' });
+      for await (const entries of core.log.read(offset, AbortSignal.timeout(20_000))) {
+        const { record } = entries[0] as RecordEntry;
+        expect(Buffer.from(kidOf(decodeBatch(record.batch)))).toEqual(Buffer.from(after.kid));
+        break;
+      }
+      await edge.client.close();
     });
 
     it('shuts out a revoked certificate at once', async () => {

@@ -135,7 +135,11 @@ export async function newFace(
     services,
     trust: options.trust,
     trustCertificates: () => [],
-    certificates: { certificates: () => [], revoke: async () => [] },
+    certificates: {
+      certificates: () => [],
+      revoke: async () => [],
+      rotateOwnKey: () => Promise.reject(new Error('there is no key here')),
+    },
     revocationLists: { current: async () => new Map([['ab'.repeat(20), Buffer.from('a list')]]) },
     metrics,
     httpMetrics: new HttpMetrics(),

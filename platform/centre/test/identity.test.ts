@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, utimesSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Clock, fromMillis } from '@enerchain/model';
@@ -26,12 +26,26 @@ const failures: unknown[] = [];
 const renewed: Identity[] = [];
 let open: CentreIdentity | undefined;
 
-const start = async (reachedAs: readonly string[] = ['centre.example', '10.0.0.7'], signer?: Signer) => {
+/** Keys that follow each other somewhere else, as in an HSM. */
+const elsewhere = (present: Signer, next: () => Promise<Signer> = () => Promise.reject(new Error('no other'))) => ({
+  present,
+  next,
+  taken(key: Signer) {
+    this.present = key;
+  },
+});
+
+const start = async (
+  reachedAs: readonly string[] = ['centre.example', '10.0.0.7'],
+  keys?: ReturnType<typeof elsewhere>,
+  keyDays?: number,
+) => {
   open = await CentreIdentity.open({
     dir: join(dir, 'identity'),
     ca,
     reachedAs,
-    signer,
+    keys,
+    keyDays,
     clock,
     after: (milliseconds, act) => {
       const mine = { at: wall + milliseconds, act };
@@ -89,9 +103,9 @@ describe('the identity of the centre', () => {
   it('has another key for its connections where its own lies elsewhere, and moves there from a file and back', async () => {
     const inFile = (await start()).current;
     open!.close();
-    const elsewhere = await FileKeySigner.create(join(dir, 'elsewhere.pem'));
-    const moved = (await start(undefined, elsewhere)).current;
-    expect(moved.signer).toBe(elsewhere);
+    const key = await FileKeySigner.create(join(dir, 'elsewhere.pem'));
+    const moved = (await start(undefined, elsewhere(key))).current;
+    expect(moved.signer).toBe(key);
     expect(hasOwnTlsKey(moved)).toBe(true);
     // Whoever holds the key of the connections alone signs nothing; sources reach the centre by its names all the same.
     expect([maySign(moved.certificate), maySign(moved.tls.certificate)]).toEqual([true, false]);
@@ -100,11 +114,47 @@ describe('the identity of the centre', () => {
     expect(renewed.length).toBeGreaterThanOrEqual(1);
     expect(renewed.at(-1)!.tls.keyPem).toBe(moved.tls.keyPem);
     open!.close();
-    expect((await start(undefined, elsewhere)).current.kid).toEqual(renewed.at(-1)!.kid);
+    expect((await start(undefined, elsewhere(key))).current.kid).toEqual(renewed.at(-1)!.kid);
     open!.close();
     const back = (await start()).current;
     expect(back.signer.publicKey.equals(inFile.signer.publicKey)).toBe(true);
     expect(checkedCertificate(back.certificate.der, back.caPem, new Date(wall)).holder.role).toBe('centre');
+  });
+
+  it('gets another key when that is old, and the old one gives way to it for good', async () => {
+    const before = (await start(undefined, undefined, 365)).current;
+    const file = join(dir, 'identity', 'key.pem');
+    utimesSync(file, wall / 1000, wall / 1000);
+    await pass(72 * HOUR);
+    expect(open!.current.signer.publicKey.equals(before.signer.publicKey)).toBe(true);
+    utimesSync(file, wall / 1000 - 366 * 86_400, wall / 1000 - 366 * 86_400);
+    await pass(26 * HOUR);
+    const { current } = open!;
+    expect(current.signer.publicKey.equals(before.signer.publicKey)).toBe(false);
+    expect(current.certificate.extensions.subjectAltName).toEqual(before.certificate.extensions.subjectAltName);
+    expect((await openIdentity(join(dir, 'identity'))).kid).toEqual(current.kid);
+    // What it signed is verified as before; the authority knows which key follows which.
+    expect(ca.certificateOf(before.kid)?.publicKey.equals(before.signer.publicKey)).toBe(true);
+    expect([before, current].map(({ certificate }) => ca.isSuperseded(certificate.spki))).toEqual([true, false]);
+    const again = await open!.rotateKey();
+    expect(again).toBe(renewed.at(-1));
+    expect(ca.isSuperseded(current.certificate.spki)).toBe(true);
+    expect(failures).toEqual([]);
+  });
+
+  it('gets its other key where the present one lies, and keeps that of its connections', async () => {
+    const next = await FileKeySigner.create(join(dir, 'elsewhere-2.pem'));
+    const keys = elsewhere(await FileKeySigner.create(join(dir, 'elsewhere.pem')), async () => next);
+    const before = (await start(undefined, keys)).current;
+    const after = await open!.rotateKey();
+    expect(after.signer).toBe(next);
+    expect(keys.present).toBe(next);
+    expect(after.tls.keyPem).toBe(before.tls.keyPem);
+    expect(maySign(after.tls.certificate)).toBe(false);
+    await pass(26 * HOUR);
+    expect(open!.current.signer).toBe(next);
+    open!.close();
+    expect((await start(undefined, keys)).current.certificate.publicKey.equals(next.publicKey)).toBe(true);
   });
 
   it('comes to know a new issuing key with its next renewal, and is issued by it in time', async () => {

@@ -52,8 +52,7 @@ beforeEach(() => {
   const clock = new TestClock();
   log = new MemoryLog(clock);
   lists = new OperatorLists({
-    signer,
-    kid: () => Buffer.alloc(32, 1),
+    signing: () => ({ signer, kid: Buffer.alloc(32, 1) }),
     findings: new Findings(log, pino({ level: 'silent' }), clock),
   });
   known = ALL.slice(0, 2);

@@ -12,7 +12,7 @@ import { decodeBatch } from './batch.ts';
 import { type ChainState, ChainVerifier } from './chain.ts';
 import { LinkClient, type LinkState } from './client.ts';
 import type { LivenessTimes } from './connection.ts';
-import { CENTRE_METHOD, type Hello, type Welcome } from './message.ts';
+import type { Hello, Welcome } from './message.ts';
 import type { Admission, LinkEvent, LinkPeer, LinkPolicy } from './policy.ts';
 import type { RequestContext } from './rpc.ts';
 import { LinkServer } from './server.ts';
@@ -116,6 +116,7 @@ export class Relay {
           command: (bytes) => this.#command(source, bytes),
           centre: (certificate) => {
             this.#centre = certificate;
+            this.server.renewed(source);
           },
           peer: () => this.server.peer(source),
         });
@@ -186,14 +187,14 @@ class Branch {
         return passOn(peer.stream(method, params, { signal: context.signal }), context);
       },
       onState: (state, reason) => options.onState?.(hello.source, state, reason),
-      onWelcome: (welcome) => this.#welcomed(welcome),
+      onWelcome: (welcome) => {
+        const before = this.#welcome?.certificate;
+        this.#welcomed(welcome);
+        if (before && Buffer.compare(before, welcome.certificate) !== 0) down.centre(welcome.certificate);
+      },
       onCentre: ({ der }) => {
         if (this.#welcome) this.#welcome = { ...this.#welcome, certificate: der };
         down.centre(der);
-        down
-          .peer()
-          ?.request(CENTRE_METHOD, { certificate: der })
-          .catch(() => undefined);
       },
       onAcknowledged: (position) =>
         this.#settle((each) => each.epoch === position.epoch && each.sequence <= position.sequence),

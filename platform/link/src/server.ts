@@ -44,9 +44,12 @@ export class LinkServer {
     session.open();
   }
 
-  /** The certificate whose key signs commands was renewed: every peer is told, before the first command that names it. */
-  renewed(): void {
-    for (const session of this.#peers.values()) session.centreRenewed();
+  /**
+   * There is another certificate of who signs commands: peers are told, before the first command that names it.
+   * @param source this one alone
+   */
+  renewed(source?: string): void {
+    for (const [name, session] of this.#peers) if (source === undefined || name === source) session.centreRenewed();
   }
 
   /** Says goodbye to all. */

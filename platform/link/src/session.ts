@@ -176,10 +176,17 @@ export class Session implements LinkPeer {
     return this.#options.commandCertificate?.() ?? this.#options.identity.certificate.der;
   }
 
-  /** A peer that does not know the method takes no commands until it comes again. */
+  /**
+   * A peer that does not know the method takes no commands until it comes again. One that finds another key in the certificate
+   * has to come again: with the welcome comes the new one.
+   */
   centreRenewed(): void {
     if (this.#state !== 'online') return;
-    this.request(CENTRE_METHOD, { certificate: this.#commandCertificate() }).catch(() => undefined);
+    this.request(CENTRE_METHOD, { certificate: this.#commandCertificate() }).catch((error: unknown) => {
+      if (error instanceof EnerchainError && error.code === 'link.certificate') {
+        this.close('link.rekeyed', 'commands are signed with another key now');
+      }
+    });
   }
 
   close(code: string, text: string): void {

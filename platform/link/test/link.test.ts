@@ -111,18 +111,35 @@ describe.each(['memory', 'mTLS'] as const)('the link over %s', (medium) => {
     await a.write(2);
     await drained(a);
     expect(a.client.counters.connections).toBe(1);
-    // Another's certificate, and another key under the centre's name, are not taken.
-    for (const stranger of [edge, await strangeCentre()]) {
-      command = stranger.certificate.der;
-      centre.server.renewed();
-      await a.write(1);
-      await drained(a);
-      expect(a.client.centreKeyOf(stranger.kid)).toBeUndefined();
-    }
+    // A certificate of somebody else is not taken, whoever brings it.
+    command = edge.certificate.der;
+    centre.server.renewed();
+    await until(() => a.client.state === 'waiting', 'the source has left');
+    expect(a.client.centreKeyOf(edge.kid)).toBeUndefined();
     expect(a.client.centre?.kid).toEqual(renewed.kid);
   });
 
-  const strangeCentre = async (): Promise<Identity> => {
+  it('comes again when the centre has another key, and then believes what that signs', async () => {
+    await wire.close();
+    let command = pki.centre.certificate.der;
+    await setUp({ commandCertificate: () => command });
+    const a = source();
+    a.client.start();
+    await online(a);
+    const rekeyed = await anotherCentre();
+    command = rekeyed.certificate.der;
+    centre.server.renewed();
+    await until(() => a.client.state === 'waiting', 'the connection has ended');
+    await a.write(2);
+    await time.pass(30_000);
+    await online(a);
+    await drained(a);
+    expect(a.client.centreKeyOf(rekeyed.kid)?.equals(rekeyed.signer.publicKey)).toBe(true);
+    expect(a.client.centre?.kid).toEqual(rekeyed.kid);
+    expect(centre.values.get('edge-nord')).toEqual([1, 2]);
+  });
+
+  const anotherCentre = async (): Promise<Identity> => {
     const signer = newSigner();
     const request = await requestFor({ name: 'centre', role: 'centre' }, signer);
     const certificatePem = await pki.ca.issue(request, { name: 'centre', role: 'centre' });

@@ -1,5 +1,13 @@
 import { newMrid } from '@enerchain/model';
-import { CommandGuard, CommandSession, type Identity, SESSION_METHOD, signCommand } from '@enerchain/trust';
+import {
+  CommandGuard,
+  CommandSession,
+  type Identity,
+  makeIdentity,
+  requestFor,
+  SESSION_METHOD,
+  signCommand,
+} from '@enerchain/trust';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import {
   type ChainState,
@@ -16,6 +24,7 @@ import {
   ManualTime,
   makePki,
   memoryWire,
+  newSigner,
   type Pki,
   settle,
   TestCentre,
@@ -52,6 +61,8 @@ class KeptStore extends MemoryBatchStore implements DurableRelayStore {
 describe.each(['memory', 'mTLS'] as const)('a relay over %s', (medium) => {
   let time: ManualTime;
   let centre: TestCentre;
+  /** Of who signs commands. */
+  let command: Uint8Array;
   let up: Wire;
   let down: Wire;
   let relay: Relay;
@@ -83,7 +94,12 @@ describe.each(['memory', 'mTLS'] as const)('a relay over %s', (medium) => {
 
   beforeEach(async () => {
     time = new ManualTime();
-    centre = new TestCentre(pki.centre, { clock: time.clock, after: time.after });
+    command = pki.centre.certificate.der;
+    centre = new TestCentre(pki.centre, {
+      clock: time.clock,
+      after: time.after,
+      commandCertificate: () => command,
+    });
     centre.mayRelay = (name) => name === 'relay-dmz';
     up = await makeWire(centre.server, pki.centre);
     await makeRelay();
@@ -131,6 +147,23 @@ describe.each(['memory', 'mTLS'] as const)('a relay over %s', (medium) => {
     await time.pass(20_000);
     await until(() => source.store.count === 0, 'everything is acknowledged');
     expect(centre.values.get('edge-nord')).toEqual(all(10));
+  });
+
+  it('tells its sources when the centre has another key: they come again and believe that', async () => {
+    source.client.start();
+    await until(() => source.client.state === 'online', 'the source is connected');
+    const signer = newSigner();
+    const holder = { name: 'centre', role: 'centre' } as const;
+    const certificatePem = await pki.ca.issue(await requestFor(holder, signer), holder);
+    const rekeyed = makeIdentity({ certificatePem, caPem: pki.centre.caPem, signer, tls: pki.centre.tls });
+    command = rekeyed.certificate.der;
+    centre.server.renewed();
+    await until(() => relay.branches()[0]?.state === 'waiting', 'the connection of the relay has ended');
+    // First the relay comes again, then the source.
+    while (source.client.centreKeyOf(rekeyed.kid) === undefined) await time.pass(1_000);
+    await source.write(2);
+    await until(() => source.store.count === 0, 'everything is acknowledged');
+    expect(source.client.centre?.kid).toEqual(rekeyed.kid);
   });
 
   it('takes commands down, and requests both ways', async () => {

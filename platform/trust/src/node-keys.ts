@@ -56,7 +56,7 @@ export async function openNodeKeys(options: NodeKeyOptions): Promise<NodeKeys> {
   try {
     if (key.place === 'file') return new Keys(stores, undefined, undefined);
     const store = await stores.open(key, { folder: dir ?? '.', label: 'identity' });
-    const line = await Line.open(store, dir);
+    const line = await KeyLine.open(store, dir);
     return new Keys(stores, line, tls === 'hsm' && key.place === 'hsm' ? await stores.tlsKey(key) : undefined);
   } catch (error) {
     await stores.close();
@@ -68,9 +68,9 @@ class Keys implements NodeKeys {
   readonly tpm: NodeTpm | undefined;
   readonly tlsInHsm: HsmTlsKey | undefined;
   readonly #stores: KeyStores;
-  readonly #line: Line | undefined;
+  readonly #line: KeyLine | undefined;
 
-  constructor(stores: KeyStores, line: Line | undefined, tlsInHsm: HsmTlsKey | undefined) {
+  constructor(stores: KeyStores, line: KeyLine | undefined, tlsInHsm: HsmTlsKey | undefined) {
     this.tlsInHsm = tlsInHsm;
     this.#stores = stores;
     this.#line = line;
@@ -107,7 +107,7 @@ class Keys implements NodeKeys {
  * holds the highest that was made, written before anybody hears of that key; whether it is the present one or the one to
  * come, the certificate in the folder says, which is replaced in one step.
  */
-class Line {
+export class KeyLine {
   readonly #store: KeyStore;
   readonly #dir: string | undefined;
   #number: number;
@@ -122,18 +122,18 @@ class Line {
     this.#present = present;
   }
 
-  static async open(store: KeyStore, dir: string | undefined): Promise<Line> {
+  static async open(store: KeyStore, dir: string | undefined): Promise<KeyLine> {
     const number = dir === undefined ? 1 : await numberIn(dir);
     // It also says how old the key is.
     if (dir !== undefined && number === 1) await keepNumber(dir, 1, false);
     const highest = await store.make(nameOf(number));
     const certified = dir === undefined ? undefined : await certifiedKey(dir);
     if (number > 1 && certified && !certified.equals(highest.publicKey)) {
-      const line = new Line(store, dir, number, await store.make(nameOf(number - 1)));
+      const line = new KeyLine(store, dir, number, await store.make(nameOf(number - 1)));
       line.#pending = highest;
       return line;
     }
-    return new Line(store, dir, number, highest);
+    return new KeyLine(store, dir, number, highest);
   }
 
   get present(): Signer {

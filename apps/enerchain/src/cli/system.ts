@@ -70,6 +70,7 @@ export function systemCommands(program: Command): void {
       'where others fetch revocation lists, as certificates say; by default <address of the API>/crl',
     )
     .option('--certificate-hours <hours>', 'validity of certificates; they renew themselves at a third of it', '72')
+    .option('--key-days <days>', 'days after which the key of the centre gives way to another one', '365')
     .action(async (options) => (await import('../commands/centre.ts')).centre(options));
 
   program
@@ -144,6 +145,13 @@ export function systemCommands(program: Command): void {
     .option('--fingerprint <sha256>', 'this certificate only')
     .option(...data)
     .action(async (name, options) => (await import('../commands/system.ts')).revoke(name, options));
+
+  program
+    .command('rotate-key')
+    .description('make another key for the centre; gateways rotate theirs by themselves (--key-days)')
+    .option('--reason <text>', 'for the audit', 'rotated on the command line')
+    .option(...data)
+    .action(async (options) => (await import('../commands/system.ts')).rotateKey(options));
 
   program
     .command('status')

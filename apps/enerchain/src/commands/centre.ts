@@ -25,6 +25,7 @@ export interface CentreOptions {
   readonly tlsCert?: string;
   readonly tlsKey?: string;
   readonly certificateHours: string;
+  readonly keyDays: string;
   readonly crlUrl?: string;
   /** File that says where the keys lie. */
   readonly keys?: string;
@@ -58,6 +59,7 @@ export async function centre(options: CentreOptions): Promise<void> {
     dataDir: folder,
     http: { host: options.host, port, ...(tls ? { tls } : {}) },
     certificateHours: wholeNumber(options.certificateHours, '--certificate-hours', 1, 87_600),
+    keyDays: wholeNumber(options.keyDays, '--key-days', 1, 3650),
     ...(options.crlUrl === undefined ? {} : { crlUrl: crlUrlOf(options.crlUrl) }),
     ...(options.keys === undefined ? {} : { keys: centreKeysIn(options.keys) }),
     link: { host: options.linkHost ?? '127.0.0.1', port: linkPort },

@@ -98,6 +98,12 @@ export async function revoke(
   print(`${name} is shut out; without its identity folder, a new enrolment token lets it in again with another key`);
 }
 
+export async function rotateKey({ data, reason }: { data: string; reason: string }): Promise<void> {
+  const client = SystemClient.find(data);
+  const { fingerprint } = await client.request<{ fingerprint: string }>('POST', '/centre/key', { reason });
+  print(`the centre has another key; its certificate is ${fingerprint}`);
+}
+
 export async function enrolToken(name: string, options: { data: string; role: string }): Promise<void> {
   const client = SystemClient.find(options.data);
   const { token } = await client.request<{ token: string }>('POST', '/enrolment-tokens', { name, role: options.role });

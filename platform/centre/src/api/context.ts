@@ -46,7 +46,7 @@ export interface ApiContext {
   readonly live: LiveState;
   readonly points: PointDirectory;
   readonly sources: Sources;
-  readonly certificates: Pick<SourceLink, 'certificates' | 'revoke'>;
+  readonly certificates: Pick<SourceLink, 'certificates' | 'revoke' | 'rotateOwnKey'>;
   readonly revocationLists: Pick<CrlPublisher, 'current'>;
   readonly transparency: Pick<Transparency, 'receipts' | 'keeper' | 'rounds' | 'anchor'>;
   /** Absent when the centre was started without a policy. */

@@ -17,7 +17,7 @@ const LONGEST_QUEUE = 10_000;
 export interface OwnChainOptions {
   readonly log: IngestLog;
   readonly signer: Signer;
-  /** Of the certificate at the beginning. */
+  /** Of the certificate of the key at the beginning. */
   readonly kid: Uint8Array;
   /** Last batch of the chain that stands in the log. */
   readonly position: ChainPosition | undefined;
@@ -26,6 +26,7 @@ export interface OwnChainOptions {
 export class OwnChain implements LogWriter, LogPublisher {
   readonly #options: OwnChainOptions;
   #writer: ChainWriter;
+  #signer: Signer;
   #kid: Uint8Array;
   /** Last batch that is durable. */
   #position: ChainPosition | undefined;
@@ -38,16 +39,18 @@ export class OwnChain implements LogWriter, LogPublisher {
 
   constructor(options: OwnChainOptions) {
     this.#options = options;
+    this.#signer = options.signer;
     this.#kid = options.kid;
     this.#position = options.position;
     this.#generation = options.log.generation;
     this.#writer = this.#newWriter();
   }
 
-  /** The certificate of the key was renewed: what is signed from now on names the new one. */
-  renewed(kid: Uint8Array): void {
+  /** There is another certificate, perhaps of another key: what is signed from now on is signed with that, and names it. */
+  renewed({ signer, kid }: { readonly signer: Signer; readonly kid: Uint8Array }): void {
+    this.#signer = signer;
     this.#kid = kid;
-    this.#writer.renewed(kid);
+    this.#writer.renewed(kid, signer);
   }
 
   get position(): ChainPosition | undefined {
@@ -102,7 +105,6 @@ export class OwnChain implements LogWriter, LogPublisher {
   }
 
   #newWriter(): ChainWriter {
-    const { signer } = this.#options;
-    return new ChainWriter({ source: CENTRE, signer, kid: this.#kid, position: this.#position });
+    return new ChainWriter({ source: CENTRE, signer: this.#signer, kid: this.#kid, position: this.#position });
   }
 }

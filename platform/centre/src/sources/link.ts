@@ -197,6 +197,11 @@ export class SourceLink {
   }
 
   /** The centre has another certificate for its key: new connections meet it, those that stand hear of it and go on. */
+  /** Makes another key for the centre; sources come again to hear of it. */
+  rotateOwnKey(): Promise<Identity> {
+    return this.#options.identity.rotateKey();
+  }
+
   #ownRenewed(identity: Identity): void {
     this.#https.setSecureContext(serverTls(identity));
     this.#server.renewed();

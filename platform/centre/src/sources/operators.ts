@@ -3,7 +3,7 @@
  * comes after. The centre signs what it sends with the key it has now; what the gateways believe is the operators' approval.
  */
 import { describeError, type ListApproval } from '@enerchain/model';
-import { OPERATORS_METHOD, type Signer, signOperatorList } from '@enerchain/trust';
+import { type Identity, OPERATORS_METHOD, signOperatorList } from '@enerchain/trust';
 import type { Findings } from '../ingest/findings.ts';
 import type { SourceSession } from './registry.ts';
 
@@ -21,16 +21,15 @@ interface Held {
 }
 
 export class OperatorLists {
-  readonly #signer: Signer;
-  readonly #kid: () => Uint8Array;
+  readonly #signing: () => Pick<Identity, 'signer' | 'kid'>;
   readonly #findings: Findings;
   readonly #held = new Map<string, Held>();
   readonly #refused = new Set<string>();
   #source: OperatorListSource | undefined;
 
-  constructor(options: { signer: Signer; kid: () => Uint8Array; findings: Findings }) {
-    this.#signer = options.signer;
-    this.#kid = options.kid;
+  /** @param options.signing the key of the centre as it is certified now */
+  constructor(options: { signing: () => Pick<Identity, 'signer' | 'kid'>; findings: Findings }) {
+    this.#signing = options.signing;
     this.#findings = options.findings;
   }
 
@@ -77,7 +76,8 @@ export class OperatorLists {
     try {
       const documents: Uint8Array[] = [];
       for (const { payload, approval } of lists.listsAfter(held.version)) {
-        documents.push(await signOperatorList(this.#signer, this.#kid(), payload, approval));
+        const { signer, kid } = this.#signing();
+        documents.push(await signOperatorList(signer, kid, payload, approval));
       }
       const answer = await held.session.request?.(OPERATORS_METHOD, { documents });
       const { version } = (answer ?? {}) as { version?: unknown };

@@ -8,7 +8,7 @@ import {
   type SourceReport,
   type UtcNanos,
 } from '@enerchain/model';
-import { type CborValue, CommandSession, type Signer, signCommand } from '@enerchain/trust';
+import { type CborValue, CommandSession, type Identity, signCommand } from '@enerchain/trust';
 import type { SourceChain } from '../ingest/source-chain.ts';
 import type { SourceRole, SourceStatus, Sources } from '../ports.ts';
 
@@ -38,22 +38,22 @@ export class SourceRegistry implements Sources {
   readonly #presence = new Map<string, Presence>();
   readonly #listeners = new Set<(status: SourceStatus) => void>();
   readonly #chainOf: (source: string) => SourceChain | undefined;
-  readonly #signer: Signer;
-  readonly #kid: () => Uint8Array;
+  readonly #signing: () => Pick<Identity, 'signer' | 'kid'>;
   readonly #clock: Clock;
   readonly #keep: ((record: CommandRecord) => Promise<unknown>) | undefined;
 
-  /** @param options.keep puts a signed command into the log; it is sent when that is durable */
+  /**
+   * @param options.signing the key of the centre as it is certified now
+   * @param options.keep puts a signed command into the log; it is sent when that is durable
+   */
   constructor(options: {
     chainOf: (source: string) => SourceChain | undefined;
-    signer: Signer;
-    kid: () => Uint8Array;
+    signing: () => Pick<Identity, 'signer' | 'kid'>;
     clock: Clock;
     keep?: (record: CommandRecord) => Promise<unknown>;
   }) {
     this.#chainOf = options.chainOf;
-    this.#signer = options.signer;
-    this.#kid = options.kid;
+    this.#signing = options.signing;
     this.#clock = options.clock;
     this.#keep = options.keep;
   }
@@ -90,7 +90,8 @@ export class SourceRegistry implements Sources {
     const { target } = order;
     let bytes: Uint8Array;
     try {
-      bytes = await signCommand(this.#signer, this.#kid(), presence.commands.answer(order));
+      const { signer, kid } = this.#signing();
+      bytes = await signCommand(signer, kid, presence.commands.answer(order));
       // What was ordered stands in the log before anybody can carry it out.
       await this.#keep?.({ command: bytes });
     } catch (cause) {

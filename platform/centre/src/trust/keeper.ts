@@ -141,7 +141,9 @@ export class TrustKeeper implements TrustPort {
     const options = this.#options;
     return new Verifier({
       name: CENTRE,
-      signer: options.identity.signer,
+      get signer() {
+        return options.identity.signer;
+      },
       kid: () => options.identity.kid,
       clock: options.clock,
       policy: () => this.policy,

@@ -332,6 +332,26 @@ export function accountRoutes(
     }),
   );
   app.post(
+    '/centre/key',
+    {
+      config: { access: 'certificates.revoke' },
+      schema: {
+        tags: ['accounts'],
+        summary: 'Makes another key for the centre itself; what the present one has signed is verified as before',
+        body: Type.Object({ reason: Type.String({ minLength: 1, maxLength: 500 }) }),
+        response: { 200: Type.Object({ fingerprint: Fingerprint, notAfter: DateTime }) },
+      },
+    },
+    async ({ principal, body: { reason } }) => {
+      const { name: actor } = principal as Principal;
+      const { kid, certificate } = await certificates.rotateOwnKey();
+      const fingerprint = Buffer.from(kid).toString('hex');
+      const detail = { fingerprint, reason };
+      await audit.append({ action: 'centre.key', actor, outcome: 'ok', subject: 'centre', detail });
+      return { fingerprint, notAfter: certificate.notAfter.toISOString() };
+    },
+  );
+  app.post(
     '/sources/:source/revoke',
     {
       config: { access: 'certificates.revoke' },

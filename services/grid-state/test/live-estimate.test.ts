@@ -247,7 +247,9 @@ describe('the live estimate', () => {
     const bus = body.buses.find(({ nodes }: { nodes: string[] }) => nodes.includes(id('m')));
     expect(bus.sigmaVoltage).toBeGreaterThan(0);
     const atSwitch = body.measurements.find(({ point }: { point: string }) => point === id('point P of a switch'));
-    expect(atSwitch).toMatchObject({ unused: 'atSwitch', estimated: null });
+    expect(atSwitch).toMatchObject({ terminal: id('CB1:m'), equipment: id('CB1'), suspect: false });
+    expect(atSwitch).not.toHaveProperty('unused');
+    expect(atSwitch.estimated).toBeCloseTo(TRUTH.flows.get(id('CB1:m'))!.p, 1);
     const current = body.measurements.find(({ point }: { point: string }) => point === id('point I LA:a1'));
     expect(current).toMatchObject({ unused: 'notModelled' });
     expect(current.estimated).toBeCloseTo(current.measured, 0);

@@ -10,6 +10,7 @@ import { islandsOf, type PowerFlowResult } from '../power-flow.ts';
 import type { GridIslands } from '../powerflow/islands.ts';
 import type { Network } from '../topology/network.ts';
 import { networkCase } from '../topology/network-case.ts';
+import { SwitchMeasurements } from './at-switches.ts';
 import { Findings } from './findings.ts';
 import { type IslandWork, islandMeasurements, type Scope } from './island-measurements.ts';
 import type {
@@ -30,9 +31,14 @@ export function estimateNetwork(
   inputs: EstimationInputs,
   options: NetworkEstimateOptions = {},
 ): NetworkEstimate {
+  const atSwitches = new SwitchMeasurements(network.topology, inputs.measurements);
+  return atSwitches.back(estimateWithout(network, { ...inputs, measurements: atSwitches.measurements }, options));
+}
+
+/** Without its bad data a grid may be unobservable: what is believed of the equipment takes the place of what was measured. */
+function estimateWithout(network: Network, inputs: EstimationInputs, options: NetworkEstimateOptions): NetworkEstimate {
   const first = estimateOnce(network, inputs, options);
   if (first.observable) return first;
-  // Without its bad data a grid may be unobservable: what is believed of the equipment takes the place of what was measured.
   const wrong = new Set(first.badData.flatMap(({ points }) => points));
   if (wrong.size === 0) return first;
   const measurements = inputs.measurements.filter(({ point }) => !wrong.has(point));

@@ -32,8 +32,8 @@ export interface NetworkEstimateOptions extends BadDataOptions {
 }
 
 /**
- * Why a measurement takes no part: at no terminal of the grid, without voltage there, at a switch (bind it to the terminal
- * of the line or transformer behind), at equipment out of service, or of a kind that says nothing about the state there.
+ * Why a measurement takes no part: at no terminal of the grid, without voltage there, at a switch that is open or behind
+ * which several things hang, at equipment out of service, or of a kind that says nothing about the state there.
  */
 export type Unused = 'unknownTerminal' | 'notEnergised' | 'atSwitch' | 'outOfService' | 'notModelled';
 

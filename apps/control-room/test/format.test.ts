@@ -1,9 +1,9 @@
 import { QUALITY } from '@enerchain/model/quality';
 import { describe, expect, it } from 'vitest';
-import { withoutCommonWords } from '../src/format/names.ts';
+import { shortNames, withoutCommonWords } from '../src/format/names.ts';
 import { bytes, fixed, scaleOf, shown, stateWord, type Units } from '../src/format/number.ts';
 import { qualityMarks, qualityWords } from '../src/format/quality.ts';
-import { duration, instant, stamp } from '../src/format/time.ts';
+import { duration, instant, stamp, typedTime } from '../src/format/time.ts';
 
 const power = { kind: 'analog', unitSymbol: 'W', unitMultiplier: 'M' } as const;
 
@@ -93,6 +93,12 @@ describe('times', () => {
     expect(stamp(now, now)).toBe('14:07:32.482');
     expect(stamp(new Date(2026, 10, 22, 1, 2, 3, 4), now)).toBe('2026-11-22 01:02:03.004');
   });
+  it('are typed as they are written, and only those that there are', () => {
+    expect(typedTime(' 2026-11-27 04:53 ')).toEqual(new Date(2026, 10, 27, 4, 53));
+    expect(typedTime('2026-11-27 04:53:10')).toEqual(new Date(2026, 10, 27, 4, 53, 10));
+    for (const wrong of ['', '11/27/2026 04:53 AM', '2026-02-30 10:00', '2026-11-27 25:00', '2026-11-27'])
+      expect(typedTime(wrong)).toBeUndefined();
+  });
   it('read as durations', () => {
     expect([0, 42_000, 420_000, 11_100_000, 187_200_000].map(duration)).toEqual([
       '0 s',
@@ -113,5 +119,35 @@ describe('names in a list', () => {
     expect(withoutCommonWords(['UW Nord T1 tap', 'UW Nord T1 active power'])).toEqual(['tap', 'active power']);
     expect(withoutCommonWords(['Door', 'Door alarm'])).toEqual(['Door', 'Door alarm']);
     expect(withoutCommonWords(['Only one'])).toEqual(['Only one']);
+  });
+
+  it('are short within their device, and speak where a point has only an object reference', () => {
+    const point = (mRID: string, endpoint: string, name: string, description?: string) => ({
+      mRID,
+      endpoint,
+      name,
+      ...(description ? { description } : {}),
+    });
+    const names = shortNames([
+      point('1', 'rtu', 'Brunnfeld 110 kV E03 Tap command'),
+      point('2', 'rtu', 'Brunnfeld 110 kV E03 Current'),
+      point('3', 'ied', 'Brunnfeld T2 transformer unit Tap command'),
+      point('4', 'ied', 'Brunnfeld T2 transformer unit Load current'),
+      point('5', 'ied', 'BRN_T2MON/CCGR1.CECtl control', 'Cooling T2'),
+      point('6', 'ied', 'BRN_T2PROT/PTRC1.Str.dirGeneral', 'Trip'),
+      point('7', 'ied', 'BRN_T2CTRL/LLN0.Mod'),
+    ]);
+    expect([...names.values()].sort()).toEqual(
+      [
+        'Tap command',
+        'Current',
+        'Tap command',
+        'Load current',
+        'Cooling T2 · CECtl',
+        'Trip · Str.dirGeneral',
+        'BRN_T2CTRL/LLN0.Mod',
+      ].sort(),
+    );
+    expect(names.get('5')).toBe('Cooling T2 · CECtl');
   });
 });

@@ -47,8 +47,17 @@ const TIME_WORDS: readonly (readonly [bit: number, word: string])[] = [
 export const timeWeaknesses = (quality: number): string[] =>
   TIME_WORDS.filter(([bit]) => quality & bit).map(([, word]) => word);
 
-/** For `datetime-local` fields. */
-export const toLocalField = (at: Date): string => `${day(at)}T${hourMinute(at)}`;
+/** What a field for a time takes: year-month-day hour:minute, with seconds or without. */
+export const TIME_PATTERN = String.raw`\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d)?`;
+
+/** A time as it is typed into such a field, in the local zone; undefined for one that there is not, as 2026-02-30. */
+export function typedTime(text: string): Date | undefined {
+  const trimmed = text.trim();
+  if (!new RegExp(`^${TIME_PATTERN}$`).test(trimmed)) return undefined;
+  const at = new Date(trimmed.replace(' ', 'T'));
+  // A day that a month does not have would silently become one of the next.
+  return Number.isNaN(at.getTime()) || day(at) !== trimmed.slice(0, 10) ? undefined : at;
+}
 
 /** An instant as sources report it: ISO 8601, or nanoseconds since the Unix epoch in decimals. */
 export function instant(text: string): Date {

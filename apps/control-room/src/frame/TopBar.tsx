@@ -6,6 +6,7 @@ import { clock, zone } from '../format/time.ts';
 import { countByPriority } from '../live/alarms.ts';
 import { addressOf, crumbsOf, placeOf, substationOf } from '../pages/overview/places.ts';
 import { openNode } from '../pages/trust/places.ts';
+import { route } from '../route.ts';
 import { theme, toggleTheme } from '../theme.ts';
 import { TrustChip } from '../trust/TrustChip.tsx';
 import { Icon, PRIORITY_WORDS, PriorityGlyph } from '../ui/glyphs.tsx';
@@ -21,7 +22,6 @@ export function TopBar(props: { place: string }) {
   });
   const gaps = createMemo(() => app.gaps().length);
   const selectedName = () => {
-    if (openNode()) return openNode();
     const chosen = app.selection();
     if (!chosen) return undefined;
     return app.equipmentById().get(chosen.mRID)?.name ?? app.pointById().get(chosen.mRID)?.name;
@@ -53,8 +53,12 @@ export function TopBar(props: { place: string }) {
       PLACES.find(({ id }) => id === props.place)?.title ??
       app.pages().find(({ id }) => id === props.place)?.title ??
       '';
+    const [place, , device] = route().path;
+    if (place === 'ieds' && device) return [{ name: title, address: 'ieds' }, { name: device }];
+    if (place === 'trust' && openNode()) return [{ name: title, address: 'trust' }, { name: openNode()! }];
+    if (place !== undefined && place !== 'grid') return [{ name: title }];
+    const trail = [{ name: 'Grid', address: 'grid' }, ...containment()];
     const selected = selectedName();
-    const trail = props.place === 'grid' ? [{ name: 'Grid', address: 'grid' }, ...containment()] : [{ name: title }];
     return [...trail, ...(selected && selected !== trail.at(-1)?.name ? [{ name: selected }] : [])];
   };
   const roles = () => {

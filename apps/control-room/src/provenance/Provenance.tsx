@@ -3,11 +3,12 @@ import type { ProvenanceJson, ProvenanceStep } from '../api/trust.ts';
 import type { PointInfo } from '../api/types.ts';
 import { useApp } from '../app.ts';
 import { shown } from '../format/number.ts';
-import { clock, day, stamp } from '../format/time.ts';
+import { clock, day, stamp, typedTime } from '../format/time.ts';
 import { nodePath } from '../pages/trust/places.ts';
 import { href } from '../route.ts';
 import { CheckGlyph } from '../ui/glyphs.tsx';
 import { Skeleton } from '../ui/parts.tsx';
+import { TimeField } from '../ui/TimeField.tsx';
 import { LiveChain } from './LiveChain.tsx';
 import { Receipt } from './Receipt.tsx';
 import { SilentScreen } from './SilentScreen.tsx';
@@ -86,7 +87,7 @@ function Which(props: { of: ProvenanceJson; point: PointInfo; past: boolean }) {
 function OtherTime(props: { view: ProvenanceView }) {
   const app = useApp();
   const opened = untrack(app.now);
-  const start = `${day(opened)}T${clock(opened)}`;
+  const start = `${day(opened)} ${clock(opened)}`;
   return (
     <details class="other-time" open={props.view.at() !== undefined}>
       <summary class="sub">Of another time</summary>
@@ -94,11 +95,11 @@ function OtherTime(props: { view: ProvenanceView }) {
         class="btns"
         onSubmit={(event) => {
           event.preventDefault();
-          const typed = new Date(String(new FormData(event.currentTarget).get('at')));
-          if (!Number.isNaN(typed.getTime())) props.view.setAt(typed);
+          const typed = typedTime(String(new FormData(event.currentTarget).get('at')));
+          if (typed) props.view.setAt(typed);
         }}
       >
-        <input name="at" type="datetime-local" step="1" aria-label="Time of the value" required value={start} />
+        <TimeField name="at" label="Time of the value" value={start} />
         <button type="submit">Show</button>
         <Show when={props.view.at()}>
           <button type="reset" onClick={() => props.view.setAt(undefined)}>

@@ -5,11 +5,12 @@ import type {
   ReportBlockView,
   SettingGroupView,
 } from '@enerchain/model';
-import { For, type JSX, Show } from 'solid-js';
+import { Show } from 'solid-js';
 import { useApp } from '../../app.ts';
 import { count } from '../../format/number.ts';
 import { duration, instant } from '../../format/time.ts';
 import { CheckGlyph } from '../../ui/glyphs.tsx';
+import { type Column, Table } from '../../ui/Table.tsx';
 import { Answer, type Asked, AskedAt } from './asked.tsx';
 import { revisionText, triggerText, valueText } from './words.ts';
 
@@ -24,33 +25,16 @@ export function BlocksTab(props: { blocks: Asked<ControlBlocksView>; away: strin
             <span class="grow" />
             <AskedAt asked={props.blocks} what="the control blocks" />
           </div>
-          <Reports blocks={view().reports} />
+          <Table columns={REPORTS} rows={view().reports} empty="The device has no report control blocks." />
           <h3>Setting groups</h3>
-          <SettingGroups blocks={view().settingGroups} />
+          <Table columns={SETTING_GROUPS} rows={view().settingGroups} empty="The device has no setting groups." />
           <h3>Logs</h3>
-          <Logs blocks={view().logs} />
+          <Table columns={LOGS} rows={view().logs} empty="The device keeps no logs." />
           <h3>Published by GOOSE and sampled values</h3>
-          <Publishers blocks={view().publishers} />
+          <Table columns={PUBLISHERS} rows={view().publishers} empty="The device publishes nothing." />
         </div>
       )}
     </Answer>
-  );
-}
-
-function Table(props: { heads: readonly string[]; empty: string; when: number; children: JSX.Element }) {
-  return (
-    <Show when={props.when > 0} fallback={<p class="sub">{props.empty}</p>}>
-      <div class="table-box">
-        <table class="table">
-          <thead>
-            <tr>
-              <For each={props.heads}>{(head) => <th scope="col">{head}</th>}</For>
-            </tr>
-          </thead>
-          <tbody>{props.children}</tbody>
-        </table>
-      </div>
-    </Show>
   );
 }
 
@@ -81,163 +65,156 @@ function Trouble(props: { text: string | undefined }) {
   );
 }
 
-function Reports(props: { blocks: readonly ReportBlockView[] }) {
+/** Where a block is, what it is, and what is wrong with it. */
+function Block(props: { reference: string; says?: string | undefined; problem: string | undefined }) {
+  return (
+    <>
+      <span class="mono">{props.reference}</span>
+      <Show when={props.says}>
+        <div class="sub">{props.says}</div>
+      </Show>
+      <Trouble text={props.problem} />
+    </>
+  );
+}
+
+/** The columns that several kinds of blocks have. */
+const ENABLED: Column<{ readonly enabled?: boolean }> = {
+  head: 'State',
+  look: 'nowrap',
+  cell: ({ enabled }) => <Flag on={enabled} yes="enabled" no="not enabled" />,
+};
+const DATA_SET: Column<{ readonly dataSet?: string }> = {
+  head: 'Data set',
+  look: 'mono clip-cell',
+  cell: ({ dataSet }) => <span title={dataSet}>{dataSet ?? ''}</span>,
+};
+const CONF_REV: Column<{ readonly confRev?: number; readonly expected?: number }> = {
+  head: 'confRev',
+  look: 'right',
+  cell: ({ confRev, expected }) => <Revision actual={confRev} expected={expected} />,
+};
+
+const holder = (block: ReportBlockView): string =>
+  block.ours
+    ? 'this gateway'
+    : (block.owner ?? (block.reserved ? 'reserved' : block.enabled ? 'another client' : 'nobody'));
+
+const REPORTS: readonly Column<ReportBlockView>[] = [
+  {
+    head: 'Block',
+    cell: (block) => (
+      <>
+        <span class="mono">{block.reference}</span>
+        <div class="sub">
+          {block.buffered ? 'buffered' : 'unbuffered'}
+          {block.reportId ? ` · ${block.reportId}` : ''}
+        </div>
+        <Show when={block.entry && !/^0*$/.test(block.entry)}>
+          <div class="sub mono">entry {block.entry}</div>
+        </Show>
+        <Trouble text={block.problem} />
+      </>
+    ),
+  },
+  {
+    ...ENABLED,
+    cell: (block, index) => (
+      <>
+        <Show when={block.ours || block.problem}>
+          <CheckGlyph state={block.problem ? 'warn' : block.enabled === false ? 'bad' : 'ok'} />{' '}
+        </Show>
+        {ENABLED.cell(block, index)}
+      </>
+    ),
+  },
+  { head: 'Held by', cell: (block) => <span classList={{ dim: !block.ours }}>{holder(block)}</span> },
+  DATA_SET,
+  CONF_REV,
+  {
+    head: 'Triggers',
+    look: 'wrap dim',
+    cell: (block) => triggerText(block.triggers ?? [], block.integrityPeriod),
+  },
+  { head: 'Reports', look: 'right', cell: (block) => <Received block={block} /> },
+];
+
+/** How many reports came, when the last, and whether any are missing. */
+function Received(props: { block: ReportBlockView }) {
   const app = useApp();
-  const holder = (block: ReportBlockView) =>
-    block.ours
-      ? 'this gateway'
-      : (block.owner ?? (block.reserved ? 'reserved' : block.enabled ? 'another client' : 'nobody'));
   return (
-    <Table
-      heads={['Block', 'State', 'Held by', 'Data set', 'confRev', 'Triggers', 'Reports']}
-      empty="The device has no report control blocks."
-      when={props.blocks.length}
-    >
-      <For each={props.blocks}>
-        {(block) => (
-          <tr>
-            <td>
-              <span class="mono">{block.reference}</span>
-              <div class="sub">
-                {block.buffered ? 'buffered' : 'unbuffered'}
-                {block.reportId ? ` · ${block.reportId}` : ''}
-              </div>
-              <Show when={block.entry && !/^0*$/.test(block.entry)}>
-                <div class="sub mono">entry {block.entry}</div>
-              </Show>
-              <Trouble text={block.problem} />
-            </td>
-            <td class="nowrap">
-              <Show when={block.ours || block.problem}>
-                <CheckGlyph state={block.problem ? 'warn' : block.enabled === false ? 'bad' : 'ok'} />{' '}
-              </Show>
-              <Flag on={block.enabled} yes="enabled" no="not enabled" />
-            </td>
-            <td classList={{ dim: !block.ours }}>{holder(block)}</td>
-            <td class="mono clip-cell" title={block.dataSet}>
-              {block.dataSet ?? ''}
-            </td>
-            <td>
-              <Revision actual={block.confRev} expected={block.expected} />
-            </td>
-            <td class="wrap dim">{triggerText(block.triggers ?? [], block.integrityPeriod)}</td>
-            <td class="right">
-              {block.reports === undefined ? '' : count(block.reports)}
-              <Show when={block.lastReport}>
-                {(at) => (
-                  <div class="sub nowrap">last {duration(app.now().getTime() - instant(at()).getTime())} ago</div>
-                )}
-              </Show>
-              <Show when={block.gaps}>
-                {(gaps) => (
-                  <div class="p2-text" title={block.lastGap}>
-                    {count(gaps())} gaps
-                  </div>
-                )}
-              </Show>
-            </td>
-          </tr>
+    <>
+      {props.block.reports === undefined ? '' : count(props.block.reports)}
+      <Show when={props.block.lastReport}>
+        {(at) => <div class="sub nowrap">last {duration(app.now().getTime() - instant(at()).getTime())} ago</div>}
+      </Show>
+      <Show when={props.block.gaps}>
+        {(gaps) => (
+          <div class="p2-text" title={props.block.lastGap}>
+            {count(gaps())} gaps
+          </div>
         )}
-      </For>
-    </Table>
+      </Show>
+    </>
   );
 }
 
-function SettingGroups(props: { blocks: readonly SettingGroupView[] }) {
-  return (
-    <Table
-      heads={['Block', 'Active group', 'Edited', 'Active since']}
-      empty="The device has no setting groups."
-      when={props.blocks.length}
-    >
-      <For each={props.blocks}>
-        {(block) => (
-          <tr>
-            <td class="mono">
-              {block.reference}
-              <Trouble text={block.problem} />
-            </td>
-            <td>{block.active === undefined ? 'not told' : `${block.active} of ${block.groups ?? '?'}`}</td>
-            <td classList={{ 'p2-text': (block.edited ?? 0) > 0 }}>
-              {(block.edited ?? 0) > 0 ? `group ${block.edited} is being edited` : <span class="dim">no</span>}
-            </td>
-            <td class="wide">
-              <Told at={block.since} />
-            </td>
-          </tr>
-        )}
-      </For>
-    </Table>
-  );
-}
+const SETTING_GROUPS: readonly Column<SettingGroupView>[] = [
+  { head: 'Block', cell: (block) => <Block reference={block.reference} problem={block.problem} /> },
+  {
+    head: 'Active group',
+    cell: (block) => (block.active === undefined ? 'not told' : `${block.active} of ${block.groups ?? '?'}`),
+  },
+  {
+    head: 'Edited',
+    cell: (block) =>
+      (block.edited ?? 0) > 0 ? (
+        <span class="p2-text">group {block.edited} is being edited</span>
+      ) : (
+        <span class="dim">no</span>
+      ),
+  },
+  { head: 'Active since', look: 'wide', cell: (block) => <Told at={block.since} /> },
+];
 
-function Logs(props: { blocks: readonly LogBlockView[] }) {
-  return (
-    <Table
-      heads={['Block', 'State', 'Log', 'Data set', 'Oldest entry', 'Newest entry']}
-      empty="The device keeps no logs."
-      when={props.blocks.length}
-    >
-      <For each={props.blocks}>
-        {(block) => (
-          <tr>
-            <td class="mono">
-              {block.reference}
-              <Trouble text={block.problem} />
-            </td>
-            <td>
-              <Flag on={block.enabled} yes="enabled" no="not enabled" />
-            </td>
-            <td class="mono">{block.log ?? ''}</td>
-            <td class="mono">{block.dataSet ?? ''}</td>
-            <td>
-              <Told at={block.oldest} />
-            </td>
-            <td class="wide">
-              <Told at={block.newest} />
-            </td>
-          </tr>
-        )}
-      </For>
-    </Table>
-  );
-}
+const LOGS: readonly Column<LogBlockView>[] = [
+  { head: 'Block', cell: (block) => <Block reference={block.reference} problem={block.problem} /> },
+  ENABLED,
+  { head: 'Log', look: 'mono', cell: (block) => block.log ?? '' },
+  DATA_SET,
+  { head: 'Oldest entry', cell: (block) => <Told at={block.oldest} /> },
+  { head: 'Newest entry', look: 'wide', cell: (block) => <Told at={block.newest} /> },
+];
 
 const hex = (value: number | undefined): string =>
   value === undefined ? '' : `0x${value.toString(16).toUpperCase().padStart(4, '0')}`;
 
-function Publishers(props: { blocks: readonly PublisherView[] }) {
-  return (
-    <Table
-      heads={['Block', 'State', 'Identifier', 'Data set', 'confRev', 'To', 'APPID', 'VLAN']}
-      empty="The device publishes nothing."
-      when={props.blocks.length}
-    >
-      <For each={props.blocks}>
-        {(block) => (
-          <tr>
-            <td>
-              <span class="mono">{block.reference}</span>
-              <div class="sub">{block.kind === 'goose' ? 'GOOSE' : 'sampled values'}</div>
-              <Trouble text={block.problem} />
-            </td>
-            <td>
-              <Flag on={block.enabled} yes="enabled" no="not enabled" />
-              <Show when={block.needsCommissioning}>
-                <div class="p2-text">needs commissioning</div>
-              </Show>
-            </td>
-            <td class="mono">{block.id ?? ''}</td>
-            <td class="mono">{block.dataSet ?? ''}</td>
-            <td>
-              <Revision actual={block.confRev} expected={block.expected} />
-            </td>
-            <td class="mono">{block.destination ?? ''}</td>
-            <td class="mono">{hex(block.appId)}</td>
-            <td class="wide">{block.vlan ?? ''}</td>
-          </tr>
-        )}
-      </For>
-    </Table>
-  );
-}
+const PUBLISHERS: readonly Column<PublisherView>[] = [
+  {
+    head: 'Block',
+    cell: (block) => (
+      <Block
+        reference={block.reference}
+        says={block.kind === 'goose' ? 'GOOSE' : 'sampled values'}
+        problem={block.problem}
+      />
+    ),
+  },
+  {
+    ...ENABLED,
+    cell: (block, index) => (
+      <>
+        {ENABLED.cell(block, index)}
+        <Show when={block.needsCommissioning}>
+          <div class="p2-text">needs commissioning</div>
+        </Show>
+      </>
+    ),
+  },
+  { head: 'Identifier', look: 'mono', cell: (block) => block.id ?? '' },
+  DATA_SET,
+  CONF_REV,
+  { head: 'To', look: 'mono', cell: (block) => block.destination ?? '' },
+  { head: 'APPID', look: 'mono', cell: (block) => hex(block.appId) },
+  { head: 'VLAN', look: 'right wide', cell: (block) => block.vlan ?? '' },
+];

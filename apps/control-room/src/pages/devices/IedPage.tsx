@@ -110,9 +110,6 @@ export function IedPage(props: { source: string; endpoint: string }) {
           <>
             <header class="device-head">
               <div class="card-head">
-                <a class="sub" href="#/ieds">
-                  IEDs
-                </a>
                 <h2>{endpoint}</h2>
                 <span class="sub">
                   {identity.answer()?.ied !== endpoint ? `${identity.answer()?.ied ?? ''} ` : ''}

@@ -135,7 +135,7 @@ function EventRow(props: { event: EventJson }) {
       onClick={() => props.event.point && app.select({ kind: 'point', mRID: props.event.point })}
     >
       <span class="time">
-        <span class="faint">{day(at())}</span> {clockMillis(at())}
+        <span class="dim">{day(at())}</span> {clockMillis(at())}
       </span>
       <span class="dim">{KIND_WORDS[props.event.kind] ?? props.event.kind}</span>
       <span class="dim clip">{props.event.source ?? ''}</span>

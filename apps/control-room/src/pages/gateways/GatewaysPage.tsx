@@ -170,6 +170,7 @@ function SourceCard(props: { source: SourceStatusJson }) {
               <th>Device</th>
               <th>Protocol</th>
               <th>State</th>
+              <th class="right">Values</th>
               <th class="wide">Counters</th>
             </tr>
           </thead>
@@ -194,6 +195,10 @@ function SourceCard(props: { source: SourceStatusJson }) {
 
 function EndpointRow(props: { endpoint: EndpointReport; source: string }) {
   const app = useApp();
+  const others = () => {
+    const { observations: _, ...rest } = props.endpoint.counters;
+    return rest;
+  };
   return (
     <tr>
       <td>
@@ -218,8 +223,9 @@ function EndpointRow(props: { endpoint: EndpointReport; source: string }) {
           <div class="dim wrap">{props.endpoint.detail}</div>
         </Show>
       </td>
+      <td class="right">{count(props.endpoint.counters.observations)}</td>
       <td class="wide counters">
-        <Counters of={props.endpoint.counters} />
+        <Counters of={others()} />
       </td>
     </tr>
   );

@@ -1,5 +1,5 @@
 /** What each single outage would do, the gravest first; each can be looked at in the diagram, as "what if". */
-import { createSignal, For, type JSX, onCleanup, onMount, Show } from 'solid-js';
+import { createSignal, type JSX, onCleanup, onMount, Show } from 'solid-js';
 import {
   type ContingenciesJson,
   type ContingencyJson,
@@ -13,6 +13,7 @@ import { clock } from '../../format/time.ts';
 import { CLASS_WORDS } from '../../frame/words.ts';
 import { go } from '../../route.ts';
 import { Notice, Skeleton } from '../../ui/parts.tsx';
+import { type Column, Table } from '../../ui/Table.tsx';
 import { addressOf, substationOf } from '../overview/places.ts';
 import { worstOf } from './words.ts';
 
@@ -89,7 +90,12 @@ export function OutagesPage() {
                   </p>
                 }
               >
-                <OutageTable label="Single outages that would break a limit" rows={answer().violations} />
+                <Table
+                  label="Single outages that would break a limit"
+                  class="outages"
+                  columns={VIOLATIONS}
+                  rows={answer().violations}
+                />
               </Show>
               <Show when={answer().loadLost?.length}>
                 <h3>Load without supply</h3>
@@ -97,7 +103,12 @@ export function OutagesPage() {
               </Show>
               <Show when={answer().loadings?.length}>
                 <h3>Loading at worst, after any outage</h3>
-                <Loadings rows={answer().loadings!.slice(0, MOST_LOADINGS)} />
+                <Table
+                  label="Loading at worst"
+                  class="outages"
+                  columns={LOADINGS}
+                  rows={answer().loadings!.slice(0, MOST_LOADINGS)}
+                />
               </Show>
             </>
           )}
@@ -107,44 +118,28 @@ export function OutagesPage() {
   );
 }
 
-function OutageTable(props: { label: string; rows: readonly ContingencyJson[] }) {
-  return (
-    <table class="table outages" aria-label={props.label}>
-      <thead>
-        <tr>
-          <th class="right">#</th>
-          <th>Outage of</th>
-          <th class="wide">Worst of it</th>
-          <th>Against its limit</th>
-          <th class="right">Limits broken</th>
-          <th class="right">Load lost</th>
-          <th />
-        </tr>
-      </thead>
-      <tbody>
-        <For each={props.rows}>
-          {(row, index) => (
-            <tr>
-              <td class="right dim">{index() + 1}</td>
-              <td>
-                <Chooser of={row.outage} />
-              </td>
-              <td class="wide">{worstOf(row).text}</td>
-              <td>
-                <OutageBar share={worstOf(row).share} />
-              </td>
-              <td class="right">{row.limits.length + (row.more ?? 0) || '—'}</td>
-              <td class="right">{lostLoad(row) > 0 ? `${fixed(lostLoad(row), 2)} MW` : '—'}</td>
-              <td>
-                <Attempt outage={row.outage} />
-              </td>
-            </tr>
-          )}
-        </For>
-      </tbody>
-    </table>
-  );
-}
+/** The columns that every table of outages has at its left and at its right. */
+const NUMBER: Column<unknown> = { head: '#', look: 'right dim', cell: (_, index) => index() + 1 };
+const OUTAGE: Column<ContingencyJson> = { head: 'Outage of', cell: ({ outage }) => <Chooser of={outage} /> };
+const LOST: Column<ContingencyJson> = {
+  head: 'Load lost',
+  look: 'right',
+  cell: (row) => (lostLoad(row) > 0 ? `${fixed(lostLoad(row), 2)} MW` : '—'),
+};
+const TRY: Column<{ readonly outage: ContingencyJson['outage'] }> = {
+  head: '',
+  cell: ({ outage }) => <Attempt outage={outage} />,
+};
+
+const VIOLATIONS: readonly Column<ContingencyJson>[] = [
+  NUMBER,
+  OUTAGE,
+  { head: 'Worst of it', look: 'wide', cell: (row) => worstOf(row).text },
+  { head: 'Against its limit', cell: (row) => <OutageBar share={worstOf(row).share} /> },
+  { head: 'Limits broken', look: 'right', cell: (row) => row.limits.length + (row.more ?? 0) || '—' },
+  LOST,
+  TRY,
+];
 
 /** Outages that leave load dark, by how much of what is dark at worst. */
 function LostTable(props: { rows: readonly ContingencyJson[] }) {
@@ -154,83 +149,40 @@ function LostTable(props: { rows: readonly ContingencyJson[] }) {
     const of = outage.class ?? app.equipmentById().get(outage.equipment)?.class ?? '';
     return CLASS_WORDS[of] ?? of;
   };
+  const columns: readonly Column<ContingencyJson>[] = [
+    NUMBER,
+    OUTAGE,
+    { head: 'What it is', look: 'dim', cell: kind },
+    LOST,
+    {
+      head: 'Against the most that one outage takes',
+      look: 'wide',
+      cell: (row) => (
+        <svg class="outage-bar" viewBox="0 0 150 12" aria-hidden="true">
+          <rect class="bar-band" x="0" y="3" width="150" height="6" />
+          <rect class="bar-fill" x="0" y="3" width={Math.max(1, (150 * lostLoad(row)) / most())} height="6" />
+        </svg>
+      ),
+    },
+    TRY,
+  ];
   return (
-    <table class="table outages" aria-label="Single outages that leave load without supply">
-      <thead>
-        <tr>
-          <th class="right">#</th>
-          <th>Outage of</th>
-          <th>What it is</th>
-          <th class="right">Load lost</th>
-          <th class="wide">Against the most that one outage takes</th>
-          <th />
-        </tr>
-      </thead>
-      <tbody>
-        <For each={props.rows}>
-          {(row, index) => (
-            <tr>
-              <td class="right dim">{index() + 1}</td>
-              <td>
-                <Chooser of={row.outage} />
-              </td>
-              <td class="dim">{kind(row)}</td>
-              <td class="right">{fixed(lostLoad(row), 2)} MW</td>
-              <td class="wide">
-                <svg class="outage-bar" viewBox="0 0 150 12" aria-hidden="true">
-                  <rect class="bar-band" x="0" y="3" width="150" height="6" />
-                  <rect class="bar-fill" x="0" y="3" width={Math.max(1, (150 * lostLoad(row)) / most())} height="6" />
-                </svg>
-              </td>
-              <td>
-                <Attempt outage={row.outage} />
-              </td>
-            </tr>
-          )}
-        </For>
-      </tbody>
-    </table>
+    <Table label="Single outages that leave load without supply" class="outages" columns={columns} rows={props.rows} />
   );
 }
 
-function Loadings(props: { rows: readonly WorstLoadingJson[] }) {
-  return (
-    <table class="table outages" aria-label="Loading at worst">
-      <thead>
-        <tr>
-          <th>Line or transformer</th>
-          <th class="right">Now</th>
-          <th class="right">At worst</th>
-          <th>Against its limit</th>
-          <th class="wide">After the outage of</th>
-          <th />
-        </tr>
-      </thead>
-      <tbody>
-        <For each={props.rows}>
-          {(row) => (
-            <tr>
-              <td>
-                <Chooser of={row} />
-              </td>
-              <td class="right">{fixed(row.before, 0)} %</td>
-              <td class="right" classList={{ 'p2-text': row.worst > 100 }}>
-                {fixed(row.worst, 0)} %
-              </td>
-              <td>
-                <OutageBar share={row.worst / 100} now={row.before / 100} />
-              </td>
-              <td class="wide">{row.outage.name}</td>
-              <td>
-                <Attempt outage={row.outage} />
-              </td>
-            </tr>
-          )}
-        </For>
-      </tbody>
-    </table>
-  );
-}
+const LOADINGS: readonly Column<WorstLoadingJson>[] = [
+  { head: 'Line or transformer', cell: (row) => <Chooser of={row} /> },
+  { head: 'Now', look: 'right', cell: (row) => `${fixed(row.before, 0)} %` },
+  {
+    head: 'At worst',
+    look: 'right',
+    cell: (row) => <span classList={{ 'p2-text': row.worst > 100 }}>{fixed(row.worst, 0)} %</span>,
+  },
+  { head: 'Against its limit', cell: (row) => <OutageBar share={row.worst / 100} now={row.before / 100} /> },
+  { head: 'After the outage of', look: 'wide', cell: ({ outage }) => outage.name },
+  TRY,
+];
 
 /** A name that shows its equipment in the inspector. */
 function Chooser(props: { of: { readonly equipment: string; readonly name: string } }): JSX.Element {

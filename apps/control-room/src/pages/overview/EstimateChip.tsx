@@ -3,6 +3,7 @@ import { createMemo, For, Show } from 'solid-js';
 import { useApp } from '../../app.ts';
 import { indexOf } from '../../diagram/layout.ts';
 import { fixed } from '../../format/number.ts';
+import { clock } from '../../format/time.ts';
 
 /** Names in a list at most; the rest is counted. */
 const MOST = 8;
@@ -48,9 +49,8 @@ export function EstimateChip() {
   const wrong = () => !estimate()!.observable || bad() > 0;
   const words = () => {
     const { observable, unobservable } = estimate()!;
-    const seen = observable ? 'observable' : `${unobservable.length} not observable`;
-    const sum = ratio();
-    return `${seen}${sum === undefined ? '' : ` · J/dof ${fixed(sum, 2)}`} · ${bad()} suspect`;
+    const seen = observable ? 'all observable' : `${unobservable.length} not observable`;
+    return `Estimate: ${seen} · ${bad() || 'none'} suspect`;
   };
   return (
     <Show when={app.estimate.has('/estimate')}>
@@ -77,8 +77,12 @@ export function EstimateChip() {
                 {estimate()!.j === null ? '—' : fixed(estimate()!.j!, 1)} with {estimate()!.degreesOfFreedom} degrees of
                 freedom
               </dd>
+              <Show when={ratio() !== undefined}>
+                <dt>J/dof</dt>
+                <dd>{fixed(ratio()!, 2)} (1 is what the noise of the instruments gives)</dd>
+              </Show>
               <dt>at</dt>
-              <dd>{new Date(estimate()!.at).toLocaleTimeString([], { hour12: false })}</dd>
+              <dd>{clock(new Date(estimate()!.at))}</dd>
             </dl>
             <Show when={estimate()!.unobservable.length}>
               <h3>Not observable</h3>

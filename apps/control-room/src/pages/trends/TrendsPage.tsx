@@ -5,11 +5,12 @@ import { api } from '../../api/client.ts';
 import type { HistoryGap, PointInfo, Sample } from '../../api/types.ts';
 import { useApp } from '../../app.ts';
 import { MINUS, shownNumber, stateWord } from '../../format/number.ts';
-import { toLocalField } from '../../format/time.ts';
+import { day, hourMinute, typedTime } from '../../format/time.ts';
 import { go, route } from '../../route.ts';
 import { theme } from '../../theme.ts';
 import { LiveText } from '../../ui/live.tsx';
 import { Notice } from '../../ui/parts.tsx';
+import { TimeField } from '../../ui/TimeField.tsx';
 import { GAP_WORDS } from '../gateways/GatewaysPage.tsx';
 import { filterPoints } from '../points/filter.ts';
 import { bucketFor, columns, fromBuckets, fromHistory, withGaps } from './series.ts';
@@ -23,6 +24,8 @@ const RANGES: readonly (readonly [label: string, millis: number])[] = [
   ['7 d', 604_800_000],
 ];
 const DASHES: readonly (readonly number[])[] = [[], [], [6, 3], [6, 3], [2, 2], [2, 2]];
+
+const field = (at: Date): string => `${day(at)} ${hourMinute(at)}`;
 
 interface Trend {
   readonly point: PointInfo;
@@ -86,19 +89,14 @@ export function TrendsPage() {
           onSubmit={(event) => {
             event.preventDefault();
             const data = new FormData(event.currentTarget);
-            const [from, to] = [new Date(String(data.get('from'))), new Date(String(data.get('to')))];
-            if (from < to) setFixedRange({ from, to });
+            const [from, to] = [typedTime(String(data.get('from'))), typedTime(String(data.get('to')))];
+            if (!from || !to) return;
+            setFixedRange(from < to ? { from, to } : { from: to, to: from });
           }}
         >
-          <input
-            type="datetime-local"
-            name="from"
-            required
-            aria-label="From"
-            value={toLocalField(new Date(Date.now() - 7_200_000))}
-          />
+          <TimeField name="from" label="From" value={field(new Date(Date.now() - 7_200_000))} />
           <span class="dim">to</span>
-          <input type="datetime-local" name="to" required aria-label="To" value={toLocalField(new Date())} />
+          <TimeField name="to" label="To" value={field(new Date())} />
           <button type="submit" classList={{ main: !live() }}>
             Show
           </button>

@@ -62,10 +62,10 @@ export function Certificates() {
                 <th />
                 <th>Name</th>
                 <th>Role</th>
-                <th>Use</th>
                 <th>Key</th>
                 <th>State</th>
                 <th>Valid until</th>
+                <th>Use</th>
                 <th class="wide">SHA-256</th>
               </tr>
             </thead>
@@ -98,7 +98,6 @@ function Line(props: { of: CertificateLine }) {
       </td>
       <td>{certificate.name}</td>
       <td class="dim">{certificate.role}</td>
-      <td class="dim">{USE_WORDS[certificate.use] ?? certificate.use}</td>
       <td>
         {certificate.keyOrigin ? (
           <span class={certificate.keyOrigin === 'file' ? 'weak-key' : ''}>{ORIGIN_WORDS[certificate.keyOrigin]}</span>
@@ -129,6 +128,7 @@ function Line(props: { of: CertificateLine }) {
         {left()}{' '}
         <span class="dim">{until.getUTCFullYear() === 9999 ? '' : `· ${day(until)} ${hourMinute(until)}`}</span>
       </td>
+      <td class="dim">{USE_WORDS[certificate.use] ?? certificate.use}</td>
       <td class="wide mono dim clip fingerprint" title={certificate.fingerprint}>
         {certificate.fingerprint}
       </td>

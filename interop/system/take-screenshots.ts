@@ -1,12 +1,12 @@
 /**
  * Takes the pictures of the README from a running system, 1600 × 960, each as `-light.png` and `-dark.png`: the overview
- * `docs/control-room`, a station with its estimate `docs/station`, a trial `docs/what-if`, and the trust page with a gateway
- * whose firmware was changed, `docs/trust`.
+ * `docs/control-room`, a station with its estimate `docs/station`, a trial `docs/what-if`, an IED with its model `docs/ied`,
+ * and the trust page with a gateway whose firmware was changed, `docs/trust`.
  *
  *     node --disable-warning=ExperimentalWarning interop/system/take-screenshots.ts [seconds]
  *
- * For eight minutes (or so many seconds) the grid runs so fast that it is noon there in the end: the sun shines, and the trend holds a
- * morning. Then protection opens the breaker of a feeder.
+ * It is noon in the grid: the sun shines. For two minutes (or so many seconds) values come in, so that there is a trend. Then
+ * protection opens the breaker of a feeder.
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,22 +16,23 @@ import { equipment, launchBrowser, noBrowser, watchedPage } from './browser.ts';
 import { enerchain } from './command-line.ts';
 import { root, startSystem, until } from './running-system.ts';
 
-const SECONDS = Number(process.argv[2] ?? 480);
-const NOON = 12;
+const SECONDS = Number(process.argv[2] ?? 120);
+/** Minutes of the grid in each of ours: the wind and the sun move, and a command is still carried out at once. */
+const SPEED = 6;
 const SIZE = { width: 1600, height: 960 };
 const CHANGED = 'edge-west';
+/** The bay unit of the feeder whose breaker opens, and where its position stands. */
+const IED = 'ieds/edge-nord/brn-j11';
+const BREAKER = 'BRN_J11CTRL/Q0XCBR1';
 const USER = { user: 'operator', password: 'a sentence is a good password' };
 
 if (noBrowser) throw new Error(noBrowser);
 const docs = join(root, 'docs');
 mkdirSync(docs, { recursive: true });
-const now = new Date();
-const hours = (NOON - now.getHours() - now.getMinutes() / 60 + 24) % 24;
-const speed = Math.max(1, Math.round((hours * 3600) / SECONDS));
-const system = await startSystem(['--speed', String(speed)]);
+const system = await startSystem(['--grid-time', '11:30', '--speed', String(SPEED)]);
 try {
   const api = new Api(system);
-  process.stderr.write(`· ${SECONDS} s until it is noon in the grid, at ${speed} times the speed\n`);
+  process.stderr.write(`· ${SECONDS} s until there is a trend\n`);
   await new Promise((wake) => setTimeout(wake, SECONDS * 1000));
 
   const fault = await enerchain(['lab', 'fault', 'breaker-trip', 'rtu-01-b', 'bay=J11', '--data', system.data]);
@@ -50,11 +51,7 @@ try {
     await page.locator('button[type=submit]').click();
     entered = true;
     await page.locator('.strip-row').first().waitFor();
-    // At such a speed the position of the breaker may come long after the voltages; without it the picture is taken all the same.
-    const dead = page.locator('svg.sld .wire.dead').first();
-    await dead
-      .waitFor({ state: 'attached', timeout: 90_000 })
-      .catch(() => process.stderr.write('· no dead feeder yet\n'));
+    await page.locator('svg.sld .wire.dead').first().waitFor({ state: 'attached' });
     await equipment(page, 'Wind farm 7').click();
     await page.locator('.inspector svg').first().waitFor();
     // The trend of the last hour comes in a moment after the value.
@@ -75,6 +72,12 @@ try {
     await page.waitForTimeout(3_000);
     await page.screenshot({ path: join(docs, `what-if-${theme}.png`) });
     await page.getByRole('button', { name: 'Back to live' }).click();
+    await page.keyboard.press('Escape');
+    await page.goto(`${system.url}/#/${IED}/model?at=${BREAKER}.Pos`);
+    const row = page.getByRole('treeitem', { selected: true });
+    await row.getByText('open').waitFor();
+    await page.waitForTimeout(3_000);
+    await page.screenshot({ path: join(docs, `ied-${theme}.png`) });
     pages.set(theme, page);
   }
   const changed = await enerchain(['lab', 'fault', 'firmware-changed', CHANGED, '--data', system.data]);
@@ -89,7 +92,7 @@ try {
     await page.screenshot({ path: join(docs, `trust-${theme}.png`) });
   }
   await browser.close();
-  process.stderr.write(`· written: ${docs}/{control-room,station,what-if,trust}-{light,dark}.png\n`);
+  process.stderr.write(`· written: ${docs}/{control-room,station,what-if,ied,trust}-{light,dark}.png\n`);
 } finally {
   await system.stop();
 }

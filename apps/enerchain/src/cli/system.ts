@@ -24,6 +24,7 @@ export function systemCommands(program: Command): void {
     )
     .option('--seed <number>', 'seed of the simulated grid', '1')
     .option('--speed <factor>', 'simulated time per real time', '1')
+    .option('--grid-time <time>', 'time of day in the grid at the start, UTC, as 12:00 for a high sun (default: now)')
     .option('--trust-policy <policy>', 'what a good node is: development, production, or a JSON file', 'development')
     .option(
       '--keys <file>',
@@ -101,6 +102,7 @@ export function systemCommands(program: Command): void {
       'GOOSE of the IEDs of the lab on a network interface too (Linux, CAP_NET_RAW); the gateway listens on a second one, as of a veth pair',
     )
     .option('--speed <factor>', 'simulated time per real time', '1')
+    .option('--grid-time <time>', 'time of day in the grid at the start, UTC, as 12:00 for a high sun (default: now)')
     .action(async (grid, options) => (await import('../commands/lab.ts')).lab(grid, options))
     .command('fault')
     .description('make a fault: enerchain lab fault <kind> [target] [key=value…]; without a kind, list them')

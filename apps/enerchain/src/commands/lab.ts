@@ -10,6 +10,8 @@ export interface LabOptions {
   readonly data: string;
   readonly seed: string;
   readonly speed: string;
+  /** `HH:MM` in UTC; now when left out. */
+  readonly gridTime?: string;
   readonly counterEvery: string;
   readonly tpm: boolean;
   readonly gooseInterface?: readonly string[];
@@ -31,6 +33,7 @@ export async function lab(grid: string, options: LabOptions): Promise<void> {
     dataDir: folder,
     seed: wholeNumber(options.seed, '--seed', 0, 2 ** 31 - 1),
     speed,
+    ...(options.gridTime === undefined ? {} : { startAt: todayAt(options.gridTime) }),
     counterMillis: wholeNumber(options.counterEvery, '--counter-every', 10, 3_600_000),
     tpm: options.tpm,
     ...(options.gooseInterface === undefined ? {} : { gooseInterfaces: options.gooseInterface }),
@@ -41,6 +44,14 @@ export async function lab(grid: string, options: LabOptions): Promise<void> {
   reportReady({ gridFile, siteFiles, networkFiles, tpms, goose });
   await handle.closed;
   if (process.connected) process.disconnect();
+}
+
+/** @returns ms since the Unix epoch of a time of this day in UTC */
+function todayAt(text: string): number {
+  const [, hours, minutes] = /^([01]\d|2[0-3]):([0-5]\d)$/.exec(text) ?? [];
+  if (hours === undefined)
+    throw new EnerchainError('caller', 'cli.option', `--grid-time must be a time of day such as 12:00, not '${text}'`);
+  return new Date().setUTCHours(Number(hours), Number(minutes), 0, 0);
 }
 
 export async function fault(

@@ -25,6 +25,7 @@ export interface UpOptions {
   readonly site?: readonly string[];
   readonly seed: string;
   readonly speed: string;
+  readonly gridTime?: string;
   readonly tpm: boolean;
   /** Network interfaces for GOOSE: of the lab's IEDs, and of the gateway that listens. */
   readonly gooseInterface?: readonly string[];
@@ -96,6 +97,7 @@ async function startAll(
         options.seed,
         '--speed',
         options.speed,
+        ...(options.gridTime === undefined ? [] : ['--grid-time', options.gridTime]),
         ...(options.tpm ? [] : ['--no-tpm']),
         ...(options.gooseInterface ? ['--goose-interface', ...options.gooseInterface] : []),
       ],

@@ -124,6 +124,8 @@ function EmptyInspector() {
         <dd>back to the wider view</dd>
         <dt>+ − 0 arrows</dt>
         <dd>zoom, fit, pan</dd>
+        <dt>/</dt>
+        <dd>filter a list</dd>
         <dt>Esc</dt>
         <dd>clear the selection</dd>
       </dl>

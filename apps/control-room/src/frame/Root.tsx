@@ -65,6 +65,9 @@ export function Root() {
   );
 }
 
+const isTyping = (target: EventTarget | null): boolean =>
+  target instanceof HTMLInputElement || target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement;
+
 function Frame() {
   const app = useApp();
   const place = () => route().path[0] ?? 'grid';
@@ -72,7 +75,14 @@ function Frame() {
   const placeId = () => (place() === 'page' ? (route().path[1] ?? '') : place());
   onMount(() => {
     addEventListener('keydown', (event) => {
-      if (event.key !== 'Escape' || document.querySelector('dialog[open]')) return;
+      if (document.querySelector('dialog[open]')) return;
+      if (event.key === '/' && !isTyping(event.target)) {
+        const filter = document.querySelector<HTMLInputElement>('#display input[type=search]');
+        if (!filter) return;
+        event.preventDefault();
+        filter.select();
+      }
+      if (event.key !== 'Escape') return;
       app.select(undefined);
       if (openNode()) go('trust');
     });

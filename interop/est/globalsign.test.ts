@@ -2,7 +2,7 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:https';
-import { type AddressInfo, connect, createServer as listenAnywhere } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -22,6 +22,7 @@ import {
   toPem,
 } from '@enerchain/pki';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { freePort } from '../peer-process.ts';
 import { installGlobalsignEst } from './peer.ts';
 
 const programs = installGlobalsignEst();
@@ -231,17 +232,8 @@ describe.skipIf('missing' in programs)('the client of globalsign/est and our EST
   });
 });
 
-/** A port that was free a moment ago; the peer takes a number only. */
-async function freePort(): Promise<number> {
-  const probe = listenAnywhere();
-  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
-  const { port } = probe.address() as AddressInfo;
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
-}
-
 async function listening(port: number): Promise<void> {
-  for (let attempt = 0; attempt < 200; attempt++) {
+  for (let attempt = 0; attempt < 1200; attempt++) {
     const open = await new Promise<boolean>((resolve) => {
       const socket = connect(port, '127.0.0.1', () => resolve(true));
       socket.on('error', () => resolve(false));

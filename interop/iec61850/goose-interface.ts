@@ -10,8 +10,6 @@ import { startSystem, until } from '../system/running-system.ts';
 
 const [uplink, listening] = process.argv.slice(2) as [string, string];
 const BLOCK = 'BRN_J11PROT/LLN0.GO.gcbProt';
-/** Milliseconds for each step. */
-const WITHIN = 60_000;
 
 const tell = (seen: Record<string, unknown>): void => void process.stdout.write(`${JSON.stringify(seen)}\n`);
 
@@ -20,7 +18,7 @@ try {
   const api = new Api(system);
   const value = async (name: string) => (await api.value((await api.point(name)).mRID))?.v;
   const becomes = (attribute: string, fits: (value: unknown) => boolean, what: string) =>
-    until(what, WITHIN, async () => {
+    until(what, async () => {
       const now = await value(`${BLOCK} ${attribute}`);
       return fits(now) && { is: now };
     });

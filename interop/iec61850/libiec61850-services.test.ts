@@ -30,7 +30,7 @@ function folder(): { root: string; own: string } {
 }
 
 describe.skipIf(missing !== undefined)(`services with libiec61850${missing ? ` (skipped: ${missing})` : ''}`, () => {
-  test('its client with our server', { timeout: 60_000 }, async () => {
+  test('its client with our server', async () => {
     const { root, own } = folder();
     const server = new Iec61850Server(servicesModel(), {
       port: 0,
@@ -89,7 +89,7 @@ describe.skipIf(missing !== undefined)(`services with libiec61850${missing ? ` (
     expect(server.value(`${LD}/LLN0.SGCB.ActSG`, 'SP')).toEqual({ kind: 'unsigned', value: 1 });
   });
 
-  test('its server with our client', { timeout: 60_000 }, async () => {
+  test('its server with our client', async () => {
     const { root } = folder();
     const port = await freePort();
     const server = spawn(python, [script('services_server.py'), String(port), root], {
@@ -98,7 +98,7 @@ describe.skipIf(missing !== undefined)(`services with libiec61850${missing ? ` (
     onTestFinished(() => void server.kill());
     expect(String((await once(server.stdout, 'data'))[0])).toContain('ready');
     const connect = async () =>
-      Iec61850Client.connect(await tcpConnect('127.0.0.1', port)(AbortSignal.timeout(10_000)));
+      Iec61850Client.connect(await tcpConnect('127.0.0.1', port)(AbortSignal.timeout(60_000)));
     const [client, other] = [await connect(), await connect()];
     onTestFinished(() => other.close());
     onTestFinished(() => client.close());

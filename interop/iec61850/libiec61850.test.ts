@@ -21,7 +21,7 @@ import { missing, python } from '../pyiec61850.ts';
 const script = (name: string) => join(import.meta.dirname, 'peers', name);
 
 describe.skipIf(missing !== undefined)(`ACSI with libiec61850${missing ? ` (skipped: ${missing})` : ''}`, () => {
-  test('its client with our server', { timeout: 60_000 }, async () => {
+  test('its client with our server', async () => {
     const { scl } = readScl(SCD);
     const operated: string[] = [];
     const handler: ControlHandler = {
@@ -84,14 +84,14 @@ describe.skipIf(missing !== undefined)(`ACSI with libiec61850${missing ? ` (skip
     ]);
   });
 
-  test('its server with our client', { timeout: 60_000 }, async () => {
+  test('its server with our client', async () => {
     const port = await freePort();
     const server = spawn(python, [script('server.py'), String(port)], { stdio: ['pipe', 'pipe', 'ignore'] });
     onTestFinished(() => void server.kill());
     expect(String((await once(server.stdout, 'data'))[0])).toContain('ready');
     const strays: string[] = [];
     const connect = async () =>
-      Iec61850Client.connect(await tcpConnect('127.0.0.1', port)(AbortSignal.timeout(10_000)), {
+      Iec61850Client.connect(await tcpConnect('127.0.0.1', port)(AbortSignal.timeout(60_000)), {
         onStray: (text) => strays.push(text),
       });
     const change = async () => {

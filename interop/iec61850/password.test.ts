@@ -35,7 +35,7 @@ describe.skipIf(missing !== undefined)(`passwords with libiec61850${missing ? ` 
     const port = await freePort();
     const peer = await peerProgram(python, PROGRAM, 'server', String(port), WORD);
     const connect = async (word?: string): Promise<string[]> => {
-      const transport = await tcpConnect('127.0.0.1', port)(AbortSignal.timeout(10_000));
+      const transport = await tcpConnect('127.0.0.1', port)(AbortSignal.timeout(60_000));
       const authentication =
         word === undefined
           ? undefined

@@ -59,7 +59,7 @@ export async function ourServer() {
 
 /** A client of ours. @param strays gets what was unsolicited and not understood */
 export const ourClient = async (port: number, strays: string[] = []): Promise<Iec61850Client> =>
-  Iec61850Client.connect(await tcpConnect('127.0.0.1', port)(AbortSignal.timeout(10_000)), {
+  Iec61850Client.connect(await tcpConnect('127.0.0.1', port)(AbortSignal.timeout(60_000)), {
     onStray: (text) => strays.push(text),
   });
 

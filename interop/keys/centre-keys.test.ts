@@ -46,7 +46,7 @@ async function run(keyFile: string, origin: 'hsm' | 'tpm') {
       'edge-nord',
     );
     const offset = await core.log.append({ action: 'test', actor: 'test', outcome: 'ok' });
-    await core.transparency.keeper.reached(offset + 1, AbortSignal.timeout(10_000));
+    await core.transparency.keeper.reached(offset + 1, AbortSignal.timeout(60_000));
     expect(await core.transparency.keeper.checkpoint()).toContain('enerchain/');
     expect(core.troubles().filter((text) => !text.includes('database'))).toEqual([]);
     expect(core.identity.signer.origin).toBe(origin);

@@ -28,7 +28,7 @@ describe.skipIf(missing !== undefined)(`libiec61850${missing ? ` (skipped: ${mis
       server.kill();
     });
     expect(String((await once(server.stdout, 'data'))[0])).toContain('ready');
-    const client = await MmsClient.associate(await tcpConnect('127.0.0.1', port)(AbortSignal.timeout(10_000)));
+    const client = await MmsClient.associate(await tcpConnect('127.0.0.1', port)(AbortSignal.timeout(60_000)));
     expect(await client.call('identify', null)).toMatchObject({ model: 'LIBIEC61850' });
     const domains = { class: { kind: 'basic', value: 9 }, scope: { kind: 'vmd', value: null } } as const;
     expect((await client.call('getNameList', domains)).names).toEqual(['IEDLD0']);

@@ -37,6 +37,7 @@ export async function watchedPage(
     viewport: options.viewport ?? { width: 1600, height: 960 },
     colorScheme: options.colorScheme ?? 'light',
   });
+  context.setDefaultTimeout(90_000);
   const complaints: string[] = [];
   context.on('request', (request) => {
     const url = new URL(request.url());
@@ -95,15 +96,14 @@ export async function order(page: Page, symbol: string, word: 'open' | 'close'):
   await equipment(page, symbol).click();
   await page.getByRole('button', { name: 'Operate …' }).click();
   const dialog = page.locator('dialog[open]');
-  const limit = { timeout: 20_000 };
   try {
-    await dialog.locator('.choices').first().getByRole('button', { name: word }).click(limit);
-    await dialog.getByRole('button', { name: '1 · Select' }).click(limit);
-    await dialog.getByRole('button', { name: `2 · Operate: ${word}` }).click(limit);
+    await dialog.locator('.choices').first().getByRole('button', { name: word }).click();
+    await dialog.getByRole('button', { name: '1 · Select' }).click();
+    await dialog.getByRole('button', { name: `2 · Operate: ${word}` }).click();
     // The feedback's own value may come a moment after the sentence that it has been seen.
-    await dialog.locator('.result', { hasText: word === 'open' ? 'is open' : 'is closed' }).waitFor(limit);
+    await dialog.locator('.result', { hasText: word === 'open' ? 'is open' : 'is closed' }).waitFor();
     // So may the device's confirmation, which is a message of its own.
-    await dialog.getByText('The device has confirmed the order.').waitFor(limit);
+    await dialog.getByText('The device has confirmed the order.').waitFor();
   } catch (error) {
     throw new Error(`${(error as Error).message}\nThe dialog said: ${await dialog.innerText({ timeout: 1000 })}`);
   }

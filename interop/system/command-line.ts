@@ -15,7 +15,7 @@ export async function enerchain(args: readonly string[], env: Readonly<Record<st
   const child = spawn('npx', ['enerchain', ...args], {
     cwd: root,
     stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: 60_000,
+    timeout: 120_000,
     // npm's own remarks about its configuration are not ours.
     env: { ...inherited, npm_config_loglevel: 'error', ...env },
   });

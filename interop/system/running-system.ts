@@ -1,16 +1,16 @@
 /** The whole system as a new user starts it: `npm start` with a data folder and a port of its own. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { freePort, isFree } from '../peer-process.ts';
 
 /** The checkout whose `npm start` is run. */
 export const root = resolve(fileURLToPath(new URL('../..', import.meta.url)));
 
 /** Limit of a hook that starts a system, ms: the first start on a machine also builds the control room. */
-export const STARTS_WITHIN = 240_000;
+export const STARTS_WITHIN = 400_000;
 
 export interface StartOptions {
   /** A folder of an earlier run; a new one when left out. Only a new one is removed at the end. */
@@ -50,11 +50,12 @@ export async function startSystem(more: readonly string[] = [], options: StartOp
     return code;
   };
   try {
-    await until('the system to be ready', 180_000, () => {
+    const ready = (): boolean => {
       if (child.exitCode !== null || child.signalCode !== null)
         throw new Error(`npm start ended with ${child.exitCode}`);
       return /CloudEnerChain runs: /.test(output()) && /Stop with/.test(output());
-    });
+    };
+    await until('the system to be ready', ready, 300_000);
   } catch (error) {
     const said = `${(error as Error).message}\n${output()}\n${tails(data)}`;
     await stop();
@@ -133,13 +134,13 @@ export function tails(data: string, lines = 5): string {
 
 /**
  * Asks again and again until the answer is something, and returns it.
- * @param limit ms
+ * @param limit ms; it ends what would never end, and measures nothing
  * @throws Error that says what was waited for, and the last error of the question
  */
 export async function until<T>(
   what: string,
-  limit: number,
   question: () => Promise<T | undefined | false> | T | undefined | false,
+  limit = 90_000,
 ): Promise<T> {
   const deadline = performance.now() + limit;
   let last: unknown;
@@ -159,20 +160,10 @@ export async function until<T>(
   }
 }
 
+/** The first of two ports in a row that are free. */
 export async function twoFreePorts(): Promise<number> {
   for (;;) {
-    const first = await tryPort(0);
-    if (first !== undefined && (await tryPort(first + 1)) !== undefined) return first;
+    const first = await freePort();
+    if (await isFree(first + 1)) return first;
   }
-}
-
-function tryPort(port: number): Promise<number | undefined> {
-  return new Promise((done) => {
-    const server = createServer();
-    server.once('error', () => done(undefined));
-    server.listen(port, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => done(typeof address === 'object' && address ? address.port : undefined));
-    });
-  });
 }

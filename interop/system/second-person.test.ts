@@ -122,7 +122,7 @@ describe.skipIf(noBrowser)('a command that takes two people', () => {
   });
 
   it('prepares an order that waits, shows it to the other one, who approves it, and operates it', async () => {
-    await until('gateway and centre to be attested', 60_000, async () =>
+    await until('gateway and centre to be attested', async () =>
       anna.evaluate(async () => {
         const { nodes } = await (await fetch('/api/v1/trust')).json();
         const good = (name: string) =>
@@ -131,14 +131,13 @@ describe.skipIf(noBrowser)('a command that takes two people', () => {
       }),
     );
     const dialog = await prepare(anna);
-    expect(await dialog.getByLabel('The way of the command').innerText()).toMatch(
-      /centre is attested \(software\)[\s\S]*edge-test is attested \(software\)/,
-    );
+    const way = dialog.getByLabel('The way of the command');
+    await way.filter({ hasText: /centre is attested \(software\)[\s\S]*edge-test is attested \(software\)/ }).waitFor();
     await dialog.getByText('Another operator sees this order now').waitFor();
     expect(await dialog.getByRole('button', { name: 'Operate: on' }).isDisabled()).toBe(true);
     await bert.getByRole('button', { name: '1 order waits for a second person' }).click();
     const request = bert.getByRole('region', { name: 'Order of anna' });
-    expect(await request.innerText()).toMatch(/switch: on[\s\S]*asked by anna/i);
+    await request.filter({ hasText: /switch: on[\s\S]*asked by anna/i }).waitFor();
     await request.getByRole('button', { name: 'Approve with authenticator' }).click();
     await bert.getByText('None waits any more.').waitFor();
     await closeDialog(bert);
@@ -184,14 +183,16 @@ describe.skipIf(noBrowser)('a command that takes two people', () => {
     await dialog.getByLabel('Reason').fill('the transformer burns, nobody else is here');
     await go.click();
     await dialog.locator('.glass-broken', { hasText: 'the transformer burns' }).waitFor();
-    expect(await dialog.innerText()).toMatch(
-      /Passed over: Not every node on the way is good enough[\s\S]*Passed over: Needs a second person/,
-    );
+    await dialog
+      .filter({
+        hasText: /Passed over: Not every node on the way is good enough[\s\S]*Passed over: Needs a second person/,
+      })
+      .waitFor();
     await dialog.getByRole('button', { name: 'Operate: on' }).click();
     await dialog.locator('.result', { hasText: 'carried out' }).waitFor();
     await closeDialog(anna);
     await bert.locator('.strip', { hasText: 'Break-glass by anna' }).waitFor();
-    await until('the device to have it', 10_000, () => station.commands.length === 2);
+    await until('the device to have it', () => station.commands.length === 2);
   });
 
   it('complained about nothing but the honest refusal, and that there is no grid', () => {

@@ -37,7 +37,7 @@ try {
 
   const fault = await enerchain(['lab', 'fault', 'breaker-trip', 'rtu-01-b', 'bay=J11', '--data', system.data]);
   if (fault.status !== 0) throw new Error(fault.stderr);
-  await until('the alarm', 20_000, async () => (await api.alarms()).length > 0);
+  await until('the alarm', async () => (await api.alarms()).length > 0);
 
   const browser = await launchBrowser();
   let entered = false;

@@ -86,7 +86,7 @@ export class TestTpm {
       execFile(
         `tpm2_${name}`,
         args,
-        { cwd: this.folder, env: { ...process.env, TPM2TOOLS_TCTI: `swtpm:path=${this.file('s')}` }, timeout: 20_000 },
+        { cwd: this.folder, env: { ...process.env, TPM2TOOLS_TCTI: `swtpm:path=${this.file('s')}` }, timeout: 60_000 },
         (error, stdout, stderr) => {
           if (error) reject(new Error(`tpm2_${name} ${args.join(' ')}: ${stderr || error.message}`));
           else resolve(stdout);

@@ -119,7 +119,7 @@ def serve(port):
 
 
 def control(host, port):
-    client = c104.Client(tick_rate_ms=50, command_timeout_ms=3000)
+    client = c104.Client(tick_rate_ms=50, command_timeout_ms=30000)
     connection = client.add_connection(ip=host, port=port, init=c104.Init.NONE)
     station = connection.add_station(common_address=1)
 

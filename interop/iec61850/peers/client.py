@@ -1,6 +1,7 @@
 """A client of libiec61850 (through pyiec61850-ng) for our server of the sample: what it finds, one line each, as JSON."""
 import json
 import sys
+import threading
 import time
 
 import pyiec61850.pyiec61850 as iec
@@ -13,12 +14,14 @@ def say(what, value):
 class Listener(iec.RCBHandler):
     def __init__(self):
         iec.RCBHandler.__init__(self)
+        self.heard = threading.Event()
 
     def trigger(self):
         report = self._client_report
         values = iec.ClientReport_getDataSetValues(report)
         reasons = [iec.ClientReport_getReasonForInclusion(report, i) for i in range(iec.MmsValue_getArraySize(values))]
         say("report", [iec.ClientReport_getRptId(report), reasons])
+        self.heard.set()
 
 
 connection = iec.IedConnection_create()
@@ -57,7 +60,7 @@ for reference, options in (("BCU1CTRL/LLN0.RP.urcb01", iec.RCB_ELEMENT_RESV), ("
     iec.ClientReportControlBlock_setGI(block, True)
     error = iec.IedConnection_setRCBValues(connection, block, iec.RCB_ELEMENT_GI, True)
     say("interrogate", error)
-    time.sleep(0.3)
+    listener.heard.wait(60)
     # A report that comes while this thread waits for an answer locks the binding up: both want the interpreter.
     iec.ClientReportControlBlock_setRptEna(block, False)
     error = iec.IedConnection_setRCBValues(connection, block, iec.RCB_ELEMENT_RPT_ENA, True)

@@ -29,21 +29,12 @@ import { GridSimulation } from '../apps/lab/src/simulation/simulation.ts';
 import { deviation, estimateWithPeers } from '../interop/grid/estimation-peers.ts';
 import { installGridPeers } from '../interop/grid/peers.ts';
 import { hasMatpower, matpowerFile } from '../services/grid-state/test/matpower.ts';
+import { type RunTimes, round, timeRuns } from './runs.ts';
 
 const runs = Number(process.argv[2] ?? 15);
 const seconds = Number(process.argv[3] ?? 3);
 
-const round = (value: number): number => Number(value.toPrecision(4));
-
-function measure(act: () => void): { median: number; best: number } {
-  for (let i = 0; i < 3; i++) act();
-  const times = Array.from({ length: runs }, () => {
-    const before = performance.now();
-    act();
-    return performance.now() - before;
-  }).sort((a, b) => a - b);
-  return { median: round(times[Math.floor(runs / 2)]!), best: round(times[0]!) };
-}
+const measure = (act: () => void): RunTimes => timeRuns(runs, 1, act);
 
 function lab(): object {
   const grid = buildLabGrid();

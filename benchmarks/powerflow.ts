@@ -19,21 +19,11 @@ import { buildLabGrid } from '../apps/lab/src/grid/lab-grid.ts';
 import { GridSimulation } from '../apps/lab/src/simulation/simulation.ts';
 import { hasMatpower, matpowerCase, readMatpower } from '../services/grid-state/test/matpower.ts';
 import { stations } from '../services/grid-state/test/stations.ts';
+import { type RunTimes, round, timeRuns } from './runs.ts';
 
 const runs = Number(process.argv[2] ?? 9);
 
-const round = (value: number): number => Number(value.toPrecision(4));
-
-/** Medians over the runs of the mean time of one call, ms. */
-function measure(calls: number, act: () => void): { median: number; best: number } {
-  for (let i = 0; i < calls; i++) act();
-  const times = Array.from({ length: runs }, () => {
-    const before = performance.now();
-    for (let i = 0; i < calls; i++) act();
-    return (performance.now() - before) / calls;
-  }).sort((a, b) => a - b);
-  return { median: round(times[Math.floor(runs / 2)]!), best: round(times[0]!) };
-}
+const measure = (calls: number, act: () => void): RunTimes => timeRuns(runs, calls, act);
 
 function labGrid(): object {
   const grid = buildLabGrid();

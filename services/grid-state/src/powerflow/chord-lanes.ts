@@ -15,6 +15,8 @@ import type { NewtonSolver } from './newton.ts';
 export const LANES = 4;
 /** After so many steps Newton's method would have been there sooner. */
 const MAX_STEPS = 10;
+/** A mismatch, per unit, from which there is no way back. Growth alone is none: near machines it may double before it shrinks. */
+const HOPELESS = 1e3;
 
 /** Admittance matrix, rows and columns by place. */
 interface PlacedMatrix {
@@ -126,14 +128,13 @@ export class ChordLanes {
     converged.fill(0);
     moves.fill(0).fill(1, 0, count);
     for (let step = 0; moves.includes(1); step++) {
-      const before = worst.slice();
       this.#forward();
       for (let lane = 0; lane < count; lane++) {
         if (moves[lane] === 0) continue;
         if (worst[lane]! <= tolerance) {
           converged[lane] = 1;
           this.iterations[lane] = step;
-        } else if (step === limit || !(step < 2 || worst[lane]! < before[lane]!)) moves[lane] = 0;
+        } else if (step === limit || !(worst[lane]! < HOPELESS)) moves[lane] = 0;
       }
       // Half of the step is calculated with the mismatch: who has arrived takes it all the same.
       this.#backward();

@@ -200,7 +200,12 @@ export function qualifiedName(area: TpmPublic, parent: Hierarchy | Uint8Array): 
   return tagged(area.nameAlg!, above, name);
 }
 
+/**
+ * Keys that were asked for again. One that is used once, such as that of a stranger's quote, is not kept: a map that holds it
+ * until the next collection of all garbage costs as much as making it.
+ */
 const keys = new WeakMap<TpmPublic, KeyObject>();
+const askedFor = new WeakSet<TpmPublic>();
 
 /**
  * The key as `node:crypto` knows it.
@@ -210,7 +215,8 @@ export function toKeyObject(area: TpmPublic): KeyObject {
   let key = keys.get(area);
   if (key === undefined) {
     key = makeKey(area);
-    keys.set(area, key);
+    if (askedFor.has(area)) keys.set(area, key);
+    else askedFor.add(area);
   }
   return key;
 }

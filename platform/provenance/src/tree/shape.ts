@@ -37,6 +37,7 @@ export function completedBy(leaf: number): number {
 
 /** Largest level whose subtrees fit n leaves (n ≥ 1). */
 export function levelOf(n: number): number {
+  if (n < 2 ** 31) return 31 - Math.clz32(n);
   let level = Math.floor(Math.log2(n));
   while (2 ** level > n) level--;
   while (2 ** (level + 1) <= n) level++;
@@ -59,26 +60,34 @@ function subtrees(start: number, end: number): { readonly level: number; readonl
 
 /** Merkle Tree Hash of the leaves from `start` to `end` (§ 2.1.1), out of complete subtrees. */
 function rangeHash(node: NodeAt, start: number, end: number): Uint8Array {
+  const level = levelOf(end - start);
+  if (2 ** level === end - start) return node(level, start / 2 ** level);
   const parts = subtrees(start, end).map(({ level, index }) => node(level, index));
   return parts.reduceRight((right, left) => nodeHashOf(left, right));
 }
 
-/** Root of the first `size` leaves. */
-export const rootOfTree = (node: NodeAt, size: number): Uint8Array =>
-  size === 0 ? EMPTY_ROOT : rangeHash(node, 0, size);
+/** Hash of the leaves from `start` to the end of a tree; of those from 0 on it is the root. */
+export const restOfTree = (node: NodeAt, start: number, size: number): Uint8Array =>
+  size === 0 ? EMPTY_ROOT : rangeHash(node, start, size);
 
 /**
  * Inclusion proof of a leaf (§ 2.1.3.1): sibling hashes from the leaf to the root.
+ * @param rest `restOfTree` of this size: all that a proof needs beside single nodes, and the same for many leaves
  * @throws EnerchainError `provenance.proof.index` (fault caller)
  */
-export function inclusionProof(node: NodeAt, index: number, size: number): Uint8Array[] {
+export function inclusionProof(
+  node: NodeAt,
+  index: number,
+  size: number,
+  rest: (start: number) => Uint8Array = (start) => restOfTree(node, start, size),
+): Uint8Array[] {
   checkRange(index, size);
   const path: Uint8Array[] = [];
   let [start, end] = [0, size];
   while (end - start > 1) {
     const middle = start + splitOf(end - start);
     if (index < middle) {
-      path.push(rangeHash(node, middle, end));
+      path.push(end === size ? rest(middle) : rangeHash(node, middle, end));
       end = middle;
     } else {
       path.push(rangeHash(node, start, middle));

@@ -7,7 +7,7 @@ import { EnerchainError } from '@enerchain/model';
 import { HASH_BYTES, nodeHashOf, same } from './hash.ts';
 import type { TreeMedium } from './medium.ts';
 import { rootFromInclusion } from './proof.ts';
-import { completedBy, consistencyProof, hashesOf, inclusionProof, levelOf, placeOf, rootOfTree } from './shape.ts';
+import { completedBy, consistencyProof, hashesOf, inclusionProof, levelOf, placeOf, restOfTree } from './shape.ts';
 
 const HEADER_BYTES = HASH_BYTES;
 const HEADER = Buffer.alloc(HEADER_BYTES);
@@ -22,6 +22,8 @@ export class MerkleTree {
   #size: number;
   /** Right edge: the complete subtree of each level that waits for its right sibling. */
   #edge: (Uint8Array | undefined)[] = [];
+  /** Right ends of the tree of the size that was asked for last, by their first leaf: the proofs of a checkpoint share them. */
+  #rests: { readonly size: number; readonly from: Map<number, Uint8Array> } = { size: -1, from: new Map() };
 
   private constructor(medium: TreeMedium, size: number) {
     this.#medium = medium;
@@ -99,7 +101,7 @@ export class MerkleTree {
   /** Root of the first `size` leaves. @throws EnerchainError `provenance.proof.index` when there are fewer */
   root(size = this.#size): Uint8Array {
     this.#has(size);
-    return rootOfTree(this.node, size);
+    return this.#rest(0, size);
   }
 
   /** Hash of a leaf. */
@@ -114,7 +116,7 @@ export class MerkleTree {
    */
   inclusion(index: number, size = this.#size): Uint8Array[] {
     this.#has(size);
-    const path = inclusionProof(this.node, index, size);
+    const path = inclusionProof(this.node, index, size, (start) => this.#rest(start, size));
     const root = rootFromInclusion(this.node(0, index), index, size, path);
     if (!root || !same(root, this.root(size))) throw damaged(`the path of leaf ${index} does not lead to the root`);
     return path;
@@ -151,12 +153,24 @@ export class MerkleTree {
     return hash;
   };
 
+  #rest(start: number, size: number): Uint8Array {
+    if (this.#rests.size !== size) this.#rests = { size, from: new Map() };
+    const { from } = this.#rests;
+    let hash = from.get(start);
+    if (!hash) {
+      hash = restOfTree(this.node, start, size);
+      from.set(start, hash);
+    }
+    return hash;
+  }
+
   #has(size: number): void {
     if (Number.isSafeInteger(size) && size >= 0 && size <= this.#size) return;
     throw new EnerchainError('caller', 'provenance.proof.index', `the tree has ${this.#size} leaves, not ${size}`);
   }
 
   #cut(): void {
+    this.#rests = { size: -1, from: new Map() };
     const length = HEADER_BYTES + hashesOf(this.#size) * HASH_BYTES;
     if (this.#medium.size > length) this.#medium.truncate(length);
   }

@@ -54,7 +54,7 @@ describe.skipIf(missing !== undefined)('TLS with c104 (mbedTLS) and with openssl
       transport: tlsConnect({
         host,
         port,
-        profile: { ...ours, ca: authority.cert, renegotiateAfter: 1.5 },
+        tls: { ...ours, ca: authority.cert, renegotiateSeconds: 1.5 },
         onSecurityEvent: (e) => events.push(e),
       }),
       onAsdu: (asdu) => asdus.push(asdu),
@@ -91,7 +91,7 @@ describe.skipIf(missing !== undefined)('TLS with c104 (mbedTLS) and with openssl
       transport: tlsConnect({
         host: '127.0.0.1',
         port,
-        profile: { ...intruder, ca: authority.cert },
+        tls: { ...intruder, ca: authority.cert },
         onSecurityEvent: (e) => events.push(e),
       }),
       reconnect: false,

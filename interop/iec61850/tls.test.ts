@@ -86,7 +86,7 @@ describe.skipIf(missing !== undefined)(`TLS with libiec61850${missing ? ` (skipp
     const connect = async (name: string) => {
       const events: SecurityEvent[] = [];
       const onSecurityEvent = (event: SecurityEvent) => void events.push(event);
-      const way = tlsConnect({ host: '127.0.0.1', port, profile: own(name), onSecurityEvent });
+      const way = tlsConnect({ host: '127.0.0.1', port, tls: own(name), onSecurityEvent });
       const client = await Iec61850Client.connect(await way(AbortSignal.timeout(60_000)));
       return { client, events };
     };

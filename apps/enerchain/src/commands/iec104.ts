@@ -203,7 +203,7 @@ function transport(host: string, port: number, options: ConnectionOptions): { tr
     transport: tlsConnect({
       host,
       port,
-      profile: {
+      tls: {
         ca: readFileSync(options.tlsCa, 'utf8'),
         cert,
         key,

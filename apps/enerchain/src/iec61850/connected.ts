@@ -59,7 +59,7 @@ function connector(at: string, { tlsCa, tlsCert, tlsKey, tlsServerName }: MmsOpt
   return tlsConnect({
     host,
     port: Number(found[2] ?? 3782),
-    profile: { ca: ca!, cert: cert!, key: key!, ...(tlsServerName === undefined ? {} : { serverName: tlsServerName }) },
+    tls: { ca: ca!, cert: cert!, key: key!, ...(tlsServerName === undefined ? {} : { serverName: tlsServerName }) },
     onSecurityEvent: ({ severity, text }) => {
       if (severity !== 'notice') remark(text);
     },

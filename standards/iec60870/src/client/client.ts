@@ -36,7 +36,7 @@ function connector(options: Iec104ClientOptions, clock: Clock): Connect {
   if (host === undefined) throw callerError('client.options', 'A client needs a host (and port) or a transport');
   if (tls === undefined) return tcpConnect(host, port ?? 2404);
   const events = onSecurityEvent ? { onSecurityEvent } : {};
-  return tlsConnect({ host, port: port ?? 19998, profile: tls, clock, ...events });
+  return tlsConnect({ host, port: port ?? 19998, tls, clock, ...events });
 }
 
 export class Iec104Client {

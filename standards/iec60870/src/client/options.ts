@@ -1,6 +1,6 @@
 /** What a client is told and what it tells; shared by the single and the redundant client. */
 
-import type { Clock, Connect, SecurityEvent, TlsProfile } from '@enerchain/transport';
+import type { Clock, Connect, SecurityEvent, TlsSettings } from '@enerchain/transport';
 import type { Asdu } from '../codec/asdu.ts';
 import type { Cp56Time } from '../codec/time.ts';
 import type { Iec104Error } from '../errors.ts';
@@ -25,7 +25,7 @@ export interface Iec104ClientOptions {
   /** Default 2404 (19998 with TLS). */
   readonly port?: number;
   /** TLS as IEC 62351-3 wants it; without, plain TCP. */
-  readonly tls?: TlsProfile;
+  readonly tls?: TlsSettings;
   /** Makes the connection instead of TCP or TLS to host and port. */
   readonly transport?: Connect;
   readonly parameters?: Partial<Parameters>;

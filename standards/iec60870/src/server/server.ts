@@ -5,7 +5,7 @@ import {
   type SecurityEvent,
   socketTransport,
   systemClock,
-  type TlsProfile,
+  type TlsSettings,
   type Transport,
   tlsListener,
 } from '@enerchain/transport';
@@ -44,7 +44,7 @@ export interface Iec104ServerOptions {
   readonly host?: string;
   /** Default 2404 (19998 with TLS); 0 takes a free one, see `address`. */
   readonly port?: number;
-  readonly tls?: TlsProfile;
+  readonly tls?: TlsSettings;
   readonly parameters?: Partial<Parameters>;
   /** Further clients are refused. Default 32. */
   readonly maxConnections?: number;
@@ -184,7 +184,7 @@ export class Iec104Server {
         ? createServer({ noDelay: true }, (socket) => this.attach(socketTransport(socket)))
         : tlsListener({
             service: 'iec104',
-            profile: tls,
+            tls,
             onSocket: (socket, subject) => this.attach(socketTransport(socket), subject),
             ...(onSecurityEvent === undefined ? {} : { onSecurityEvent }),
           });

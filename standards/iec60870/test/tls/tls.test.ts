@@ -1,14 +1,15 @@
 import { connect as connectPlain } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import {
-  cipherString,
   clientOptions,
+  contextOptions,
   SECURITY_EVENTS,
   type SecurityEvent,
   securityEventOf,
   serverOptions,
   systemClock,
-  type TlsProfile,
+  TLS_RULES,
+  type TlsSettings,
   tlsConnect,
 } from '@enerchain/transport';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -17,13 +18,14 @@ import { Master, until } from '../server/support.ts';
 import { type Issued, opensslMissing, TestAuthority } from './pki.ts';
 
 describe('TLS profile', () => {
-  const base: TlsProfile = { cert: 'c', key: 'k', ca: 'a' };
+  const base: TlsSettings = { cert: 'c', key: 'k', ca: 'a' };
 
   it('offers suites with forward secrecy only, unless others are named', () => {
-    for (const suite of cipherString().split(':')) expect(suite).toMatch(/^TLS_|DHE-/);
-    expect(cipherString(['TLS_RSA_WITH_AES_128_CBC_SHA256'])).toBe('AES128-SHA256');
-    expect(() => cipherString(['TLS_NULL'])).toThrow(/not in the catalogue/);
-    expect(() => cipherString([])).toThrow(/no cipher suite/);
+    const ciphers = (cipherSuites = TLS_RULES.cipherSuites) => contextOptions({ ...TLS_RULES, cipherSuites }).ciphers;
+    for (const suite of ciphers()!.split(':')) expect(suite).toMatch(/^TLS_|DHE-/);
+    expect(ciphers(['TLS_RSA_WITH_AES_128_CBC_SHA256'])).toBe('AES128-SHA256');
+    expect(() => ciphers(['TLS_NULL'])).toThrow(/not in the catalogue/);
+    expect(() => ciphers([])).toThrow(/no cipher suite/);
   });
 
   it('refuses versions below 1.2 and spans that are empty', () => {
@@ -66,7 +68,7 @@ describe.skipIf(missing !== undefined)('TLS connections', () => {
   });
 
   /** A server and one attempt to connect; what both sides report. */
-  async function meet(serverSide: Partial<TlsProfile> = {}, clientSide: Partial<TlsProfile> = {}) {
+  async function meet(serverSide: Partial<TlsSettings> = {}, clientSide: Partial<TlsSettings> = {}) {
     const serverEvents: SecurityEvent[] = [];
     const clientEvents: SecurityEvent[] = [];
     const server = new Iec104Server({
@@ -79,7 +81,7 @@ describe.skipIf(missing !== undefined)('TLS connections', () => {
     const connect = tlsConnect({
       host,
       port,
-      profile: { ...centre, ca: authority.cert, ...clientSide },
+      tls: { ...centre, ca: authority.cert, ...clientSide },
       onSecurityEvent: (event) => clientEvents.push(event),
     });
     const attempt = async () => {
@@ -124,7 +126,7 @@ describe.skipIf(missing !== undefined)('TLS connections', () => {
       await attempt();
       expect(names(clientEvents)).toEqual(['session-established', 'session-resumed']);
       expect(names(serverEvents)).toEqual(['session-established', 'session-resumed']);
-      const strict = await meet({ maxVersion: version, resumption: false }, { resumption: false });
+      const strict = await meet({ maxVersion: version, resumptionSeconds: 0 }, { resumptionSeconds: 0 });
       (await strict.attempt()).connection.close();
       await strict.attempt();
       expect(names(strict.clientEvents)).toEqual(['session-established', 'session-established']);
@@ -134,7 +136,7 @@ describe.skipIf(missing !== undefined)('TLS connections', () => {
   it('renews the keys of a TLS 1.2 session while data flows', async () => {
     const { server, attempt, clientEvents, serverEvents } = await meet(
       { maxVersion: 'TLSv1.2' },
-      { renegotiateAfter: 0.05 },
+      { renegotiateSeconds: 0.05 },
     );
     const master = await attempt();
     await until(() => names(clientEvents).includes('renegotiation-completed'), 'renegotiation');
@@ -172,7 +174,7 @@ describe.skipIf(missing !== undefined)('TLS connections', () => {
     const issued = make();
     let serverEvents: SecurityEvent[] = [];
     try {
-      const met = await meet(serverSide as Partial<TlsProfile>, { ...issued });
+      const met = await meet(serverSide as Partial<TlsSettings>, { ...issued });
       serverEvents = met.serverEvents;
       await met.attempt();
       await until(() => met.server.counters.connectionsAccepted === 0 && serverEvents.length > 0, 'refusal');
@@ -254,7 +256,7 @@ describe.skipIf(missing !== undefined)('TLS connections', () => {
   });
 
   it('a peer that never finishes its handshake is given up', async () => {
-    const { host, port, serverEvents } = await meet({ handshakeTimeout: 0.1 });
+    const { host, port, serverEvents } = await meet({ handshakeSeconds: 0.1 });
     const socket = connectPlain({ host, port });
     socket.on('error', () => {});
     await until(() => serverEvents.length > 0, 'time-out');

@@ -14,7 +14,7 @@ import {
   type SecurityEvent,
   socketTransport,
   systemClock,
-  type TlsProfile,
+  type TlsSettings,
   type Transport,
   tlsListener,
 } from '@enerchain/transport';
@@ -35,7 +35,7 @@ export interface Iec61850ServerOptions {
   readonly host?: string;
   /** Default 102 (3782 with TLS); 0 takes a free one. */
   readonly port?: number;
-  readonly tls?: TlsProfile;
+  readonly tls?: TlsSettings;
   readonly onSecurityEvent?: (event: SecurityEvent) => void;
   /**
    * Further associations are refused in an answer, for the moment. A connection that has not associated yet gives way to a
@@ -199,7 +199,7 @@ export class Iec61850Server {
           )
         : tlsListener({
             service: 'mms',
-            profile: tls,
+            tls,
             onSocket: (socket, subject) => this.attach(socketTransport(socket), subject),
             ...(onSecurityEvent === undefined ? {} : { onSecurityEvent }),
           });

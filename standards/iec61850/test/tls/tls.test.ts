@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { connect as connectSocket } from 'node:net';
 import { passwordAuthentication, showsPassword } from '@enerchain/mms';
-import { type SecurityEvent, type TlsProfile, tlsConnect } from '@enerchain/transport';
+import { type SecurityEvent, type TlsSettings, tlsConnect } from '@enerchain/transport';
 import { until, VirtualClock } from '@enerchain/transport/testing';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import {
@@ -29,7 +29,7 @@ describe('MMS over TLS', () => {
     gateway = await authority.issue('gateway-1');
   });
 
-  async function listening(profile: Partial<TlsProfile> = {}, options: Iec61850ServerOptions = {}) {
+  async function listening(profile: Partial<TlsSettings> = {}, options: Iec61850ServerOptions = {}) {
     const events: SecurityEvent[] = [];
     const server = new Iec61850Server(sampleModel(), {
       port: 0,
@@ -43,11 +43,11 @@ describe('MMS over TLS', () => {
   }
 
   /** A way to it, and what it reports. */
-  function way(at: { host: string; port: number }, profile: Partial<TlsProfile> = {}, clock?: VirtualClock) {
+  function way(at: { host: string; port: number }, profile: Partial<TlsSettings> = {}, clock?: VirtualClock) {
     const events: SecurityEvent[] = [];
     const connect = tlsConnect({
       ...at,
-      profile: { ...gateway, ca: authority.cert, ...profile },
+      tls: { ...gateway, ca: authority.cert, ...profile },
       onSecurityEvent: (event) => events.push(event),
       ...(clock ? { clock } : {}),
     });
@@ -81,7 +81,7 @@ describe('MMS over TLS', () => {
   test('who is not meant to come in does not, and both sides know why', async () => {
     const revoked = await authority.issue('stolen');
     const at = await listening({ crl: await authority.crl(revoked) });
-    const refused: [Partial<TlsProfile>, string][] = [
+    const refused: [Partial<TlsSettings>, string][] = [
       [await stranger.issue('gateway-1'), 'certificate-unknown-authority'],
       [revoked, 'certificate-revoked'],
       [await authority.issue('late', around(-48, -24)), 'certificate-expired'],
@@ -108,7 +108,7 @@ describe('MMS over TLS', () => {
   });
 
   test('plain MMS, and a handshake that never ends, are turned away while others are served', async () => {
-    const at = await listening({ handshakeTimeout: 2 });
+    const at = await listening({ handshakeSeconds: 2 });
     const mute = connectSocket(at.port, at.host);
     mute.on('error', () => {});
     const muteEnds = once(mute, 'close');
@@ -127,7 +127,7 @@ describe('MMS over TLS', () => {
   test('keys of TLS 1.2 are renewed by renegotiation within the association', async () => {
     const clock = new VirtualClock();
     const at = await listening({ maxVersion: 'TLSv1.2' });
-    const own = way(at, { maxVersion: 'TLSv1.2', renegotiateAfter: 3_600 }, clock);
+    const own = way(at, { maxVersion: 'TLSv1.2', renegotiateSeconds: 3_600 }, clock);
     const client = await own.client();
     for (let round = 1; round <= 2; round++) {
       await clock.advance(3_600_000);
@@ -140,7 +140,7 @@ describe('MMS over TLS', () => {
   test('a session that comes back resumes, as long as the profile allows, and its reports go on', async () => {
     const clock = new VirtualClock();
     const at = await listening();
-    const own = way(at, { resumption: { maxAge: 600 } }, clock);
+    const own = way(at, { resumptionSeconds: 600 }, clock);
     const session = new Iec61850Session({
       clock,
       random: () => 0.5,

@@ -1,9 +1,9 @@
 /** Options for `node:tls` out of a profile: mutual authentication, nothing that the profile does not list. */
-import { constants } from 'node:crypto';
 import type { ConnectionOptions, SecureContextOptions, TlsOptions } from 'node:tls';
+import { contextOptions, sessionOptions } from '@enerchain/transport';
 import { PkiError } from '../error.ts';
 import type { TlsKeySource } from './key-source.ts';
-import { TLS_CIPHER_SUITES, TLS_GROUPS, TLS_SIGNATURE_SCHEMES, type TlsProfile } from './profile.ts';
+import { TLS_GROUPS, TLS_SIGNATURE_SCHEMES, type TlsProfile } from './profile.ts';
 
 export interface TlsTrust {
   readonly keys: TlsKeySource;
@@ -15,27 +15,21 @@ export interface TlsTrust {
 
 /** @throws PkiError `pki.tls.profile` (fault caller) for a profile that cannot be used */
 function common(profile: TlsProfile, trust: TlsTrust) {
-  const refuse = (why: string) => new PkiError('caller', 'pki.tls.profile', `the TLS profile ${profile.name} ${why}`);
-  if (profile.minVersion > profile.maxVersion) throw refuse(`has no version up to ${profile.maxVersion}`);
-  if (trust.ca.length === 0) throw refuse('is used without any authority to trust');
-  const suites = profile.cipherSuites.map((name) => {
-    const row = TLS_CIPHER_SUITES.find((each) => each.name === name);
-    if (!row) throw refuse(`lists the cipher suite ${name}, which is not known here`);
-    return row;
-  });
-  const usable = suites.filter(({ version }) => version >= profile.minVersion && version <= profile.maxVersion);
-  if (usable.length === 0) throw refuse('has no cipher suite for the versions it allows');
+  const refuse = (why: string) => new PkiError('caller', 'pki.tls.profile', `the TLS profile ${profile.name}: ${why}`);
+  if (trust.ca.length === 0) throw refuse('used without any authority to trust');
+  let rules: SecureContextOptions;
+  try {
+    rules = contextOptions(profile);
+  } catch (error) {
+    throw error instanceof RangeError ? refuse(error.message) : error;
+  }
   return {
+    ...rules,
     ...trust.keys.options(),
     ca: [...trust.ca],
     ...(trust.crl?.length ? { crl: [...trust.crl] } : {}),
-    minVersion: profile.minVersion,
-    maxVersion: profile.maxVersion,
-    ciphers: usable.map(({ openssl }) => openssl).join(':'),
     ecdhCurve: profile.groups.map((group) => TLS_GROUPS[group]).join(':'),
     sigalgs: profile.signatureSchemes.map((scheme) => TLS_SIGNATURE_SCHEMES[scheme]).join(':'),
-    // Without tickets, and nothing kept for those who come back, no session is resumed.
-    ...(profile.resumptionSeconds === 0 ? { secureOptions: constants.SSL_OP_NO_TICKET } : {}),
   };
 }
 
@@ -49,17 +43,10 @@ export const tlsContextOptions = (profile: TlsProfile, trust: TlsTrust): SecureC
  * Options of `tls.createServer` and `https.createServer`.
  * @param service keeps sessions of one service from being resumed at another with the same ticket keys
  */
-export function tlsServerOptions(profile: TlsProfile, trust: TlsTrust, service: string): TlsOptions {
-  return {
-    ...common(profile, trust),
-    rejectUnauthorized: true,
-    requestCert: true,
-    honorCipherOrder: true,
-    sessionIdContext: service.slice(0, 32),
-    sessionTimeout: Math.max(1, profile.resumptionSeconds),
-    handshakeTimeout: profile.handshakeSeconds * 1000,
-  };
-}
+export const tlsServerOptions = (profile: TlsProfile, trust: TlsTrust, service: string): TlsOptions => ({
+  ...common(profile, trust),
+  ...sessionOptions(profile, service),
+});
 
 /**
  * Options of `tls.connect` without host and port; connect with `connectGuarded`.

@@ -1,14 +1,10 @@
 /** What a finished handshake says of the peer, before anything is said to it. */
 import type { X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
+import { libraryRefusal, type PeerRefusal } from '@enerchain/transport';
 import type { TlsProfile } from './profile.ts';
-import { type TlsEventName, tlsEventOf } from './security-events.ts';
 
-export interface PeerRefusal {
-  readonly name: TlsEventName;
-  /** The code of the library, where there was one. */
-  readonly code?: string | undefined;
-}
+export type { PeerRefusal } from '@enerchain/transport';
 
 /**
  * Why a peer is to be turned away: it showed no certificate, one that TLS did not accept, or more than the profile allows.
@@ -20,12 +16,8 @@ export function refusalOf(
   { maxChain, maxCertificateBytes }: Pick<TlsProfile, 'maxChain' | 'maxCertificateBytes'>,
   shown: X509Certificate | undefined = socket.getPeerX509Certificate(),
 ): PeerRefusal | undefined {
-  if (!shown) return { name: 'certificate-missing' };
-  if (!socket.authorized) {
-    const error = socket.authorizationError as NodeJS.ErrnoException | string | undefined;
-    const code = typeof error === 'string' ? error : error?.code;
-    return { name: tlsEventOf(code), code };
-  }
+  const refusal = libraryRefusal(socket, shown);
+  if (refusal || !shown) return refusal;
   const chain = chainOf(shown, maxChain + 1);
   const tooLarge = chain.length > maxChain || chain.some(({ raw }) => raw.length > maxCertificateBytes);
   return tooLarge ? { name: 'certificate-too-large' } : undefined;

@@ -2,7 +2,7 @@
  * TLS profiles as data. IEC 62351-3:2023 and BSI TR-03116-3 were not at hand: what they hold here is from memory where the
  * profile's `source` says so, and a profile of your own can be used in their place.
  */
-import { CIPHER_SUITES, type TlsVersion } from '@enerchain/transport';
+import { TLS_RULES, type TlsRules } from '@enerchain/transport';
 
 export { CIPHER_SUITES as TLS_CIPHER_SUITES, type CipherSuite, type TlsVersion } from '@enerchain/transport';
 
@@ -34,14 +34,11 @@ export const TLS_SIGNATURE_SCHEMES = {
 } as const;
 export type TlsSignatureScheme = keyof typeof TLS_SIGNATURE_SCHEMES;
 
-export interface TlsProfile {
+/** The rules of `@enerchain/transport`, and what a centre adds to them: curves, sizes, and how long a session may last. */
+export interface TlsProfile extends TlsRules {
   readonly name: string;
   /** Which document the values come from, and how well it was known. */
   readonly source: string;
-  readonly minVersion: TlsVersion;
-  readonly maxVersion: TlsVersion;
-  /** IANA names out of `TLS_CIPHER_SUITES`, in order of preference. */
-  readonly cipherSuites: readonly string[];
   readonly groups: readonly TlsGroup[];
   readonly signatureSchemes: readonly TlsSignatureScheme[];
   /** Largest certificate of a peer, bytes of its DER. */
@@ -52,20 +49,13 @@ export interface TlsProfile {
   readonly maxSessionSeconds: number;
   /** How often the certificates of running sessions are looked at again though nothing was heard, seconds. */
   readonly reevaluateSeconds: number;
-  /** How long a session may be resumed, seconds; 0 for never. */
-  readonly resumptionSeconds: number;
-  readonly handshakeSeconds: number;
 }
-
-const offered = CIPHER_SUITES.filter(({ use }) => use !== 'legacy').map(({ name }) => name);
 
 /** Mutual authentication with certificates, no version below 1.2, sessions of a day at most. */
 export const TLS_IEC62351_3: TlsProfile = {
+  ...TLS_RULES,
   name: 'IEC 62351-3:2023',
   source: 'IEC 62351-3:2023; suites, groups, lifetimes and sizes from memory',
-  minVersion: 'TLSv1.2',
-  maxVersion: 'TLSv1.3',
-  cipherSuites: offered,
   groups: [
     'secp256r1',
     'x25519',
@@ -80,8 +70,6 @@ export const TLS_IEC62351_3: TlsProfile = {
   maxChain: 8,
   maxSessionSeconds: 86_400,
   reevaluateSeconds: 86_400,
-  resumptionSeconds: 3600,
-  handshakeSeconds: 10,
 };
 
 /** Smart metering: Brainpool before NIST curves, no RSA, sessions of two days at most. */

@@ -181,7 +181,7 @@ describe('a profile', () => {
       (change: Partial<TlsProfile>, more = {}) =>
       () =>
         tlsServerOptions({ ...TLS_IEC62351_3, ...change }, { ...trust, ...more }, 'test');
-    expect(use({ cipherSuites: ['TLS_NULL_WITH_NULL_NULL'] })).toThrow('not known here');
+    expect(use({ cipherSuites: ['TLS_NULL_WITH_NULL_NULL'] })).toThrow('not in the catalogue');
     expect(use({ minVersion: 'TLSv1.3', cipherSuites: ['TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256'] })).toThrow(
       'no cipher suite',
     );

@@ -6,27 +6,27 @@ import { endpoint, socketTransport } from '../tcp.ts';
 import type { Connect } from '../transport.ts';
 import { isTlsError } from './listener.ts';
 import { describeCertificate, peerObjection } from './peer-check.ts';
-import { clientOptions, DEFAULT_RENEGOTIATE_AFTER, DEFAULT_RESUMPTION_MAX_AGE, type TlsProfile } from './profile.ts';
 import { type SecurityEvent, type SecurityEventName, securityEvent, securityEventOf } from './security-events.ts';
+import { clientOptions, DEFAULT_RENEGOTIATE_SECONDS, rulesOf, type TlsSettings } from './settings.ts';
 
 export interface TlsConnectOptions {
   readonly host: string;
   readonly port: number;
-  readonly profile: TlsProfile;
+  readonly tls: TlsSettings;
   readonly onSecurityEvent?: (event: SecurityEvent) => void;
   readonly clock?: Clock;
 }
 
 /**
  * Connects over TLS, as `tcpConnect` does over TCP. The returned function remembers the last session and offers it to the next
- * connection as long as the profile allows. Every outcome is reported as a security event.
- * @returns rejects with TransportError: peer for what the handshake or the profile refused, environment for the network
+ * connection as long as the settings allow. Every outcome is reported as a security event.
+ * @returns rejects with TransportError: peer for what the handshake or the settings refused, environment for the network
  */
 export function tlsConnect(options: TlsConnectOptions): Connect {
-  const { host, port, profile, onSecurityEvent } = options;
+  const { host, port, tls, onSecurityEvent } = options;
   const clock = options.clock ?? systemClock;
   const peer = endpoint(host, port);
-  const maxAge = profile.resumption === false ? 0 : (profile.resumption?.maxAge ?? DEFAULT_RESUMPTION_MAX_AGE);
+  const { resumptionSeconds } = rulesOf(tls);
   let session: { readonly bytes: Buffer; readonly until: number; readonly certificate: X509Certificate } | undefined;
   const raise = (name: SecurityEventName, detail?: Parameters<typeof securityEvent>[3]) =>
     onSecurityEvent?.(securityEvent(name, 'client', peer, detail));
@@ -37,7 +37,7 @@ export function tlsConnect(options: TlsConnectOptions): Connect {
       const resume = session !== undefined && session.until > clock.monotonic() ? session : undefined;
       // Our own check follows in `secureConnect`, with address and certificate at hand for the report.
       const socket = connectSocket({
-        ...clientOptions(profile),
+        ...clientOptions(tls),
         rejectUnauthorized: false,
         host,
         port,
@@ -69,12 +69,12 @@ export function tlsConnect(options: TlsConnectOptions): Connect {
         reject(unreachable(peer, error));
       });
       let sessionBytes: Buffer | undefined;
-      /** Set when the profile has accepted it: the session of a refused peer is not kept. */
+      /** Set when the settings have accepted it: the session of a refused peer is not kept. */
       let certificate: X509Certificate | undefined;
       // The tickets of TLS 1.3 come after the handshake, the session of TLS 1.2 before its end.
       const remember = () => {
-        if (maxAge === 0 || sessionBytes === undefined || certificate === undefined) return;
-        session = { bytes: sessionBytes, until: clock.monotonic() + maxAge * 1000, certificate };
+        if (resumptionSeconds === 0 || sessionBytes === undefined || certificate === undefined) return;
+        session = { bytes: sessionBytes, until: clock.monotonic() + resumptionSeconds * 1000, certificate };
       };
       socket.on('session', (bytes) => {
         sessionBytes = bytes;
@@ -84,7 +84,7 @@ export function tlsConnect(options: TlsConnectOptions): Connect {
         // An abbreviated handshake shows no certificate; the one of the full handshake stands for it.
         const seen = socket.getPeerX509Certificate() ?? (socket.isSessionReused() ? resume?.certificate : undefined);
         const about = seen === undefined ? undefined : describeCertificate(seen);
-        const objection = peerObjection(socket, seen, profile);
+        const objection = peerObjection(socket, seen, tls);
         if (objection !== undefined) return refuse(objection.name, { code: objection.code, certificate: about });
         signal.removeEventListener('abort', abort);
         certificate = seen;
@@ -94,7 +94,7 @@ export function tlsConnect(options: TlsConnectOptions): Connect {
           protocol: socket.getProtocol() ?? undefined,
           cipher: socket.getCipher().standardName,
         });
-        renegotiate(socket, profile, clock, (name) => raise(name, { certificate: about }));
+        renegotiate(socket, tls, clock, (name) => raise(name, { certificate: about }));
         socket.removeAllListeners('error');
         // With TLS 1.3 the server's refusal of our certificate arrives after our side of the handshake is done.
         socket.on('error', (error: NodeJS.ErrnoException) => {
@@ -108,11 +108,10 @@ export function tlsConnect(options: TlsConnectOptions): Connect {
 /** Renews the keys of a TLS 1.2 session at intervals; a renegotiation that fails ends the connection. */
 function renegotiate(
   socket: TLSSocket,
-  profile: TlsProfile,
+  { renegotiateSeconds: seconds = DEFAULT_RENEGOTIATE_SECONDS }: TlsSettings,
   clock: Clock,
   raise: (name: SecurityEventName) => void,
 ): void {
-  const seconds = profile.renegotiateAfter ?? DEFAULT_RENEGOTIATE_AFTER;
   if (seconds === 0 || socket.getProtocol() !== 'TLSv1.2') return;
   let cancel: () => void;
   const arm = () => {

@@ -1,7 +1,7 @@
 import type { X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
-import { keyIsStrongEnough, type TlsProfile } from './profile.ts';
 import { type PeerCertificate, type SecurityEventName, securityEventOf } from './security-events.ts';
+import { keyIsStrongEnough, type TlsSettings } from './settings.ts';
 
 const hex = (fingerprint: string): string => fingerprint.replaceAll(':', '').toLowerCase();
 
@@ -21,30 +21,41 @@ export function commonNameOf(certificate: X509Certificate): string | undefined {
   return /^CN=(.*)$/m.exec(certificate.subject)?.[1];
 }
 
+/** Why a peer is turned away. */
+export interface PeerRefusal {
+  readonly name: SecurityEventName;
+  /** The code of the library, where there was one. */
+  readonly code?: string | undefined;
+}
+
 /**
- * What the profile has against the peer of a finished handshake; undefined: nothing. The chain was verified by the TLS library,
- * here its verdict is read and the profile's own rules follow.
+ * The verdict of the TLS library about the peer of a finished handshake; undefined: it has nothing against it.
  * @param certificate what `getPeerX509Certificate` said the first time: a second call on the same socket finds none
  */
+export function libraryRefusal(socket: TLSSocket, certificate: X509Certificate | undefined): PeerRefusal | undefined {
+  if (certificate === undefined) return { name: 'certificate-missing' };
+  if (socket.authorized) return undefined;
+  const error = socket.authorizationError as NodeJS.ErrnoException | string | undefined;
+  const code = typeof error === 'string' ? error : error?.code;
+  return { name: securityEventOf(code), code };
+}
+
+/** What the library, or the settings, have against the peer; undefined: nothing. @param certificate as of `libraryRefusal` */
 export function peerObjection(
   socket: TLSSocket,
   certificate: X509Certificate | undefined,
-  profile: TlsProfile,
-): { readonly name: SecurityEventName; readonly code?: string } | undefined {
-  if (certificate === undefined) return { name: 'certificate-missing' };
-  if (!socket.authorized) {
-    const error = socket.authorizationError as Error | string | undefined;
-    const code = typeof error === 'string' ? error : (error as NodeJS.ErrnoException | undefined)?.code;
-    return { name: securityEventOf(code), ...(code === undefined ? {} : { code }) };
-  }
-  const known = profile.knownCertificates;
+  settings: TlsSettings,
+): PeerRefusal | undefined {
+  const refusal = libraryRefusal(socket, certificate);
+  if (refusal || certificate === undefined) return refusal;
+  const known = settings.knownCertificates;
   if (known !== undefined && !known.some((fingerprint) => hex(fingerprint) === hex(certificate.fingerprint256))) {
     return { name: 'certificate-not-known' };
   }
   const key = certificate.publicKey;
   const details = key.asymmetricKeyDetails;
   const bits = details?.modulusLength ?? curveBits(details?.namedCurve);
-  if (!keyIsStrongEnough(profile, { type: key.asymmetricKeyType ?? 'unknown', bits })) return { name: 'key-too-weak' };
+  if (!keyIsStrongEnough(settings, { type: key.asymmetricKeyType ?? 'unknown', bits })) return { name: 'key-too-weak' };
   return undefined;
 }
 

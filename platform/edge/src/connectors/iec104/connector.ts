@@ -15,7 +15,7 @@ import {
   type Time,
 } from '@enerchain/iec60870';
 import { describeError, EnerchainError, QUALITY, TIME_GOOD, TIME_QUALITY, type UtcNanos } from '@enerchain/model';
-import { type TlsProfile, tlsConnect } from '@enerchain/transport';
+import { type TlsSettings, tlsConnect } from '@enerchain/transport';
 import type {
   Connector,
   ConnectorHost,
@@ -161,7 +161,7 @@ export class Iec104Connector implements Connector {
         );
       }
     };
-    const profile: TlsProfile = {
+    const settings: TlsSettings = {
       ca: read(tls.ca),
       cert: read(tls.certificate),
       key: read(tls.key),
@@ -170,7 +170,7 @@ export class Iec104Connector implements Connector {
     };
     const onSecurityEvent = (event: { readonly name: string; readonly text: string }): void =>
       this.#host.intake.event('security', event.text, event.name);
-    return { transport: tlsConnect({ host, port: port ?? DEFAULT_TLS_PORT, profile, onSecurityEvent }) };
+    return { transport: tlsConnect({ host, port: port ?? DEFAULT_TLS_PORT, tls: settings, onSecurityEvent }) };
   }
 
   /** The hot path: fifty thousand objects a second come through here. */

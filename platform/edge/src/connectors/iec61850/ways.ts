@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Way } from '@enerchain/iec61850';
 import { EnerchainError } from '@enerchain/model';
-import { endpoint as at, type TlsProfile, tcpConnect, tlsConnect } from '@enerchain/transport';
+import { endpoint as at, type TlsSettings, tcpConnect, tlsConnect } from '@enerchain/transport';
 import type { ConnectorHost } from '../../connector.ts';
 import type { Iec61850Settings } from './protocol.ts';
 import type { IedSource } from './scl-file.ts';
@@ -29,7 +29,7 @@ export function waysTo(
   }
   if (!tls) return hosts.map((one) => ({ name: at(one, port ?? 102), connect: tcpConnect(one, port ?? 102) }));
   const read = (file: string): Buffer => readFileSync(resolve(folder, file));
-  const profile: TlsProfile = {
+  const settings: TlsSettings = {
     ca: read(tls.ca),
     cert: read(tls.certificate),
     key: read(tls.key),
@@ -40,6 +40,6 @@ export function waysTo(
     intake.event('security', event.text, event.name);
   return hosts.map((one) => ({
     name: at(one, port ?? 3782),
-    connect: tlsConnect({ host: one, port: port ?? 3782, profile, onSecurityEvent }),
+    connect: tlsConnect({ host: one, port: port ?? 3782, tls: settings, onSecurityEvent }),
   }));
 }

@@ -4,20 +4,16 @@
  * fails, everything that waits is refused, the file is cut back to what is durable, and the next append tries again
  * after a pause.
  */
-import { randomBytes } from 'node:crypto';
-import { join } from 'node:path';
 import { type Clock, describeError, EnerchainError, systemClock } from '@enerchain/model';
 import type { LogEntry, LogReader } from '../ports.ts';
+import { AppendQueue, QUEUE_BYTES, type Waiting } from './append-queue.ts';
+import { addDropped, type Dropped, droppedOf, readDropped } from './dropped.ts';
 import { type DecodeBatch, type Decoded, EntryCache, RecordEntry } from './entries.ts';
 import { type LogFile, type LogFiles, nodeFiles } from './files.ts';
-import {
-  decodeSegmentHeader,
-  encodeRecord,
-  encodeSegmentHeader,
-  type LogRecord,
-  SEGMENT_HEADER_BYTES,
-} from './format.ts';
+import { encodeRecord, encodeSegmentHeader, type LogRecord } from './format.ts';
+import { indexPathOf, type OpenedFolder, openFolder } from './opening.ts';
 import { readLog } from './reader.ts';
+import { Retention, type RetentionBounds } from './retention.ts';
 import { Segment, type SegmentFinding } from './segment.ts';
 
 export interface LogOptions {
@@ -27,12 +23,7 @@ export interface LogOptions {
   readonly clock?: Clock;
   /** A segment that has reached this size is sealed. */
   readonly segmentBytes?: number;
-  readonly retention?: {
-    /** Oldest segments go when all together are larger, whoever still wants to read them. */
-    readonly bytes?: number;
-    /** Segments whose newest record is older go, once every registered consumer has read them. */
-    readonly ageMillis?: number;
-  };
+  readonly retention?: RetentionBounds;
   /** The log could not be written (`failed`), or can be again (`recovered`). */
   readonly onTrouble?: (trouble: LogTrouble) => void;
   /** Segments were dropped by retention. */
@@ -42,18 +33,6 @@ export interface LogOptions {
 export type LogTrouble =
   | { readonly kind: 'failed'; readonly full: boolean; readonly message: string }
   | { readonly kind: 'recovered'; readonly message: string };
-
-/** One line of `dropped.jsonl`. */
-export interface Dropped {
-  readonly first: number;
-  readonly last: number;
-  /** Nanoseconds since the epoch, decimal: appended at. */
-  readonly from: string;
-  readonly to: string;
-  readonly bytes: number;
-  readonly reason: 'bytes' | 'age';
-  readonly at: string;
-}
 
 export interface LogCounters {
   /** Records made durable. */
@@ -72,19 +51,8 @@ export interface LogCounters {
   slowestGroup: number;
 }
 
-interface Waiting {
-  readonly record: LogRecord;
-  readonly pieces: readonly Uint8Array[];
-  readonly bytes: number;
-  readonly decoded: Decoded | undefined;
-  readonly resolve: (offset: number) => void;
-  readonly reject: (error: EnerchainError) => void;
-}
-
-const GROUP_BYTES = 8 * 1024 * 1024;
-const QUEUE_BYTES = 128 * 1024 * 1024;
+const SEGMENT_BYTES = 64 * 1024 * 1024;
 const PAUSE_AFTER_FAILURE_MILLIS = 1_000;
-const DROPPED_REMEMBERED = 1_000;
 
 export class IngestLog implements LogReader {
   /** UUID of this log, 32 hex digits. */
@@ -114,79 +82,34 @@ export class IngestLog implements LogReader {
   readonly #clock: Clock;
   readonly #segmentBytes: number;
   readonly #segments: Segment[];
-  /** When the newest record of a segment was written, on the monotonic clock: a wall clock that is set ages nothing. */
-  readonly #written = new WeakMap<Segment, number>();
+  readonly #retention: Retention;
+  readonly #queue = new AppendQueue();
   #file: LogFile | undefined;
-  #queue: Waiting[] = [];
-  #queuedBytes = 0;
   #flushing: Promise<void> | undefined;
   #trouble: { readonly until: number } | undefined;
   #mustRotate = false;
   #closed = false;
   readonly #wakeups = new Set<() => void>();
-  readonly #holds = new Map<string, number>();
 
-  private constructor(
-    options: LogOptions,
-    id: string,
-    segments: Segment[],
-    file: LogFile | undefined,
-    findings: SegmentFinding[],
-    dropped: Dropped[],
-  ) {
+  private constructor(options: LogOptions, files: LogFiles, opened: OpenedFolder, dropped: Dropped[]) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
-    this.#segmentBytes = options.segmentBytes ?? 64 * 1024 * 1024;
-    this.files = options.files ?? nodeFiles;
+    this.#segmentBytes = options.segmentBytes ?? SEGMENT_BYTES;
+    this.files = files;
     this.decode = options.decode;
-    this.id = id;
-    this.#segments = segments;
-    const [now, monotonic] = [this.#clock.now(), this.#clock.monotonic()];
-    for (const segment of segments) {
-      this.#written.set(segment, monotonic - Math.max(0, Number(now - (segment.lastAt ?? now)) / 1e6));
-    }
-    this.#file = file;
-    this.findings = findings;
+    this.id = opened.id;
+    this.#segments = opened.segments;
+    this.#file = opened.file;
+    this.#retention = new Retention(options.retention ?? {}, this.#clock, opened.segments);
+    this.findings = opened.findings;
     this.dropped = dropped;
   }
 
-  /**
-   * Opens or creates a log. Only the newest segment is read through; a tail that no record can begin with was never
-   * acknowledged, and is cut off after it was put beside the file (`.torn`).
-   * @throws EnerchainError `environment` when the folder cannot be used
-   */
+  /** Opens or creates a log, see `openFolder`. @throws EnerchainError `environment` when the folder cannot be used */
   static async open(options: LogOptions): Promise<IngestLog> {
     const files = options.files ?? nodeFiles;
-    const { folder } = options;
-    await files.makeFolder(folder);
-    const firsts = (await files.list(folder))
-      .map((name) => Segment.firstOf(name))
-      .filter((first) => first !== undefined)
-      .sort((a, b) => a - b);
-    const segments = firsts.map((first) => new Segment(folder, first));
-    const id = await identify(files, folder, segments[0]);
-    const findings: SegmentFinding[] = [];
-
-    for (const segment of segments.slice(0, -1)) findings.push(...(await openSealed(files, segment, id)));
-    segments.forEach((segment, index) => {
-      const following = segments[index + 1];
-      if (following) segment.next = following.first;
-    });
-
-    let file: LogFile | undefined;
-    const newest = segments.at(-1);
-    if (newest) {
-      file = await files.open(newest.path, 'write');
-      const scanned = await newest.scan(file, id);
-      findings.push(...scanned.findings);
-      if (newest.bytes < scanned.size) await cutTail(files, file, newest, scanned.size);
-      if (newest.bytes < SEGMENT_HEADER_BYTES) {
-        await file.write([encodeSegmentHeader({ log: id, first: newest.first })], 0);
-        await file.sync();
-        newest.bytes = SEGMENT_HEADER_BYTES;
-      }
-    }
-    return new IngestLog(options, id, segments, file, findings, await readDropped(files, folder));
+    const opened = await openFolder(files, options.folder);
+    return new IngestLog(options, files, opened, await readDropped(files, options.folder));
   }
 
   bounds(): { readonly first: number; readonly next: number } {
@@ -208,7 +131,7 @@ export class IngestLog implements LogReader {
 
   /** Octets that wait to be made durable. */
   get queuedBytes(): number {
-    return this.#queuedBytes;
+    return this.#queue.bytes;
   }
 
   /**
@@ -235,7 +158,6 @@ export class IngestLog implements LogReader {
     return new Promise((resolve, reject) => {
       const stamped = { ...record, at: pieces[0].readBigInt64BE(9) };
       this.#queue.push({ record: stamped, pieces, bytes, decoded, resolve, reject });
-      this.#queuedBytes += bytes;
       this.#flushing ??= this.#flush();
     });
   }
@@ -264,21 +186,18 @@ export class IngestLog implements LogReader {
 
   /** A consumer says that it still needs records from `offset` on; retention by age waits for it. */
   hold(consumer: string, offset: number): void {
-    this.#holds.set(consumer, offset);
+    this.#retention.hold(consumer, offset);
   }
 
   release(consumer: string): void {
-    this.#holds.delete(consumer);
+    this.#retention.release(consumer);
   }
 
   /** Drops what retention allows. Called after every sealed segment; call it now and then for the age. */
   async retain(): Promise<void> {
-    const { bytes = Number.POSITIVE_INFINITY, ageMillis = Number.POSITIVE_INFINITY } = this.#options.retention ?? {};
-    const held = Math.min(Number.POSITIVE_INFINITY, ...this.#holds.values());
     while (this.#segments.length > 1) {
       const oldest = this.#segments[0] as Segment;
-      const old = Number.isFinite(ageMillis) && (this.#written.get(oldest) ?? 0) < this.#clock.monotonic() - ageMillis;
-      const reason = this.size > bytes ? 'bytes' : old && oldest.next <= held ? 'age' : undefined;
+      const reason = this.#retention.against(oldest, this.size);
       if (!reason) return;
       await this.#drop(oldest, reason);
     }
@@ -300,7 +219,7 @@ export class IngestLog implements LogReader {
     if (generation !== this.generation || (this.#trouble && this.#clock.monotonic() < this.#trouble.until)) {
       return refuse('centre.log.failed', 'the ingest log could not be written a moment ago; nothing was appended');
     }
-    if (this.#queuedBytes + bytes > QUEUE_BYTES) {
+    if (!this.#queue.hasRoomFor(bytes)) {
       return refuse('centre.log.busy', `${QUEUE_BYTES} octets wait for the disk already; nothing was appended`);
     }
     return undefined;
@@ -309,8 +228,8 @@ export class IngestLog implements LogReader {
   async #flush(): Promise<void> {
     // The rest of this turn may append more: one group for all of it.
     await undefined;
-    while (this.#queue.length > 0) {
-      const group = this.#takeGroup();
+    while (!this.#queue.empty) {
+      const group = this.#queue.takeGroup();
       const started = this.#clock.monotonic();
       try {
         await this.#write(group);
@@ -322,16 +241,6 @@ export class IngestLog implements LogReader {
       this.counters.slowestGroup = Math.max(this.counters.slowestGroup, this.#clock.monotonic() - started);
     }
     this.#flushing = undefined;
-  }
-
-  #takeGroup(): Waiting[] {
-    let bytes = 0;
-    let count = 0;
-    while (count < this.#queue.length && (count === 0 || bytes + this.#queue[count]!.bytes <= GROUP_BYTES)) {
-      bytes += this.#queue[count]!.bytes;
-      count++;
-    }
-    return this.#queue.splice(0, count);
   }
 
   async #write(group: readonly Waiting[]): Promise<void> {
@@ -351,11 +260,11 @@ export class IngestLog implements LogReader {
       this.#trouble = undefined;
       this.#options.onTrouble?.({ kind: 'recovered', message: 'the ingest log can be written again' });
     }
-    this.#written.set(segment, this.#clock.monotonic());
+    this.#retention.written(segment);
     for (const { record, bytes, decoded, resolve } of group) {
       const offset = segment.next;
       segment.add(record.at, bytes);
-      this.#queuedBytes -= bytes;
+      this.#queue.durable(bytes);
       this.counters.records++;
       this.counters.bytes += bytes;
       this.recent.add(new RecordEntry(offset, record, this.decode, decoded));
@@ -397,7 +306,7 @@ export class IngestLog implements LogReader {
     await before?.close().catch(() => {});
     if (sealed) {
       // The index can be made again; failing to keep it is no reason to refuse data.
-      await this.files.writeAll(`${sealed.path.slice(0, -4)}.idx`, sealed.encodeIndex()).catch(() => {});
+      await this.files.writeAll(indexPathOf(sealed), sealed.encodeIndex()).catch(() => {});
       await this.retain().catch(() => {});
     }
     return { segment, file };
@@ -406,9 +315,7 @@ export class IngestLog implements LogReader {
   async #fail(group: readonly Waiting[], error: unknown): Promise<void> {
     this.generation++;
     this.counters.failures++;
-    const refused = [...group, ...this.#queue];
-    this.#queue = [];
-    this.#queuedBytes = 0;
+    const refused = [...group, ...this.#queue.takeAll()];
     this.counters.refused += refused.length;
     const first = this.#trouble === undefined;
     this.#trouble = { until: this.#clock.monotonic() + PAUSE_AFTER_FAILURE_MILLIS };
@@ -431,27 +338,12 @@ export class IngestLog implements LogReader {
   }
 
   async #drop(segment: Segment, reason: Dropped['reason']): Promise<void> {
-    const { folder } = this.#options;
-    const now = this.#clock.now();
-    const dropped: Dropped = {
-      first: segment.first,
-      last: segment.next - 1,
-      from: (segment.firstAt ?? now).toString(),
-      to: (segment.lastAt ?? now).toString(),
-      bytes: segment.bytes,
-      reason,
-      at: now.toString(),
-    };
+    const dropped = droppedOf(segment, reason, this.#clock.now());
     // The record of the loss is durable before the loss.
-    this.dropped.push(dropped);
-    this.dropped.splice(0, Math.max(0, this.dropped.length - DROPPED_REMEMBERED));
-    await this.files.writeAll(
-      join(folder, 'dropped.jsonl'),
-      Buffer.from(this.dropped.map((line) => `${JSON.stringify(line)}\n`).join('')),
-    );
+    await addDropped(this.files, this.#options.folder, this.dropped, dropped);
     this.#segments.shift();
     await this.files.remove(segment.path);
-    await this.files.remove(`${segment.path.slice(0, -4)}.idx`).catch(() => {});
+    await this.files.remove(indexPathOf(segment)).catch(() => {});
     this.counters.dropped++;
     this.#options.onDropped?.(dropped);
   }
@@ -459,52 +351,4 @@ export class IngestLog implements LogReader {
   #wake(): void {
     for (const wake of [...this.#wakeups]) wake();
   }
-}
-
-/** The id in `log.json`, or in the oldest segment when that file was lost, or a new one. */
-async function identify(files: LogFiles, folder: string, oldest: Segment | undefined): Promise<string> {
-  const path = join(folder, 'log.json');
-  const kept = await files.readAll(path);
-  if (kept) return JSON.parse(kept.toString('utf8')).id;
-  let id = randomBytes(16).toString('hex');
-  if (oldest) {
-    const file = await files.open(oldest.path, 'read');
-    const header = Buffer.alloc(SEGMENT_HEADER_BYTES);
-    await file.read(header, 0);
-    await file.close();
-    id = decodeSegmentHeader(header)?.log ?? id;
-  }
-  await files.writeAll(path, Buffer.from(JSON.stringify({ id })));
-  return id;
-}
-
-/** Loads the index of a sealed segment, or makes it again. */
-async function openSealed(files: LogFiles, segment: Segment, id: string): Promise<SegmentFinding[]> {
-  const indexPath = `${segment.path.slice(0, -4)}.idx`;
-  const index = await files.readAll(indexPath);
-  if (index && segment.loadIndex(index, await files.size(segment.path))) return [];
-  const file = await files.open(segment.path, 'read');
-  try {
-    const { findings } = await segment.scan(file, id);
-    await files.writeAll(indexPath, segment.encodeIndex()).catch(() => {});
-    return findings.map((finding) => (finding.kind === 'torn-tail' ? { ...finding, kind: 'damaged-rest' } : finding));
-  } finally {
-    await file.close();
-  }
-}
-
-async function cutTail(files: LogFiles, file: LogFile, segment: Segment, size: number): Promise<void> {
-  const tail = Buffer.alloc(size - segment.bytes);
-  await file.read(tail, segment.bytes);
-  await files.writeAll(`${segment.path.slice(0, -4)}.${segment.bytes}.torn`, tail);
-  await file.truncate(segment.bytes);
-  await file.sync();
-}
-
-async function readDropped(files: LogFiles, folder: string): Promise<Dropped[]> {
-  const text = (await files.readAll(join(folder, 'dropped.jsonl')))?.toString('utf8') ?? '';
-  return text
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => JSON.parse(line));
 }

@@ -143,6 +143,14 @@ describe('a batch', () => {
     await expect(reading).rejects.toThrow('enough');
   });
 
+  test('says what is wrong with the grid, whoever was to calculate', async () => {
+    const input = scenarios(3);
+    const nowhere = { ...grid, branches: { ...grid.branches, to: grid.branches.to.map(() => n) } };
+    for (const workers of [0, 2]) {
+      await expect(solve({ ...input, case: nowhere }, { workers })).rejects.toThrow(`from bus 0 to bus ${n}`);
+    }
+  });
+
   test('refuses columns that do not fit', async () => {
     const input = scenarios(3);
     const wrong: BatchInput[] = [

@@ -43,8 +43,6 @@ export async function* solveBatch(
   checkBatch(input);
   const { workers, signal, flows = false, ...newton } = options;
   const { buses, branches } = input.case;
-  const solver = new NewtonSolver(buses.type.length, branches.from, branches.to);
-  const base = solver.solve(input.case, newton);
   const size = Math.max(
     1,
     Math.floor(CHUNK_NUMBERS / (2 * buses.type.length + (flows ? 4 * branches.from.length : 0))),
@@ -57,12 +55,16 @@ export async function* solveBatch(
     newton.damped || input.case.responses || input.changes.some(({ column }) => !LANE_COLUMNS.includes(column));
   const small = buses.type.length * input.scenarios < WORTH_THREADS[alone ? 'alone' : 'lanes'];
   const threads = workers ?? (small ? 0 : defaultWorkers());
-  const setup: BatchSetup = {
-    input: threads === 0 ? input : { ...input, changes: input.changes.map(shared) },
-    options: { ...newton, flows },
-    symbolic: solver.lu.symbolic,
-    // A case that has no solution of its own may have scenarios that do.
-    start: base.converged ? { vm: base.vm.slice(), va: base.va.slice() } : { vm: buses.vm, va: buses.va },
+  const setup = (): BatchSetup => {
+    const solver = new NewtonSolver(buses.type.length, branches.from, branches.to);
+    const base = solver.solve(input.case, newton);
+    return {
+      input: threads === 0 ? input : { ...input, changes: input.changes.map(shared) },
+      options: { ...newton, flows },
+      symbolic: solver.lu.symbolic,
+      // A case that has no solution of its own may have scenarios that do.
+      start: base.converged ? { vm: base.vm.slice(), va: base.va.slice() } : { vm: buses.vm, va: buses.va },
+    };
   };
   yield* runJob<BatchSetup, BatchChunk, BatchResult>(
     { module: JOB, setup, chunks },

@@ -13,8 +13,11 @@ export type OpenJob<Setup, Chunk, Result> = (setup: Setup) => (chunk: Chunk) => 
 export interface Job<Setup, Chunk> {
   /** Of a module that exports `open`, an `OpenJob`. */
   readonly module: URL;
-  /** Goes to every thread: plain data; what lies in a SharedArrayBuffer is shared, the rest copied. */
-  readonly setup: Setup;
+  /**
+   * Goes to every thread: plain data; what lies in a SharedArrayBuffer is shared, the rest copied. Is asked for once, while
+   * the threads start: that takes as long as many a preparation.
+   */
+  readonly setup: () => Setup;
   readonly chunks: readonly Chunk[];
 }
 
@@ -25,6 +28,10 @@ export interface PoolOptions {
   readonly signal?: AbortSignal;
 }
 
+/** To a thread, before all chunks. */
+export interface SetupMessage {
+  readonly setup: unknown;
+}
 /** To a thread. */
 export interface ChunkMessage {
   readonly index: number;
@@ -56,7 +63,7 @@ export async function* runJob<Setup, Chunk, Result>(
     return;
   }
   const { open } = (await import(job.module.href)) as { open: OpenJob<Setup, Chunk, Result> };
-  const work = open(job.setup);
+  const work = open(job.setup());
   for (const chunk of job.chunks) {
     signal?.throwIfAborted();
     yield work(chunk);
@@ -79,7 +86,7 @@ async function* overThreads<Setup, Chunk, Result>(
   const aborted = (): void => fail(signal!.reason);
   signal?.addEventListener('abort', aborted, { once: true });
   const threads = Array.from({ length: count }, () => {
-    const worker = new Worker(THREAD, { workerData: { module: module.href, setup }, execArgv: QUIET });
+    const worker = new Worker(THREAD, { workerData: { module: module.href }, execArgv: QUIET });
     const thread = { worker, busy: 0 };
     worker.on('message', (message: ResultMessage) => {
       thread.busy -= 1;
@@ -94,6 +101,8 @@ async function* overThreads<Setup, Chunk, Result>(
     return thread;
   });
   try {
+    const message: SetupMessage = { setup: setup() };
+    for (const { worker } of threads) worker.postMessage(message);
     let next = 0;
     for (let index = 0; index < chunks.length; index++) {
       for (;;) {

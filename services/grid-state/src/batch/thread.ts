@@ -1,13 +1,19 @@
 /** The program of a worker thread of `pool.ts`. */
 import { parentPort, workerData } from 'node:worker_threads';
 import type { EnerchainError } from '@enerchain/model';
-import type { ChunkMessage, OpenJob, ResultMessage } from './pool.ts';
+import type { ChunkMessage, OpenJob, ResultMessage, SetupMessage } from './pool.ts';
 
-const { module, setup } = workerData as { module: string; setup: unknown };
+const { module } = workerData as { module: string };
 const { open } = (await import(module)) as { open: OpenJob<unknown, unknown, unknown> };
+let setup: unknown;
 let work: ((chunk: unknown) => unknown) | undefined;
 
-parentPort!.on('message', ({ index, chunk }: ChunkMessage) => {
+parentPort!.on('message', (given: SetupMessage | ChunkMessage) => {
+  if ('setup' in given) {
+    setup = given.setup;
+    return;
+  }
+  const { index, chunk } = given;
   let message: ResultMessage;
   try {
     work ??= open(setup);

@@ -67,7 +67,7 @@ export async function runContingencies(
   const worst = new Float64Array(branches);
   const worstOutage = new Int32Array(branches).fill(-1);
   const parts = runJob<ContingencySetup, ContingencyChunk, ContingencyPart>(
-    { module: JOB, setup: { input, options }, chunks },
+    { module: JOB, setup: () => ({ input, options }), chunks },
     { workers: workers ?? (small ? 0 : background ? 1 : defaultWorkers()), ...(signal ? { signal } : {}) },
   );
   for await (const part of parts) {

@@ -27,6 +27,7 @@ export function createTreeState() {
 
 /** ms */
 const REST = 250;
+const AT_A_GLANCE = 60;
 
 interface Props {
   readonly state: ReturnType<typeof createTreeState>;
@@ -55,10 +56,12 @@ function ModelTree(props: Props & { view: IedModelView }) {
   const [copied, setCopied] = createSignal<string>();
   let search!: HTMLInputElement;
 
-  // A device alone is opened; what a search found is opened down to it.
+  // A logical device alone is opened, and several whose nodes are seen at a glance; what a search found is opened down to it.
   createEffect(() => {
-    const [only, ...more] = tree().roots;
-    if (only && more.length === 0) setOpen((known) => new Set(known).add(only.key));
+    const { roots } = tree();
+    const nodes = props.view.devices.reduce((sum, device) => sum + device.nodes.length, 0);
+    if (roots.length > 1 && nodes > AT_A_GLANCE) return;
+    setOpen((known) => (known.size > 0 ? known : new Set(roots.map(({ key }) => key))));
   });
   createEffect(() => {
     const ways = found()?.above;

@@ -12,7 +12,7 @@ import { duration, instant } from '../../format/time.ts';
 import { CheckGlyph } from '../../ui/glyphs.tsx';
 import { type Column, Table } from '../../ui/Table.tsx';
 import { Answer, type Asked, AskedAt } from './asked.tsx';
-import { revisionText, triggerText, valueText } from './words.ts';
+import { appIdText, revisionText, triggerText, valueText } from './words.ts';
 
 /** Report, log and setting group control blocks, and what the device publishes, as the device has them now. */
 export function BlocksTab(props: { blocks: Asked<ControlBlocksView>; away: string | undefined }) {
@@ -25,13 +25,28 @@ export function BlocksTab(props: { blocks: Asked<ControlBlocksView>; away: strin
             <span class="grow" />
             <AskedAt asked={props.blocks} what="the control blocks" />
           </div>
-          <Table columns={REPORTS} rows={view().reports} empty="The device has no report control blocks." />
+          <Table
+            columns={REPORTS}
+            rows={view().reports}
+            key={byReference}
+            empty="The device has no report control blocks."
+          />
           <h3>Setting groups</h3>
-          <Table columns={SETTING_GROUPS} rows={view().settingGroups} empty="The device has no setting groups." />
+          <Table
+            columns={SETTING_GROUPS}
+            rows={view().settingGroups}
+            key={byReference}
+            empty="The device has no setting groups."
+          />
           <h3>Logs</h3>
-          <Table columns={LOGS} rows={view().logs} empty="The device keeps no logs." />
+          <Table columns={LOGS} rows={view().logs} key={byReference} empty="The device keeps no logs." />
           <h3>Published by GOOSE and sampled values</h3>
-          <Table columns={PUBLISHERS} rows={view().publishers} empty="The device publishes nothing." />
+          <Table
+            columns={PUBLISHERS}
+            rows={view().publishers}
+            key={byReference}
+            empty="The device publishes nothing."
+          />
         </div>
       )}
     </Answer>
@@ -65,6 +80,8 @@ function Trouble(props: { text: string | undefined }) {
   );
 }
 
+const byReference = ({ reference }: { readonly reference: string }): string => reference;
+
 /** Where a block is, what it is, and what is wrong with it. */
 function Block(props: { reference: string; says?: string | undefined; problem: string | undefined }) {
   return (
@@ -82,17 +99,17 @@ function Block(props: { reference: string; says?: string | undefined; problem: s
 const ENABLED: Column<{ readonly enabled?: boolean }> = {
   head: 'State',
   look: 'nowrap',
-  cell: ({ enabled }) => <Flag on={enabled} yes="enabled" no="not enabled" />,
+  cell: (block) => <Flag on={block().enabled} yes="enabled" no="not enabled" />,
 };
 const DATA_SET: Column<{ readonly dataSet?: string }> = {
   head: 'Data set',
   look: 'mono clip-cell',
-  cell: ({ dataSet }) => <span title={dataSet}>{dataSet ?? ''}</span>,
+  cell: (block) => <span title={block().dataSet}>{block().dataSet ?? ''}</span>,
 };
 const CONF_REV: Column<{ readonly confRev?: number; readonly expected?: number }> = {
   head: 'confRev',
   look: 'right',
-  cell: ({ confRev, expected }) => <Revision actual={confRev} expected={expected} />,
+  cell: (block) => <Revision actual={block().confRev} expected={block().expected} />,
 };
 
 const holder = (block: ReportBlockView): string =>
@@ -105,15 +122,15 @@ const REPORTS: readonly Column<ReportBlockView>[] = [
     head: 'Block',
     cell: (block) => (
       <>
-        <span class="mono">{block.reference}</span>
+        <span class="mono">{block().reference}</span>
         <div class="sub">
-          {block.buffered ? 'buffered' : 'unbuffered'}
-          {block.reportId ? ` · ${block.reportId}` : ''}
+          {block().buffered ? 'buffered' : 'unbuffered'}
+          {block().reportId ? ` · ${block().reportId}` : ''}
         </div>
-        <Show when={block.entry && !/^0*$/.test(block.entry)}>
-          <div class="sub mono">entry {block.entry}</div>
+        <Show when={/[^0]/.test(block().entry ?? '')}>
+          <div class="sub mono">entry {block().entry}</div>
         </Show>
-        <Trouble text={block.problem} />
+        <Trouble text={block().problem} />
       </>
     ),
   },
@@ -121,22 +138,22 @@ const REPORTS: readonly Column<ReportBlockView>[] = [
     ...ENABLED,
     cell: (block, index) => (
       <>
-        <Show when={block.ours || block.problem}>
-          <CheckGlyph state={block.problem ? 'warn' : block.enabled === false ? 'bad' : 'ok'} />{' '}
+        <Show when={block().ours || block().problem}>
+          <CheckGlyph state={block().problem ? 'warn' : block().enabled === false ? 'bad' : 'ok'} />{' '}
         </Show>
         {ENABLED.cell(block, index)}
       </>
     ),
   },
-  { head: 'Held by', cell: (block) => <span classList={{ dim: !block.ours }}>{holder(block)}</span> },
+  { head: 'Held by', cell: (block) => <span classList={{ dim: !block().ours }}>{holder(block())}</span> },
   DATA_SET,
   CONF_REV,
   {
     head: 'Triggers',
     look: 'wrap dim',
-    cell: (block) => triggerText(block.triggers ?? [], block.integrityPeriod),
+    cell: (block) => triggerText(block().triggers ?? [], block().integrityPeriod),
   },
-  { head: 'Reports', look: 'right', cell: (block) => <Received block={block} /> },
+  { head: 'Reports', look: 'right', cell: (block) => <Received block={block()} /> },
 ];
 
 /** How many reports came, when the last, and whether any are missing. */
@@ -160,43 +177,40 @@ function Received(props: { block: ReportBlockView }) {
 }
 
 const SETTING_GROUPS: readonly Column<SettingGroupView>[] = [
-  { head: 'Block', cell: (block) => <Block reference={block.reference} problem={block.problem} /> },
+  { head: 'Block', cell: (block) => <Block reference={block().reference} problem={block().problem} /> },
   {
     head: 'Active group',
-    cell: (block) => (block.active === undefined ? 'not told' : `${block.active} of ${block.groups ?? '?'}`),
+    cell: (block) => (block().active === undefined ? 'not told' : `${block().active} of ${block().groups ?? '?'}`),
   },
   {
     head: 'Edited',
     cell: (block) =>
-      (block.edited ?? 0) > 0 ? (
-        <span class="p2-text">group {block.edited} is being edited</span>
+      (block().edited ?? 0) > 0 ? (
+        <span class="p2-text">group {block().edited} is being edited</span>
       ) : (
         <span class="dim">no</span>
       ),
   },
-  { head: 'Active since', look: 'wide', cell: (block) => <Told at={block.since} /> },
+  { head: 'Active since', look: 'wide', cell: (block) => <Told at={block().since} /> },
 ];
 
 const LOGS: readonly Column<LogBlockView>[] = [
-  { head: 'Block', cell: (block) => <Block reference={block.reference} problem={block.problem} /> },
+  { head: 'Block', cell: (block) => <Block reference={block().reference} problem={block().problem} /> },
   ENABLED,
-  { head: 'Log', look: 'mono', cell: (block) => block.log ?? '' },
+  { head: 'Log', look: 'mono', cell: (block) => block().log ?? '' },
   DATA_SET,
-  { head: 'Oldest entry', cell: (block) => <Told at={block.oldest} /> },
-  { head: 'Newest entry', look: 'wide', cell: (block) => <Told at={block.newest} /> },
+  { head: 'Oldest entry', cell: (block) => <Told at={block().oldest} /> },
+  { head: 'Newest entry', look: 'wide', cell: (block) => <Told at={block().newest} /> },
 ];
-
-const hex = (value: number | undefined): string =>
-  value === undefined ? '' : `0x${value.toString(16).toUpperCase().padStart(4, '0')}`;
 
 const PUBLISHERS: readonly Column<PublisherView>[] = [
   {
     head: 'Block',
     cell: (block) => (
       <Block
-        reference={block.reference}
-        says={block.kind === 'goose' ? 'GOOSE' : 'sampled values'}
-        problem={block.problem}
+        reference={block().reference}
+        says={block().kind === 'goose' ? 'GOOSE' : 'sampled values'}
+        problem={block().problem}
       />
     ),
   },
@@ -205,16 +219,16 @@ const PUBLISHERS: readonly Column<PublisherView>[] = [
     cell: (block, index) => (
       <>
         {ENABLED.cell(block, index)}
-        <Show when={block.needsCommissioning}>
+        <Show when={block().needsCommissioning}>
           <div class="p2-text">needs commissioning</div>
         </Show>
       </>
     ),
   },
-  { head: 'Identifier', look: 'mono', cell: (block) => block.id ?? '' },
+  { head: 'Identifier', look: 'mono', cell: (block) => block().id ?? '' },
   DATA_SET,
   CONF_REV,
-  { head: 'To', look: 'mono', cell: (block) => block.destination ?? '' },
-  { head: 'APPID', look: 'mono', cell: (block) => hex(block.appId) },
-  { head: 'VLAN', look: 'right wide', cell: (block) => block.vlan ?? '' },
+  { head: 'To', look: 'mono', cell: (block) => block().destination ?? '' },
+  { head: 'APPID', look: 'mono', cell: (block) => appIdText(block().appId) },
+  { head: 'VLAN', look: 'right wide', cell: (block) => block().vlan ?? '' },
 ];

@@ -5,9 +5,10 @@ import { count } from '../../format/number.ts';
 import { duration, instant } from '../../format/time.ts';
 import { CheckGlyph } from '../../ui/glyphs.tsx';
 import { Notice } from '../../ui/parts.tsx';
+import { type Column, Table } from '../../ui/Table.tsx';
 import { Answer, type Asked, AskedAt } from './asked.tsx';
 import { Revision } from './BlocksTab.tsx';
-import { GOOSE_STATE_WORDS } from './words.ts';
+import { appIdText, GOOSE_STATE_WORDS } from './words.ts';
 
 /** ms; the gateway answers out of what it has heard, the device is not asked. */
 const LOOK_EVERY = 5_000;
@@ -39,22 +40,7 @@ export function GooseTab(props: { goose: Asked<GooseView>; away: string | undefi
               </Notice>
             }
           >
-            <div class="table-box">
-              <table class="table">
-                <thead>
-                  <tr>
-                    <For
-                      each={['Control block', 'Supervision', 'stNum', 'sqNum', 'confRev', 'Last message', 'Counters']}
-                    >
-                      {(head) => <th scope="col">{head}</th>}
-                    </For>
-                  </tr>
-                </thead>
-                <tbody>
-                  <For each={view().subscriptions}>{(each) => <Subscription of={each} />}</For>
-                </tbody>
-              </table>
-            </div>
+            <Table columns={SUBSCRIPTIONS} rows={view().subscriptions} key={({ reference }) => reference} />
           </Show>
         </div>
       )}
@@ -64,64 +50,81 @@ export function GooseTab(props: { goose: Asked<GooseView>; away: string | undefi
 
 const TONES = { alive: 'ok', lost: 'bad', never: 'warn' } as const;
 
-function Subscription(props: { of: GooseSubscriptionView }) {
-  const app = useApp();
-  const ago = (at: string | undefined) =>
-    at === undefined ? '' : `${duration(app.now().getTime() - instant(at).getTime())} ago`;
-  const where = () => {
-    const { destination, appId, vlan } = props.of;
-    return [
-      destination,
-      appId === undefined ? undefined : `APPID 0x${appId.toString(16).toUpperCase().padStart(4, '0')}`,
-      vlan === undefined ? undefined : `VLAN ${vlan}`,
-    ]
-      .filter(Boolean)
-      .join(' · ');
-  };
-  const figures = () => Object.entries(props.of.counters).filter(([, value]) => value > 0);
-  return (
-    <tr>
-      <td>
-        <span class="mono">{props.of.reference}</span>
-        <div class="sub">{[props.of.id, where()].filter(Boolean).join(' · ')}</div>
-        <Show when={props.of.dataSet}>
-          <div class="sub mono">{props.of.dataSet}</div>
+/** Where its frames go, and how they are told apart there. */
+const addressOf = ({ id, destination, appId, vlan }: GooseSubscriptionView): string =>
+  [
+    id,
+    destination,
+    appId === undefined ? undefined : `APPID ${appIdText(appId)}`,
+    vlan === undefined ? undefined : `VLAN ${vlan}`,
+  ]
+    .filter(Boolean)
+    .join(' · ');
+
+const SUBSCRIPTIONS: readonly Column<GooseSubscriptionView>[] = [
+  {
+    head: 'Control block',
+    cell: (of) => (
+      <>
+        <span class="mono">{of().reference}</span>
+        <div class="sub">{addressOf(of())}</div>
+        <Show when={of().dataSet}>
+          <div class="sub mono">{of().dataSet}</div>
         </Show>
-      </td>
-      <td>
-        <CheckGlyph state={TONES[props.of.state]} />{' '}
-        <span classList={{ 'p1-text': props.of.state === 'lost' }}>{GOOSE_STATE_WORDS[props.of.state]}</span>
-        <Show when={props.of.timeAllowedToLive}>
+      </>
+    ),
+  },
+  {
+    head: 'Supervision',
+    cell: (of) => (
+      <>
+        <CheckGlyph state={TONES[of().state]} />{' '}
+        <span classList={{ 'p1-text': of().state === 'lost' }}>{GOOSE_STATE_WORDS[of().state]}</span>
+        <Show when={of().timeAllowedToLive}>
           {(millis) => <div class="sub">each is good for {count(millis())} ms</div>}
         </Show>
-        <Show when={props.of.test}>
+        <Show when={of().test}>
           <div class="p3-text">T test</div>
         </Show>
-        <Show when={props.of.needsCommissioning}>
+        <Show when={of().needsCommissioning}>
           <div class="p2-text">needs commissioning</div>
         </Show>
-        <Show when={props.of.problem}>
-          <div class="p2-text wrap">{props.of.problem}</div>
+        <Show when={of().problem}>
+          <div class="p2-text wrap">{of().problem}</div>
         </Show>
-      </td>
-      <td class="right">{props.of.stNum === undefined ? '' : count(props.of.stNum)}</td>
-      <td class="right">{props.of.sqNum === undefined ? '' : count(props.of.sqNum)}</td>
-      <td>
-        <Revision actual={props.of.confRev} expected={props.of.expected} />
-      </td>
-      <td class="nowrap">
-        {ago(props.of.lastMessage)}
-        <Show when={props.of.lastChange}>{(at) => <div class="sub">changed {ago(at())}</div>}</Show>
-      </td>
-      <td class="wide counters">
-        <For each={figures()} fallback={<span>none</span>}>
-          {([name, value]) => (
-            <span>
-              {name.replaceAll(/([a-z0-9])([A-Z])/g, '$1 $2').toLowerCase()} <b>{count(value)}</b>
-            </span>
-          )}
-        </For>
-      </td>
-    </tr>
+      </>
+    ),
+  },
+  { head: 'stNum', look: 'right', cell: (of) => (of().stNum === undefined ? '' : count(of().stNum)) },
+  { head: 'sqNum', look: 'right', cell: (of) => (of().sqNum === undefined ? '' : count(of().sqNum)) },
+  {
+    head: 'confRev',
+    look: 'right',
+    cell: (of) => <Revision actual={of().confRev} expected={of().expected} />,
+  },
+  { head: 'Last message', look: 'nowrap', cell: (of) => <Heard of={of()} /> },
+  {
+    head: 'Counters',
+    look: 'wide counters',
+    cell: (of) => (
+      <For each={Object.entries(of().counters).filter(([, value]) => value > 0)} fallback={<span>none</span>}>
+        {([name, value]) => (
+          <span>
+            {name.replaceAll(/([a-z0-9])([A-Z])/g, '$1 $2').toLowerCase()} <b>{count(value)}</b>
+          </span>
+        )}
+      </For>
+    ),
+  },
+];
+
+function Heard(props: { of: GooseSubscriptionView }) {
+  const app = useApp();
+  const ago = (at: string) => `${duration(app.now().getTime() - instant(at).getTime())} ago`;
+  return (
+    <>
+      <Show when={props.of.lastMessage}>{(at) => ago(at())}</Show>
+      <Show when={props.of.lastChange}>{(at) => <div class="sub">changed {ago(at())}</div>}</Show>
+    </>
   );
 }

@@ -155,3 +155,7 @@ export function valueState(qualities: Iterable<number | undefined>): { all: numb
   }
   return state;
 }
+
+/** `0x0001`, as engineering tools write it; nothing where there is none. */
+export const appIdText = (value: number | undefined): string =>
+  value === undefined ? '' : `0x${value.toString(16).toUpperCase().padStart(4, '0')}`;

@@ -95,6 +95,7 @@ export function OutagesPage() {
                   class="outages"
                   columns={VIOLATIONS}
                   rows={answer().violations}
+                  key={byOutage}
                 />
               </Show>
               <Show when={answer().loadLost?.length}>
@@ -108,6 +109,7 @@ export function OutagesPage() {
                   class="outages"
                   columns={LOADINGS}
                   rows={answer().loadings!.slice(0, MOST_LOADINGS)}
+                  key={({ equipment }) => equipment}
                 />
               </Show>
             </>
@@ -118,25 +120,27 @@ export function OutagesPage() {
   );
 }
 
+const byOutage = ({ outage }: ContingencyJson): string => outage.equipment;
+
 /** The columns that every table of outages has at its left and at its right. */
 const NUMBER: Column<unknown> = { head: '#', look: 'right dim', cell: (_, index) => index() + 1 };
-const OUTAGE: Column<ContingencyJson> = { head: 'Outage of', cell: ({ outage }) => <Chooser of={outage} /> };
+const OUTAGE: Column<ContingencyJson> = { head: 'Outage of', cell: (row) => <Chooser of={row().outage} /> };
 const LOST: Column<ContingencyJson> = {
   head: 'Load lost',
   look: 'right',
-  cell: (row) => (lostLoad(row) > 0 ? `${fixed(lostLoad(row), 2)} MW` : '—'),
+  cell: (row) => (lostLoad(row()) > 0 ? `${fixed(lostLoad(row()), 2)} MW` : '—'),
 };
 const TRY: Column<{ readonly outage: ContingencyJson['outage'] }> = {
   head: '',
-  cell: ({ outage }) => <Attempt outage={outage} />,
+  cell: (row) => <Attempt outage={row().outage} />,
 };
 
 const VIOLATIONS: readonly Column<ContingencyJson>[] = [
   NUMBER,
   OUTAGE,
-  { head: 'Worst of it', look: 'wide', cell: (row) => worstOf(row).text },
-  { head: 'Against its limit', cell: (row) => <OutageBar share={worstOf(row).share} /> },
-  { head: 'Limits broken', look: 'right', cell: (row) => row.limits.length + (row.more ?? 0) || '—' },
+  { head: 'Worst of it', look: 'wide', cell: (row) => worstOf(row()).text },
+  { head: 'Against its limit', cell: (row) => <OutageBar share={worstOf(row()).share} /> },
+  { head: 'Limits broken', look: 'right', cell: (row) => row().limits.length + (row().more ?? 0) || '—' },
   LOST,
   TRY,
 ];
@@ -152,7 +156,7 @@ function LostTable(props: { rows: readonly ContingencyJson[] }) {
   const columns: readonly Column<ContingencyJson>[] = [
     NUMBER,
     OUTAGE,
-    { head: 'What it is', look: 'dim', cell: kind },
+    { head: 'What it is', look: 'dim', cell: (row) => kind(row()) },
     LOST,
     {
       head: 'Against the most that one outage takes',
@@ -160,27 +164,33 @@ function LostTable(props: { rows: readonly ContingencyJson[] }) {
       cell: (row) => (
         <svg class="outage-bar" viewBox="0 0 150 12" aria-hidden="true">
           <rect class="bar-band" x="0" y="3" width="150" height="6" />
-          <rect class="bar-fill" x="0" y="3" width={Math.max(1, (150 * lostLoad(row)) / most())} height="6" />
+          <rect class="bar-fill" x="0" y="3" width={Math.max(1, (150 * lostLoad(row())) / most())} height="6" />
         </svg>
       ),
     },
     TRY,
   ];
   return (
-    <Table label="Single outages that leave load without supply" class="outages" columns={columns} rows={props.rows} />
+    <Table
+      label="Single outages that leave load without supply"
+      class="outages"
+      columns={columns}
+      rows={props.rows}
+      key={byOutage}
+    />
   );
 }
 
 const LOADINGS: readonly Column<WorstLoadingJson>[] = [
-  { head: 'Line or transformer', cell: (row) => <Chooser of={row} /> },
-  { head: 'Now', look: 'right', cell: (row) => `${fixed(row.before, 0)} %` },
+  { head: 'Line or transformer', cell: (row) => <Chooser of={row()} /> },
+  { head: 'Now', look: 'right', cell: (row) => `${fixed(row().before, 0)} %` },
   {
     head: 'At worst',
     look: 'right',
-    cell: (row) => <span classList={{ 'p2-text': row.worst > 100 }}>{fixed(row.worst, 0)} %</span>,
+    cell: (row) => <span classList={{ 'p2-text': row().worst > 100 }}>{fixed(row().worst, 0)} %</span>,
   },
-  { head: 'Against its limit', cell: (row) => <OutageBar share={row.worst / 100} now={row.before / 100} /> },
-  { head: 'After the outage of', look: 'wide', cell: ({ outage }) => outage.name },
+  { head: 'Against its limit', cell: (row) => <OutageBar share={row().worst / 100} now={row().before / 100} /> },
+  { head: 'After the outage of', look: 'wide', cell: (row) => row().outage.name },
   TRY,
 ];
 

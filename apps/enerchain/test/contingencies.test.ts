@@ -23,7 +23,7 @@ mpc.gen = [10 0 0 Inf -Inf 1.02 100 1 Inf 0];
 mpc.branch = [10 20 0.01 0.05 0 ${rating} 0 0 0 0 1; 10 20 0.01 0.05 0 ${rating} 0 0 0 0 1];
 `;
 
-describe('enerchain contingencies', { timeout: 60_000 }, () => {
+describe('enerchain contingencies', () => {
   it('lists the outages that would break limits, the worst first, and ends with 1', async () => {
     const path = file('two.m', twoLines(80));
     const json = await contingencies(path, '--json');

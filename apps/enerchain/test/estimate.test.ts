@@ -28,7 +28,7 @@ mpc.branch = [10 20 0.01 0.1 0 60 0 0 0 0 1; 30 20 0.01 0.1 0 60 0 0 0 0 1; 10 3
 `,
 );
 
-describe('enerchain estimate', { timeout: 60_000 }, () => {
+describe('enerchain estimate', () => {
   it('makes measurements up by a seed, estimates them, and reads back what it has saved', async () => {
     const saved = join(folder, 'made.csv');
     const first = await estimate(ring, '--simulate', '7', '--save', saved, '--json');

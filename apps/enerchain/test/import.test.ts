@@ -30,7 +30,7 @@ const base = (voltage: string): string =>
   `<cim:BaseVoltage rdf:ID="_bv"><cim:IdentifiedObject.name>110 kV</cim:IdentifiedObject.name>
 <cim:BaseVoltage.nominalVoltage>${voltage}</cim:BaseVoltage.nominalVoltage></cim:BaseVoltage>`;
 
-describe('enerchain import --check', { timeout: 60_000 }, () => {
+describe('enerchain import --check', () => {
   const ssh = file('ssh.xml', 'SteadyStateHypothesis', '');
 
   it('says what came in and ends with 0 when nothing is wrong', async () => {
@@ -134,7 +134,7 @@ sh:message "Another voltage." ; sh:hasValue 400.0 ] .`,
   });
 });
 
-describe('enerchain import', { timeout: 60_000 }, () => {
+describe('enerchain import', () => {
   const named = (id: string): string => `<cim:IdentifiedObject.name>${id}</cim:IdentifiedObject.name>`;
   const to = (property: string, id: string): string => `<cim:${property} rdf:resource="#_${id}"/>`;
   const object = (name: string, id: string, ...rest: string[]): string =>

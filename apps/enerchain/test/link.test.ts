@@ -204,7 +204,7 @@ describe('by SCL', () => {
   });
 });
 
-describe('enerchain link', { timeout: 60_000 }, () => {
+describe('enerchain link', () => {
   const folder = mkdtempSync(join(tmpdir(), 'enerchain-link-'));
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
   const items = [

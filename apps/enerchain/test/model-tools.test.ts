@@ -27,7 +27,7 @@ const base = (id: string, voltage: string): string =>
   `<cim:BaseVoltage rdf:ID="_${id}"><cim:IdentifiedObject.name>${id} kV</cim:IdentifiedObject.name>
 <cim:BaseVoltage.nominalVoltage>${voltage}</cim:BaseVoltage.nominalVoltage></cim:BaseVoltage>`;
 
-describe('enerchain model, of a running system', { timeout: 60_000 }, () => {
+describe('enerchain model, of a running system', () => {
   const ANSWERS: Readonly<Record<string, unknown>> = {
     '/api/v1/grid/versions?limit=100': {
       items: [
@@ -122,7 +122,7 @@ describe('enerchain model, of a running system', { timeout: 60_000 }, () => {
   });
 });
 
-describe('enerchain model', { timeout: 60_000 }, () => {
+describe('enerchain model', () => {
   const before = file('before.xml', base('a', '110') + base('b', '20'));
   const after = file('after.xml', base('a', '123') + base('c', '10'));
 

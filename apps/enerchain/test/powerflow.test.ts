@@ -22,7 +22,7 @@ mpc.gen = [10 0 0 Inf -Inf 1.05 100 1 Inf 0];
 mpc.branch = [10 20 0 0.1 0 60 0 0 0 0 1];
 `;
 
-describe('enerchain powerflow', { timeout: 60_000 }, () => {
+describe('enerchain powerflow', () => {
   it('prints the solution in pu and degrees under the bus numbers of the file, and ends with 0', async () => {
     const { status, stdout } = await powerflow('two.m', twoBuses(40), '--json');
     expect(status).toBe(0);

@@ -5,7 +5,7 @@ import { newFolder, System } from '@enerchain/provenance/testing';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { enerchain } from './enerchain.ts';
 
-describe('enerchain verify', { timeout: 60_000 }, () => {
+describe('enerchain verify', () => {
   let receipt: string;
   let anchor: string;
 

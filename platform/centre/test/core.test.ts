@@ -236,7 +236,7 @@ describe('the core of the centre', () => {
     await edge.client.close();
     await core.close();
     // Four databases are started on the way, on a machine that may have other things to do.
-  }, 60_000);
+  });
 
   describe('with sources and services', () => {
     let core: Core;

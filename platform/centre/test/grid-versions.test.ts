@@ -72,7 +72,7 @@ const get = async (url: string) => face.app.inject({ url: `/api/v1${url}`, heade
 const send = async (method: 'PUT' | 'POST', url: string, payload: object) =>
   face.app.inject({ method, url: `/api/v1${url}`, headers: headers(), payload });
 
-describe('versions of the grid', { timeout: 60_000 }, () => {
+describe('versions of the grid', () => {
   it('are kept with who, when and the headers of the files, and are there by version and by time', async () => {
     expect((await get('/grid?at=2020-01-01T00:00:00Z')).statusCode).toBe(404);
     expect((await send('PUT', '/grid', model)).json()).toEqual({ version: 1, changed: true });
@@ -115,7 +115,7 @@ describe('versions of the grid', { timeout: 60_000 }, () => {
   });
 });
 
-describe('links of points to the grid', { timeout: 60_000 }, () => {
+describe('links of points to the grid', () => {
   const point = { mRID: mRID(1), name: 'S/20kV/L/P', kind: 'analog' as const };
   const link = {
     point: point.mRID,
@@ -171,7 +171,7 @@ describe('links of points to the grid', { timeout: 60_000 }, () => {
   });
 });
 
-describe('what a point meant', { timeout: 60_000 }, () => {
+describe('what a point meant', () => {
   const at = (seconds: number): string => toIso(T0 + BigInt(seconds) * SECOND);
   const document = (version: number, unitMultiplier: 'k' | 'M', terminal?: string): SiteDocument => ({
     ...siteOf('edge-a', [

@@ -202,7 +202,7 @@ describe('the stream', () => {
       ),
       { numRuns: 40 },
     );
-  }, 20_000);
+  });
 
   it('says reset when the place to go on from is not known, or before the window of the log', async () => {
     const { log, journal, open, settle, operate } = await newStream();

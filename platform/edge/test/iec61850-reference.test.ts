@@ -45,7 +45,7 @@ describe.skipIf(!there)('SCL of other tools', () => {
       points += site.endpoints.reduce((sum, endpoint) => sum + endpoint.points.length, 0);
     }
     expect(points).toBeGreaterThan(5_000);
-  }, 60_000);
+  });
 
   it.each(files.filter((file) => file.includes('security-dataset')))(
     'an IED of the security data set brings a value of each of its points: %s',

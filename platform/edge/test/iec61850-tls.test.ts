@@ -7,9 +7,7 @@ import { DevelopmentCa, requestFor } from '@enerchain/trust';
 import { expect, onTestFinished, test } from 'vitest';
 import { dbpos, Iec61850Station, q } from './iec61850-station.ts';
 
-test('a device over TLS: both show certificates of the authority; a stranger gets no value', {
-  timeout: 30_000,
-}, async () => {
+test('a device over TLS: both show certificates of the authority; a stranger gets no value', async () => {
   const station = new Iec61850Station();
   onTestFinished(() => station.close());
   const at = (name: string) => join(station.folder, name);

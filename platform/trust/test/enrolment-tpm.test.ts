@@ -386,7 +386,7 @@ describe.skipIf(!hasSwtpm)('enrolment with swtpm (skipped where it is not instal
       });
       rmSync(folder, { recursive: true });
     };
-  }, 60_000);
+  });
   afterAll(() => end?.());
 
   it('binds the identity and the attestation key to one chip of a known maker', async () => {
@@ -407,5 +407,5 @@ describe.skipIf(!hasSwtpm)('enrolment with swtpm (skipped where it is not instal
     const mixed = { ...tpmParty(client, ek, ak), ek: stranger.ek, ekCertificate: stranger.ekCertificate };
     const mixing = await detailOf(enrolTpm({ ...renewing(enrolled.identity), tpm: mixed }));
     expect(mixing).not.toBe('resolved');
-  }, 60_000);
+  });
 });

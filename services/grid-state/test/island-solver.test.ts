@@ -240,7 +240,6 @@ describe('voltage control', () => {
 
   test.skipIf(!hasMatpower('case118'))(
     'in published grids every machine holds its voltage, or is at the limit that keeps it from doing so',
-    { timeout: 60_000 },
     () => {
       for (const name of ['case14', 'case118', 'case300', 'case1354pegase', 'case2869pegase'].filter(hasMatpower)) {
         const source = caseOfMatpower(matpowerCase(name));

@@ -139,7 +139,7 @@ describe('difference models', () => {
     const [difference] = writeDifferences(before, after, options);
     const model = await apply({ 'eq.xml': a! }, difference!.text);
     expect(model.store.values(model.store.find('_f')!)).toEqual([]);
-  }, 60_000);
+  });
 
   test('addresses within objects come, change and go', async () => {
     const location = (code: string): string =>

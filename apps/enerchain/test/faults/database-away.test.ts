@@ -8,7 +8,6 @@ import { postgresProcesses, readyServer, signal, whyNoProcesses } from './postgr
 
 describe.skipIf(whyNoProcesses !== undefined)(
   `a database that is away${whyNoProcesses ? ` (skipped: ${whyNoProcesses})` : ''}`,
-  { timeout: 60_000 },
   () => {
     const journey = new Journey();
     const { station } = journey;

@@ -63,7 +63,7 @@ async function deviations(name: Name): Promise<Deviation[]> {
 const beyond = (list: readonly Deviation[], voltage: number, angle: number): readonly Deviation[] =>
   list.filter((each) => !(Math.abs(each.voltage) <= voltage && Math.abs(each.angle) <= angle));
 
-describe.skipIf(referenceData('cgmes') === undefined)('published CGMES models', { timeout: 60_000 }, () => {
+describe.skipIf(referenceData('cgmes') === undefined)('published CGMES models', () => {
   for (const name of Object.keys(SETS) as Name[]) {
     it(`${name}: nothing is left out, and the grid is valid`, async () => {
       const { model, leftOut, sv } = await open(name);

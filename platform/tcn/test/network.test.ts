@@ -105,6 +105,14 @@ describe('the network', () => {
       () => bad.every((of) => names.every((at) => at === of || world.reaction(of, at) === 'quarantine')),
       4000,
     );
+    // Six neighbours have found each of them; two or three tell the network.
+    await world.time.run(1000);
+    for (const of of bad) {
+      const shown = world.get('n00').node.standing();
+      const by = shown.filter(({ kind, node, adverse }) => kind === 'result' && node === of && adverse);
+      expect(by.length).toBeGreaterThanOrEqual(1);
+      expect(by.length).toBeLessThanOrEqual(3);
+    }
     for (const at of names) {
       const wrong = world
         .get(at)

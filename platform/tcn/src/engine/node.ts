@@ -1,5 +1,5 @@
 /** One node of the Trusted Core Network: attests its neighbours, answers them, and spreads what was found. */
-import type { AttestationResult, NodeTrust, SignedResult, Trustworthiness } from '@enerchain/attestation';
+import type { AttestationResult, NodeTrust, SignedResult } from '@enerchain/attestation';
 import { describeError, EnerchainError } from '@enerchain/model';
 import type { Channel } from '../channel.ts';
 import { decodeTcnMessage, MAX_SUMMARY, type TcnMessage, type Wanted } from '../message.ts';
@@ -18,6 +18,7 @@ import { viewOf } from './record.ts';
 import { Registry } from './registry.ts';
 import { SilenceWatch } from './silence.ts';
 import { type Standing, StandingTable } from './standing.ts';
+import { Telling } from './telling.ts';
 
 /** Connections replaced by another one within so many milliseconds that there must be two devices. */
 const TWIN_WINDOW = 300_000;
@@ -30,8 +31,6 @@ const UNKNOWN_PERIOD = 10;
 const SILENCE_TTL = 4;
 /** What stands is compared with each neighbour every so many periods. */
 const DIGEST_PERIODS = 5;
-/** Bad results of so many nodes about one travel; more of them convince nobody who is not convinced already. */
-const SHOWN_ENOUGH = 2;
 
 export class TcnNode {
   readonly name: string;
@@ -47,8 +46,7 @@ export class TcnNode {
   readonly #silence: SilenceWatch;
   readonly #bundles: BundleExchange | undefined;
   readonly #unsubscribe: () => void;
-  /** What the neighbours were told last of each neighbour, and when. */
-  readonly #told = new Map<string, { readonly status: Trustworthiness; readonly at: number }>();
+  readonly #telling: Telling;
   #violations = 0;
   #ticks = 0;
   #cancelTick: (() => void) | undefined;
@@ -73,6 +71,13 @@ export class TcnNode {
       timing: () => this.#timing(),
       clock,
       publish: (standing) => this.#publish(standing),
+    });
+    this.#telling = new Telling({
+      ...options,
+      self: this.name,
+      registry,
+      table: this.#table,
+      pass: (statement, ttl) => this.#pass(statement, ttl, undefined),
     });
     const dialogue = new Dialogue({
       ...options,
@@ -185,6 +190,7 @@ export class TcnNode {
     this.#closed = true;
     this.#unsubscribe();
     this.#cancelTick?.();
+    this.#telling.close();
     this.#answering.close();
     this.#dialogue.close();
     for (const neighbour of this.#neighbours.values()) {
@@ -336,7 +342,7 @@ export class TcnNode {
     }
     neighbour.channel = channel;
     // It may have started anew, and not know any more how it looks.
-    this.#told.delete(name);
+    this.#telling.forget(name);
     this.#registry.of(name).role = role === 'relay' ? 'network' : role;
     channel.open({
       message: (bytes) => {
@@ -499,7 +505,7 @@ export class TcnNode {
     };
   }
 
-  /** Our own result goes to the neighbours; what is bad, and what follows upon it, to everybody. */
+  /** A result of our own: for the centre, and for others as far as it is news to them. */
   #tell(signed: SignedResult, whole: boolean): void {
     const { result } = signed;
     const standing = this.#standingOf(signed);
@@ -510,30 +516,11 @@ export class TcnNode {
     }
     this.#viewed(result);
     if (whole) this.#options.onStatement?.({ ...standing, result });
-    const before = this.#table.get('result', this.name, result.node);
-    // That a bad node is still bad is no news, nor what enough others have shown already.
-    if (standing.adverse && (before?.adverse || this.#shownBad(result.node) >= SHOWN_ENOUGH)) return;
-    const stands = standing.adverse || before !== undefined;
-    if (stands && !this.#table.put(standing)) return;
-    if (!stands && !this.#isNews(result)) return;
-    this.#pass(standing, stands ? MAX_TTL : 0, undefined);
+    this.#telling.result(result, standing);
   }
 
   #viewed(result: AttestationResult): void {
     this.#registry.of(result.node).viewed(this.name, viewOf(result, this.#options.clock.monotonic()));
-  }
-
-  /** The same as before is told now and then, so that the view of the neighbours does not grow old. */
-  #isNews({ node, status }: AttestationResult): boolean {
-    const now = this.#options.clock.monotonic();
-    const last = this.#told.get(node);
-    if (last?.status === status && now - last.at < ((this.#options.policy()?.validFor ?? 0) * 1000) / 2) return false;
-    this.#told.set(node, { status, at: now });
-    return true;
-  }
-
-  #shownBad(node: string): number {
-    return this.#table.about(node).filter(({ kind, adverse }) => kind === 'result' && adverse).length;
   }
 
   /** Our own word about a silence. */

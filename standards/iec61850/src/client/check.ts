@@ -5,7 +5,7 @@ import { configuredValue, find, type IedModel, instancesOf } from '../scl/model.
 import type { FunctionalConstraint } from '../scl/schema/ied.ts';
 import type { Iec61850Client } from './client.ts';
 import { BLOCK_CONSTRAINTS, blocksOf } from './model-index.ts';
-import { browse, CONTROL_BLOCK, type Outline, outlineOf } from './outline.ts';
+import { bounded, browse, CONTROL_BLOCK, type Outline, outlineOf } from './outline.ts';
 import { variableOf } from './references.ts';
 
 /** One thing that is not as the file has it. */
@@ -162,6 +162,7 @@ async function browseNodes(client: Iec61850Client): Promise<Outline> {
       if (name !== undefined && rest.length === 0 && BLOCK_CONSTRAINTS.has(fc!))
         outline.set(`${device}/${node}.${name} [${fc}]`, CONTROL_BLOCK);
     }
+    bounded(outline);
   }
   return outline;
 }

@@ -167,10 +167,17 @@ export class Iec61850Client {
         scope: domain === undefined ? { kind: 'vmd', value: null } : { kind: 'domain', value: domain },
         ...(all.length > 0 ? { continueAfter: all.at(-1)! } : {}),
       });
-      all.push(...names);
+      const last = all.at(-1);
+      for (const name of names) all.push(name);
       if (!moreFollows || names.length === 0) return all;
       if (all.length > MAX_NAMES)
         throw new Iec61850Error('peer', 'client.names', `the server has more than ${MAX_NAMES} names`);
+      if (last !== undefined && names.at(-1) === last)
+        throw new Iec61850Error(
+          'peer',
+          'client.names',
+          `the server says that more follows ${last}, and gives it again`,
+        );
     }
   }
 
@@ -192,16 +199,24 @@ export class Iec61850Client {
     return value!;
   }
 
-  /** Several in one call; each a value, or why there is none. */
+  /** Several in one call; each a value, or why there is none. @throws Iec61850Error `client.answer` (peer) when there are more than asked for */
   async readMany(variables: readonly Variable[]): Promise<(Data | Iec61850Error)[]> {
     this.#check(variables);
     const { results } = await this.#mms.call('read', {
       withSpecification: false,
       access: { kind: 'variables', value: variables },
     });
-    return results.map((result, index) =>
-      result.kind === 'success' ? result.value : accessError(variables[index], result.value),
-    );
+    // Which of more would be whose is not known; of fewer, those at the end are what the device left out.
+    if (results.length > variables.length)
+      throw new Iec61850Error(
+        'peer',
+        'client.answer',
+        `${results.length} values for the ${variables.length} asked for`,
+      );
+    return variables.map((variable, index) => {
+      const result = results[index];
+      return result?.kind === 'success' ? result.value : accessError(variable, result?.value);
+    });
   }
 
   /** @throws Iec61850Error `access.*` (peer) when the server does not take it */
@@ -209,7 +224,7 @@ export class Iec61850Client {
     const variable = variableOf(reference, fc);
     this.#check([variable]);
     const [result] = await this.#mms.call('write', { access: { kind: 'variables', value: [variable] }, data: [value] });
-    if (result?.kind !== 'success') throw accessError(variable, result?.value ?? -1);
+    if (result?.kind !== 'success') throw accessError(variable, result?.value);
   }
 
   /** Members of a data set. */
@@ -268,9 +283,12 @@ export class Iec61850Client {
   }
 }
 
-export function accessError(variable: Variable | undefined, code: number): Iec61850Error {
+/** @param code of DataAccessError; undefined when the answer leaves it out */
+export function accessError(variable: Variable | undefined, code: number | undefined): Iec61850Error {
   const name =
     variable?.specification.kind === 'name' ? referenceOf(variable.specification.value).reference : 'a member';
+  if (code === undefined)
+    return new Iec61850Error('peer', 'access.none', `${name}: the server leaves it out of its answer`);
   const text = dataAccessErrorText(code);
   return new Iec61850Error(
     'peer',

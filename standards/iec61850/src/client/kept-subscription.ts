@@ -37,6 +37,8 @@ export interface SubscriptionHost {
 
 /** Stands before the first entry of every buffer (IEC 61850-7-2 § 17.2.3.2). */
 const OLDEST = new Uint8Array(8);
+/** Values of reports that may come before the block is known to be ours; a device that sends more is given up. */
+const MAX_EARLY = 1_000_000;
 /** Why the next instance may do what this one does not. */
 const OCCUPIED: ReadonlySet<string> = new Set(['report.taken', 'access.temporarily-unavailable']);
 
@@ -144,6 +146,7 @@ export class KeptSubscription {
     let unknown = false;
     // What may be missing is said before what comes after it.
     let early: ReceivedReport[] | undefined = [];
+    let values = 0;
     const deliver = (report: ReceivedReport): void => {
       onReport(report, block);
       // Only now: what was not taken over comes again.
@@ -159,8 +162,13 @@ export class KeptSubscription {
         this.#tried.add(block);
       },
       onReport: (report) => {
-        if (early) early.push(report);
-        else deliver(report);
+        if (!early) {
+          deliver(report);
+          return;
+        }
+        values += report.members.length;
+        if (values <= MAX_EARLY) early.push(report);
+        else client.abort();
       },
       onGap: (gap, text) => {
         if (gap === 'entry-unknown') unknown = true;

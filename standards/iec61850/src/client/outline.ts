@@ -3,6 +3,7 @@
  * an SCL file, so that the two can be compared.
  */
 import { MmsRefusal, type TypeSpecification } from '@enerchain/mms';
+import { Iec61850Error } from '../error.ts';
 import { variableOf } from '../mapping/variables.ts';
 import type { IedModel } from '../scl/model.ts';
 import type { Iec61850Client } from './client.ts';
@@ -30,14 +31,27 @@ export function outlineOf(model: IedModel): Outline {
   return outline;
 }
 
-/** Asks the device for names and types (GetServerDirectory … GetDataDefinition of 7-2). @throws as `Iec61850Client.call` */
-export async function browse(client: Iec61850Client): Promise<Outline> {
+/** Of a device; one that has no end is given up. */
+const MAX_OUTLINE = 1_000_000;
+
+/** @throws Iec61850Error `client.names` (peer) */
+export function bounded({ size }: Outline, limit = MAX_OUTLINE): void {
+  if (size > limit) throw new Iec61850Error('peer', 'client.names', `the server has more than ${limit} names`);
+}
+
+/**
+ * Asks the device for names and types (GetServerDirectory … GetDataDefinition of 7-2).
+ * @param limit names; a device of more is given up
+ * @throws as `Iec61850Client.call`; Iec61850Error `client.names` (peer)
+ */
+export async function browse(client: Iec61850Client, limit = MAX_OUTLINE): Promise<Outline> {
   const outline = new Map<string, string>();
   for (const device of await client.devices()) {
     const children = childrenOf(await client.variables(device));
     for (const node of children.get('') ?? []) {
       const type = await typeOf(client, device, node, children);
       for (const { name: fc, type: part } of componentsOf(type)) add(outline, `${device}/${node}`, [fc ?? ''], part);
+      bounded(outline, limit);
     }
   }
   return outline;

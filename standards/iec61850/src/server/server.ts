@@ -200,7 +200,10 @@ export class Iec61850Server {
         : tlsListener({
             service: 'mms',
             tls,
-            onSocket: (socket, subject) => this.attach(socketTransport(socket), subject),
+            onSocket: (socket, subject) => {
+              socket.setKeepAlive(true, KEEP_ALIVE);
+              this.attach(socketTransport(socket), subject);
+            },
             ...(onSecurityEvent === undefined ? {} : { onSecurityEvent }),
           });
     // A handshake that is not finished counts as well: it is the cheapest way to fill a server.

@@ -1,8 +1,9 @@
 /** MMS over TLS as IEC 62351-4 has it (transport profile, with that of 62351-3 below), on both sides. */
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { connect as connectSocket } from 'node:net';
 import { passwordAuthentication, showsPassword } from '@enerchain/mms';
-import { type SecurityEvent, type TlsSettings, tlsConnect } from '@enerchain/transport';
+import { type SecurityEvent, type TlsSettings, tcpConnect, tlsConnect } from '@enerchain/transport';
 import { until, VirtualClock } from '@enerchain/transport/testing';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import {
@@ -107,6 +108,21 @@ describe('MMS over TLS', () => {
     expect(await (await way(at).client()).devices()).toEqual(['BCU1CTRL']);
   });
 
+  // A machine that is gone says nothing: without this its association would keep a place for ever.
+  test.skipIf(process.platform !== 'linux')(
+    'whether a client is still there is asked by the keep-alive of TCP, with TLS and without',
+    async () => {
+      const plain = new Iec61850Server(sampleModel(), { port: 0 });
+      onTestFinished(() => plain.close());
+      const bare = await plain.listen();
+      const client = await Iec61850Client.connect(await tcpConnect(bare.host, bare.port)(AbortSignal.timeout(10_000)));
+      onTestFinished(() => client.close());
+      const secured = await listening();
+      await way(secured).client();
+      for (const { port } of [bare, secured]) await until(() => timersOf(port).join() === '02', 'the keep-alive timer');
+    },
+  );
+
   test('plain MMS, and a handshake that never ends, are turned away while others are served', async () => {
     const at = await listening({ handshakeSeconds: 2 });
     const mute = connectSocket(at.port, at.host);
@@ -180,3 +196,15 @@ describe('MMS over TLS', () => {
     await expect(way(at).client()).rejects.toThrow('diagnostic 14');
   });
 });
+
+/** Kinds of the timers that the kernel has for established connections to a local port: 02 is that of the keep-alive. */
+function timersOf(port: number): string[] {
+  const local = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  const rows = readFileSync('/proc/net/tcp', 'utf8')
+    .trim()
+    .split('\n')
+    .map((row) => row.trim().split(/\s+/));
+  return rows
+    .filter(([, address, , state]) => address?.endsWith(local) && state === '01')
+    .map(([, , , , , timer]) => timer!.slice(0, 2));
+}

@@ -1,5 +1,5 @@
 /** References of IEC 61850-7-2 (`BCU1CTRL/QA1XCBR1.Pos.stVal` under a constraint) as names of MMS, and back. */
-import { nameOf, type ObjectName, type Variable } from '@enerchain/mms';
+import { type AlternateAccess, nameOf, type ObjectName, type Variable } from '@enerchain/mms';
 import { Iec61850Error } from '../error.ts';
 import { FUNCTIONAL_CONSTRAINTS, type FunctionalConstraint } from '../scl/schema/ied.ts';
 
@@ -17,9 +17,38 @@ export function objectName(reference: string, fc: FunctionalConstraint): ObjectN
   return nameOf([node, fc, ...names].join('$'), reference.slice(0, slash));
 }
 
-export const variableOf = (reference: string, fc: FunctionalConstraint): Variable => ({
-  specification: { kind: 'name', value: objectName(reference, fc) },
-});
+/** Elements of arrays by their index, counted from 0: `BCU1MEAS/MHAI1.HA.phsAHar(3).cVal.mag.f`; no name leads to them, but a path. */
+export function variableOf(reference: string, fc: FunctionalConstraint): Variable {
+  const array = reference.indexOf('(');
+  if (array < 0) return { specification: { kind: 'name', value: objectName(reference, fc) } };
+  const steps = stepsOf(reference.slice(array));
+  if (!steps)
+    throw new Iec61850Error(
+      'caller',
+      'client.reference',
+      `'${reference}' is no element of an array; one is like BCU1MEAS/MHAI1.HA.phsAHar(3).cVal`,
+    );
+  return { specification: { kind: 'name', value: objectName(reference.slice(0, array), fc) }, access: pathOf(steps) };
+}
+
+type PathStep =
+  | { readonly kind: 'index'; readonly value: number }
+  | { readonly kind: 'component'; readonly value: string };
+
+/** `(3).cVal.mag` one by one. */
+function stepsOf(path: string): [PathStep, ...PathStep[]] | undefined {
+  if (!/^\(\d{1,9}\)(\.\w+(\(\d{1,9}\))?)*$/.test(path)) return undefined;
+  const steps = [...path.matchAll(/\((\d+)\)|\.(\w+)/g)].map(
+    ([, index, name]): PathStep =>
+      index === undefined ? { kind: 'component', value: name! } : { kind: 'index', value: Number(index) },
+  );
+  return steps as [PathStep, ...PathStep[]];
+}
+
+function pathOf([select, ...rest]: [PathStep, ...PathStep[]]): AlternateAccess {
+  const [next, ...others] = rest;
+  return next === undefined ? [select] : [{ kind: 'nested', value: { select, access: pathOf([next, ...others]) } }];
+}
 
 /** `BCU1CTRL/LLN0.Positions` or `@Positions` as the name of a list. */
 export function listName(reference: string): ObjectName {

@@ -98,9 +98,8 @@ type Step = Exclude<AlternateAccess[number], { kind: 'named' }>;
 function selectOne(variable: Variable, step: Step): Data | undefined {
   switch (step.kind) {
     case 'component':
-      return variable.isArray ? undefined : variable.part(step.value)?.data;
     case 'index':
-      return variable.isArray ? variable.parts[step.value]?.data : undefined;
+      return partOf(variable, step)?.data;
     case 'indexRange': {
       const { lowIndex, numberOfElements } = step.value;
       const parts = variable.isArray ? variable.parts.slice(lowIndex, lowIndex + numberOfElements) : [];
@@ -109,16 +108,24 @@ function selectOne(variable: Variable, step: Step): Data | undefined {
     case 'allElements':
       return variable.isArray ? variable.data : undefined;
     case 'nested': {
-      const { select: outer, access } = step.value;
-      if (outer.kind === 'component' && !variable.isArray) {
-        const part = variable.part(outer.value);
-        return part && select(part, access);
-      }
-      if (outer.kind === 'index' && variable.isArray) {
-        const part = variable.parts[outer.value];
-        return part && select(part, access);
-      }
-      return undefined;
+      const part = partOf(variable, step.value.select);
+      return part && select(part, step.value.access);
     }
   }
+}
+
+/** The one part that a path leads to; itself without one. @returns undefined when it leads nowhere, or to several */
+export function placeOf(variable: Variable, access: AlternateAccess | undefined): Variable | undefined {
+  if (!access) return variable;
+  const [only] = access;
+  if (!only || access.length > 1) return undefined;
+  const step = only.kind === 'named' ? only.value.access : only;
+  if (step.kind !== 'nested') return partOf(variable, step);
+  const part = partOf(variable, step.value.select);
+  return part && placeOf(part, step.value.access);
+}
+
+function partOf(variable: Variable, step: Exclude<Step, { kind: 'nested' }>): Variable | undefined {
+  if (step.kind === 'component') return variable.isArray ? undefined : variable.part(step.value);
+  return step.kind === 'index' && variable.isArray ? variable.parts[step.value] : undefined;
 }

@@ -23,7 +23,7 @@ import type { ControlObject } from './control.ts';
 import type { Client, Device } from './device.ts';
 import type { FileService } from './files/service.ts';
 import { LogService } from './logs/service.ts';
-import { type Member, memberOf, select, specificationOf } from './model.ts';
+import { type Member, memberOf, placeOf, select, specificationOf } from './model.ts';
 import type { Change } from './substitution.ts';
 
 /** A write by a client into an attribute that is neither a control nor of a control block. */
@@ -163,12 +163,13 @@ export class Services {
       const variable = specification.kind === 'name' ? this.#device.variable(specification.value) : undefined;
       if (!variable || specification.kind !== 'name' || specification.value.kind !== 'domain')
         return failure('object-non-existent');
-      const refused = this.#readable(specification.value.value.domain, variable, client);
+      const place = placeOf(variable, alternate);
+      const refused = this.#readable(specification.value.value.domain, place ?? variable, client);
       if (refused) return refused;
-      if (variable.name === 'SBO' && variable.fc === 'CO') return this.#select(variable, client);
-      room -= VALUE_OCTETS * (alternate ? 1 : variable.size);
+      if (place?.name === 'SBO' && place.fc === 'CO') return this.#select(place, client);
+      room -= VALUE_OCTETS * (place?.size ?? 1);
       if (room < 0) throw TOO_LARGE();
-      const value = select(variable, alternate);
+      const value = place ? place.data : select(variable, alternate);
       return value ? { kind: 'success', value } : failure('object-access-unsupported');
     });
   }
@@ -200,8 +201,10 @@ export class Services {
       const variable = specification.kind === 'name' ? this.#device.variable(specification.value) : undefined;
       if (!variable || specification.kind !== 'name' || specification.value.kind !== 'domain')
         return failure('object-non-existent');
-      if (alternate) return failure('object-access-unsupported');
-      return this.#writeOne(specification.value.value.domain, variable, data[index]!, client);
+      // Into one part; several at once are written one by one.
+      const place = placeOf(variable, alternate);
+      if (!place) return failure('object-access-unsupported');
+      return this.#writeOne(specification.value.value.domain, place, data[index]!, client);
     });
     return results.some((result) => result instanceof Promise) ? Promise.all(results) : (results as WriteResult[]);
   }

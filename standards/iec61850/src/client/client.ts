@@ -230,8 +230,8 @@ export class Iec61850Client {
   /** Members of a data set. */
   async dataSetMembers(reference: string): Promise<DataSetMember[]> {
     const { variables } = await this.#mms.call('getNamedVariableListAttributes', this.#list(reference));
-    return variables.map(({ specification }) =>
-      specification.kind === 'name' ? referenceOf(specification.value) : { reference: '', fc: undefined },
+    return variables.map(({ specification, access }) =>
+      specification.kind === 'name' ? referenceOf(specification.value, access) : { reference: '', fc: undefined },
     );
   }
 
@@ -286,7 +286,9 @@ export class Iec61850Client {
 /** @param code of DataAccessError; undefined when the answer leaves it out */
 export function accessError(variable: Variable | undefined, code: number | undefined): Iec61850Error {
   const name =
-    variable?.specification.kind === 'name' ? referenceOf(variable.specification.value).reference : 'a member';
+    variable?.specification.kind === 'name'
+      ? referenceOf(variable.specification.value, variable.access).reference
+      : 'a member';
   if (code === undefined)
     return new Iec61850Error('peer', 'access.none', `${name}: the server leaves it out of its answer`);
   const text = dataAccessErrorText(code);

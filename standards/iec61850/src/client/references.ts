@@ -1,6 +1,7 @@
 /** References of IEC 61850-7-2 (`BCU1CTRL/QA1XCBR1.Pos.stVal` under a constraint) as names of MMS, and back. */
 import { type AlternateAccess, nameOf, type ObjectName, type Variable } from '@enerchain/mms';
 import { Iec61850Error } from '../error.ts';
+import { accessBy, pathIn, pathOf, textOf } from '../mapping/paths.ts';
 import { FUNCTIONAL_CONSTRAINTS, type FunctionalConstraint } from '../scl/schema/ied.ts';
 
 /** @throws Iec61850Error `client.reference` (caller) */
@@ -21,33 +22,14 @@ export function objectName(reference: string, fc: FunctionalConstraint): ObjectN
 export function variableOf(reference: string, fc: FunctionalConstraint): Variable {
   const array = reference.indexOf('(');
   if (array < 0) return { specification: { kind: 'name', value: objectName(reference, fc) } };
-  const steps = stepsOf(reference.slice(array));
-  if (!steps)
+  const path = pathIn(reference.slice(array));
+  if (!path)
     throw new Iec61850Error(
       'caller',
       'client.reference',
       `'${reference}' is no element of an array; one is like BCU1MEAS/MHAI1.HA.phsAHar(3).cVal`,
     );
-  return { specification: { kind: 'name', value: objectName(reference.slice(0, array), fc) }, access: pathOf(steps) };
-}
-
-type PathStep =
-  | { readonly kind: 'index'; readonly value: number }
-  | { readonly kind: 'component'; readonly value: string };
-
-/** `(3).cVal.mag` one by one. */
-function stepsOf(path: string): [PathStep, ...PathStep[]] | undefined {
-  if (!/^\(\d{1,9}\)(\.\w+(\(\d{1,9}\))?)*$/.test(path)) return undefined;
-  const steps = [...path.matchAll(/\((\d+)\)|\.(\w+)/g)].map(
-    ([, index, name]): PathStep =>
-      index === undefined ? { kind: 'component', value: name! } : { kind: 'index', value: Number(index) },
-  );
-  return steps as [PathStep, ...PathStep[]];
-}
-
-function pathOf([select, ...rest]: [PathStep, ...PathStep[]]): AlternateAccess {
-  const [next, ...others] = rest;
-  return next === undefined ? [select] : [{ kind: 'nested', value: { select, access: pathOf([next, ...others]) } }];
+  return { specification: { kind: 'name', value: objectName(reference.slice(0, array), fc) }, access: accessBy(path) };
 }
 
 /** `BCU1CTRL/LLN0.Positions` or `@Positions` as the name of a list. */
@@ -63,8 +45,11 @@ export function listName(reference: string): ObjectName {
   return nameOf(reference.slice(slash + 1).replaceAll('.', '$'), reference.slice(0, slash));
 }
 
-/** The other way: `QA1XCBR1$ST$Pos$stVal` in a domain. */
-export function referenceOf(name: ObjectName): {
+/** The other way: `QA1XCBR1$ST$Pos$stVal` in a domain. @param access a path from there; several are left out */
+export function referenceOf(
+  name: ObjectName,
+  access?: AlternateAccess,
+): {
   readonly reference: string;
   readonly fc: FunctionalConstraint | undefined;
 } {
@@ -72,5 +57,6 @@ export function referenceOf(name: ObjectName): {
   const [node, fc, ...names] = name.value.item.split('$');
   const known = FUNCTIONAL_CONSTRAINTS.find((constraint) => constraint === fc);
   const below = known || fc === undefined ? names : [fc, ...names];
-  return { reference: `${name.value.domain}/${[node, ...below].join('.')}`, fc: known };
+  const path = access && pathOf(access);
+  return { reference: `${name.value.domain}/${[node, ...below].join('.')}${path ? textOf(path) : ''}`, fc: known };
 }

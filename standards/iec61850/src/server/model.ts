@@ -1,5 +1,6 @@
 /** What a server serves, as MMS has it: domains with variables, lists of variables, control blocks. */
 import type { AlternateAccess, Data, Variable as MmsVariable, ObjectName } from '@enerchain/mms';
+import { accessBy, type Path, type PathStep, pathOf, textOf } from '../mapping/paths.ts';
 import { type Variable, variableOf } from '../mapping/variables.ts';
 import type { IedModel, LogicalDevice } from '../scl/model.ts';
 import { namesOf } from '../scl/model.ts';
@@ -56,7 +57,8 @@ export function domainsOf(model: IedModel): Map<string, Domain> {
           const at = byInst.get(fcda.ldInst);
           const names = namesOf(fcda);
           const variable = at?.find([`${fcda.prefix}${fcda.lnClass}${fcda.lnInst}`, fcda.fc, ...names].join('$'));
-          return at && variable ? [memberOf(at.name, variable)] : [];
+          const member = variable?.isArray && fcda.ix !== undefined ? variable.parts[fcda.ix] : variable;
+          return at && member ? [memberOf(at.name, member)] : [];
         });
         domain.lists.set(`${node.name}$${name}`, { name: `${node.name}$${name}`, members, deletable: false });
       }
@@ -65,15 +67,31 @@ export function domainsOf(model: IedModel): Map<string, Domain> {
   return domains;
 }
 
-export const memberOf = (domain: string, variable: Variable): Member => ({
-  domain,
-  variable,
-  reference: `${domain}/${variable.item}`,
-});
+export function memberOf(domain: string, variable: Variable): Member {
+  const { named, path } = nameAndPath(variable);
+  return { domain, variable, reference: `${domain}/${named.item}${path ? textOf(path) : ''}` };
+}
 
-export const specificationOf = ({ domain, variable }: Member): MmsVariable => ({
-  specification: { kind: 'name', value: { kind: 'domain', value: { domain, item: variable.item } } },
-});
+export function specificationOf({ domain, variable }: Member): MmsVariable {
+  const { named, path } = nameAndPath(variable);
+  return {
+    specification: { kind: 'name', value: { kind: 'domain', value: { domain, item: named.item } } },
+    ...(path ? { access: accessBy(path) } : {}),
+  };
+}
+
+/** The outermost array that a part is in, and the way from there; itself when it is in none. */
+function nameAndPath(variable: Variable): { readonly named: Variable; readonly path?: Path } {
+  let named = variable;
+  for (let at = variable.parent; at; at = at.parent) if (at.isArray) named = at;
+  const path: PathStep[] = [];
+  for (let at = variable; at !== named; at = at.parent!)
+    path.unshift(
+      at.parent!.isArray ? { kind: 'index', value: Number(at.name) } : { kind: 'component', value: at.name },
+    );
+  const [first, ...rest] = path;
+  return first ? { named, path: [first, ...rest] } : { named };
+}
 
 /** `LD/LN$name` as a name, `@name` as one of the association. */
 export function listNameOf(reference: string): ObjectName | undefined {
@@ -117,12 +135,7 @@ function selectOne(variable: Variable, step: Step): Data | undefined {
 /** The one part that a path leads to; itself without one. @returns undefined when it leads nowhere, or to several */
 export function placeOf(variable: Variable, access: AlternateAccess | undefined): Variable | undefined {
   if (!access) return variable;
-  const [only] = access;
-  if (!only || access.length > 1) return undefined;
-  const step = only.kind === 'named' ? only.value.access : only;
-  if (step.kind !== 'nested') return partOf(variable, step);
-  const part = partOf(variable, step.value.select);
-  return part && placeOf(part, step.value.access);
+  return pathOf(access)?.reduce<Variable | undefined>((at, step) => at && partOf(at, step), variable);
 }
 
 function partOf(variable: Variable, step: Exclude<Step, { kind: 'nested' }>): Variable | undefined {

@@ -288,10 +288,11 @@ export class Services {
     }
     const members = variables.map(({ specification, access }): Member => {
       const variable = specification.kind === 'name' ? this.#device.variable(specification.value) : undefined;
-      if (!variable || access || specification.kind !== 'name' || specification.value.kind !== 'domain') {
+      const place = variable && placeOf(variable, access);
+      if (!place || specification.kind !== 'name' || specification.value.kind !== 'domain') {
         throw new MmsRefusal({ error: serviceErrorOf('definition', 'object-undefined') });
       }
-      return memberOf(specification.value.value.domain, variable);
+      return memberOf(specification.value.value.domain, place);
     });
     lists.set(item, { name: item, members, deletable: true });
   }

@@ -2,12 +2,14 @@
 import type { AlternateAccess, Variable } from '@enerchain/mms';
 import { describe, expect, test } from 'vitest';
 import { checkScl, readScl } from '../../src/index.ts';
-import { ANYBODY, float, PAIRS, station } from './support.ts';
+import { ANYBODY, float, PAIRS, station, until } from './support.ts';
 
 const SCD = `<SCL xmlns="http://www.iec.ch/61850/2003/SCL" version="2007" revision="B" release="4"><Header id="arrays"/>
-<IED name="B"><AccessPoint name="A"><Server><Authentication/><LDevice inst="M"><LN0 lnClass="LLN0" inst="" lnType="LLN0"/><LN lnClass="MHAI" inst="1" lnType="MHAI"/></LDevice></Server></AccessPoint></IED>
+<IED name="B"><AccessPoint name="A"><Server><Authentication/><LDevice inst="M"><LN0 lnClass="LLN0" inst="" lnType="LLN0">
+<DataSet name="Third"><FCDA ldInst="M" lnClass="MHAI" lnInst="1" doName="HA" daName="phsAHar" ix="3" fc="MX"/></DataSet>
+<ReportControl name="third" rptID="T" datSet="Third" confRev="1" indexed="false"><TrgOps dchg="true" gi="true"/><OptFields dataRef="true"/></ReportControl></LN0><LN lnClass="MHAI" inst="1" lnType="MHAI"/></LDevice></Server></AccessPoint></IED>
 <DataTypeTemplates><LNodeType id="LLN0" lnClass="LLN0"/><LNodeType id="MHAI" lnClass="MHAI"><DO name="HA" type="HWYE"/></LNodeType>
-<DOType id="HWYE" cdc="HWYE"><DA name="phsAHar" bType="Struct" type="Vector" count="4" fc="MX"/><DA name="q" bType="Quality" fc="MX"/><DA name="limit" bType="INT32" count="3" fc="CF"/></DOType>
+<DOType id="HWYE" cdc="HWYE"><DA name="phsAHar" bType="Struct" type="Vector" count="4" fc="MX" dchg="true"/><DA name="q" bType="Quality" fc="MX"/><DA name="limit" bType="INT32" count="3" fc="CF"/></DOType>
 <DAType id="Vector"><BDA name="mag" bType="Struct" type="AV"/></DAType><DAType id="AV"><BDA name="f" bType="FLOAT32"/></DAType></DataTypeTemplates></SCL>`;
 
 const HA = 'BM/MHAI1.HA';
@@ -81,5 +83,29 @@ describe.each(PAIRS)('over $name', (pair) => {
       code: 'access.access-denied',
     });
     expect(await client.read(`${HA}.phsAHar(0).mag.f`, 'MX')).toEqual(float(0.5));
+  });
+
+  test('an element is a member of a data set, of the file or of a client, and reported alone', async () => {
+    const { server, connect } = station(pair, ANYBODY, checkScl(readScl(SCD).scl!).models.get('B')!);
+    const client = await connect();
+    expect(await client.dataSetMembers('BM/LLN0.Third')).toEqual([{ reference: `${HA}.phsAHar(3)`, fc: 'MX' }]);
+    await client.createDataSet('@Mine', [{ reference: `${HA}.phsAHar(1).mag.f`, fc: 'MX' }]);
+    expect(await client.dataSetMembers('@Mine')).toEqual([{ reference: `${HA}.phsAHar(1).mag.f`, fc: 'MX' }]);
+    const reports: unknown[] = [];
+    const subscription = await client.subscribe('BM/LLN0.RP.third', {
+      interrogate: false,
+      onReport: ({ members }) => reports.push(members.map(({ reference, value }) => [reference, value])),
+    });
+    server.update(HA, { 'phsAHar.2.mag.f': float(2) });
+    server.update(HA, { 'phsAHar.3.mag.f': float(3) });
+    await until(() => reports.length === 1);
+    const structure = { kind: 'structure', value: [{ kind: 'structure', value: [float(3)] }] };
+    expect(reports).toEqual([[[`${HA}.phsAHar(3)`, structure]]]);
+    await subscription.end();
+    server.update(HA, { 'phsAHar.1.mag.f': float(1) });
+    expect(await client.readDataSet('@Mine')).toEqual([float(1)]);
+    await expect(client.createDataSet('@Nothing', [{ reference: `${HA}.phsAHar(9)`, fc: 'MX' }])).rejects.toMatchObject(
+      { code: 'service.definition' },
+    );
   });
 });

@@ -204,6 +204,28 @@ describe('report control blocks', () => {
     expect(connector.health().detail).toBeUndefined();
   });
 
+  test('bring elements of arrays, each as its own point', async () => {
+    const scd = replaced(
+      ['<DO name="A" type="WYE"/>', '<DO name="A" type="WYE"/><DO name="HA" type="HWYE"/>'],
+      [
+        '<DOType id="WYE"',
+        '<DOType id="HWYE" cdc="HWYE"><DA name="phsAHar" bType="Struct" type="Vector" count="3" fc="MX" dchg="true"/><DA name="q" bType="Quality" fc="MX"/><DA name="t" bType="Timestamp" fc="MX"/></DOType><DOType id="WYE"',
+      ],
+      [
+        '<FCDA ldInst="CTRL" lnClass="MMXU" lnInst="1" doName="A" fc="MX"/>',
+        '<FCDA ldInst="CTRL" lnClass="MMXU" lnInst="1" doName="HA" daName="phsAHar" ix="2" fc="MX"/>',
+      ],
+    );
+    station = new Iec61850Station(scd);
+    const connector = station.connect(station.site(await station.serve({}, scd), '    poll: false\n'));
+    await station.synchronized();
+    expect((await connector.inspect.model()).deviations).toEqual([]);
+    station.server.update('BCU1CTRL/MMXU1.HA', { 'phsAHar.2.mag.f': float(0.25) });
+    const seen = () => station.intake.taken.filter(({ value }) => value === 0.25);
+    await station.until(() => seen().length > 0, 'the harmonic');
+    expect(seen()).toMatchObject([{ name: expect.stringContaining('phsAHar(2)') }]);
+  });
+
   test('get data sets of our own where the device allows it and none brings a value', async () => {
     const scd = replaced([
       '<IED name="BCU1">',

@@ -5,7 +5,14 @@
 import type { ObjectName, TypeSpecification } from '@enerchain/mms';
 import { Iec61850Error } from '../error.ts';
 import { type Variable, variableOf } from '../mapping/variables.ts';
-import { type IedModel, instancesOf, type LogicalDevice, type LogicalNode, namesOf, nodeName } from '../scl/model.ts';
+import {
+  type IedModel,
+  instancesOf,
+  type LogicalDevice,
+  type LogicalNode,
+  memberText,
+  nodeName,
+} from '../scl/model.ts';
 
 /** Constraints under which control blocks stand, whose attributes the file does not list. */
 export const BLOCK_CONSTRAINTS: ReadonlySet<string> = new Set(['RP', 'BR', 'LG', 'GO', 'MS', 'US']);
@@ -59,8 +66,9 @@ export class ModelIndex {
     if (!block || !dataSet) return undefined;
     const members = dataSet.fcdas.flatMap((fcda) => {
       const device = this.model.devices.find(({ inst }) => inst === fcda.ldInst);
-      const node = nodeName(fcda.prefix, fcda.lnClass, fcda.lnInst);
-      return device ? [`${device.name}/${[node, ...namesOf(fcda)].join('.')} [${fcda.fc}]`] : [];
+      const name = nodeName(fcda.prefix, fcda.lnClass, fcda.lnInst);
+      const type = device?.nodes.find((node) => node.name === name)?.type;
+      return device ? [`${device.name}/${name}.${memberText(type, fcda)} [${fcda.fc}]`] : [];
     });
     return { confRev: block.confRev, members };
   }

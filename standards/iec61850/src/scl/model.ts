@@ -89,6 +89,14 @@ export function find(type: LogicalNodeClass, names: readonly string[]): Place | 
 export const namesOf = ({ doName, daName }: Pick<Fcda, 'doName' | 'daName'>): string[] =>
   [...doName.split('.'), ...daName.split('.')].filter((name) => name !== '');
 
+/** An FCDA below its logical node as clients write it, with `ix` at the array that it is of: `HA.phsAHar(3).cVal`. */
+export function memberText(type: LogicalNodeClass | undefined, fcda: Pick<Fcda, 'doName' | 'daName' | 'ix'>): string {
+  const names = namesOf(fcda);
+  const place = fcda.ix === undefined ? undefined : type && find(type, names);
+  const array = place ? [...place.objects, ...place.attributes].findIndex(({ count }) => count > 0) : -1;
+  return names.map((name, at) => (at === array ? `${name}(${fcda.ix})` : name)).join('.');
+}
+
 /** What can be edited in a setting group (SE) is also there as it is in effect (SG); a file has it once (IEC 61850-6 § 9.5.4). */
 export const isUnder = (attribute: DataAttribute, fc: FunctionalConstraint): boolean =>
   attribute.fc === fc || (attribute.fc === 'SE' && fc === 'SG');

@@ -55,9 +55,8 @@ export function domainsOf(model: IedModel): Map<string, Domain> {
       for (const { name, fcdas } of node.ln.dataSets) {
         const members = fcdas.flatMap((fcda): Member[] => {
           const at = byInst.get(fcda.ldInst);
-          const names = namesOf(fcda);
-          const variable = at?.find([`${fcda.prefix}${fcda.lnClass}${fcda.lnInst}`, fcda.fc, ...names].join('$'));
-          const member = variable?.isArray && fcda.ix !== undefined ? variable.parts[fcda.ix] : variable;
+          const node = at?.nodes.get(`${fcda.prefix}${fcda.lnClass}${fcda.lnInst}`);
+          const member = memberIn(node, [fcda.fc, ...namesOf(fcda)], fcda.ix);
           return at && member ? [memberOf(at.name, member)] : [];
         });
         domain.lists.set(`${node.name}$${name}`, { name: `${node.name}$${name}`, members, deletable: false });
@@ -99,6 +98,12 @@ export function listNameOf(reference: string): ObjectName | undefined {
   const slash = reference.indexOf('/');
   if (slash < 1) return undefined;
   return { kind: 'domain', value: { domain: reference.slice(0, slash), item: reference.slice(slash + 1) } };
+}
+
+/** Follows names down; in an array on the way to the element that is meant. */
+function memberIn(node: Variable | undefined, names: readonly string[], ix: number | undefined): Variable | undefined {
+  const element = (at: Variable | undefined) => (at?.isArray && ix !== undefined ? at.parts[ix] : at);
+  return names.reduce((at, name) => element(at?.part(name)), node);
 }
 
 /** Elements of arrays by index, and parts of structures by name (ISO 9506-2 § 14.5). @returns undefined when it leads nowhere */

@@ -1,12 +1,13 @@
 /** Elements of arrays: no name leads to them, but a path from the array on (ISO 9506-2 § 14.5, alternate access). */
 import type { AlternateAccess, Variable } from '@enerchain/mms';
 import { describe, expect, test } from 'vitest';
+import { ModelIndex } from '../../src/client/model-index.ts';
 import { checkScl, readScl } from '../../src/index.ts';
 import { ANYBODY, float, PAIRS, station, until } from './support.ts';
 
 const SCD = `<SCL xmlns="http://www.iec.ch/61850/2003/SCL" version="2007" revision="B" release="4"><Header id="arrays"/>
 <IED name="B"><AccessPoint name="A"><Server><Authentication/><LDevice inst="M"><LN0 lnClass="LLN0" inst="" lnType="LLN0">
-<DataSet name="Third"><FCDA ldInst="M" lnClass="MHAI" lnInst="1" doName="HA" daName="phsAHar" ix="3" fc="MX"/></DataSet>
+<DataSet name="Third"><FCDA ldInst="M" lnClass="MHAI" lnInst="1" doName="HA" daName="phsAHar" ix="3" fc="MX"/><FCDA ldInst="M" lnClass="MHAI" lnInst="1" doName="HA" daName="phsAHar.mag.f" ix="1" fc="MX"/></DataSet>
 <ReportControl name="third" rptID="T" datSet="Third" confRev="1" indexed="false"><TrgOps dchg="true" gi="true"/><OptFields dataRef="true"/></ReportControl></LN0><LN lnClass="MHAI" inst="1" lnType="MHAI"/></LDevice></Server></AccessPoint></IED>
 <DataTypeTemplates><LNodeType id="LLN0" lnClass="LLN0"/><LNodeType id="MHAI" lnClass="MHAI"><DO name="HA" type="HWYE"/></LNodeType>
 <DOType id="HWYE" cdc="HWYE"><DA name="phsAHar" bType="Struct" type="Vector" count="4" fc="MX" dchg="true"/><DA name="q" bType="Quality" fc="MX"/><DA name="limit" bType="INT32" count="3" fc="CF"/></DOType>
@@ -86,9 +87,17 @@ describe.each(PAIRS)('over $name', (pair) => {
   });
 
   test('an element is a member of a data set, of the file or of a client, and reported alone', async () => {
-    const { server, connect } = station(pair, ANYBODY, checkScl(readScl(SCD).scl!).models.get('B')!);
+    const model = checkScl(readScl(SCD).scl!).models.get('B')!;
+    const { server, connect } = station(pair, ANYBODY, model);
     const client = await connect();
-    expect(await client.dataSetMembers('BM/LLN0.Third')).toEqual([{ reference: `${HA}.phsAHar(3)`, fc: 'MX' }]);
+    const members = [
+      { reference: `${HA}.phsAHar(3)`, fc: 'MX' },
+      { reference: `${HA}.phsAHar(1).mag.f`, fc: 'MX' },
+    ];
+    expect(await client.dataSetMembers('BM/LLN0.Third')).toEqual(members);
+    // And as the file has it.
+    const inFile = ModelIndex.of(model).reportBlock('BM/LLN0.RP.third')?.members;
+    expect(inFile).toEqual(members.map(({ reference, fc }) => `${reference} [${fc}]`));
     await client.createDataSet('@Mine', [{ reference: `${HA}.phsAHar(1).mag.f`, fc: 'MX' }]);
     expect(await client.dataSetMembers('@Mine')).toEqual([{ reference: `${HA}.phsAHar(1).mag.f`, fc: 'MX' }]);
     const reports: unknown[] = [];

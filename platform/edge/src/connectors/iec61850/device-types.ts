@@ -24,11 +24,14 @@ export class DeviceTypes {
     // A device that does not tell the whole may tell the part.
     if (!whole) return this.#ask(reference, fc).catch((error) => Promise.reject(missing(error, reference, fc)));
     let type: TypeSpecification | undefined = whole;
-    for (const name of names) {
+    for (const step of names) {
+      // An element of an array: `phsAHar(3)`.
+      const [name, element] = step.split('(');
       type =
         type?.kind === 'structure'
           ? type.value.components.find((component) => component.name === name)?.type
           : undefined;
+      if (element !== undefined) type = type?.kind === 'array' ? type.value.element : undefined;
     }
     if (!type) throw notThere(reference, fc);
     return type;

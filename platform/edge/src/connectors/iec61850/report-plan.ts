@@ -1,5 +1,5 @@
 /** Which report control blocks bring what, and in which order they are asked for. Pure. */
-import { type FunctionalConstraint, type IedModel, type Ln, namesOf, nodeName } from '@enerchain/iec61850';
+import { type FunctionalConstraint, type IedModel, type Ln, memberText, nodeName } from '@enerchain/iec61850';
 import { memberOf, type NodePlace } from './points.ts';
 
 /** A value that somebody wants: an attribute, `BCU1CTRL/MMXU1.TotW.mag.f`, with the object it belongs to. */
@@ -61,7 +61,7 @@ export function reportBlocks(model: IedModel, coverage: Coverage, client: string
         const set = ln.dataSets.find(({ name }) => name === control.datSet);
         const members = set?.fcdas.flatMap((fcda) => {
           const at = memberOf(model, fcda);
-          return at ? [`${[placeName(at), ...namesOf(fcda)].join('.')} ${fcda.fc}`] : [];
+          return at ? [`${placeName(at)}.${memberText(at.node.type, fcda)} ${fcda.fc}`] : [];
         });
         const block: ReportBlock = {
           reference: `${device.name}/${node}.${control.buffered ? 'BR' : 'RP'}.${control.name}`,

@@ -1,6 +1,4 @@
 /** An IEC 60870-5-104 station as an endpoint: the edge is the controlling station (client). */
-import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
 import {
   type Asdu,
   type ClientState,
@@ -14,8 +12,8 @@ import {
   type Receipt,
   type Time,
 } from '@enerchain/iec60870';
-import { describeError, EnerchainError, QUALITY, TIME_GOOD, TIME_QUALITY, type UtcNanos } from '@enerchain/model';
-import { type TlsSettings, tlsConnect } from '@enerchain/transport';
+import { describeError, QUALITY, TIME_GOOD, TIME_QUALITY, type UtcNanos } from '@enerchain/model';
+import { tlsConnect } from '@enerchain/transport';
 import type {
   Connector,
   ConnectorHost,
@@ -26,6 +24,7 @@ import type {
   ReportStep,
 } from '../../connector.ts';
 import type { BoundPoint, EndpointSite } from '../../site/site.ts';
+import { endpointTls } from '../endpoint-tls.ts';
 import { CAUSE_OF_COT, IS_MONITORED, M_EI_NA_1, qualityOf, rawValueOf } from './mapping.ts';
 import { requestOf, stepsOf } from './order.ts';
 import { addressText, type Iec104Settings, type Iec104Target } from './protocol.ts';
@@ -149,28 +148,8 @@ export class Iec104Connector implements Connector {
   #way(host: string, port: number | undefined): Pick<Iec104ClientOptions, 'host' | 'port' | 'transport'> {
     const { tls } = this.#settings;
     if (!tls) return { host, port: port ?? DEFAULT_PORT };
-    const read = (file: string): Buffer => {
-      try {
-        return readFileSync(resolve(this.#host.folder, file));
-      } catch (error) {
-        throw new EnerchainError(
-          'environment',
-          'edge.iec104.file',
-          `endpoint '${this.#endpoint.endpoint.id}': ${file} cannot be read; the endpoint is not started`,
-          { cause: error },
-        );
-      }
-    };
-    const settings: TlsSettings = {
-      ca: read(tls.ca),
-      cert: read(tls.certificate),
-      key: read(tls.key),
-      ...(tls.crl ? { crl: read(tls.crl) } : {}),
-      ...(tls.serverName ? { serverName: tls.serverName } : {}),
-    };
-    const onSecurityEvent = (event: { readonly name: string; readonly text: string }): void =>
-      this.#host.intake.event('security', event.text, event.name);
-    return { transport: tlsConnect({ host, port: port ?? DEFAULT_TLS_PORT, tls: settings, onSecurityEvent }) };
+    const secured = endpointTls(this.#endpoint.endpoint.id, tls, this.#host);
+    return { transport: tlsConnect({ host, port: port ?? DEFAULT_TLS_PORT, ...secured }) };
   }
 
   /** The hot path: fifty thousand objects a second come through here. */

@@ -1,6 +1,7 @@
 /** IEC 60870-5-104 in a site file: the keys of an endpoint and the address columns of a point list. */
 import Type from 'typebox';
 import type { ProtocolSpec } from '../../protocol.ts';
+import { EndpointTls } from '../endpoint-tls.ts';
 import { OBJECT_TYPES, type ObjectType } from './object-types.ts';
 
 const seconds = (description: string) =>
@@ -17,17 +18,6 @@ const ObjectAddress = Type.Object(
   { additionalProperties: false },
 );
 
-const Tls = Type.Object(
-  {
-    ca: Type.String({ description: 'PEM file of the authority that the device certificate comes from' }),
-    certificate: Type.String({ description: 'PEM file of the own certificate' }),
-    key: Type.String({ description: 'PEM file of its key' }),
-    crl: Type.Optional(Type.String({ description: 'PEM file' })),
-    serverName: Type.Optional(Type.String()),
-  },
-  { additionalProperties: false },
-);
-
 /** Keys of an endpoint with `protocol: iec104`. */
 export const SETTINGS = {
   host,
@@ -36,7 +26,7 @@ export const SETTINGS = {
   redundant: Type.Optional(
     Type.Array(Type.Object({ host, port: Type.Optional(port) }, { additionalProperties: false }), { maxItems: 7 }),
   ),
-  tls: Type.Optional(Tls),
+  tls: Type.Optional(EndpointTls),
   commonAddress: Type.Optional(
     Type.Integer({ minimum: 1, maximum: 65_534, description: 'used by points that give no ca' }),
   ),

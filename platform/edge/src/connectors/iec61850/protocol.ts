@@ -1,20 +1,10 @@
 /** IEC 61850 in a site file: an SCL file and the name of an IED are enough; points, data sets and addresses are in the SCL. */
 import Type from 'typebox';
 import type { ProtocolSpec } from '../../protocol.ts';
+import { EndpointTls } from '../endpoint-tls.ts';
 import { isPrimary } from './common-data-classes.ts';
 import { pointRows, type RowOptions } from './points.ts';
 import { iedOf } from './scl-file.ts';
-
-const Tls = Type.Object(
-  {
-    ca: Type.String({ description: 'PEM file of the authority that the device certificate comes from' }),
-    certificate: Type.String({ description: 'PEM file of the own certificate' }),
-    key: Type.String({ description: 'PEM file of its key' }),
-    crl: Type.Optional(Type.String({ description: 'PEM file' })),
-    serverName: Type.Optional(Type.String()),
-  },
-  { additionalProperties: false },
-);
 
 const Poll = Type.Object(
   {
@@ -85,7 +75,7 @@ export const SETTINGS = {
   ied: Type.Optional(Type.String({ description: 'name of the IED in the SCL file; the only one when absent' })),
   host: Type.Optional(Type.String({ minLength: 1, maxLength: 255, description: 'the address in the SCL when absent' })),
   port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65_535, description: '102, with TLS 3782' })),
-  tls: Type.Optional(Tls),
+  tls: Type.Optional(EndpointTls),
   reports: Type.Optional(
     Type.Array(Type.String({ pattern: '^[^/]+/[^.]+\\.(BR|RP)\\..+$' }), {
       maxItems: 200,

@@ -1,22 +1,21 @@
 /** How a device is reached: TCP, or TLS with the profile of IEC 62351-3. */
-import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
 import type { Way } from '@enerchain/iec61850';
 import { EnerchainError } from '@enerchain/model';
-import { endpoint as at, type TlsSettings, tcpConnect, tlsConnect } from '@enerchain/transport';
+import { endpoint as at, tcpConnect, tlsConnect } from '@enerchain/transport';
 import type { ConnectorHost } from '../../connector.ts';
+import { endpointTls } from '../endpoint-tls.ts';
 import type { Iec61850Settings } from './protocol.ts';
 import type { IedSource } from './scl-file.ts';
 
 /**
  * To each address of a device, by preference; none for one without address that is heard by GOOSE alone.
- * @throws EnerchainError `edge.iec61850.address` (caller), or when a file of TLS cannot be read
+ * @throws EnerchainError `edge.iec61850.address` (caller), `edge.endpoint.file`
  */
 export function waysTo(
   endpoint: string,
   { tls, port, host, goose }: Iec61850Settings,
   ied: IedSource,
-  { folder, intake }: Pick<ConnectorHost, 'folder' | 'intake'>,
+  connector: Pick<ConnectorHost, 'folder' | 'intake'>,
 ): Way[] {
   const hosts = host === undefined ? ied.addresses : [host];
   if (hosts.length === 0) {
@@ -28,18 +27,9 @@ export function waysTo(
     );
   }
   if (!tls) return hosts.map((one) => ({ name: at(one, port ?? 102), connect: tcpConnect(one, port ?? 102) }));
-  const read = (file: string): Buffer => readFileSync(resolve(folder, file));
-  const settings: TlsSettings = {
-    ca: read(tls.ca),
-    cert: read(tls.certificate),
-    key: read(tls.key),
-    ...(tls.crl ? { crl: read(tls.crl) } : {}),
-    ...(tls.serverName ? { serverName: tls.serverName } : {}),
-  };
-  const onSecurityEvent = (event: { readonly name: string; readonly text: string }): void =>
-    intake.event('security', event.text, event.name);
+  const secured = endpointTls(endpoint, tls, connector);
   return hosts.map((one) => ({
     name: at(one, port ?? 3782),
-    connect: tlsConnect({ host: one, port: port ?? 3782, tls: settings, onSecurityEvent }),
+    connect: tlsConnect({ host: one, port: port ?? 3782, ...secured }),
   }));
 }

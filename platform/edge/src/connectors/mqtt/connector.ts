@@ -1,10 +1,9 @@
 /** An MQTT broker as an endpoint (MQTT 3.1.1, OASIS): topics bound to points, last wills as quality, commands published. */
-import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
-import { CAUSES, type CommandStep, describeError, EnerchainError, QUALITY, type UtcNanos } from '@enerchain/model';
+import { CAUSES, type CommandStep, describeError, QUALITY, type UtcNanos } from '@enerchain/model';
 import { connect, type IClientOptions, type IPublishPacket, type MqttClient } from 'mqtt';
 import type { Connector, ConnectorHost, EndpointState, Health, Order, ReportStep } from '../../connector.ts';
 import type { BoundPoint, EndpointSite } from '../../site/site.ts';
+import { readNamedFile } from '../named-file.ts';
 import { ManualAcknowledgement } from './acknowledge.ts';
 import { MAX_PAYLOAD, memberAt, RECEIVE_TIME, type Reading, readPlain, readScalar, readTime } from './payload.ts';
 import { jsonPath, type MqttSettings, type MqttTarget } from './protocol.ts';
@@ -94,22 +93,12 @@ export class MqttConnector implements Connector {
 
   #options(): IClientOptions {
     const { clientId, username, passwordFile, tls, keepAliveSeconds } = this.#settings;
-    const read = (file: string): Buffer => {
-      try {
-        return readFileSync(resolve(this.#host.folder, file));
-      } catch (error) {
-        throw new EnerchainError(
-          'environment',
-          'edge.mqtt.file',
-          `endpoint '${this.#endpoint.endpoint.id}': ${file} cannot be read; the endpoint is not started`,
-          { cause: error },
-        );
-      }
-    };
+    const { id } = this.#endpoint.endpoint;
+    const read = (file: string): Buffer => readNamedFile(id, this.#host.folder, file);
     return {
       // A session that outlives the connection: the broker keeps what it could not deliver.
       clean: false,
-      clientId: clientId ?? `${this.#host.source}-${this.#endpoint.endpoint.id}`,
+      clientId: clientId ?? `${this.#host.source}-${id}`,
       protocolVersion: 4,
       keepalive: keepAliveSeconds ?? 30,
       reconnectPeriod: 1_000,

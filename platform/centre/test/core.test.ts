@@ -33,6 +33,7 @@ import { pino } from 'pino';
 import { afterAll, describe, expect, it } from 'vitest';
 import { type Core, openCore } from '../src/core.ts';
 import type { RecordEntry } from '../src/log/entries.ts';
+import { until } from './until.ts';
 
 const logger = pino({ level: 'silent' });
 const folders: string[] = [];
@@ -40,13 +41,6 @@ const newFolder = () => {
   const folder = mkdtempSync(join(tmpdir(), 'centre-core-'));
   folders.push(folder);
   return folder;
-};
-const until = async (what: string, condition: () => boolean | Promise<boolean>, seconds = 60) => {
-  const deadline = performance.now() + seconds * 1000;
-  while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`${what}: not within ${seconds} s`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
 };
 const open = (dataDir: string, port = 0): Promise<Core> =>
   openCore({

@@ -34,6 +34,7 @@ import { type Core, openCore } from '../src/core.ts';
 import type { Findings } from '../src/ingest/findings.ts';
 import type { TransparencyKeeper } from '../src/transparency/keeper.ts';
 import { WitnessRounds } from '../src/transparency/witnesses.ts';
+import { until } from './until.ts';
 
 const logger = pino({ level: 'silent' });
 const folders: string[] = [];
@@ -41,13 +42,6 @@ const newFolder = () => {
   const folder = mkdtempSync(join(tmpdir(), 'centre-transparency-'));
   folders.push(folder);
   return folder;
-};
-const until = async (what: string, condition: () => boolean | Promise<boolean>, seconds = 60) => {
-  const deadline = performance.now() + seconds * 1000;
-  while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`${what}: not within ${seconds} s`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
 };
 let open: Core | undefined;
 const start = async (dataDir: string, witnesses = 1): Promise<Core> => {

@@ -2,6 +2,7 @@
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { decodeFrame, ETHERTYPE, encodeFrame, type LinkLayer, mac } from '../src/index.ts';
 import { LINKS, removeInterfaces } from './support/links.ts';
+import { until } from './support/until.ts';
 
 const GROUP = mac('01-0C-CD-01-00-01');
 const OTHER = mac('01-0C-CD-04-00-01');
@@ -28,14 +29,6 @@ const numberOf = (octets: Uint8Array) => {
   const { payload } = decodeFrame(octets);
   return new DataView(payload.buffer, payload.byteOffset).getUint32(0);
 };
-
-async function until(condition: () => boolean): Promise<void> {
-  const end = performance.now() + 60_000;
-  while (!condition()) {
-    if (performance.now() > end) throw new Error('did not come true');
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-}
 
 afterAll(removeInterfaces);
 

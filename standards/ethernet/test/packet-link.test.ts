@@ -10,6 +10,7 @@ import { decodeFrame, descriptorLink, ETHERTYPE, encodeFrame, mac, packetLink } 
 import { LAUNCHER_PATH } from '../src/linux/build.ts';
 import { filterProgram, memberships } from '../src/linux/filter.ts';
 import { loadNative, MODULE_PATH } from '../src/linux/native.ts';
+import { until } from './support/until.ts';
 import { noPacketSockets, type Veth, veth } from './support/veth.ts';
 
 const GROUP = mac('01-0C-CD-01-00-01');
@@ -21,14 +22,6 @@ const frame = (number: number, etherType: number = ETHERTYPE.goose) =>
     etherType,
     payload: Uint8Array.of(number),
   });
-
-async function until(condition: () => boolean): Promise<void> {
-  const end = performance.now() + 60_000;
-  while (!condition()) {
-    if (performance.now() > end) throw new Error('did not come true');
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-}
 
 describe('what listeners want, told to the kernel', () => {
   const words = (program: Uint8Array) => Buffer.from(program).toString('hex').match(/.{16}/g);

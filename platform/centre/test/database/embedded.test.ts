@@ -8,6 +8,7 @@ import { canRun, findPackage, usableBinaries } from '../../src/database/binaries
 import { openDatabase } from '../../src/database/database.ts';
 import { EmbeddedPostgres } from '../../src/database/embedded.ts';
 import { unprivilegedUser } from '../../src/database/placement.ts';
+import { until } from '../until.ts';
 
 const logger = pino({ level: 'silent' });
 const module = new URL('../../src/database/embedded.ts', import.meta.url).href;
@@ -18,14 +19,6 @@ const alive = (pid: number): boolean => {
     return !/\) Z /.test(existsSync(`/proc/${pid}/stat`) ? readFileSync(`/proc/${pid}/stat`, 'utf8') : '');
   } catch {
     return false;
-  }
-};
-
-const until = async (what: string, condition: () => boolean, seconds = 60): Promise<void> => {
-  const deadline = performance.now() + seconds * 1000;
-  while (!condition()) {
-    if (performance.now() > deadline) throw new Error(`${what}: not within ${seconds} s`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
   }
 };
 

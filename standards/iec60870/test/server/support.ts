@@ -1,5 +1,6 @@
 import { connect, createServer } from 'node:net';
 import { type Clock, memoryPair, socketTransport, systemClock, type Transport } from '@enerchain/transport';
+import { until } from '@enerchain/transport/testing';
 import type { Asdu } from '../../src/codec/asdu.ts';
 import type { Iec104Error } from '../../src/errors.ts';
 import { Iec104Server, type Iec104ServerOptions } from '../../src/server/server.ts';
@@ -46,14 +47,7 @@ export async function turn(times = 3): Promise<void> {
   for (let i = 0; i < times; i++) await new Promise((resolve) => setImmediate(resolve));
 }
 
-/** Waits until a condition holds; for sockets, which no clock of ours moves. */
-export async function until(condition: () => boolean, what: string): Promise<void> {
-  const end = performance.now() + 60_000;
-  while (!condition()) {
-    if (performance.now() > end) throw new Error(`waited in vain: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
-}
+export { until };
 
 /** A controlling station reduced to what it hears. */
 export class Master {

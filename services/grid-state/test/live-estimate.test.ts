@@ -178,6 +178,25 @@ describe('the live estimate', () => {
     expect(grid.estimate!.estimate.badData).toEqual([]);
   });
 
+  test('no voltage behind an open switch is no fault of the instrument; a voltage beyond all measure is', () => {
+    const { grid, take, solve } = live(6);
+    const unused = () =>
+      estimateJson(grid.estimate!).measurements.flatMap((each) =>
+        'unused' in each && each.unused === 'implausible' ? [each.measured] : [],
+      );
+    for (const name of ['P LA:a1', 'Q LA:a1', 'P A:a1', 'Q A:a1', 'P A:a0', 'Q A:a0', 'I A:a0', 'I LA:a1', 'V a1'])
+      take(name, 0);
+    solve();
+    expect(unused()).toEqual([0]);
+    take('CB1', 1);
+    const { alarms } = solve();
+    expect(unused()).toEqual([]);
+    expect(alarms.filter(({ active }) => active).map(({ message }) => message)).toEqual([]);
+    take('V a1', 300);
+    solve();
+    expect(unused()).toEqual([300]);
+  });
+
   test('questionable values count for less, values in test and old ones not at all', () => {
     const { grid, take, solve } = live(5);
     const sigma = (name: string) =>

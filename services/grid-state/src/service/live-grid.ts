@@ -4,7 +4,7 @@ import { estimateNetwork } from '../network-estimation/estimate-network.ts';
 import type { NetworkEstimate, TerminalMeasurement } from '../network-estimation/network-estimate.ts';
 import type { Injections, PowerFlowResult } from '../power-flow.ts';
 import type { EstimateState } from '../results/estimate-json.ts';
-import { buildNetwork } from '../topology/network.ts';
+import { buildNetwork, type Network } from '../topology/network.ts';
 import { type AlarmCondition, SolutionAlarms } from './alarms.ts';
 import { EstimateAlarms } from './estimate-alarms.ts';
 import { EstimateInputs } from './estimate-inputs.ts';
@@ -124,7 +124,7 @@ export class LiveGrid {
     const { result } = estimate;
     const solveMillis = now() - before;
     this.#estimate = estimate;
-    this.#implausible = implausible;
+    this.#implausible = implausible.filter((each) => !isOfDeadBus(each, network, result));
     this.#last = result;
     return {
       result,
@@ -132,7 +132,9 @@ export class LiveGrid {
       values: this.#filter.select(this.outputs, result, solveMillis, at, this.#outages),
       alarms: [
         ...this.#alarms.check(result),
-        ...this.#estimateAlarms.check({ estimate, implausible }, (point) => this.#estimateInputs.point(point)),
+        ...this.#estimateAlarms.check({ estimate, implausible: this.#implausible }, (point) =>
+          this.#estimateInputs.point(point),
+        ),
       ],
     };
   }
@@ -141,4 +143,17 @@ export class LiveGrid {
   forgetSaid(): void {
     this.#filter.forget();
   }
+}
+
+/** A voltage near zero is what every instrument shows where the switches leave none. */
+function isOfDeadBus(
+  { kind, terminal, value }: TerminalMeasurement,
+  network: Network,
+  result: PowerFlowResult,
+): boolean {
+  if (kind !== 'voltage') return false;
+  const { grid } = network.topology;
+  const node = grid.nodes[grid.nodeOfTerminal.get(terminal) ?? -1];
+  const bus = result.buses[result.busOfNode.get(node ?? '') ?? -1];
+  return bus !== undefined && result.islands[bus.island]?.energised === false && value < bus.nominalVoltage / 2;
 }

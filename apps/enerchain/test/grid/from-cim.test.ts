@@ -264,6 +264,52 @@ describe('equipment of CIM in the grid model', () => {
     expect(named(await converted(parts, { solved: true }), 'end')).toMatchObject({ p: 41, q: 2 });
   });
 
+  it('gives the converter that holds the DC voltage what the other end sends less the losses of the link', async () => {
+    const loss = {
+      'ACDCConverter.idleLoss': 1,
+      'ACDCConverter.switchingLoss': 0.002,
+      'ACDCConverter.resistiveLoss': 0.5,
+    };
+    const dc = (kind: string, equipment: string, at: string): string =>
+      object(kind, `${equipment}-${at}`, {
+        [`${kind}.DCConductingEquipment`]: `@${equipment}`,
+        'DCBaseTerminal.DCNode': `@${at}`,
+      });
+    const link = (sent: number, told: number) =>
+      converted([
+        STATION +
+          at('VsConverter', 'sends', ['a'], { 'ACDCConverter.ratedUdc': 200, ...loss }) +
+          at('VsConverter', 'holds', ['c'], { 'ACDCConverter.ratedUdc': 200, ...loss }) +
+          ['p1', 'p2', 'earth'].map((node) => object('DCNode', node)).join('') +
+          object('DCLineSegment', 'cable', { resistance: 2 }) +
+          dc('DCTerminal', 'cable', 'p1') +
+          dc('DCTerminal', 'cable', 'p2') +
+          dc('ACDCConverterDCTerminal', 'sends', 'p1') +
+          dc('ACDCConverterDCTerminal', 'sends', 'earth') +
+          dc('ACDCConverterDCTerminal', 'holds', 'p2') +
+          dc('ACDCConverterDCTerminal', 'holds', 'earth'),
+        ssh(
+          about('VsConverter', 'sends', { 'ACDCConverter.p': sent, pPccControl: 'VsPpccControlKind.pPcc' }) +
+            about('VsConverter', 'holds', { 'ACDCConverter.p': told, pPccControl: 'VsPpccControlKind.udc' }),
+        ),
+      ]);
+    // 200 kV · I = sent less the losses of its converter, 1 + 2·I + 0.5·I² MW with I in kA.
+    for (const [sent, current] of [
+      [100, -202 + Math.sqrt(202 ** 2 + 2 * 99)],
+      [-100, 198 - Math.sqrt(198 ** 2 - 2 * 101)],
+    ] as const) {
+      const result = await link(sent, 0);
+      valid(result.grid);
+      const { p } = named(result, 'holds') as { p: number };
+      const converter = 1 + 2 * current + 0.5 * current ** 2;
+      expect(sent + p).toBeCloseTo(2 * converter + 2 * current ** 2, 9);
+      expect(result.findings.list).toContainEqual(
+        expect.objectContaining({ code: 'grid.assumed', class: 'VsConverter' }),
+      );
+    }
+    expect(named(await link(100, -95), 'holds')).toMatchObject({ p: -95 });
+  });
+
   it('has plants behind converters, of a known kind or not', async () => {
     const result = await converted([
       STATION +

@@ -1,6 +1,7 @@
 /** Loads, machines, converters and equivalents: what has one terminal and a power. */
 import type { ConductingEquipment, Mrid } from '@enerchain/model';
 import type { Controls } from './control.ts';
+import { DirectCurrent } from './direct-current.ts';
 import type { Nodes } from './nodes.ts';
 import type { Solution } from './solution.ts';
 import type { CimSource } from './source.ts';
@@ -31,6 +32,7 @@ export class Injections {
   readonly #solution: Solution | undefined;
   readonly #curves: Map<number, number[]>;
   readonly #machinesOfUnit: Map<number, number[]>;
+  readonly #directCurrent: DirectCurrent;
 
   /** @param solution when given, the powers of converters in it go before those of the hypothesis */
   constructor(source: CimSource, nodes: Nodes, controls: Controls, solution: Solution | undefined) {
@@ -38,6 +40,7 @@ export class Injections {
     this.#nodes = nodes;
     this.#controls = controls;
     this.#solution = solution;
+    this.#directCurrent = new DirectCurrent(source);
     this.#curves = source.referring(['CurveData'], 'CurveData.Curve', 'CurveData.xvalue');
     this.#machinesOfUnit = source.referring(
       ['SynchronousMachine', 'AsynchronousMachine'],
@@ -136,12 +139,28 @@ export class Injections {
     if (solved) return { p: solved.p, q: solved.q };
     const { p = 0, q = 0, targetPpcc = 0 } = source.numbers(object, 'ACDCConverter', 'p', 'q', 'targetPpcc');
     const { targetQpcc = 0 } = source.numbers(object, 'VsConverter', 'targetQpcc');
+    if (p === 0 && targetPpcc === 0 && this.#directCurrent.follows(object)) {
+      const other = this.#directCurrent.otherEnd(object);
+      const follows = this.#directCurrent.power(object, this.#given(other));
+      if (follows !== undefined) {
+        source.assume(object, `the files do not say its power; ${follows} MW is what the other end leaves it`);
+        return { p: follows, q: q === 0 ? targetQpcc : q };
+      }
+    }
     if (p === 0 && targetPpcc !== 0) {
       source.assume(object, `the files do not say its power; that of its target, ${targetPpcc} MW, is taken`);
       return { p: targetPpcc, q: q === 0 ? targetQpcc : q };
     }
     if (p === 0 && q === 0) source.assume(object, 'the files do not say its power; it takes none');
     return { p, q: q === 0 ? targetQpcc : q };
+  }
+
+  /** MW that a converter is given: as solved, by the hypothesis, or by its target. */
+  #given(object: number): number {
+    const { p = 0, targetPpcc = 0 } = this.#source.numbers(object, 'ACDCConverter', 'p', 'targetPpcc');
+    const [terminal] = this.#nodes.terminals(object);
+    const solved = terminal === undefined ? undefined : this.#solution?.flows.get(this.#source.mrid(terminal));
+    return solved?.p ?? (p === 0 ? targetPpcc : p);
   }
 
   #priority(object: number, name: string): { referencePriority?: number } {

@@ -16,6 +16,8 @@ import type { Identity } from '@enerchain/trust';
 import type { Logger } from 'pino';
 import type { ChainStore } from './chain-store.ts';
 
+type SigningKey = Pick<Identity, 'signer' | 'kid'>;
+
 export interface OwnChainOptions {
   readonly store: ChainStore;
   readonly identity: Identity;
@@ -38,7 +40,7 @@ const READ = { count: 64, bytes: 4 * 1024 * 1024 } as const;
 export class OwnChain {
   readonly counters = { written: 0, dropped: 0, gaps: 0, failedWrites: 0 };
   readonly #options: OwnChainOptions;
-  #kid: Uint8Array;
+  #signing: SigningKey;
   #writer: ChainWriter;
   /** What could not be written to disk. */
   #unkept: { from: bigint; to: bigint; lost: number } | undefined;
@@ -46,14 +48,14 @@ export class OwnChain {
 
   constructor(options: OwnChainOptions) {
     this.#options = options;
-    this.#kid = options.identity.kid;
+    this.#signing = options.identity;
     this.#writer = this.#newWriter();
   }
 
-  /** The certificate was renewed: what is signed from now on names the new one. */
-  renewed(kid: Uint8Array): void {
-    this.#kid = kid;
-    this.#writer.renewed(kid);
+  /** There is another certificate, perhaps of another key: what is signed from now on is signed with that, and names it. */
+  renewed(identity: SigningKey): void {
+    this.#signing = identity;
+    this.#writer.renewed(identity.kid, identity.signer);
   }
 
   /** Signs, keeps and sends, in the order of the calls. */
@@ -99,8 +101,8 @@ export class OwnChain {
   /** Every run writes an epoch of its own, numbered by the clock: live values pass what still waits. */
   #newWriter(): ChainWriter {
     const { store, identity, clock } = this.#options;
-    const { name: source, signer } = identity;
-    const writer = new ChainWriter({ source, signer, kid: this.#kid, position: store.position() });
+    const { signer, kid } = this.#signing;
+    const writer = new ChainWriter({ source: identity.name, signer, kid, position: store.position() });
     writer.newEpoch(Number(clock.now() / 1_000_000_000n));
     return writer;
   }

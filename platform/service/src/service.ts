@@ -115,6 +115,8 @@ const CHECKPOINT_EVERY = 30_000;
 const REPORT_EVERY = 5000;
 /** ms until what failed right after a connect is tried again. */
 const RETRY = 2000;
+/** Days after which the key of a service gives way to another one. */
+const KEY_DAYS = 365;
 const MAX_BYTES = 64 * 1024 * 1024;
 
 /**
@@ -334,10 +336,11 @@ export class Service {
       identity,
       url: centre.url,
       evidence: (binding) => this.#attester?.proof(binding) ?? Promise.resolve(undefined),
+      keyDays: KEY_DAYS,
       clock: this.#clock,
       onRenewed: (renewed) => {
         this.#logger.info({ until: renewed.certificate.notAfter }, 'the certificate was renewed');
-        this.#chain.renewed(renewed.kid);
+        this.#chain.renewed(renewed);
         this.#client.renewed(renewed);
       },
       onFailed: (error, expires) =>

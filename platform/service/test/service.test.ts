@@ -1,6 +1,6 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { BatchBuilder, type Content, decodeBatch } from '@enerchain/link';
+import { BatchBuilder, ChainVerifier, type Content, decodeBatch, kidOf, verifyBatch } from '@enerchain/link';
 import { EnerchainError, type Mrid, QUALITY, systemClock, TIME_GOOD, uuidV5 } from '@enerchain/model';
 import type { Identity } from '@enerchain/trust';
 import pino from 'pino';
@@ -220,6 +220,26 @@ describe('the chain of a service', () => {
     expect(kinds().filter((kind) => kind === 'observations').length + lost).toBe(100);
     expect(gaps().every(({ reason }) => reason === 'outboxOverflow')).toBe(true);
     expect(centre.verdicts).not.toContain('broken');
+  });
+
+  test('goes on with another key, which follows the first without a break', async () => {
+    const { store, chain } = open(1_000_000);
+    await chain.write(content(1));
+    const next = await centre.identity({ name: 'mean-next', role: 'service' });
+    chain.renewed(next);
+    await chain.write(content(2));
+    const { epoch } = store.position()!;
+    const batches = store.read(epoch, 0, { count: 9, bytes: 1e6 }).map(({ bytes }) => decodeBatch(bytes));
+    const hex = (kid: Uint8Array) => Buffer.from(kid).toString('hex');
+    expect(batches.map((batch) => hex(kidOf(batch)))).toEqual([identity, next].map(({ kid }) => hex(kid)));
+    verifyBatch(batches[0]!, identity.signer.publicKey);
+    verifyBatch(batches[1]!, next.signer.publicKey);
+    const verifier = new ChainVerifier();
+    for (const batch of batches) {
+      expect(verifier.check(batch).kind).toBe('next');
+      verifier.accept(batch);
+    }
+    store.close();
   });
 
   test('that cannot be written says so once it can, and no number is used twice', async () => {

@@ -5,6 +5,7 @@ import { openDataFolder } from '../data-folder.ts';
 import { createLogger } from '../logger.ts';
 import { wholeNumber } from '../options.ts';
 import { reportReady, stopSignal } from '../supervisor/supervised.ts';
+import { revoke } from './system.ts';
 
 export interface LabOptions {
   readonly data: string;
@@ -16,6 +17,12 @@ export interface LabOptions {
   readonly tpm: boolean;
   readonly gooseInterface?: readonly string[];
 }
+
+/** A fault that the lab cannot make by itself: the centre does it, for whoever may. */
+const REVOKED = {
+  name: 'certificate-revoked',
+  description: 'the certificates of a gateway, service or network node are revoked: its connections end at once',
+} as const;
 
 export async function lab(grid: string, options: LabOptions): Promise<void> {
   if (grid !== 'cigre-mv')
@@ -61,7 +68,15 @@ export async function fault(
   options: { data: string },
 ): Promise<void> {
   if (!kind) {
-    for (const { name, description } of FAULTS) process.stdout.write(`${name.padEnd(22)}${description}\n`);
+    for (const { name, description } of [...FAULTS, REVOKED])
+      process.stdout.write(`${name.padEnd(22)}${description}\n`);
+    return;
+  }
+  if (kind === REVOKED.name) {
+    if (!target || settings.length > 0) {
+      throw new EnerchainError('caller', 'cli.option', `'${kind}' needs the name of a node, and has no settings`);
+    }
+    await revoke(target, { data: options.data, reason: 'a fault of the lab' });
     return;
   }
   const pairs = settings.map((setting) => {

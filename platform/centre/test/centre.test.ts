@@ -45,7 +45,7 @@ async function streamUntil(satisfied: (text: string) => boolean, after?: string)
   const url = `${centre.url}/api/v1/stream${after ? `?after=${after}` : ''}`;
   const response = await fetch(url, {
     headers: { cookie },
-    signal: AbortSignal.any([abort.signal, AbortSignal.timeout(8_000)]),
+    signal: AbortSignal.any([abort.signal, AbortSignal.timeout(60_000)]),
   });
   let text = '';
   for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {

@@ -229,7 +229,6 @@ describe('the core of the centre', () => {
     expect(core.sources.status()).toMatchObject([{ batches: 301, chainBreaks: 0, gaps: 0 }]);
     await edge.client.close();
     await core.close();
-    // Four databases are started on the way, on a machine that may have other things to do.
   });
 
   describe('with sources and services', () => {
@@ -265,7 +264,7 @@ describe('the core of the centre', () => {
       // As it was sent it stands in the log, before it was sent.
       const { next } = core.log.bounds();
       const logged: Uint8Array[] = [];
-      for await (const entries of core.log.read(0, AbortSignal.timeout(20_000))) {
+      for await (const entries of core.log.read(0, AbortSignal.timeout(60_000))) {
         for (const { content } of entries) if (content.kind === 'command') logged.push(content.record.command);
         if (entries.at(-1)!.offset >= next - 1) break;
       }
@@ -313,7 +312,7 @@ describe('the core of the centre', () => {
       expect(guard.accept(edge.commands[0]!).command).toMatchObject(order);
       expect(Buffer.from(coseParse1(edge.commands[0]!).kid)).toEqual(Buffer.from(after.kid));
       const offset = await core.log.append({ action: 'test.rekeyed', actor: 'test', outcome: 'ok' });
-      for await (const entries of core.log.read(offset, AbortSignal.timeout(20_000))) {
+      for await (const entries of core.log.read(offset, AbortSignal.timeout(60_000))) {
         const { record } = entries[0] as RecordEntry;
         expect(Buffer.from(kidOf(decodeBatch(record.batch)))).toEqual(Buffer.from(after.kid));
         break;
@@ -340,7 +339,7 @@ describe('the core of the centre', () => {
       // Issue and revocation stand in the log, and in the list of the authority for whoever checks later.
       const records: { name: string; revoked?: { reason?: string } | undefined; der: Buffer }[] = [];
       const ours = () => records.filter(({ name }) => name === 'edge-revoked');
-      for await (const entries of core.log.read(0, AbortSignal.timeout(20_000))) {
+      for await (const entries of core.log.read(0, AbortSignal.timeout(60_000))) {
         for (const { content } of entries) {
           if (content.kind !== 'certificate') continue;
           const { name, revoked, certificate } = content.record;

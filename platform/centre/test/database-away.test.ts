@@ -89,7 +89,7 @@ describe('a centre whose database is away', () => {
     const abort = new AbortController();
     const response = await fetch(`${centre.url}/api/v1/stream`, {
       headers: { authorization: `Bearer ${read('admin.token')}` },
-      signal: AbortSignal.any([abort.signal, AbortSignal.timeout(8_000)]),
+      signal: AbortSignal.any([abort.signal, AbortSignal.timeout(60_000)]),
     });
     let text = '';
     for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {

@@ -65,7 +65,7 @@ class World {
       this.batches.push(batch);
       await this.log.append({ rejected: [], batch });
     }
-    await this.keeper.reached(this.batches.length, AbortSignal.timeout(10_000));
+    await this.keeper.reached(this.batches.length, AbortSignal.timeout(60_000));
   }
 }
 
@@ -98,7 +98,7 @@ describe('the keeper of the transparency log', () => {
     await world.keeper.close();
     world.newFolder();
     await world.follow();
-    await world.keeper.reached(60, AbortSignal.timeout(10_000));
+    await world.keeper.reached(60, AbortSignal.timeout(60_000));
     const { log } = world.keeper;
     expect(Buffer.from(log.leaf(first - 1))).toEqual(Buffer.from(UNREADABLE_LEAF));
     expect(Buffer.from(log.leaf(first))).toEqual(Buffer.from(leafOf(world.batches[first]!)));
@@ -117,7 +117,7 @@ describe('the keeper of the transparency log', () => {
     await put(true);
     const [second, third] = [await put(true), await put(false)];
     await put(true);
-    await keeper.reached(4, AbortSignal.timeout(10_000));
+    await keeper.reached(4, AbortSignal.timeout(60_000));
     const finder = new RecordFinder(log, keeper.index);
     const covering = (await finder.record(0))?.covering?.map((each) => Buffer.from(each));
     expect(covering).toEqual([Buffer.from(second.signed), Buffer.from(third.signed)]);
@@ -149,7 +149,7 @@ describe('the keeper of the transparency log', () => {
     const late = batchToBytes(await source.observe(99, source.points, at(58) + 5n));
     world.batches.push(late);
     await log.append({ rejected: [], batch: late });
-    await keeper.reached(61, AbortSignal.timeout(10_000));
+    await keeper.reached(61, AbortSignal.timeout(60_000));
     expect(await found(at(58) + 9n, at(58) + 5n)).toEqual([60, 58n * SECOND + 5n]);
     expect(await finder.observation('edge-sued', point!, at(55))).toBeUndefined();
     await log.retain();

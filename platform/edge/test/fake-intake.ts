@@ -84,7 +84,7 @@ export class FakeIntake implements Intake {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         reject(new Error(`${what} did not come; log: ${this.log.slice(-20).join(', ')}; taken ${this.taken.length}`));
-      }, 8_000);
+      }, 60_000);
       const look = (): void => {
         if (!condition()) return;
         clearTimeout(timer);

@@ -186,7 +186,7 @@ describe('report control blocks', () => {
   test('that others have are asked for again; meanwhile their values are polled', async () => {
     station = new Iec61850Station();
     const port = await station.serve();
-    const other = await Iec61850Client.connect(await tcpConnect('127.0.0.1', port)(AbortSignal.timeout(5000)));
+    const other = await Iec61850Client.connect(await tcpConnect('127.0.0.1', port)(AbortSignal.timeout(60_000)));
     const theirs = await Promise.all(
       ['01', '02'].map((number) => other.subscribe(`BCU1CTRL/LLN0.RP.values${number}`, { onReport: () => {} })),
     );

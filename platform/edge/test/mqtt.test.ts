@@ -176,8 +176,12 @@ endpoints:
     for (let i = 0; i < 5; i++) await publish('plant/plain', String(i));
     await intake.until(() => intake.taken.length === 5 && intake.held.length === 5, 'five unacknowledged messages');
     intake.held.splice(2); // two are committed, three are lost with the process
+    const acknowledged = new Promise<void>((done) => {
+      let count = 0;
+      broker.on('ack', () => ++count === 2 && done());
+    });
     intake.commit();
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await acknowledged;
     intake.log.length = 0;
     for (const socket of sockets) socket.destroy();
     await intake.until(() => intake.log.includes('synchronized') && intake.taken.length === 8, 'the repetition');

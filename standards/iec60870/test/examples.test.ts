@@ -51,7 +51,7 @@ test('client and server talk to each other; a second client acknowledges what it
   const folder = mkdtempSync(join(tmpdir(), 'iec104-example-'));
   const file = join(folder, 'values.jsonl');
   run('manual-acknowledge.ts', '127.0.0.1', port, file);
-  for (let i = 0; i < 100 && !readSafely(file).includes('"typeId":36'); i++)
+  for (let i = 0; i < 600 && !readSafely(file).includes('"typeId":36'); i++)
     await new Promise((resolve) => setTimeout(resolve, 100));
   expect(readSafely(file)).toContain('"typeId":36');
   rmSync(folder, { recursive: true });

@@ -99,7 +99,7 @@ describe('the embedded database', () => {
       code: 'centre.database.away',
       fault: 'environment',
     });
-    await database.whenAvailable(AbortSignal.timeout(15_000));
+    await database.whenAvailable(AbortSignal.timeout(60_000));
     expect((await database.query('SELECT 1::int AS one')).rows).toEqual([{ one: 1 }]);
     expect(changes).toEqual([false, true]);
     expect(embedded.counters.falls).toBeGreaterThanOrEqual(1);

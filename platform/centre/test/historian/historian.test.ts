@@ -217,11 +217,12 @@ describe('the historian', () => {
       database.query('SELECT 1').catch(() => {});
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
-    for (let i = 1; i < 20; i++) await add(i * 20, 20);
+    // At once: it is started again while more comes.
     await expect(historian.range({ point, from: 0n, to: 1000n * SECOND })).rejects.toMatchObject({
       code: 'centre.database.away',
     });
-    await database.whenAvailable(AbortSignal.timeout(15_000));
+    for (let i = 1; i < 20; i++) await add(i * 20, 20);
+    await database.whenAvailable(AbortSignal.timeout(60_000));
     await applied(historian, log);
     const { time } = await historian.range({ point, from: 0n, to: 1000n * SECOND });
     expect([...time]).toEqual(Array.from({ length: 400 }, (_, i) => BigInt(i) * SECOND));

@@ -85,7 +85,7 @@ describe.skipIf(missing !== undefined)('TLS connections', () => {
       onSecurityEvent: (event) => clientEvents.push(event),
     });
     const attempt = async () => {
-      const transport = await connect(AbortSignal.timeout(5000));
+      const transport = await connect(AbortSignal.timeout(60_000));
       const master = new Master(transport, systemClock);
       closing.push(() => master.connection.close());
       master.connection.start();

@@ -54,7 +54,7 @@ describe('MMS over TLS', () => {
     });
     const names = () => events.map(({ name }) => name);
     const client = async (options: Iec61850ClientOptions = {}) => {
-      const opened = await Iec61850Client.connect(await connect(AbortSignal.timeout(10_000)), options);
+      const opened = await Iec61850Client.connect(await connect(AbortSignal.timeout(60_000)), options);
       onTestFinished(() => opened.close());
       return opened;
     };

@@ -121,11 +121,9 @@ function advance(equations: Equations): number {
   const { rhs } = equations.step;
   let [angle, magnitude] = [0, 0];
   for (let i = 0; i < layout.busCount; i++) {
-    const dAngle = Math.abs(rhs[2 * i]!);
-    const dMagnitude = Math.abs(rhs[2 * i + 1]!);
-    // Written so that NaN wins.
-    if (!(dAngle <= angle)) angle = dAngle;
-    if (!(dMagnitude <= magnitude)) magnitude = dMagnitude;
+    // NaN wins: a step that is no number must not pass for a small one.
+    angle = Math.max(angle, Math.abs(rhs[2 * i]!));
+    magnitude = Math.max(magnitude, Math.abs(rhs[2 * i + 1]!));
   }
   let tap = 0;
   for (const row of layout.tapRow) {

@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 
 /**
  * Two suites. `fast` is what a developer runs before each commit: no network beyond loopback, no third-party
- * program, about two minutes on two cores. `slow` (files named `*.slow.test.ts`) is chaos, soak and long fuzzing.
+ * program, two and a half minutes on two cores. `slow` (files named `*.slow.test.ts`) is chaos, soak and long fuzzing.
  *
  * Limits of time only end what would never end: a machine that is busy elsewhere stands still for seconds.
  */

@@ -1,6 +1,6 @@
 /**
  * Which of this node's own results travel, and when. Good ones go to the neighbours, now and then; bad ones, and what follows
- * upon them, to everybody, unless enough others have shown the same.
+ * upon them, to everybody: soon, or later when enough others have shown the same.
  */
 import type { AttestationResult, Trustworthiness } from '@enerchain/attestation';
 import { MAX_TTL } from './gossip.ts';
@@ -8,10 +8,16 @@ import type { TcnOptions } from './ports.ts';
 import type { Registry } from './registry.ts';
 import type { Standing, StandingTable } from './standing.ts';
 
-/** Bad results of so many nodes about one travel; more of them convince nobody who is not convinced already. */
+/** Bad results of so many nodes about one travel at once; more of them convince few who are not convinced already. */
 const SHOWN_ENOUGH = 2;
 /** Milliseconds within which a bad result is shown: neighbours find it at once, and not all of them need to tell the network. */
 const SHOW_WITHIN = 100;
+/**
+ * Milliseconds after which, and within which further, it is shown although others have: what they have said is theirs, and may
+ * have been said to us alone, or with evidence that nobody can fetch. Two who lie together can delay a true word, not keep it
+ * back.
+ */
+const SHOW_ANYWAY = 10_000;
 
 export interface TellingOptions extends Pick<TcnOptions, 'clock' | 'after' | 'random' | 'policy'> {
   readonly self: string;
@@ -58,29 +64,30 @@ export class Telling {
 
   /** Shows a bad result after a random moment, in which others that have found the same may be first. */
   #hold(standing: Standing): void {
+    const held = this.#held.get(standing.node);
+    if (held) held.standing = standing;
+    else this.#wait(standing, this.#options.random() * SHOW_WITHIN, false);
+  }
+
+  #wait(standing: Standing, delay: number, last: boolean): void {
     const { node } = standing;
-    const held = this.#held.get(node);
-    if (held) {
-      held.standing = standing;
-      return;
-    }
-    const { after, random } = this.#options;
-    const cancel = after(random() * SHOW_WITHIN, () => {
+    const cancel = this.#options.after(delay, () => {
       const newest = this.#held.get(node)?.standing;
       this.#held.delete(node);
-      if (newest) this.#show(newest);
+      if (newest) this.#show(newest, last);
     });
     this.#held.set(node, { standing, cancel });
   }
 
-  #show(standing: Standing): void {
-    const { registry, table, pass } = this.#options;
+  #show(standing: Standing, last: boolean): void {
+    const { registry, table, pass, random } = this.#options;
     const { node } = standing;
     const conviction = registry.find(node)?.conviction;
-    // The operator may have released it meanwhile; and what enough others have shown already needs no further word.
+    // The operator may have released it meanwhile.
     if (!conviction || conviction.released) return;
     const shown = table.about(node).filter(({ kind, adverse }) => kind === 'result' && adverse).length;
-    if (shown < SHOWN_ENOUGH && table.put(standing)) pass(standing, MAX_TTL);
+    if (shown >= SHOWN_ENOUGH && !last) this.#wait(standing, (1 + random()) * SHOW_ANYWAY, true);
+    else if (table.put(standing)) pass(standing, MAX_TTL);
   }
 
   /** The same as before is told now and then, so that the view of the neighbours does not grow old. */

@@ -34,10 +34,10 @@ export async function status(options: { data: string; json?: boolean }): Promise
     }
     const state = item.connected ? 'connected' : 'away';
     print(
-      `${item.source.padEnd(16)}${item.role.padEnd(9)}${state.padEnd(11)}${item.observations} observations, ${item.gaps} gaps`,
+      `${item.source.padEnd(23)} ${item.role.padEnd(8)} ${state.padEnd(11)}${item.observations} observations, ${item.gaps} gaps`,
     );
     for (const endpoint of item.report?.endpoints ?? []) {
-      print(`  ${endpoint.id.padEnd(24)}${endpoint.protocol.padEnd(9)}${endpoint.state}`);
+      print(`  ${endpoint.id.padEnd(23)} ${endpoint.protocol.padEnd(11)} ${endpoint.state}`);
     }
   }
   if (items.length === 0 && !options.json) print('no gateway or service has connected yet');
@@ -77,7 +77,7 @@ export async function values(filter: string | undefined, options: { data: string
         const text = value
           ? `${value.v} ${multiplier}${point.unitSymbol ?? ''} ${toQualityObject(value.q).validity}`
           : 'no value yet';
-        print(`${point.name.padEnd(44)}${text}`);
+        print(`${point.name.padEnd(47)} ${text}`);
       }
     }
   }

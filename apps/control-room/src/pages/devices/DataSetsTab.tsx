@@ -1,6 +1,7 @@
 import type { ControlBlocksView, IedModelView, ModelDataSet } from '@enerchain/model';
 import { createMemo, For, Show } from 'solid-js';
 import { Notice } from '../../ui/parts.tsx';
+import { Table } from '../../ui/Table.tsx';
 import { Answer, type Asked } from './asked.tsx';
 import { ReferenceLink } from './ModelTab.tsx';
 
@@ -49,37 +50,20 @@ export function DataSetsTab(props: {
             </For>
           </Show>
           <h3>What the device takes from others</h3>
-          <Show
-            when={inputs(view()).length > 0}
-            fallback={<p class="sub">The SCL file has no inputs (ExtRef) for this device.</p>}
-          >
-            <div class="table-box">
-              <table class="table">
-                <thead>
-                  <tr>
-                    <th scope="col">Node</th>
-                    <th scope="col">Takes</th>
-                    <th scope="col">By</th>
-                    <th scope="col">Inside as</th>
-                  </tr>
-                </thead>
-                <tbody>
-                  <For each={inputs(view())}>
-                    {({ at, input }) => (
-                      <tr>
-                        <td>
-                          <ReferenceLink source={props.source} endpoint={props.endpoint} reference={at} />
-                        </td>
-                        <td class="mono">{input.from}</td>
-                        <td>{[input.service, input.block].filter(Boolean).join(' ')}</td>
-                        <td class="wide mono">{input.to ?? ''}</td>
-                      </tr>
-                    )}
-                  </For>
-                </tbody>
-              </table>
-            </div>
-          </Show>
+          <Table
+            columns={[
+              {
+                head: 'Node',
+                cell: (row) => <ReferenceLink source={props.source} endpoint={props.endpoint} reference={row().at} />,
+              },
+              { head: 'Takes', look: 'mono', cell: (row) => row().input.from },
+              { head: 'By', cell: (row) => [row().input.service, row().input.block].filter(Boolean).join(' ') },
+              { head: 'Inside as', look: 'wide mono', cell: (row) => row().input.to ?? '' },
+            ]}
+            rows={inputs(view())}
+            key={({ at, input }) => `${at} ${input.service} ${input.block} ${input.from} ${input.to}`}
+            empty="The SCL file has no inputs (ExtRef) for this device."
+          />
         </div>
       )}
     </Answer>

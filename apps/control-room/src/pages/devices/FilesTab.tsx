@@ -1,11 +1,12 @@
 import type { FilesView } from '@enerchain/model';
-import { createMemo, createSignal, For, Show } from 'solid-js';
+import { createMemo, createSignal, Show } from 'solid-js';
 import { devicesApi } from '../../api/devices.ts';
 import { useApp } from '../../app.ts';
 import { bytes, count } from '../../format/number.ts';
 import { stamp } from '../../format/time.ts';
 import { Notice, Problem } from '../../ui/parts.tsx';
 import { save } from '../../ui/save.ts';
+import { Table } from '../../ui/Table.tsx';
 import { Answer, type Asked, AskedAt } from './asked.tsx';
 import { type ComtradeSummary, comtradeSummary, type FileRow, fileRows, folderAbove, isFolder } from './comtrade.ts';
 
@@ -89,63 +90,60 @@ export function FilesTab(props: {
                 when={rows().length > 0}
                 fallback={<Notice title="No files">The device lists no files, or offers no file service.</Notice>}
               >
-                <div class="table-box">
-                  <table class="table">
-                    <thead>
-                      <tr>
-                        <th scope="col">Name</th>
-                        <th scope="col">Kind</th>
-                        <th scope="col" class="right">
-                          Size
-                        </th>
-                        <th scope="col">Modified</th>
-                        <th scope="col" />
-                      </tr>
-                    </thead>
-                    <tbody>
-                      <For each={rows()}>
-                        {(file) => (
-                          <tr>
-                            <td class="wide mono">
-                              <Show when={isFolder(file.name)} fallback={file.name}>
-                                <button type="button" class="bare" onClick={() => props.onFolder(file.name)}>
-                                  {file.name}
-                                </button>
-                              </Show>
-                            </td>
-                            <td class="dim nowrap">{kindOf(file)}</td>
-                            <td class="right nowrap">{isFolder(file.name) ? '' : bytes(file.size)}</td>
-                            <td class="time">{modified(file, app.now())}</td>
-                            <td class="right nowrap">
-                              <Show when={file.record && file.size <= MOST_SUMMARY}>
-                                <button
-                                  type="button"
-                                  aria-label={`Summary of ${file.name}`}
-                                  disabled={refusal() !== undefined || fetching() !== undefined}
-                                  title={refusal()}
-                                  onClick={() => void summarise(file.name)}
-                                >
-                                  Summary
-                                </button>{' '}
-                              </Show>
-                              <Show when={!isFolder(file.name)}>
-                                <button
-                                  type="button"
-                                  aria-label={`Download ${file.name}`}
-                                  disabled={refusal() !== undefined || fetching() !== undefined}
-                                  title={refusal()}
-                                  onClick={() => void download(file.name)}
-                                >
-                                  {fetching() === file.name ? 'Fetching …' : 'Download'}
-                                </button>
-                              </Show>
-                            </td>
-                          </tr>
-                        )}
-                      </For>
-                    </tbody>
-                  </table>
-                </div>
+                <Table
+                  columns={[
+                    {
+                      head: 'Name',
+                      look: 'wide mono',
+                      cell: (file) => (
+                        <Show when={isFolder(file().name)} fallback={file().name}>
+                          <button type="button" class="bare" onClick={() => props.onFolder(file().name)}>
+                            {file().name}
+                          </button>
+                        </Show>
+                      ),
+                    },
+                    { head: 'Kind', look: 'dim nowrap', cell: (file) => kindOf(file()) },
+                    {
+                      head: 'Size',
+                      look: 'right nowrap',
+                      cell: (file) => (isFolder(file().name) ? '' : bytes(file().size)),
+                    },
+                    { head: 'Modified', look: 'time', cell: (file) => modified(file(), app.now()) },
+                    {
+                      head: '',
+                      look: 'right nowrap',
+                      cell: (file) => (
+                        <>
+                          <Show when={file().record && file().size <= MOST_SUMMARY}>
+                            <button
+                              type="button"
+                              aria-label={`Summary of ${file().name}`}
+                              disabled={refusal() !== undefined || fetching() !== undefined}
+                              title={refusal()}
+                              onClick={() => void summarise(file().name)}
+                            >
+                              Summary
+                            </button>{' '}
+                          </Show>
+                          <Show when={!isFolder(file().name)}>
+                            <button
+                              type="button"
+                              aria-label={`Download ${file().name}`}
+                              disabled={refusal() !== undefined || fetching() !== undefined}
+                              title={refusal()}
+                              onClick={() => void download(file().name)}
+                            >
+                              {fetching() === file().name ? 'Fetching …' : 'Download'}
+                            </button>
+                          </Show>
+                        </>
+                      ),
+                    },
+                  ]}
+                  rows={rows()}
+                  key={({ name }) => name}
+                />
               </Show>
               <Show when={summary()}>
                 {(shown) => <Summary name={shown().name} of={shown().of} onClose={() => setSummary(undefined)} />}

@@ -9,6 +9,7 @@ import { stateOf } from '../../trust/state.ts';
 import { STATE_WORDS } from '../../trust/words.ts';
 import { CheckGlyph } from '../../ui/glyphs.tsx';
 import { Notice, Skeleton } from '../../ui/parts.tsx';
+import { Table } from '../../ui/Table.tsx';
 import { iedPath } from '../devices/places.ts';
 import { nodePath } from '../trust/places.ts';
 
@@ -56,44 +57,35 @@ export function GatewaysPage() {
         </For>
       </Show>
       <h3>Gaps</h3>
-      <Show
-        when={app.gaps().length}
-        fallback={<p class="sub">{app.booksLoaded() ? 'No gap records: nothing that was sent is missing.' : ''}</p>}
-      >
-        <table class="table">
-          <thead>
-            <tr>
-              <th>From</th>
-              <th>To</th>
-              <th>Gateway</th>
-              <th>Device</th>
-              <th class="wide">Why</th>
-              <th class="right">Values lost</th>
-              <th class="right">Log entry</th>
-            </tr>
-          </thead>
-          <tbody>
-            <For each={app.gaps()}>
-              {(gap) => (
-                <tr>
-                  <td class="time">{stamp(new Date(gap.from), app.now())}</td>
-                  <td class="time">{stamp(new Date(gap.to), app.now())}</td>
-                  <td>{gap.source}</td>
-                  <td>{gap.endpoint ?? 'all'}</td>
-                  <td class="wide">
-                    {GAP_WORDS[gap.reason] ?? gap.reason}
-                    <Show when={gap.detail}>
-                      <span class="dim"> · {gap.detail}</span>
-                    </Show>
-                  </td>
-                  <td class="right">{gap.lost === undefined ? 'unknown' : count(gap.lost)}</td>
-                  <td class="right mono">{count(gap.offset)}</td>
-                </tr>
-              )}
-            </For>
-          </tbody>
-        </table>
-      </Show>
+      <Table
+        columns={[
+          { head: 'From', look: 'time', cell: (gap) => stamp(new Date(gap().from), app.now()) },
+          { head: 'To', look: 'time', cell: (gap) => stamp(new Date(gap().to), app.now()) },
+          { head: 'Gateway', cell: (gap) => gap().source },
+          { head: 'Device', cell: (gap) => gap().endpoint ?? 'all' },
+          {
+            head: 'Why',
+            look: 'wide',
+            cell: (gap) => (
+              <>
+                {GAP_WORDS[gap().reason] ?? gap().reason}
+                <Show when={gap().detail}>
+                  <span class="dim"> · {gap().detail}</span>
+                </Show>
+              </>
+            ),
+          },
+          {
+            head: 'Values lost',
+            look: 'right',
+            cell: (gap) => (gap().lost === undefined ? 'unknown' : count(gap().lost!)),
+          },
+          { head: 'Log entry', look: 'right mono', cell: (gap) => count(gap().offset) },
+        ]}
+        rows={app.gaps()}
+        key={({ offset, source, endpoint, from }) => `${offset} ${source} ${endpoint} ${from}`}
+        empty={app.booksLoaded() ? 'No gap records: nothing that was sent is missing.' : ''}
+      />
     </div>
   );
 }

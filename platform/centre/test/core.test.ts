@@ -160,6 +160,17 @@ const values = async (core: Core, point: string) =>
   (await core.historian.range({ point, from: 0n, to: 2n ** 62n })).value as number[];
 const count = (n: number) => Array.from({ length: n }, (_, i) => i);
 
+const orderFor = (target: string): CommandOrder => ({
+  id: newMrid(),
+  point: newMrid(),
+  action: 'operate',
+  value: 1,
+  validFor: 5000,
+  issuedAt: systemClock.now().toString(),
+  origin: { orCat: 'remoteControl', orIdent: 'test' },
+  target,
+});
+
 describe('the core of the centre', () => {
   const homes: string[] = [];
   afterAll(() => {
@@ -242,16 +253,7 @@ describe('the core of the centre', () => {
     it('delivers a signed command to the source it is for, and says when that is away', async () => {
       await start();
       const edge = await (await Source.enrol(core, 'edge-command')).online();
-      const command: CommandOrder = {
-        id: newMrid(),
-        point: newMrid(),
-        action: 'operate',
-        value: 1,
-        validFor: 5000,
-        issuedAt: systemClock.now().toString(),
-        origin: { orCat: 'remoteControl', orIdent: 'test' },
-        target: 'edge-command',
-      };
+      const command = orderFor('edge-command');
       const keyOf = (kid: Uint8Array) => edge.client.centreKeyOf(kid);
       const send = () => core.sources.sendCommand('edge-command', command);
       await expect(send()).rejects.toMatchObject({ code: 'centre.source.unsigned' });
@@ -297,16 +299,7 @@ describe('the core of the centre', () => {
         keyOf: (kid) => edge.client.centreKeyOf(kid),
       });
       await edge.client.request(SESSION_METHOD, { challenge: guard.challenge() });
-      const order: CommandOrder = {
-        id: newMrid(),
-        point: newMrid(),
-        action: 'operate',
-        value: 1,
-        validFor: 5000,
-        issuedAt: systemClock.now().toString(),
-        origin: { orCat: 'remoteControl', orIdent: 'test' },
-        target: 'edge-rekeyed',
-      };
+      const order = orderFor('edge-rekeyed');
       await core.sources.sendCommand('edge-rekeyed', order);
       await until('the command', () => edge.commands.length === 1);
       expect(guard.accept(edge.commands[0]!).command).toMatchObject(order);
